@@ -1,0 +1,238 @@
+/**
+ * The kernel IR: what every kernel of the project is, before a printer turns it into WebAssembly, C or CUDA.
+ *
+ * A kernel is data: a parameter block, and a structured body of statements over typed scalars and short vectors. It is generic
+ * in dtype (a type may be a variable, `T`) until `specialise` puts concrete dtypes in. Nothing here knows of tensors, shapes or
+ * devices. The meaning of every construct is written down in ARCHITECTURE.md ("Kernel IR"); a printer is written from that page.
+ */
+
+/** What an element is in memory: the public dtypes, or a dtype variable that `specialise` replaces. */
+export type Storage =
+  | 'bool'
+  | 'uint8'
+  | 'int8'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'float16'
+  | 'bfloat16'
+  | 'float32'
+  | 'float64';
+
+/** What a value is in a register. `bool` is a predicate: 0 or 1 as a scalar, a lane mask as a vector. */
+export type Scalar = 'bool' | 'i32' | 'i64' | 'f32' | 'f64';
+
+/** A dtype variable, such as `T`: any name that is neither a storage nor a scalar type. */
+export type TypeVariable = string & { readonly variable?: never };
+
+export interface Type {
+  readonly scalar: Scalar | TypeVariable;
+  /** 1 for a scalar; more for a vector, whose lanes are then `laneBits` wide (32 or 64). */
+  readonly lanes: number;
+  /** The lane width in bits of a vector (masks included); absent on scalars. */
+  readonly laneBits?: 32 | 64;
+}
+
+/** One argument. `trunc` etc. keep the float type; `not` takes a bool; `bitNot` an integer. */
+export type UnaryOp =
+  | 'neg'
+  | 'abs'
+  | 'sqrt'
+  | 'floor'
+  | 'ceil'
+  | 'trunc'
+  /** Round half to even. */
+  | 'rint'
+  | 'not'
+  | 'bitNot'
+  | 'clz'
+  | 'popcount'
+  // Transcendentals: exact on the interpreter, expanded to polynomials or calls before printing.
+  | MathOp;
+
+export type MathOp =
+  | 'exp'
+  | 'exp2'
+  | 'expm1'
+  | 'log'
+  | 'log2'
+  | 'log10'
+  | 'log1p'
+  | 'sin'
+  | 'cos'
+  | 'tan'
+  | 'asin'
+  | 'acos'
+  | 'atan'
+  | 'sinh'
+  | 'cosh'
+  | 'tanh'
+  | 'asinh'
+  | 'acosh'
+  | 'atanh'
+  | 'erf'
+  | 'erfc'
+  | 'cbrt'
+  | 'lgamma'
+  | 'digamma';
+
+export type BinaryOp =
+  | 'add'
+  | 'sub'
+  | 'mul'
+  /** Floats: IEEE. Integers: truncates toward zero; x / 0 is 0, and the most negative number / -1 wraps. */
+  | 'div'
+  /** Sign of the dividend (C's %, fmod). Integers: x rem 0 is 0. */
+  | 'rem'
+  /** The smaller, NaN if either is NaN; min(-0, +0) is -0. */
+  | 'min'
+  | 'max'
+  | 'and'
+  | 'or'
+  | 'xor'
+  /** Shift counts are taken modulo the width. `shr` keeps the sign, `shru` does not. */
+  | 'shl'
+  | 'shr'
+  | 'shru'
+  /** The high 32 bits of the unsigned 32 x 32 product (i32 only). */
+  | 'mulhiu'
+  /** Transcendentals of two arguments. */
+  | 'pow'
+  | 'atan2';
+
+export type CompareOp = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'ltu';
+
+export type Expr =
+  /** int64 constants beyond 2^53 are written as decimal strings; `'inf'`, `'-inf'`, `'nan'` for those floats; `'lowest'` and
+   * `'highest'` for the least and greatest value of the type (-inf and inf for floats), resolved by `specialise`. */
+  | { readonly op: 'const'; readonly type: Type; readonly value: number | string }
+  | { readonly op: 'local'; readonly type: Type; readonly name: string }
+  /** A scalar of the parameter block. */
+  | { readonly op: 'param'; readonly type: Type; readonly name: string }
+  /** Element `index` (i32, in elements) of a buffer; a vector type reads that many consecutive elements. */
+  | { readonly op: 'load'; readonly type: Type; readonly buffer: string; readonly index: Expr }
+  | { readonly op: 'unary'; readonly type: Type; readonly name: UnaryOp; readonly value: Expr }
+  | { readonly op: 'binary'; readonly type: Type; readonly name: BinaryOp; readonly left: Expr; readonly right: Expr }
+  | { readonly op: 'compare'; readonly type: Type; readonly name: CompareOp; readonly left: Expr; readonly right: Expr }
+  /** Both branches are evaluated. */
+  | { readonly op: 'select'; readonly type: Type; readonly condition: Expr; readonly then: Expr; readonly else: Expr }
+  /** a * b + c, rounded once where the target has it and twice where not. */
+  | { readonly op: 'fma'; readonly type: Type; readonly a: Expr; readonly b: Expr; readonly c: Expr }
+  /** Value conversion. Float to integer truncates, saturates and sends NaN to 0; integers wrap; to bool is `!= 0`. */
+  | { readonly op: 'convert'; readonly type: Type; readonly value: Expr }
+  /** The same bits as another type of the same width. */
+  | { readonly op: 'bits'; readonly type: Type; readonly value: Expr }
+  | { readonly op: 'splat'; readonly type: Type; readonly value: Expr }
+  /** One lane of a vector. */
+  | { readonly op: 'lane'; readonly type: Type; readonly value: Expr; readonly lane: number }
+  /** The vector 0, 1, 2, ... */
+  | { readonly op: 'iota'; readonly type: Type };
+
+export type AccumulateKind = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all';
+
+export type Stmt =
+  /** Declares a local, visible to the end of the enclosing block; `mutable` ones may be the target of `set` and `accumulate`. */
+  | { readonly do: 'let'; readonly name: string; readonly value: Expr; readonly mutable?: boolean }
+  | { readonly do: 'set'; readonly name: string; readonly value: Expr }
+  /** `name = name (kind) value`; the order in which a vectorised loop combines is stated in ARCHITECTURE.md. */
+  | { readonly do: 'accumulate'; readonly name: string; readonly kind: AccumulateKind; readonly value: Expr }
+  | { readonly do: 'store'; readonly buffer: string; readonly index: Expr; readonly value: Expr }
+  /** for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes. */
+  | {
+      readonly do: 'for';
+      readonly name: string;
+      readonly from: Expr;
+      readonly to: Expr;
+      readonly step: number;
+      readonly vector?: boolean;
+      readonly body: readonly Stmt[];
+    }
+  | { readonly do: 'while'; readonly condition: Expr; readonly body: readonly Stmt[] }
+  | { readonly do: 'if'; readonly condition: Expr; readonly then: readonly Stmt[]; readonly else?: readonly Stmt[] }
+  /** Leaves the innermost loop. */
+  | { readonly do: 'break' }
+  /** Begins the next turn of the innermost loop. */
+  | { readonly do: 'continue' }
+  /** Writes `code` (not 0) into the error word, unless one is there; the kernel goes on. */
+  | { readonly do: 'fail'; readonly code: number };
+
+export interface BufferDeclaration {
+  readonly name: string;
+  readonly storage: Storage | TypeVariable;
+  readonly access: 'read' | 'write' | 'readwrite';
+}
+
+export interface ParamDeclaration {
+  readonly name: string;
+  readonly type: 'i32' | 'i64' | 'f32' | 'f64' | TypeVariable;
+}
+
+/**
+ * A kernel processes the work items `begin` <= item < `end` (two i32 locals that are always there). Items are independent: any
+ * split of them over threads or blocks gives the same bits.
+ */
+export interface Kernel {
+  readonly name: string;
+  readonly buffers: readonly BufferDeclaration[];
+  readonly params: readonly ParamDeclaration[];
+  readonly body: readonly Stmt[];
+}
+
+/** Where everything lies in the parameter block, in bytes: the error word's address, the buffers' addresses, then the scalars. */
+export interface ParamLayout {
+  readonly size: number;
+  /** Always 0: the address of the error word. */
+  readonly errorWord: 0;
+  readonly offsets: ReadonlyMap<string, number>;
+}
+
+/** The block's layout for a target with pointers of 4 (WebAssembly) or 8 bytes; i64 and f64 are aligned to 8. */
+export function paramLayout(kernel: Kernel, pointerBytes: 4 | 8): ParamLayout {
+  const offsets = new Map<string, number>();
+  let at: number = pointerBytes;
+  for (const buffer of kernel.buffers) {
+    offsets.set(buffer.name, at);
+    at += pointerBytes;
+  }
+  for (const param of kernel.params) {
+    const bytes = param.type === 'i64' || param.type === 'f64' ? 8 : 4;
+    at = Math.ceil(at / bytes) * bytes;
+    offsets.set(param.name, at);
+    at += bytes;
+  }
+  return { size: Math.ceil(at / 16) * 16, errorWord: 0, offsets };
+}
+
+/** The register type in which a storage type is computed with. */
+export function registerOf(storage: Storage): Scalar {
+  switch (storage) {
+    case 'bool':
+      return 'bool';
+    case 'uint8':
+    case 'int8':
+    case 'int16':
+    case 'int32':
+      return 'i32';
+    case 'int64':
+      return 'i64';
+    case 'float16':
+    case 'bfloat16':
+    case 'float32':
+      return 'f32';
+    case 'float64':
+      return 'f64';
+  }
+}
+
+export const bytesOf: Readonly<Record<Storage, number>> = {
+  bool: 1,
+  uint8: 1,
+  int8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  float16: 2,
+  bfloat16: 2,
+  float32: 4,
+  float64: 8,
+};
