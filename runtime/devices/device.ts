@@ -1,0 +1,64 @@
+/**
+ * What the runtime asks of a device: memory, compiled kernels, launches. Everything above this line is the same for every device;
+ * nothing below it knows of tensors, ops or gradients.
+ */
+import type { Kernel } from '../../kernels/ir.js';
+
+/** How kernels are shaped for a device before they are printed. */
+export interface Target {
+  /** Bytes of a vector register; 0 where kernels stay scalar. */
+  readonly vectorBytes: number;
+  readonly pointerBytes: 4 | 8;
+}
+
+/** A kernel ready to be launched. Devices add what they need. */
+export interface CompiledKernel {
+  readonly kernel: Kernel;
+  /** Offsets into a parameter block, by buffer or parameter name. */
+  readonly offsets: ReadonlyMap<string, number>;
+  readonly paramBytes: number;
+  /** Whether the kernel contains `fail`, so that the error word must be looked at. */
+  readonly mayFail: boolean;
+}
+
+/** A parameter block that the host fills; typed views over the same bytes. Offsets are those of `CompiledKernel.offsets`. */
+export interface ParamBlock {
+  setPointer(offset: number, address: number): void;
+  setI32(offset: number, value: number): void;
+  setI64(offset: number, value: bigint): void;
+  setF32(offset: number, value: number): void;
+  setF64(offset: number, value: number): void;
+  free(): void;
+}
+
+export interface DeviceMemory {
+  /** Bytes handed out to live allocations, bytes kept in the pool for reuse, and the most ever handed out at once. */
+  readonly allocated: number;
+  readonly pooled: number;
+  readonly peak: number;
+  readonly allocations: number;
+}
+
+export interface Device {
+  readonly name: string;
+  readonly target: Target;
+  /** The address of `bytes` fresh bytes, aligned to 64; contents are arbitrary. Throws OUT_OF_MEMORY after dropping the pool. */
+  allocate(bytes: number): number;
+  free(address: number): void;
+  write(address: number, bytes: Uint8Array): void;
+  /** Copies `bytes.length` bytes out, waiting for the work before it. */
+  readSync(address: number, bytes: Uint8Array): void;
+  read(address: number, bytes: Uint8Array): Promise<void>;
+  fill(address: number, bytes: number, value: number): void;
+  copy(from: number, to: number, bytes: number): void;
+  compile(kernel: Kernel): CompiledKernel;
+  createParams(kernel: CompiledKernel): ParamBlock;
+  /**
+   * Runs items 0 <= item < work. `grain` is the fewest items worth handing to another thread: the device may run any
+   * consecutive ranges of them in any order. The block may be changed once `launch` returns. A non-zero error word is raised
+   * as INDEX_OUT_OF_RANGE by `launch` itself (cpu) or by the next synchronise.
+   */
+  launch(kernel: CompiledKernel, params: ParamBlock, work: number, grain: number): void;
+  synchronize(): Promise<void>;
+  memory(): DeviceMemory;
+}
