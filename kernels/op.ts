@@ -153,6 +153,8 @@ export interface OutputDefinition {
   readonly name: string;
   /** Kept for backward only, not returned to the caller. */
   readonly hidden?: boolean;
+  /** A list of tensors, as many as `infer` says; then it is the only output. */
+  readonly list?: boolean;
   /** This output is that input, written in place. */
   readonly writes?: string;
 }

@@ -1,0 +1,41 @@
+/** The helpers of kernels/functions/language.ts as kernel IR. `lanes` and `fail` are statements and not among them. */
+import { constant, convert, div, I32, max, min, ne, rem, scalarType, unary } from '../../kernels/build.js';
+import type { Expr, Type, UnaryOp } from '../../kernels/ir.js';
+
+export const T = scalarType('T');
+
+export interface Intrinsic {
+  readonly arguments: number;
+  /** The type its arguments must have; absent where they follow from each other or from the place of the call. */
+  readonly takes?: Type;
+  /** Its arguments may have any type. */
+  readonly converts?: true;
+  build(operands: readonly Expr[]): Expr;
+}
+
+const floatUnary = (name: UnaryOp): Intrinsic => ({ arguments: 1, build: ([x]) => unary(name, x!) });
+
+export const intrinsics: ReadonlyMap<string, Intrinsic> = new Map<string, Intrinsic>([
+  ['idiv', { arguments: 2, takes: I32, build: ([a, b]) => div(a!, b!) }],
+  ['irem', { arguments: 2, takes: I32, build: ([a, b]) => rem(a!, b!) }],
+  ['min', { arguments: 2, build: ([a, b]) => min(a!, b!) }],
+  ['max', { arguments: 2, build: ([a, b]) => max(a!, b!) }],
+  ['abs', floatUnary('abs')],
+  ['sqrt', floatUnary('sqrt')],
+  ['exp', floatUnary('exp')],
+  ['log', floatUnary('log')],
+  ['floor', floatUnary('floor')],
+  ['ceil', floatUnary('ceil')],
+  ['isNaN', { arguments: 1, build: ([x]) => ne(x!, x!) }],
+  ['lowest', { arguments: 0, build: () => constant(T, 'lowest') }],
+  ['highest', { arguments: 0, build: () => constant(T, 'highest') }],
+  ['toI32', { arguments: 1, converts: true, build: ([x]) => convert(I32, x!) }],
+  ['toT', { arguments: 1, converts: true, build: ([x]) => convert(T, x!) }],
+  ['clampToI32', { arguments: 1, converts: true, build: ([x]) => convert(I32, clampedTo32Bits(x!)) }],
+]);
+
+function clampedTo32Bits(value: Expr): Expr {
+  return value.type.scalar === 'i32'
+    ? value
+    : max(min(value, constant(value.type, 2147483647)), constant(value.type, -2147483648));
+}

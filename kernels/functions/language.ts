@@ -1,0 +1,81 @@
+/**
+ * The language of kernel functions: a subset of TypeScript that runs as plain JavaScript over typed arrays (in float64 it is the
+ * reference of its own compiled forms) and that codegen/functions/compile.ts turns into kernel IR.
+ *
+ * A kernel function is exported, takes `begin` and `end` (its work items), then buffers, then scalars, and returns nothing. The
+ * statements: `const`, `let`, assignment, `if`, `while`, `break`, `continue`, counted `for`, `for ... of lanes(from, to)`, and calls of
+ * helpers of the same file, which are inlined. Where JavaScript's meaning would differ from the kernel's, there is a helper here, and
+ * the compiler refuses the JavaScript form: `/` and `%` of integers, `&&`, `||` and `?:` that guard a load (both sides always run).
+ * The `!` after `x[i]` is what the compiler option noUncheckedIndexedAccess asks for; it means nothing else.
+ */
+
+/** A 32-bit integer: indices, sizes, counts. */
+export type i32 = number & { readonly register?: 'i32' };
+/** A value of the dtype variable T, computed in T's register type. */
+export type f = number & { readonly register?: 'T' };
+/** A number that is double precision whatever T is. */
+export type f64 = number & { readonly register?: 'f64' };
+
+/** Elements in memory: of a dtype variable (T for values, I for indices that may be 32 or 64 bits wide), or of a dtype. */
+export interface Buffer<Storage extends string> {
+  [index: number]: Element<Storage>;
+  readonly storage?: Storage;
+}
+
+export type Element<Storage extends string> = Storage extends 'T'
+  ? f
+  : Storage extends 'float64'
+    ? f64
+    : Storage extends 'int32' | 'int16' | 'int8' | 'uint8'
+      ? i32
+      : Storage extends 'I'
+        ? number | bigint
+        : number;
+
+/** Truncates toward zero; by 0 it is 0. */
+export const idiv = (a: i32, b: i32): i32 => (b === 0 ? 0 : Math.trunc(a / b) | 0);
+/** Has the sign of `a`; by 0 it is 0. */
+export const irem = (a: i32, b: i32): i32 => (b === 0 ? 0 : (a % b) | 0);
+
+/** NaN where either is. */
+export const min = Math.min;
+export const max = Math.max;
+export const abs = Math.abs;
+export const sqrt = Math.sqrt;
+export const exp = Math.exp;
+export const log = Math.log;
+export const floor = Math.floor;
+export const ceil = Math.ceil;
+export const isNaN = Number.isNaN;
+
+/** The least value of T's dtype: -Infinity for floats. */
+export const lowest = (): f => -Infinity;
+export const highest = (): f => Infinity;
+
+/** Truncates, saturates, and sends NaN to 0. */
+export const toI32 = (value: number): i32 =>
+  value !== value ? 0 : Math.trunc(Math.max(-2147483648, Math.min(2147483647, value)));
+/** An element of an integer buffer of any width, held within the range of an i32. */
+export const clampToI32 = (value: number | bigint): i32 =>
+  Number(value < -2147483648 ? -2147483648 : value > 2147483647 ? 2147483647 : value);
+/** As a value of T. */
+export const toT = (value: number): f => value;
+
+/** The integers from `from` to `to` - 1. Turns are independent, but for `+=`, `*=`, `min` and `max` into outer variables, so they may run in lanes. */
+export function* lanes(from: i32, to: i32): Generator<i32, void, undefined> {
+  for (let index = from; index < to; index++) yield index;
+}
+
+let errorCode = 0;
+
+/** Reports `code` to the caller; the kernel goes on. Only the first code counts. */
+export function fail(code: number): void {
+  if (errorCode === 0) errorCode = code;
+}
+
+/** After a run as plain JavaScript: the error code, 0 where nothing failed. Clears it. */
+export function takeError(): number {
+  const code = errorCode;
+  errorCode = 0;
+  return code;
+}

@@ -1,0 +1,289 @@
+/**
+ * The binding of a fused kernel to operands: which variants run, with which parameters, over how many work items.
+ *
+ * Everything here follows from shapes and strides alone, never from the number of threads, so that results repeat bit for bit.
+ */
+import { type FusedKernel, type FusedNode, fusedKernel, schedule } from '../fused.js';
+import { bytesOf, type Storage } from '../ir.js';
+import { mapOperations } from '../map-operations.js';
+import {
+  type InnerStride,
+  innerStride,
+  keptSize,
+  keptStride,
+  reducedSize,
+  reducedStride,
+  scratchName,
+  scratchNodes,
+  scratchStorage,
+  type Variant,
+} from './fused.js';
+import { collapse, type Dimension } from './space.js';
+
+/** A buffer that a launch reads or writes: one of the fused kernel's operands, or scratch that the caller provides. */
+export type BufferSource =
+  | { readonly kind: 'input'; readonly input: number }
+  | { readonly kind: 'output'; readonly output: number }
+  | { readonly kind: 'scratch'; readonly scratch: number };
+
+export interface Launch {
+  readonly kernel: FusedKernel;
+  readonly variant: Variant;
+  readonly params: Readonly<Record<string, number>>;
+  /** Where each input, output and scratch buffer of `kernel` comes from, in the caller's numbering. */
+  readonly inputs: readonly BufferSource[];
+  readonly outputs: readonly BufferSource[];
+  /** Scratch rows of the column form: buffer name and the caller's scratch number. */
+  readonly rows: readonly { readonly name: string; readonly scratch: number }[];
+  readonly work: number;
+  readonly grain: number;
+}
+
+export interface Binding {
+  readonly launches: readonly Launch[];
+  /** Bytes of each scratch buffer. */
+  readonly scratch: readonly number[];
+}
+
+/** Elements of work that are worth a thread's while, for a kernel of plain arithmetic. */
+const grainElements = 1 << 15;
+const columnTile = 256;
+/** A reduction of at least this many elements over few rows is folded in parts. */
+const splitLength = 1 << 15;
+const splitRows = 32;
+
+/** `dimensions` is the whole iteration space, uncollapsed; strides are those of inputs, then outputs. */
+export function bind(kernel: FusedKernel, dimensions: readonly Dimension[]): Binding {
+  if (dimensions.some((dimension) => dimension.size === 0 && !dimension.reduced)) return { launches: [], scratch: [] };
+  const collapsed = collapse(dimensions);
+  const kept = collapsed.filter((dimension) => !dimension.reduced);
+  const reduced = collapsed.filter((dimension) => dimension.reduced);
+  const hasReductions = kernel.nodes.some((node) => node.op === 'reduce');
+  if (!hasReductions) return single(kernel, kept.length <= 1 ? flat(kernel, kept) : map(kernel, kept));
+  if (reduced.length === 0)
+    reduced.push({ size: 1, reduced: true, strides: dimensions[0]?.strides.map(() => 0) ?? noStrides(kernel) });
+  if (kept.length > 0 && collapsed.at(-1)?.reduced === false) return column(kernel, kept, reduced);
+  const rows = product(kept);
+  if (reduced.length === 1 && reduced[0]!.size >= splitLength && rows < splitRows && splittable(kernel))
+    return split(kernel, kept, reduced[0]!);
+  return single(kernel, row(kernel, kept, reduced));
+}
+
+type Form = Pick<Launch, 'variant' | 'params' | 'work' | 'grain'>;
+
+function single(kernel: FusedKernel, form: Form): Binding {
+  return { launches: [{ kernel, ...form, ...ownOperands(kernel), rows: [] }], scratch: [] };
+}
+
+function ownOperands(kernel: FusedKernel): Pick<Launch, 'inputs' | 'outputs'> {
+  return {
+    inputs: kernel.inputs.map((_, input) => ({ kind: 'input', input })),
+    outputs: kernel.outputs.map((_, output) => ({ kind: 'output', output })),
+  };
+}
+
+function flat(kernel: FusedKernel, kept: readonly Dimension[]): Form {
+  const inner = kept[0] ?? { size: 1, reduced: false, strides: noStrides(kernel) };
+  return {
+    variant: { form: 'flat', kept: 1, reduced: 0, inner: innerClasses(inner) },
+    params: innerParams(inner),
+    work: inner.size,
+    grain: grainOf(kernel, 1),
+  };
+}
+
+function map(kernel: FusedKernel, kept: readonly Dimension[]): Form {
+  const inner = kept.at(-1)!;
+  const outer = kept.slice(0, -1);
+  return {
+    variant: { form: 'map', kept: kept.length, reduced: 0, inner: innerClasses(inner) },
+    params: { n: inner.size, ...keptParams(outer), ...innerParams(inner) },
+    work: product(outer),
+    grain: grainOf(kernel, inner.size),
+  };
+}
+
+function row(kernel: FusedKernel, kept: readonly Dimension[], reduced: readonly Dimension[]): Form {
+  const inner = reduced.at(-1)!;
+  return {
+    variant: { form: 'row', kept: kept.length, reduced: reduced.length, inner: innerClasses(inner) },
+    params: { n: inner.size, ...keptParams(kept), ...reducedParams(reduced.slice(0, -1)), ...innerParams(inner) },
+    work: product(kept),
+    grain: grainOf(kernel, product(reduced)),
+  };
+}
+
+function column(kernel: FusedKernel, kept: readonly Dimension[], reduced: readonly Dimension[]): Binding {
+  const inner = kept.at(-1)!;
+  const outer = kept.slice(0, -1);
+  const tile = Math.min(inner.size, columnTile);
+  const tiles = Math.ceil(inner.size / tile);
+  const nodes = scratchNodes(kernel);
+  const rows = product(kept);
+  const launch: Launch = {
+    kernel,
+    variant: { form: 'column', kept: kept.length, reduced: reduced.length, inner: innerClasses(inner) },
+    params: { n: inner.size, tile, tiles, ...keptParams(outer), ...reducedParams(reduced), ...innerParams(inner) },
+    ...ownOperands(kernel),
+    rows: nodes.map((node, scratch) => ({ name: scratchName(node), scratch })),
+    work: product(outer) * tiles,
+    grain: grainOf(kernel, product(reduced) * tile),
+  };
+  return { launches: [launch], scratch: nodes.map((node) => rows * bytesOf[scratchStorage(kernel.nodes[node]!.dtype)]) };
+}
+
+/** One pass of reductions, and nothing but row values after it. */
+function splittable(kernel: FusedKernel): boolean {
+  const { passes } = schedule(kernel);
+  return Math.max(...passes) === 1 && kernel.outputs.every((output) => output.level === 'row');
+}
+
+function split(kernel: FusedKernel, kept: readonly Dimension[], reduced: Dimension): Binding {
+  const chunk = Math.max(1 << 13, Math.ceil(reduced.size / 64 / 64) * 64);
+  const parts = Math.ceil(reduced.size / chunk);
+  const { partial, rest, reductions, rowInputs } = halves(kernel);
+  const inputCount = kernel.inputs.length;
+  const withOutputs = (dimension: Dimension): Dimension => ({
+    ...dimension,
+    strides: [...dimension.strides.slice(0, inputCount), ...reductions.map(() => 0)],
+  });
+  const rows = product(kept);
+  const first: Form = {
+    variant: { form: 'row', kept: kept.length, reduced: 1, inner: innerClasses(withOutputs(reduced)), split: true },
+    params: {
+      n: reduced.size,
+      parts,
+      chunk,
+      ...keptParams(kept.map(withOutputs)),
+      ...innerParams(withOutputs(reduced)),
+    },
+    work: rows * parts,
+    grain: Math.max(1, Math.floor(grainElements / chunk)),
+  };
+  const keptRest = kept.map((dimension, index): Dimension => {
+    const rowsAfter = product(kept.slice(index + 1));
+    const outputs = dimension.strides.slice(inputCount);
+    return {
+      ...dimension,
+      strides: [...reductions.map(() => rowsAfter * parts), ...rowInputs.map((i) => dimension.strides[i]!), ...outputs],
+    };
+  });
+  const partDimension: Dimension = {
+    size: parts,
+    reduced: true,
+    strides: [...reductions.map(() => 1), ...rowInputs.map(() => 0), ...kernel.outputs.map(() => 0)],
+  };
+  const second = row(rest, keptRest, [partDimension]);
+  const scratch = reductions.map((node) => rows * parts * bytesOf[scratchStorage(kernel.nodes[node]!.dtype)]);
+  return {
+    launches: [
+      {
+        kernel: partial,
+        ...first,
+        inputs: kernel.inputs.map((_, input) => ({ kind: 'input', input })),
+        outputs: reductions.map((_, scratch) => ({ kind: 'scratch', scratch })),
+        rows: [],
+      },
+      {
+        kernel: rest,
+        ...second,
+        inputs: [
+          ...reductions.map((_, scratch): BufferSource => ({ kind: 'scratch', scratch })),
+          ...rowInputs.map((input): BufferSource => ({ kind: 'input', input })),
+        ],
+        outputs: kernel.outputs.map((_, output) => ({ kind: 'output', output })),
+        rows: [],
+      },
+    ],
+    scratch,
+  };
+}
+
+/** The kernel that folds parts, and the one that folds the parts' results and does the rest. */
+function halves(kernel: FusedKernel): { partial: FusedKernel; rest: FusedKernel; reductions: number[]; rowInputs: number[] } {
+  const reductions = kernel.nodes.flatMap((node, index) => (node.op === 'reduce' ? [index] : []));
+  const exact = (node: number): Storage => scratchStorage(kernel.nodes[node]!.dtype);
+  const partial = fusedKernel({
+    ...kernel,
+    outputs: reductions.map((node) => ({ node, dtype: exact(node), level: 'row' })),
+  });
+  const rowInputs = kernel.inputs.flatMap((input, index) => (input.level === 'row' ? [index] : []));
+  const nodes: FusedNode[] = [];
+  const place = new Map<number, number>();
+  const keep = (node: number): number => {
+    const known = place.get(node);
+    if (known !== undefined) return known;
+    const data = kernel.nodes[node]!;
+    if (data.op === 'reduce') {
+      nodes.push({ op: 'input', input: reductions.indexOf(node), dtype: exact(node) });
+      nodes.push({ ...data, arg: nodes.length - 1 });
+    } else if (data.op === 'input') {
+      nodes.push({ ...data, input: reductions.length + rowInputs.indexOf(data.input) });
+    } else if (data.op === 'map') {
+      const args = data.args.map(keep);
+      nodes.push({ ...data, args });
+    } else {
+      nodes.push(data);
+    }
+    place.set(node, nodes.length - 1);
+    return nodes.length - 1;
+  };
+  const outputs = kernel.outputs.map((output) => ({ ...output, node: keep(output.node) }));
+  const rest = fusedKernel({
+    inputs: [
+      ...reductions.map((node) => ({ dtype: exact(node), level: 'element' as const })),
+      ...rowInputs.map((input) => kernel.inputs[input]!),
+    ],
+    scalars: kernel.scalars,
+    nodes,
+    outputs,
+  });
+  return { partial, rest, reductions, rowInputs };
+}
+
+// ---- Parameters
+
+function innerClasses(inner: Dimension): InnerStride[] {
+  return inner.strides.map((stride) => (stride === 0 ? '0' : stride === 1 ? '1' : 's'));
+}
+
+function innerParams(inner: Dimension): Record<string, number> {
+  const params: Record<string, number> = {};
+  inner.strides.forEach((stride, operand) => {
+    if (stride !== 0 && stride !== 1) params[innerStride(operand)] = stride;
+  });
+  return params;
+}
+
+function keptParams(kept: readonly Dimension[]): Record<string, number> {
+  const params: Record<string, number> = {};
+  kept.forEach((dimension, index) => {
+    if (index > 0) params[keptSize(index)] = dimension.size;
+    dimension.strides.forEach((stride, operand) => {
+      params[keptStride(operand, index)] = stride;
+    });
+  });
+  return params;
+}
+
+function reducedParams(reduced: readonly Dimension[]): Record<string, number> {
+  const params: Record<string, number> = {};
+  reduced.forEach((dimension, index) => {
+    params[reducedSize(index)] = dimension.size;
+    dimension.strides.forEach((stride, operand) => {
+      params[reducedStride(operand, index)] = stride;
+    });
+  });
+  return params;
+}
+
+const product = (dimensions: readonly Dimension[]): number => dimensions.reduce((total, { size }) => total * size, 1);
+const noStrides = (kernel: FusedKernel): number[] => new Array<number>(kernel.inputs.length + kernel.outputs.length).fill(0);
+
+/** How many items make enough work for a thread; a heavy function counts as sixteen plain ones. */
+function grainOf(kernel: FusedKernel, elementsPerItem: number): number {
+  let cost = 0;
+  for (const node of kernel.nodes) if (node.op === 'map') cost += mapOperations[node.map]!.heavy ? 16 : 1;
+  const elements = grainElements / Math.max(1, Math.min(16, cost / 4));
+  return Math.max(1, Math.ceil(elements / Math.max(1, elementsPerItem)));
+}

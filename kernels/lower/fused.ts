@@ -1,0 +1,573 @@
+/**
+ * Fused kernels to kernel IR, one function for each form of the collapsed iteration space.
+ *
+ *   flat    one kept dimension: items are elements
+ *   map     several kept dimensions: items are rows of the innermost one
+ *   row     the innermost dimension is reduced: items are rows, each folded by one loop nest (or by parts, see `split`)
+ *   column  the innermost dimension is kept: items are tiles of it; row values live in scratch arrays, and every loop runs along
+ *           the tile, so that memory is read in order
+ *
+ * The kernel is the same for all sizes: sizes and strides are parameters, named by the functions at the end of this file, which
+ * the binding (kernels/lower/bind.ts) calls too.
+ */
+import {
+  add,
+  and,
+  Body,
+  begin,
+  constant,
+  convert,
+  div,
+  end,
+  i32,
+  load,
+  min,
+  mul,
+  ne,
+  param,
+  rem,
+  scalarType,
+  shl,
+  shr,
+} from '../build.js';
+import { type FusedKernel, type Level, schedule } from '../fused.js';
+import {
+  type AccumulateKind,
+  type BufferDeclaration,
+  type Expr,
+  type Kernel,
+  type ParamDeclaration,
+  registerOf,
+  type Storage,
+} from '../ir.js';
+import { mapOperations } from '../map-operations.js';
+
+/** How an operand moves along the innermost dimension: not at all, by one element, or by a stride that is a parameter. */
+export type InnerStride = '0' | '1' | 's';
+
+export interface Variant {
+  readonly form: 'flat' | 'map' | 'row' | 'column';
+  readonly kept: number;
+  readonly reduced: number;
+  /** For each operand. */
+  readonly inner: readonly InnerStride[];
+  /** row form: each row is folded in `parts`, an item each. */
+  readonly split?: boolean;
+}
+
+export function lowerFused(kernel: FusedKernel, variant: Variant): Kernel {
+  return new Lowering(kernel, variant).run();
+}
+
+/** Row values that the column form keeps in scratch: reductions, and row nodes that a later pass reads. */
+export function scratchNodes(kernel: FusedKernel): number[] {
+  const { levels } = schedule(kernel);
+  return kernel.nodes.flatMap((node, index) => (levels[index] === 'row' && node.op !== 'input' ? [index] : []));
+}
+
+/** The storage type that holds a register value of a node exactly. */
+export function scratchStorage(dtype: Storage): Storage {
+  const exact = { bool: 'bool', i32: 'int32', i64: 'int64', f32: 'float32', f64: 'float64' } as const;
+  return exact[registerOf(dtype)];
+}
+
+/** A place in the iteration space: the operand's offset there, by operand number. */
+type OffsetOf = (operand: number) => Expr;
+
+/** Where values computed so far can be found; scopes nest like loops. */
+class Scope {
+  private readonly values = new Map<number, Expr>();
+  constructor(
+    readonly body: Body,
+    readonly offsetOf: OffsetOf,
+    readonly suffix: string,
+    private readonly outer: Scope | null = null,
+  ) {}
+  get(node: number): Expr | undefined {
+    return this.values.get(node) ?? this.outer?.get(node);
+  }
+  put(node: number, value: Expr): Expr {
+    this.values.set(node, value);
+    return value;
+  }
+}
+
+class Lowering {
+  private readonly levels: readonly Level[];
+  private readonly passes: readonly number[];
+  private readonly lastPass: number;
+  private readonly body = new Body();
+  private readonly uniform: Scope;
+  private shared = 0;
+  /** Heavy element values written to an output early, to be read back by a later pass: node -> output number. */
+  private readonly stashes: ReadonlyMap<number, number>;
+
+  constructor(
+    private readonly kernel: FusedKernel,
+    private readonly variant: Variant,
+  ) {
+    const { levels, passes } = schedule(kernel);
+    this.levels = levels;
+    this.passes = passes;
+    this.lastPass = Math.max(0, ...passes);
+    this.uniform = new Scope(this.body, () => i32(0), '');
+    this.stashes = this.planStashes();
+  }
+
+  run(): Kernel {
+    this.emitUniform();
+    const { form } = this.variant;
+    if (form === 'flat') this.flat();
+    else if (form === 'map') this.map();
+    else if (form === 'row') this.row();
+    else this.column();
+    const name = `fused_${form}`;
+    return { name, buffers: this.buffers(), params: this.params(), body: this.body.statements };
+  }
+
+  // ---- Forms
+
+  private flat(): void {
+    this.body.for(
+      'i',
+      begin,
+      end,
+      (i, loop) => this.storeElements(new Scope(loop, (o) => this.step(o, i), '', this.uniform), 0),
+      {
+        vector: true,
+      },
+    );
+  }
+
+  private map(): void {
+    this.body.for('item', begin, end, (item, outer) => {
+      const base = this.bases(outer, this.keptIndices(outer, item, this.variant.kept - 1), this.operands());
+      outer.for('j', 0, param('n'), (j, loop) => this.storeElements(this.inner(loop, base, j, '', this.uniform), 0), {
+        vector: true,
+      });
+    });
+  }
+
+  private row(): void {
+    this.body.for('item', begin, end, (item, outer) => {
+      const rowNumber = this.variant.split ? outer.let('row', div(item, param('parts'))) : item;
+      const indices = this.keptIndices(outer, rowNumber, this.variant.kept);
+      const base = this.bases(outer, indices, this.operands());
+      const row = new Scope(outer, base, 'r', this.uniform);
+      const rowOutput = this.variant.split ? () => item : base;
+      for (let pass = 0; pass <= this.lastPass; pass++) {
+        this.rowPass(row, base, pass, item);
+        this.storeRows(new Scope(outer, rowOutput, 'r', row), pass, row);
+      }
+    });
+  }
+
+  private rowPass(row: Scope, base: OffsetOf, pass: number, item: Expr): void {
+    const reductions = this.reductionsOf(pass);
+    const outputs = this.elementOutputs(pass);
+    if (reductions.length === 0 && outputs.length === 0) return;
+    this.prepareRow(row, pass, [
+      ...reductions.map((node) => this.argOf(node)),
+      ...outputs.map((o) => this.kernel.outputs[o]!.node),
+    ]);
+    for (const node of reductions) row.put(node, row.body.variable(`acc${node}`, this.identity(node)));
+    const [from, to] = this.variant.split ? this.partRange(row.body, item, pass) : [i32(0), param('n')];
+    this.reducedLoops(row.body, base, this.variant.reduced - 1, 0, pass, (body, place) => {
+      body.for(
+        `j${pass}`,
+        from,
+        to,
+        (j, loop) => {
+          const scope = this.inner(loop, place, j, `p${pass}`, row);
+          const values = reductions.map((node) => this.value(this.argOf(node), scope));
+          this.storeElements(scope, pass);
+          reductions.forEach((node, k) => {
+            loop.accumulate(row.get(node)!, this.reduceOf(node), values[k]!);
+          });
+        },
+        { vector: true },
+      );
+    });
+  }
+
+  private partRange(body: Body, item: Expr, pass: number): [Expr, Expr] {
+    const from = body.let(`from${pass}`, mul(rem(item, param('parts')), param('chunk')));
+    return [from, body.let(`to${pass}`, min(add(from, param('chunk')), param('n')))];
+  }
+
+  private column(): void {
+    this.body.for('item', begin, end, (item, outer) => {
+      const outerRow = outer.let('outer', div(item, param('tiles')));
+      const start = outer.let('start', mul(rem(item, param('tiles')), param('tile')));
+      const stop = outer.let('stop', min(add(start, param('tile')), param('n')));
+      const base = this.bases(outer, this.keptIndices(outer, outerRow, this.variant.kept - 1), this.operands());
+      const first = outer.let('first', mul(outerRow, param('n')));
+      for (let pass = 0; pass <= this.lastPass; pass++) this.columnPass(outer, base, pass, start, stop, first);
+    });
+  }
+
+  private columnPass(outer: Body, base: OffsetOf, pass: number, start: Expr, stop: Expr, first: Expr): void {
+    const along = (name: string, body: Body, place: OffsetOf, suffix: string, write: (scope: Scope, j: Expr) => void) =>
+      body.for(name, start, stop, (j, loop) => write(this.inner(loop, place, j, suffix, this.uniform), j), { vector: true });
+    const reductions = this.reductionsOf(pass);
+    const outputs = this.elementOutputs(pass);
+
+    const rowWork = this.rowNodes(pass);
+    const rowOutputs = this.rowOutputs(pass);
+    if (rowWork.length > 0 || rowOutputs.length > 0) {
+      along(`k${pass}`, outer, base, `k${pass}`, (scope, j) => {
+        this.readScratch(scope, add(first, j), (node) => this.passes[node]! < pass || this.kernel.nodes[node]!.op === 'reduce');
+        for (const node of rowWork) scope.body.store(scratchName(node), add(first, j), this.value(node, scope));
+        for (const output of rowOutputs) this.storeOutput(output, scope, scope.offsetOf);
+      });
+    }
+    if (reductions.length === 0 && outputs.length === 0) return;
+    if (reductions.length > 0)
+      along(`z${pass}`, outer, base, `z${pass}`, (scope, j) => {
+        for (const node of reductions) scope.body.store(scratchName(node), add(first, j), this.identity(node));
+      });
+    this.reducedLoops(outer, base, this.variant.reduced, 0, pass, (body, place) => {
+      along(`j${pass}`, body, place, `p${pass}`, (scope, j) => {
+        const at = add(first, j);
+        this.readScratch(scope, at, (node) => this.passes[node]! <= pass && !reductions.includes(node));
+        const values = reductions.map((node) => this.value(this.argOf(node), scope));
+        this.storeElements(scope, pass);
+        reductions.forEach((node, k) => {
+          const before = load(this.register(node), scratchName(node), at);
+          scope.body.store(scratchName(node), at, combine(this.reduceOf(node), before, values[k]!));
+        });
+      });
+    });
+  }
+
+  /** Makes scratch values readable; each is loaded where it is first used, so only what a loop needs is read. */
+  private readScratch(scope: Scope, at: Expr, wanted: (node: number) => boolean): void {
+    for (const node of scratchNodes(this.kernel)) {
+      if (wanted(node)) scope.put(node, load(this.register(node), scratchName(node), at));
+    }
+  }
+
+  // ---- Places
+
+  /** Indices along the first `count` kept dimensions of a flattened place. */
+  private keptIndices(body: Body, place: Expr, count: number): Expr[] {
+    const indices: Expr[] = new Array(count);
+    let rest = place;
+    for (let dimension = count - 1; dimension > 0; dimension--) {
+      const size = param(keptSize(dimension));
+      indices[dimension] = body.let(`i${dimension}`, rem(rest, size));
+      rest = body.let(`q${dimension}`, div(rest, size));
+    }
+    if (count > 0) indices[0] = rest;
+    return indices;
+  }
+
+  private bases(body: Body, indices: readonly Expr[], operands: readonly number[]): OffsetOf {
+    const bases = operands.map((operand) => {
+      const terms = indices.map((index, dimension) => mul(index, param(keptStride(operand, dimension))));
+      const sum = terms.reduce<Expr>((total, term) => add(total, term), i32(0));
+      return sum.op === 'const' || sum.op === 'local' ? sum : body.let(`b${operand}`, sum);
+    });
+    return (operand) => bases[operand]!;
+  }
+
+  /** Loops over reduced dimensions `depth` to `count` - 1 around `write`, which receives the offsets there. */
+  private reducedLoops(
+    body: Body,
+    base: OffsetOf,
+    count: number,
+    depth: number,
+    pass: number,
+    write: (body: Body, place: OffsetOf) => void,
+  ): void {
+    if (depth === count) {
+      write(body, base);
+      return;
+    }
+    body.for(`r${depth}_${pass}`, 0, param(reducedSize(depth)), (index, loop) => {
+      const places = this.operands().map((operand) =>
+        loop.let(`b${operand}_${depth}_${pass}`, add(base(operand), mul(index, param(reducedStride(operand, depth))))),
+      );
+      this.reducedLoops(loop, (operand) => places[operand]!, count, depth + 1, pass, write);
+    });
+  }
+
+  private inner(body: Body, base: OffsetOf, index: Expr, suffix: string, outer: Scope): Scope {
+    return new Scope(body, (operand) => add(base(operand), this.step(operand, index)), suffix, outer);
+  }
+
+  private step(operand: number, index: Expr): Expr {
+    const stride = this.variant.inner[operand];
+    return stride === '0' ? i32(0) : stride === '1' ? index : mul(index, param(innerStride(operand)));
+  }
+
+  private operands(): number[] {
+    return Array.from({ length: this.kernel.inputs.length + this.kernel.outputs.length }, (_, operand) => operand);
+  }
+
+  // ---- Values
+
+  private emitUniform(): void {
+    this.kernel.nodes.forEach((_, node) => {
+      if (this.levels[node] === 'uniform') this.value(node, this.uniform);
+    });
+  }
+
+  private value(node: number, scope: Scope): Expr {
+    const known = scope.get(node);
+    if (known !== undefined) return known;
+    const stash = this.stashes.get(node);
+    if (stash !== undefined && !scope.suffix.endsWith(`p${this.passes[node]}`)) {
+      const operand = this.kernel.inputs.length + stash;
+      return scope.put(
+        node,
+        scope.body.let(`v${node}${scope.suffix}`, load(this.register(node), outputName(stash), scope.offsetOf(operand))),
+      );
+    }
+    const value = scope.body.let(`v${node}${scope.suffix}`, this.expression(node, scope));
+    if (stash !== undefined) scope.body.store(outputName(stash), scope.offsetOf(this.kernel.inputs.length + stash), value);
+    return scope.put(node, value);
+  }
+
+  private expression(index: number, scope: Scope): Expr {
+    const node = this.kernel.nodes[index]!;
+    const type = this.register(index);
+    switch (node.op) {
+      case 'input':
+        return this.kernel.inputs[node.input]!.virtual
+          ? convert(type, scope.offsetOf(node.input))
+          : load(type, inputName(node.input), scope.offsetOf(node.input));
+      case 'scalar':
+        return type.scalar === 'bool' ? ne(param(scalarName(node.scalar)), 0) : param(scalarName(node.scalar), type);
+      case 'map': {
+        const args = node.args.map((arg) => this.value(arg, scope));
+        const share = (value: Expr) => scope.body.let(`t${this.shared++}`, value);
+        return narrow(node.dtype, node.map, mapOperations[node.map]!.lower(args, share, registerOf(node.dtype)));
+      }
+      case 'reduce':
+        throw new Error(`reduction ${index} is read before its pass`);
+    }
+  }
+
+  /** Row values that the loop about to start reads are computed before it. */
+  private prepareRow(row: Scope, pass: number, roots: readonly number[]): void {
+    const visit = (node: number): void => {
+      if (this.levels[node] === 'uniform') return;
+      if (this.levels[node] === 'row') {
+        this.value(node, row);
+        return;
+      }
+      const stash = this.stashes.get(node);
+      if (stash !== undefined && this.passes[node]! < pass) return;
+      const data = this.kernel.nodes[node]!;
+      if (data.op === 'map') for (const arg of data.args) visit(arg);
+    };
+    for (const root of roots) visit(root);
+  }
+
+  private storeElements(scope: Scope, pass: number): void {
+    for (const output of this.elementOutputs(pass)) this.storeOutput(output, scope, scope.offsetOf);
+  }
+
+  private storeRows(scope: Scope, pass: number, row: Scope): void {
+    for (const output of this.rowOutputs(pass + 1)) {
+      this.value(this.kernel.outputs[output]!.node, row);
+      this.storeOutput(output, scope, scope.offsetOf);
+    }
+    if (pass === 0) {
+      for (const output of this.rowOutputs(0)) {
+        this.value(this.kernel.outputs[output]!.node, row);
+        this.storeOutput(output, scope, scope.offsetOf);
+      }
+    }
+  }
+
+  private storeOutput(output: number, scope: Scope, place: OffsetOf): void {
+    scope.body.store(
+      outputName(output),
+      place(this.kernel.inputs.length + output),
+      this.value(this.kernel.outputs[output]!.node, scope),
+    );
+  }
+
+  // ---- What belongs to a pass
+
+  private reductionsOf(pass: number): number[] {
+    return this.kernel.nodes.flatMap((node, index) => (node.op === 'reduce' && this.passes[index] === pass + 1 ? [index] : []));
+  }
+  private rowNodes(pass: number): number[] {
+    return scratchNodes(this.kernel).filter((node) => this.kernel.nodes[node]!.op !== 'reduce' && this.passes[node] === pass);
+  }
+  private elementOutputs(pass: number): number[] {
+    return this.outputsAt('element', pass);
+  }
+  private rowOutputs(pass: number): number[] {
+    return this.outputsAt('row', pass);
+  }
+  private outputsAt(level: 'element' | 'row', pass: number): number[] {
+    return this.kernel.outputs.flatMap((output, index) =>
+      output.level === level && this.passes[output.node] === pass ? [index] : [],
+    );
+  }
+
+  private argOf(node: number): number {
+    const data = this.kernel.nodes[node]!;
+    if (data.op !== 'reduce') throw new Error(`node ${node} is not a reduction`);
+    return data.arg;
+  }
+  private reduceOf(node: number): AccumulateKind {
+    const data = this.kernel.nodes[node]!;
+    if (data.op !== 'reduce') throw new Error(`node ${node} is not a reduction`);
+    return data.reduce;
+  }
+  private identity(node: number): Expr {
+    return constant(this.register(node), identityOf(this.reduceOf(node), this.kernel.nodes[node]!.dtype));
+  }
+  private register(node: number) {
+    return scalarType(registerOf(this.kernel.nodes[node]!.dtype));
+  }
+
+  /** A heavy value that a later pass reads again is kept in an output that is written only then, if one is wide enough. */
+  private planStashes(): Map<number, number> {
+    const stashes = new Map<number, number>();
+    if (this.lastPass === 0) return stashes;
+    const free = this.kernel.outputs.flatMap((output, index) => (output.level === 'element' ? [index] : []));
+    const computed = Array.from({ length: this.lastPass + 1 }, (_, pass) => this.computedIn(pass));
+    this.kernel.nodes.forEach((node, index) => {
+      if (node.op !== 'map' || this.levels[index] !== 'element' || !mapOperations[node.map]!.heavy) return;
+      const own = this.passes[index]!;
+      if (!computed[own]!.has(index) || !computed.some((nodes, pass) => pass > own && nodes.has(index))) return;
+      const place = free.findIndex((output) => {
+        const { dtype, node: produced } = this.kernel.outputs[output]!;
+        return dtype === node.dtype && scratchStorage(dtype) === dtype && this.passes[produced]! > own;
+      });
+      if (place >= 0) stashes.set(index, free.splice(place, 1)[0]!);
+    });
+    return stashes;
+  }
+
+  /** The nodes that the loop of a pass computes: what its reductions and element outputs are made of. */
+  private computedIn(pass: number): Set<number> {
+    const computed = new Set<number>();
+    const visit = (node: number): void => {
+      if (computed.has(node)) return;
+      computed.add(node);
+      const data = this.kernel.nodes[node]!;
+      if (data.op === 'map') for (const arg of data.args) visit(arg);
+    };
+    for (const node of this.reductionsOf(pass)) visit(this.argOf(node));
+    for (const output of this.elementOutputs(pass)) visit(this.kernel.outputs[output]!.node);
+    return computed;
+  }
+
+  // ---- Declarations
+
+  private buffers(): BufferDeclaration[] {
+    const inputs = this.kernel.inputs.flatMap((input, index): BufferDeclaration[] =>
+      input.virtual ? [] : [{ name: inputName(index), storage: input.dtype, access: 'read' }],
+    );
+    const stashed = new Set(this.stashes.values());
+    const outputs = this.kernel.outputs.map(
+      (output, index): BufferDeclaration => ({
+        name: outputName(index),
+        storage: output.dtype,
+        access: stashed.has(index) ? 'readwrite' : 'write',
+      }),
+    );
+    if (this.variant.form !== 'column') return [...inputs, ...outputs];
+    const scratch = scratchNodes(this.kernel).map(
+      (node): BufferDeclaration => ({
+        name: scratchName(node),
+        storage: scratchStorage(this.kernel.nodes[node]!.dtype),
+        access: 'readwrite',
+      }),
+    );
+    return [...inputs, ...outputs, ...scratch];
+  }
+
+  private params(): ParamDeclaration[] {
+    const { form, kept, reduced, inner, split } = this.variant;
+    const integers: string[] = [];
+    if (form !== 'flat') integers.push('n');
+    if (form === 'column') integers.push('tile', 'tiles');
+    if (split) integers.push('parts', 'chunk');
+    const outerKept = form === 'row' ? kept : form === 'flat' ? 0 : kept - 1;
+    const outerReduced = form === 'row' ? reduced - 1 : form === 'column' ? reduced : 0;
+    for (let dimension = 1; dimension < outerKept; dimension++) integers.push(keptSize(dimension));
+    for (let dimension = 0; dimension < outerReduced; dimension++) integers.push(reducedSize(dimension));
+    for (const operand of this.operands()) {
+      for (let dimension = 0; dimension < outerKept; dimension++) integers.push(keptStride(operand, dimension));
+      for (let dimension = 0; dimension < outerReduced; dimension++) integers.push(reducedStride(operand, dimension));
+      if (inner[operand] === 's') integers.push(innerStride(operand));
+    }
+    const scalars = this.kernel.scalars.map((dtype, index): ParamDeclaration => {
+      const register = registerOf(dtype);
+      return { name: scalarName(index), type: register === 'bool' ? 'i32' : register };
+    });
+    return [...integers.map((name): ParamDeclaration => ({ name, type: 'i32' })), ...scalars];
+  }
+}
+
+/** Results of int8, uint8 and int16 arithmetic wrap at every step, as they would if each step were stored. */
+function narrow(dtype: Storage, map: string, value: Expr): Expr {
+  if (keepsRange.has(map)) return value;
+  if (dtype === 'uint8') return and(value, 0xff);
+  if (dtype === 'int8') return shr(shl(value, 24), 24);
+  if (dtype === 'int16') return shr(shl(value, 16), 16);
+  return value;
+}
+
+const keepsRange = new Set(['identity', 'min', 'max', 'select', 'and', 'or', 'xor', 'rem', 'mod', 'sign', 'shr']);
+
+function combine(kind: AccumulateKind, before: Expr, value: Expr): Expr {
+  switch (kind) {
+    case 'sum':
+      return add(before, value);
+    case 'prod':
+      return mul(before, value);
+    case 'max':
+      return { op: 'binary', type: before.type, name: 'max', left: before, right: value };
+    case 'min':
+      return min(before, value);
+    case 'any':
+      return { op: 'binary', type: before.type, name: 'or', left: before, right: value };
+    case 'all':
+      return and(before, value);
+  }
+}
+
+const limits: Readonly<Record<string, readonly [number | string, number | string]>> = {
+  bool: [0, 1],
+  uint8: [0, 255],
+  int8: [-128, 127],
+  int16: [-32768, 32767],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: ['-9223372036854775808', '9223372036854775807'],
+};
+
+/** What a reduction starts from, and gives for an empty row. */
+export function identityOf(kind: AccumulateKind, dtype: Storage): number | string {
+  switch (kind) {
+    case 'sum':
+    case 'any':
+      return 0;
+    case 'prod':
+    case 'all':
+      return 1;
+    case 'max':
+      return limits[dtype]?.[0] ?? '-inf';
+    case 'min':
+      return limits[dtype]?.[1] ?? 'inf';
+  }
+}
+
+// Names of buffers and parameters, shared with the binding.
+export const inputName = (input: number): string => `in${input}`;
+export const outputName = (output: number): string => `out${output}`;
+export const scratchName = (node: number): string => `row${node}`;
+export const scalarName = (scalar: number): string => `c${scalar}`;
+export const keptSize = (dimension: number): string => `k${dimension}`;
+export const reducedSize = (dimension: number): string => `m${dimension}`;
+export const keptStride = (operand: number, dimension: number): string => `s${operand}k${dimension}`;
+export const reducedStride = (operand: number, dimension: number): string => `s${operand}r${dimension}`;
+export const innerStride = (operand: number): string => `s${operand}`;

@@ -1,0 +1,167 @@
+/**
+ * What the library primitives (gemm, convolution, concat, ...) compute, as naive loops over float64: one function for each name
+ * that an op's `kernel: { library }` may give. Shapes have been checked before; attributes are normalised.
+ */
+import type { Argument, Arguments, Attrs, Shape, TensorMeta } from './op.js';
+import {
+  broadcastStrides,
+  contiguousStrides,
+  elementCount,
+  offsets,
+  type ReferenceArray,
+  referenceArray,
+  single,
+} from './reference-array.js';
+
+export type LibraryReference = (
+  inputs: Arguments<ReferenceArray>,
+  outputs: readonly TensorMeta[],
+  attrs: Attrs,
+) => readonly ReferenceArray[];
+
+function zeros(meta: TensorMeta): ReferenceArray {
+  return referenceArray(meta.shape, meta.dtype, new Float64Array(elementCount(meta.shape)));
+}
+
+function listOf(argument: Argument<ReferenceArray>): readonly ReferenceArray[] {
+  if (argument === undefined) return [];
+  return 'data' in argument ? [argument] : argument;
+}
+
+function numbers(attrs: Attrs, name: string): number[] {
+  return [attrs[name] ?? []].flat().map(Number);
+}
+
+/** [...b, m, k] times [...b, k, n], broadcast over b. */
+const gemm: LibraryReference = (inputs, [output]) => {
+  const [x, y] = [single(inputs, 'x'), single(inputs, 'y')];
+  const out = zeros(output!);
+  const [m, k, n] = [x.shape.at(-2)!, x.shape.at(-1)!, y.shape.at(-1)!];
+  const batch = out.shape.slice(0, -2);
+  const xBatches = [...offsets(batch, broadcastStrides(x.shape.slice(0, -2), batch))];
+  const yBatches = [...offsets(batch, broadcastStrides(y.shape.slice(0, -2), batch))];
+  xBatches.forEach((xBatch, b) => {
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let total = 0;
+        for (let l = 0; l < k; l++) total += x.data[(xBatch * m + i) * k + l]! * y.data[(yBatches[b]! * k + l) * n + j]!;
+        out.data[(b * m + i) * n + j] = total;
+      }
+    }
+  });
+  return [out];
+};
+
+interface Tap {
+  readonly x: number;
+  readonly weight: number;
+  readonly out: number;
+}
+
+/** Every product of a convolution [n, c, h, w] * [o, c / groups, kh, kw], as places in the three arrays. */
+function* taps(x: Shape, weight: Shape, out: Shape, attrs: Attrs): Generator<Tap> {
+  const [stride, padding, dilation] = [numbers(attrs, 'stride'), numbers(attrs, 'padding'), numbers(attrs, 'dilation')];
+  const perGroup = weight[0]! / Number(attrs.groups ?? 1);
+  const [xs, ws] = [contiguousStrides(x), contiguousStrides(weight)];
+  let place = 0;
+  for (const [n, o, row, column] of places(out)) {
+    const firstChannel = Math.floor(o! / perGroup) * weight[1]!;
+    for (const [c, i, j] of places(weight.slice(1))) {
+      const h = row! * stride[0]! - padding[0]! + i! * dilation[0]!;
+      const w = column! * stride[1]! - padding[2]! + j! * dilation[1]!;
+      if (h < 0 || h >= x[2]! || w < 0 || w >= x[3]!) continue;
+      yield {
+        x: n! * xs[0]! + (firstChannel + c!) * xs[1]! + h * xs[2]! + w,
+        weight: o! * ws[0]! + c! * ws[1]! + i! * ws[2]! + j!,
+        out: place,
+      };
+    }
+    place++;
+  }
+}
+
+function* places(shape: Shape): Generator<number[]> {
+  const strides = contiguousStrides(shape);
+  for (let at = 0; at < elementCount(shape); at++) yield shape.map((size, axis) => Math.floor(at / strides[axis]!) % size);
+}
+
+const convolution: LibraryReference = (inputs, [output], attrs) => {
+  const [x, weight, out] = [single(inputs, 'x'), single(inputs, 'weight'), zeros(output!)];
+  for (const tap of taps(x.shape, weight.shape, out.shape, attrs))
+    out.data[tap.out]! += x.data[tap.x]! * weight.data[tap.weight]!;
+  return [out];
+};
+
+/** The gradient of a convolution's images, from the filters and the gradient `dout` of its result. */
+const convolutionInputGrad: LibraryReference = (inputs, [output], attrs) => {
+  const [dout, weight, dx] = [single(inputs, 'dout'), single(inputs, 'weight'), zeros(output!)];
+  for (const tap of taps(dx.shape, weight.shape, dout.shape, attrs))
+    dx.data[tap.x]! += dout.data[tap.out]! * weight.data[tap.weight]!;
+  return [dx];
+};
+
+/** The gradient of a convolution's filters, from the images and the gradient `dout` of its result. */
+const convolutionWeightGrad: LibraryReference = (inputs, [output], attrs) => {
+  const [dout, x, dweight] = [single(inputs, 'dout'), single(inputs, 'x'), zeros(output!)];
+  for (const tap of taps(x.shape, dweight.shape, dout.shape, attrs))
+    dweight.data[tap.weight]! += dout.data[tap.out]! * x.data[tap.x]!;
+  return [dweight];
+};
+
+const concat: LibraryReference = (inputs, [output], attrs) => {
+  const out = zeros(output!);
+  const strides = contiguousStrides(out.shape);
+  const axis = Number(attrs.axis);
+  let start = 0;
+  for (const x of listOf(inputs.xs)) {
+    let from = 0;
+    for (const to of offsets(x.shape, strides, start * strides[axis]!)) out.data[to] = x.data[from++]!;
+    start += x.shape[axis]!;
+  }
+  return [out];
+};
+
+/** `padding` has amounts before and after for each axis; negative ones crop. */
+const pad: LibraryReference = (inputs, [output], attrs) => {
+  const x = single(inputs, 'x');
+  const out = zeros(output!);
+  const strides = contiguousStrides(out.shape);
+  const padding = numbers(attrs, 'padding');
+  out.data.fill(Number(attrs.value));
+  let from = 0;
+  for (const place of places(x.shape)) {
+    const target = place.map((index, axis) => index + padding[2 * axis]!);
+    const inside = target.every((index, axis) => index >= 0 && index < out.shape[axis]!);
+    if (inside) out.data[target.reduce((at, index, axis) => at + index * strides[axis]!, 0)] = x.data[from]!;
+    from++;
+  }
+  return [out];
+};
+
+/** The distinct elements in ascending order, with first places, the way back, and counts. */
+const unique: LibraryReference = (inputs, [out, indices, inverse, counts]) => {
+  const { data } = single(inputs, 'x');
+  const values = [...new Set(data)].sort((left, right) => left - right);
+  const perValue = (meta: TensorMeta, entry: (value: number) => number): ReferenceArray =>
+    referenceArray([values.length], meta.dtype, values.map(entry));
+  return [
+    perValue(out!, (value) => value),
+    perValue(indices!, (value) => data.indexOf(value)),
+    referenceArray(
+      [data.length],
+      inverse!.dtype,
+      Array.from(data, (value) => values.indexOf(value)),
+    ),
+    perValue(counts!, (value) => data.reduce((count, other) => count + Number(other === value), 0)),
+  ];
+};
+
+export const libraryReferences: Readonly<Record<string, LibraryReference>> = {
+  gemm,
+  convolution,
+  convolutionInputGrad,
+  convolutionWeightGrad,
+  concat,
+  pad,
+  unique,
+};

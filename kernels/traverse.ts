@@ -1,0 +1,136 @@
+/**
+ * Walking and rewriting kernel IR: the operands of an expression, the expressions and blocks of a statement, and maps over them.
+ * Every pass is written on these few functions, so that a new construct is listed here once. They know structure, not meaning.
+ */
+import type { Expr, Stmt } from './ir.js';
+
+/** The direct operands of an expression. */
+export function operandsOf(expr: Expr): readonly Expr[] {
+  switch (expr.op) {
+    case 'const':
+    case 'local':
+    case 'param':
+    case 'iota':
+      return [];
+    case 'load':
+      return [expr.index];
+    case 'unary':
+    case 'convert':
+    case 'bits':
+    case 'splat':
+    case 'lane':
+      return [expr.value];
+    case 'binary':
+    case 'compare':
+      return [expr.left, expr.right];
+    case 'select':
+      return [expr.condition, expr.then, expr.else];
+    case 'fma':
+      return [expr.a, expr.b, expr.c];
+  }
+}
+
+/** The same expression with each direct operand replaced; nothing is folded. */
+export function mapOperands(expr: Expr, replace: (operand: Expr) => Expr): Expr {
+  switch (expr.op) {
+    case 'const':
+    case 'local':
+    case 'param':
+    case 'iota':
+      return expr;
+    case 'load':
+      return { ...expr, index: replace(expr.index) };
+    case 'unary':
+    case 'convert':
+    case 'bits':
+    case 'splat':
+    case 'lane':
+      return { ...expr, value: replace(expr.value) };
+    case 'binary':
+    case 'compare':
+      return { ...expr, left: replace(expr.left), right: replace(expr.right) };
+    case 'select':
+      return { ...expr, condition: replace(expr.condition), then: replace(expr.then), else: replace(expr.else) };
+    case 'fma':
+      return { ...expr, a: replace(expr.a), b: replace(expr.b), c: replace(expr.c) };
+  }
+}
+
+/** The expressions that stand directly in a statement, without those of its blocks. */
+export function expressionsOf(statement: Stmt): readonly Expr[] {
+  switch (statement.do) {
+    case 'let':
+    case 'set':
+    case 'accumulate':
+      return [statement.value];
+    case 'store':
+      return [statement.index, statement.value];
+    case 'for':
+      return [statement.from, statement.to];
+    case 'while':
+    case 'if':
+      return [statement.condition];
+    case 'break':
+    case 'continue':
+    case 'fail':
+      return [];
+  }
+}
+
+/** The blocks of a statement. */
+export function blocksOf(statement: Stmt): readonly (readonly Stmt[])[] {
+  switch (statement.do) {
+    case 'for':
+    case 'while':
+      return [statement.body];
+    case 'if':
+      return statement.else === undefined ? [statement.then] : [statement.then, statement.else];
+    default:
+      return [];
+  }
+}
+
+/** The same statement with its own expressions replaced and its blocks rewritten. */
+export function mapStatement(
+  statement: Stmt,
+  expression: (expr: Expr) => Expr,
+  block: (statements: readonly Stmt[]) => readonly Stmt[],
+): Stmt {
+  switch (statement.do) {
+    case 'let':
+    case 'set':
+    case 'accumulate':
+      return { ...statement, value: expression(statement.value) };
+    case 'store':
+      return { ...statement, index: expression(statement.index), value: expression(statement.value) };
+    case 'for':
+      return { ...statement, from: expression(statement.from), to: expression(statement.to), body: block(statement.body) };
+    case 'while':
+      return { ...statement, condition: expression(statement.condition), body: block(statement.body) };
+    case 'if': {
+      const condition = expression(statement.condition);
+      const then = block(statement.then);
+      return statement.else === undefined
+        ? { ...statement, condition, then }
+        : { ...statement, condition, then, else: block(statement.else) };
+    }
+    case 'break':
+    case 'continue':
+    case 'fail':
+      return statement;
+  }
+}
+
+/** Visits an expression and all below it, outermost first. */
+export function visitExpr(expr: Expr, visit: (expr: Expr) => void): void {
+  visit(expr);
+  for (const operand of operandsOf(expr)) visitExpr(operand, visit);
+}
+
+/** Visits all statements, those of inner blocks included, in order. */
+export function visitStatements(statements: readonly Stmt[], visit: (statement: Stmt) => void): void {
+  for (const statement of statements) {
+    visit(statement);
+    for (const block of blocksOf(statement)) visitStatements(block, visit);
+  }
+}

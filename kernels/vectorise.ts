@@ -1,0 +1,391 @@
+/**
+ * Runs loops marked `vector` in lanes, where that is possible; leaves them scalar where it is not.
+ *
+ * A loop becomes: the vector loop, then its last elements one by one. `analyse` (vectorise-analysis.ts) says what of the body differs
+ * between turns and whether the loop qualifies; this file writes the result. The order in which accumulators combine is
+ * ARCHITECTURE.md's. Nothing is reordered otherwise, so elementwise results do not depend on the target's width.
+ */
+import {
+  accumulate,
+  add,
+  and,
+  binary,
+  constant,
+  forLoop,
+  i32,
+  if_,
+  iota,
+  lane,
+  let_,
+  local,
+  lt,
+  max,
+  mul,
+  splat,
+  sub,
+  variable,
+  vectorType,
+} from './build.js';
+import type { AccumulateKind, BinaryOp, Expr, Kernel, Stmt, Type } from './ir.js';
+import { blocksOf, expressionsOf, mapOperands, mapStatement, operandsOf, visitExpr, visitStatements } from './traverse.js';
+import { type Analysis, type Loop, analyse } from './vectorise-analysis.js';
+
+export interface VectorTarget {
+  /** The width of a vector register: 16 for WebAssembly's SIMD128. */
+  readonly vectorBytes: number;
+}
+
+/** The kernel with its `vector` loops in lanes; the same object where there are none that qualify. */
+export function vectorise(kernel: Kernel, target: VectorTarget): Kernel {
+  const names = new Names(kernel);
+  const body = block(kernel.body);
+  return body === kernel.body ? kernel : { ...kernel, body };
+
+  function block(statements: readonly Stmt[]): readonly Stmt[] {
+    const result = statements.flatMap((statement) => one(statement));
+    return result.length === statements.length && result.every((statement, at) => statement === statements[at])
+      ? statements
+      : result;
+  }
+
+  function one(statement: Stmt): readonly Stmt[] {
+    if (statement.do === 'for' && statement.vector) {
+      const analysis = analyse(statement, target.vectorBytes);
+      if (analysis !== undefined) return new LoopWriter(statement, analysis, names).write();
+    }
+    const rewritten = mapStatement(statement, (expr) => expr, block);
+    const unchanged = blocksOf(statement).every((inner, at) => inner === blocksOf(rewritten)[at]);
+    return [unchanged ? statement : rewritten];
+  }
+}
+
+/** Hands out names that the kernel does not use. */
+class Names {
+  readonly #used = new Set<string>(['begin', 'end']);
+
+  constructor(kernel: Kernel) {
+    for (const { name } of [...kernel.buffers, ...kernel.params]) this.#used.add(name);
+    visitStatements(kernel.body, (statement) => {
+      if ('name' in statement) this.#used.add(statement.name);
+    });
+  }
+
+  fresh(wanted: string): string {
+    let name = wanted;
+    for (let count = 2; this.#used.has(name); count++) name = `${wanted}_${count}`;
+    this.#used.add(name);
+    return name;
+  }
+}
+
+/** Independent accumulators hide the latency of the addition; more would only cost registers. */
+const accumulatorCount = 4;
+/** A body of more operations than this is bound by its arithmetic, not by the latency of accumulation. */
+const cheapBody = 16;
+
+const combine: Readonly<Record<AccumulateKind, BinaryOp>> = {
+  sum: 'add',
+  prod: 'mul',
+  max: 'max',
+  min: 'min',
+  any: 'or',
+  all: 'and',
+};
+
+const identities: Readonly<Record<AccumulateKind, number | 'lowest' | 'highest'>> = {
+  sum: 0,
+  prod: 1,
+  max: 'lowest',
+  min: 'highest',
+  any: 0,
+  all: 1,
+};
+
+const limits: Readonly<Record<string, Readonly<Record<'lowest' | 'highest', number | string>>>> = {
+  i32: { lowest: -2147483648, highest: 2147483647 },
+  i64: { lowest: '-9223372036854775808', highest: '9223372036854775807' },
+  f32: { lowest: '-inf', highest: 'inf' },
+  f64: { lowest: '-inf', highest: 'inf' },
+};
+
+function identity(kind: AccumulateKind, type: Type): Expr {
+  const value = identities[kind];
+  return constant(type, typeof value === 'number' ? value : limits[type.scalar]![value]);
+}
+
+/** One accumulator of the loop: its parts in lanes, and the total of this loop's elements. */
+interface Accumulator {
+  readonly name: string;
+  readonly kind: AccumulateKind;
+  readonly type: Type;
+  readonly parts: readonly string[];
+  readonly total: string;
+}
+
+class LoopWriter {
+  readonly #loop: Loop;
+  readonly #analysis: Analysis;
+  readonly #names: Names;
+  readonly #unroll: number;
+  readonly #accumulators: readonly Accumulator[];
+  /** What does not change between turns, moved before the loop: the name by the expression's text. */
+  readonly #hoisted = new Map<string, { readonly name: string; readonly value: Expr }>();
+
+  constructor(loop: Loop, analysis: Analysis, names: Names) {
+    this.#loop = loop;
+    this.#analysis = analysis;
+    this.#names = names;
+    this.#unroll = analysis.accumulators.size > 0 && !analysis.nested && costOf(loop) <= cheapBody ? accumulatorCount : 1;
+    this.#accumulators = [...analysis.accumulators].map(([name, { kind, type }]) => ({
+      name,
+      kind,
+      type,
+      parts: Array.from({ length: this.#unroll }, (_, part) => names.fresh(`${name}_${part}`)),
+      total: names.fresh(`${name}_total`),
+    }));
+  }
+
+  write(): readonly Stmt[] {
+    const { lanes } = this.#analysis;
+    const before: Stmt[] = [];
+    const from = this.#once(before, `${this.#loop.name}_from`, this.#loop.from);
+    const to = this.#once(before, `${this.#loop.name}_to`, this.#loop.to);
+    const count = this.#once(before, `${this.#loop.name}_count`, max(sub(to, from), 0));
+    const vectorEnd = this.#once(before, `${this.#loop.name}_vectorEnd`, add(from, and(count, -lanes)));
+    const blockEnd =
+      this.#unroll === 1
+        ? vectorEnd
+        : this.#once(before, `${this.#loop.name}_blockEnd`, add(from, and(count, -lanes * this.#unroll)));
+    for (const { kind, type, parts } of this.#accumulators)
+      for (const part of parts) before.push(variable(part, identity(kind, this.#lanesOf(type))));
+    const vector = this.#vectorPart(from, blockEnd, vectorEnd);
+    const hoisted = [...this.#hoisted.values()].map(({ name, value }) => let_(name, value));
+    return [
+      ...before,
+      // What is hoisted may load, which is only sound where at least one turn would have.
+      if_(lt(from, vectorEnd), [...hoisted, ...vector]),
+      ...this.#accumulators.flatMap((accumulator) => this.#reduceLanes(accumulator)),
+      this.#tail(vectorEnd, to),
+      ...this.#accumulators.map(({ name, kind, type, total }) => accumulate(name, kind, local(total, type))),
+    ];
+  }
+
+  /** A local for a value that is used repeatedly; what is a name or a constant already stays so. */
+  #once(before: Stmt[], name: string, value: Expr): Expr {
+    if (value.op === 'const' || value.op === 'param') return value;
+    const fresh = this.#names.fresh(name);
+    before.push(let_(fresh, value));
+    return local(fresh, value.type);
+  }
+
+  #vectorPart(from: Expr, blockEnd: Expr, vectorEnd: Expr): readonly Stmt[] {
+    const { lanes } = this.#analysis;
+    const index = this.#names.fresh(`${this.#loop.name}_v`);
+    const copies = (part: number, base: Expr): readonly Stmt[] => this.#copy(part, add(base, part * lanes));
+    const parts = Array.from({ length: this.#unroll }, (_, part) => part);
+    return [
+      forLoop(index, from, blockEnd, (base) => parts.flatMap((part) => copies(part, base)), { step: lanes * this.#unroll }),
+      // The vectors left over go where the next block would have put them.
+      ...parts.slice(0, -1).map((part) => if_(lt(add(blockEnd, part * lanes), vectorEnd), copies(part, blockEnd))),
+    ];
+  }
+
+  /** The body in lanes, for the elements from `base` on. */
+  #copy(part: number, base: Expr): readonly Stmt[] {
+    const targets = new Map(this.#accumulators.map(({ name, parts }) => [name, parts[part]!]));
+    return new BodyWriter(this.#loop, this.#analysis, this.#names, base, targets, (value) => this.#hoist(value)).write();
+  }
+
+  #hoist(value: Expr): Expr {
+    const key = JSON.stringify(value);
+    const known = this.#hoisted.get(key);
+    if (known !== undefined) return local(known.name, value.type);
+    const name = this.#names.fresh(`${this.#loop.name}_uniform`);
+    this.#hoisted.set(key, { name, value });
+    return local(name, value.type);
+  }
+
+  /** The parts added pairwise, then the lanes pairwise. */
+  #reduceLanes({ name, kind, type, parts, total }: Accumulator): readonly Stmt[] {
+    const vectors = parts.map((part) => local(part, this.#lanesOf(type)));
+    const sum = this.#names.fresh(`${name}_lanes`);
+    const lanes = Array.from({ length: this.#analysis.lanes }, (_, index) => lane(local(sum, this.#lanesOf(type)), index));
+    return [let_(sum, pairwise(vectors, combine[kind])), variable(total, pairwise(lanes, combine[kind]))];
+  }
+
+  #tail(vectorEnd: Expr, to: Expr): Stmt {
+    const totals = new Map(this.#accumulators.map(({ name, total }) => [name, total]));
+    const retarget = (statements: readonly Stmt[]): readonly Stmt[] =>
+      statements.map((statement) => {
+        const mapped = mapStatement(statement, (expr) => expr, retarget);
+        if (mapped.do === 'for') return { ...mapped, vector: false };
+        return mapped.do === 'accumulate' ? { ...mapped, name: totals.get(mapped.name) ?? mapped.name } : mapped;
+      });
+    return forLoop(this.#loop.name, vectorEnd, to, retarget(this.#loop.body));
+  }
+
+  #lanesOf(type: Type): Type {
+    return vectorType(type.scalar, this.#analysis.lanes, this.#analysis.laneBits);
+  }
+}
+
+/** Writes the body once in lanes. */
+class BodyWriter {
+  readonly #loop: Loop;
+  readonly #analysis: Analysis;
+  readonly #names: Names;
+  readonly #base: Expr;
+  readonly #targets: ReadonlyMap<string, string>;
+  readonly #hoist: (value: Expr) => Expr;
+  readonly #renamed = new Map<string, string>();
+  /** Locals of the body that moved before the loop. */
+  readonly #outer = new Map<string, Expr>();
+  #depth = 0;
+
+  constructor(
+    loop: Loop,
+    analysis: Analysis,
+    names: Names,
+    base: Expr,
+    targets: ReadonlyMap<string, string>,
+    hoist: (value: Expr) => Expr,
+  ) {
+    this.#loop = loop;
+    this.#analysis = analysis;
+    this.#names = names;
+    this.#base = base;
+    this.#targets = targets;
+    this.#hoist = hoist;
+  }
+
+  write(): readonly Stmt[] {
+    return this.#block(this.#loop.body);
+  }
+
+  #block(statements: readonly Stmt[]): readonly Stmt[] {
+    return statements.flatMap((statement) => (this.#isHoisted(statement) ? [] : [this.#statement(statement)]));
+  }
+
+  /** Moves a declaration before the loop where that changes nothing. */
+  #isHoisted(statement: Stmt): boolean {
+    if (statement.do !== 'let' || statement.mutable || !this.#isInvariant(statement.value)) return false;
+    this.#outer.set(statement.name, this.#hoist(this.#scalar(statement.value)));
+    return true;
+  }
+
+  #statement(statement: Stmt): Stmt {
+    switch (statement.do) {
+      case 'let': {
+        const value = this.#valueFor(statement.name, statement.value);
+        return { ...statement, name: this.#rename(statement.name), value };
+      }
+      case 'set':
+        return { ...statement, name: this.#rename(statement.name), value: this.#valueFor(statement.name, statement.value) };
+      case 'accumulate': {
+        const target = this.#targets.get(statement.name);
+        if (target !== undefined) return { ...statement, name: target, value: this.#vector(statement.value) };
+        return { ...statement, name: this.#rename(statement.name), value: this.#valueFor(statement.name, statement.value) };
+      }
+      case 'store':
+        return { ...statement, index: this.#scalar(statement.index), value: this.#vector(statement.value) };
+      case 'for': {
+        const { vector, ...plain } = statement;
+        const [from, to] = [this.#scalar(statement.from), this.#scalar(statement.to)];
+        this.#depth += 1;
+        const body = this.#block(statement.body);
+        this.#depth -= 1;
+        return { ...plain, name: this.#rename(statement.name), from, to, body };
+      }
+      default:
+        throw new TypeError(`${statement.do} in a loop that was to run in lanes`);
+    }
+  }
+
+  /** Locals that differ between turns hold vectors; indices, whose value at the first lane says all, and uniform ones do not. */
+  #valueFor(name: string, value: Expr): Expr {
+    return this.#analysis.inLanes(name) ? this.#vector(value) : this.#scalar(value);
+  }
+
+  #rename(name: string): string {
+    const known = this.#renamed.get(name);
+    if (known !== undefined) return known;
+    const fresh = this.#names.fresh(`${name}_v`);
+    this.#renamed.set(name, fresh);
+    return fresh;
+  }
+
+  /** The expression at the first lane. */
+  #scalar(expr: Expr): Expr {
+    if (expr.op === 'local') {
+      if (expr.name === this.#loop.name) return this.#base;
+      return this.#outer.get(expr.name) ?? local(this.#renamed.get(expr.name) ?? expr.name, expr.type);
+    }
+    if (expr.op === 'binary') return binary(expr.name, this.#scalar(expr.left), this.#scalar(expr.right));
+    return mapOperands(expr, (operand) => this.#scalar(operand));
+  }
+
+  /** The expression at all lanes. */
+  #vector(expr: Expr): Expr {
+    const type = this.#lanesOf(expr.type);
+    const stride = this.#analysis.strideOf(expr);
+    if (stride === 0) return this.#uniform(expr, type);
+    if (stride !== undefined) return this.#affine(expr, stride, type);
+    if (expr.op === 'load') return { ...expr, type, index: this.#scalar(expr.index) };
+    if (expr.op === 'local') return local(this.#rename(expr.name), type);
+    return mapOperands({ ...expr, type }, (operand) => this.#vector(operand));
+  }
+
+  #uniform(expr: Expr, type: Type): Expr {
+    if (expr.op === 'const') return splat(type, expr);
+    const value = splat(type, this.#scalar(expr));
+    return this.#isInvariant(expr) ? this.#hoist(value) : value;
+  }
+
+  /** The same in all turns, and sound to compute before the first: an inner loop may have no turn, so its loads stay there. */
+  #isInvariant(expr: Expr): boolean {
+    let invariant = this.#analysis.strideOf(expr) === 0;
+    visitExpr(expr, (node) => {
+      if (node.op === 'local' && this.#analysis.inside.has(node.name) && !this.#outer.has(node.name)) invariant = false;
+      if (node.op === 'load' && this.#depth > 0) invariant = false;
+    });
+    return invariant;
+  }
+
+  #affine(expr: Expr, stride: number, type: Type): Expr {
+    const steps = stride === 1 ? iota(type) : mul(iota(type), splat(type, i32(stride)));
+    return add(splat(type, this.#scalar(expr)), steps);
+  }
+
+  #lanesOf(type: Type): Type {
+    return vectorType(type.scalar, this.#analysis.lanes, this.#analysis.laneBits);
+  }
+}
+
+function pairwise(values: readonly Expr[], operator: BinaryOp): Expr {
+  let level = values;
+  while (level.length > 1) {
+    const next: Expr[] = [];
+    for (let at = 0; at < level.length; at += 2) next.push(binary(operator, level[at]!, level[at + 1]!));
+    level = next;
+  }
+  return level[0]!;
+}
+
+/** Operations on values in a turn, indices not counted; one that becomes a polynomial counts as many. */
+function costOf(loop: Loop): number {
+  const cost = (expr: Expr): number => {
+    if (expr.op === 'load') return 1;
+    const own = operandsOf(expr).length === 0 ? 0 : isTranscendental(expr) ? cheapBody : 1;
+    return operandsOf(expr).reduce((sum, operand) => sum + cost(operand), own);
+  };
+  let total = 0;
+  visitStatements(loop.body, (statement) => {
+    if (statement.do !== 'for') total += cost(statement.do === 'store' ? statement.value : expressionsOf(statement)[0]!);
+  });
+  return total;
+}
+
+const simple: ReadonlySet<string> = new Set(['neg', 'abs', 'sqrt', 'floor', 'ceil', 'trunc', 'rint', 'not', 'bitNot']);
+
+const isTranscendental = (expr: Expr): boolean =>
+  (expr.op === 'unary' && !simple.has(expr.name)) || (expr.op === 'binary' && (expr.name === 'pow' || expr.name === 'atan2'));

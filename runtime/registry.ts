@@ -1,0 +1,75 @@
+/**
+ * The one door between the runtime and the generated ops: their definitions by name, and their public functions, typed.
+ *
+ * generated/index.ts fills it when it is loaded, and merges each op's signature into `OpFunctions`; the runtime (autograd, layers,
+ * optimizers) calls `ops.conv2d(...)` as a user would, without importing generated code.
+ */
+import type { Algebra, OpDefinition, Value } from '../kernels/op.js';
+import { OpwrightError } from './errors.js';
+
+// biome-ignore lint/suspicious/noEmptyInterface: generated code merges one member for each public op into it
+export interface OpFunctions {}
+
+const definitions = new Map<string, OpDefinition>();
+const functions: Record<string, unknown> = {};
+
+/** The public function of each registered op. */
+export const ops = functions as OpFunctions;
+
+/** Adds a library's ops. A name that is taken is an error: ops are never replaced silently. */
+export function registerOps(library: readonly OpDefinition[], publicFunctions: Readonly<Record<string, unknown>>): void {
+  for (const op of library) {
+    if (definitions.has(op.name))
+      throw new OpwrightError('INVALID_ARGUMENT', `An op named ${op.name} is registered already.`, { op: op.name });
+    definitions.set(op.name, op);
+    for (const algebra of algebras) addMethod(algebra, op);
+  }
+  Object.assign(functions, publicFunctions);
+}
+
+export function definitionOf(name: string): OpDefinition {
+  const op = definitions.get(name);
+  if (op === undefined) throw new OpwrightError('UNKNOWN_OP', `No op named ${name} is registered.`, { op: name });
+  return op;
+}
+
+export function registeredOps(): IterableIterator<OpDefinition> {
+  return definitions.values();
+}
+
+type AlgebraClass = { readonly prototype: Algebra<Value> };
+const algebras: AlgebraClass[] = [];
+
+/** Gives an algebra class a method for each op, now and later: `g.softmax(x, { axis })` is `g.apply(softmax, { x }, { axis })`. */
+export function addOpMethods(algebra: AlgebraClass): void {
+  algebras.push(algebra);
+  for (const op of definitions.values()) addMethod(algebra, op);
+}
+
+function addMethod(algebra: AlgebraClass, op: OpDefinition): void {
+  const required = op.attrs.filter((attr) => attr.required);
+  const visible = op.outputs.filter((output) => !output.hidden);
+  const positional = op.inputs.filter((input) => !input.optional);
+  const named = op.inputs.filter((input) => input.optional);
+  Object.defineProperty(algebra.prototype, op.name, {
+    value(this: Algebra<Value>, ...args: unknown[]): unknown {
+      const inputs: Record<string, unknown> = {};
+      const attrs: Record<string, unknown> = {};
+      positional.forEach((input, index) => {
+        inputs[input.name] = args[index];
+      });
+      required.forEach((attr, index) => {
+        attrs[attr.name] = args[positional.length + index];
+      });
+      const options = (args[positional.length + required.length] ?? {}) as Record<string, unknown>;
+      for (const [name, value] of Object.entries(options)) {
+        if (named.some((input) => input.name === name)) inputs[name] = value;
+        else attrs[name] = value;
+      }
+      const results = this.apply(op, inputs as never, attrs as never);
+      if (op.outputs.length === 1) return op.outputs[0]!.list ? results : results[0];
+      if (visible.length === 1 && op.outputs.length === results.length) return results[op.outputs.indexOf(visible[0]!)];
+      return Object.fromEntries(op.outputs.map((output, index) => [output.name, results[index]]));
+    },
+  });
+}

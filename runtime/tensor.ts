@@ -1,0 +1,236 @@
+/**
+ * The tensor: a dtype and a layout over a storage, and its place in the gradient graph. Here are its properties, its reading and its
+ * disposal. Ops are attached as methods by the entry points; making tensors is create.ts, printing them print.ts.
+ */
+import { inspect } from 'node:util';
+import type { Shape } from '../kernels/op.js';
+import type { GradientEdge } from './autograd-types.js';
+import type { Device } from './devices/device.js';
+import { byteSize, createRawArray, type DataArray, type DataArrays, type Dtype, decodeArray, type RawArray } from './dtype.js';
+import { OpwrightError } from './errors.js';
+import { contiguousLayout, type Layout } from './layout.js';
+import { formatTensor } from './print.js';
+import { relievePressure } from './reclaim.js';
+import { track } from './scope.js';
+import { Storage } from './storage.js';
+
+/** Numbers nested to the depth of a tensor's rank; a plain number for rank 0. */
+export type NestedNumbers = number | NestedNumbers[];
+
+export class Tensor<D extends Dtype = Dtype> {
+  readonly storage: Storage;
+  readonly layout: Layout;
+  readonly dtype: D;
+  /** Whether backward() stops here: true for data, false for parameters and what was computed from them. */
+  stopGradient: boolean;
+  /** What backward() accumulated for this tensor. */
+  grad: Tensor | null = null;
+  /** How it was computed, where gradients flow; null on leaves. */
+  edge: GradientEdge | null = null;
+  /** Set by keep(): no tidy scope disposes it. */
+  isKept = false;
+  private disposed = false;
+
+  /** A tensor over a storage, of which it becomes a holder. The layout must fit the storage: nothing is checked. */
+  constructor(storage: Storage, layout: Layout, dtype: D, stopGradient = true) {
+    this.storage = storage;
+    this.layout = layout;
+    this.dtype = dtype;
+    this.stopGradient = stopGradient;
+    storage.retain();
+    track(this);
+  }
+
+  get shape(): Shape {
+    return this.layout.shape;
+  }
+
+  get rank(): number {
+    return this.layout.rank;
+  }
+
+  /** The number of elements. */
+  get size(): number {
+    return this.layout.size;
+  }
+
+  get device(): Device {
+    return this.storage.device;
+  }
+
+  get isDisposed(): boolean {
+    return this.disposed;
+  }
+
+  /**
+   * The elements in row-major order, as a copy. int64 comes as a BigInt64Array, bool as zeros and ones in a Uint8Array, float16 and
+   * bfloat16 as a Float32Array. A loop that awaits its reads also lets unreachable tensors be reclaimed.
+   */
+  async data(): Promise<DataArrays[D]> {
+    this.checkUsable('data');
+    const span = new StorageSpan(this.storage, this.layout, this.dtype);
+    await this.device.read(span.address, span.bytes);
+    const relief = relievePressure();
+    if (relief !== undefined) await relief;
+    return typedData(this.dtype, span.decode());
+  }
+
+  /** As `data`, waiting in place. */
+  dataSync(): DataArrays[D] {
+    this.checkUsable('dataSync');
+    return typedData(this.dtype, this.readElements());
+  }
+
+  /** The one element of a tensor of size 1, as a number: bool as 0 or 1, int64 rounded to a double. */
+  item(): number {
+    this.checkUsable('item');
+    if (this.size !== 1) {
+      throw new OpwrightError('INVALID_ARGUMENT', `item() needs a tensor with one element, and this one has ${this.size}.`, {
+        op: 'item',
+        shapes: { x: this.shape },
+        remedy: 'Use tolist(), dataSync() or await data(), or reduce the tensor first.',
+      });
+    }
+    return Number(this.readElements()[0]);
+  }
+
+  /** The elements as nested arrays of numbers: bool as 0 and 1, int64 rounded to doubles. */
+  tolist(): NestedNumbers {
+    this.checkUsable('tolist');
+    return nest(this.readElements(), this.shape);
+  }
+
+  /** Lets go of the storage, whose memory is freed if no other tensor looks at it. Disposing twice does nothing. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.edge = null;
+    this.storage.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Throws DISPOSED if the tensor was disposed; `op` is what is about to read it. */
+  checkUsable(op: string, argument?: string): void {
+    if (!this.disposed) return;
+    throw new OpwrightError('DISPOSED', `The tensor was disposed and cannot be used by ${op}.`, {
+      op,
+      ...(argument === undefined ? {} : { argument }),
+      shapes: { [argument ?? 'x']: this.shape },
+      remedy: 'Return it from tidy(), or keep() it, or dispose it later.',
+    });
+  }
+
+  toString(): string {
+    return formatTensor(this, this.disposed ? null : this.readElements());
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+
+  private readElements(): DataArray {
+    const span = new StorageSpan(this.storage, this.layout, this.dtype);
+    this.device.readSync(span.address, span.bytes);
+    return span.decode();
+  }
+}
+
+/** A fresh tensor with arbitrary contents, contiguous. Throws SIZE_TOO_LARGE or OUT_OF_MEMORY. */
+export function emptyTensor<D extends Dtype>(device: Device, shape: Shape, dtype: D): Tensor<D> {
+  const layout = contiguousLayout(shape);
+  const storage = new Storage(device, layout.size * byteSize(dtype));
+  storage.describe(layout.shape);
+  return new Tensor(storage, layout, dtype);
+}
+
+/** The array class follows from the dtype, which decodeArray's type cannot say; this is the one place that does. */
+function typedData<D extends Dtype>(dtype: D, data: DataArray): DataArrays[D] {
+  if (isDataOf(dtype, data)) return data;
+  throw new TypeError(`${dtype} elements were decoded into another array class`);
+}
+
+function isDataOf<D extends Dtype>(dtype: D, data: DataArray): data is DataArrays[D] {
+  return dataClasses[dtype] === data.constructor;
+}
+
+const dataClasses: Readonly<Record<Dtype, unknown>> = {
+  bool: Uint8Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  float16: Float32Array,
+  bfloat16: Float32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+};
+
+/** The part of a storage between a tensor's first and last element, copied to the host and put in row-major order there. */
+class StorageSpan {
+  readonly address: number;
+  /** To be filled from `address`. */
+  readonly bytes: Uint8Array;
+  private readonly raw: RawArray;
+  private readonly lowest: number;
+
+  constructor(
+    storage: Storage,
+    private readonly layout: Layout,
+    private readonly dtype: Dtype,
+  ) {
+    const { lowest, highest } = extent(layout);
+    this.lowest = lowest;
+    this.raw = createRawArray(dtype, layout.size === 0 ? 0 : highest - lowest + 1);
+    this.bytes = new Uint8Array(this.raw.buffer, 0, this.raw.byteLength);
+    this.address = storage.address + lowest * byteSize(dtype);
+  }
+
+  decode(): DataArray {
+    const { layout, dtype, raw } = this;
+    return decodeArray(dtype, layout.contiguous ? raw : gather(raw, layout, layout.offset - this.lowest, dtype));
+  }
+}
+
+/** The lowest and highest element that a layout reaches, from the start of the storage. */
+function extent(layout: Layout): { lowest: number; highest: number } {
+  let lowest = layout.offset;
+  let highest = layout.offset;
+  if (layout.size === 0) return { lowest, highest };
+  for (let axis = 0; axis < layout.rank; axis++) {
+    const reach = layout.strides[axis]! * (layout.shape[axis]! - 1);
+    if (reach < 0) lowest += reach;
+    else highest += reach;
+  }
+  return { lowest, highest };
+}
+
+function gather(raw: RawArray, layout: Layout, start: number, dtype: Dtype): RawArray {
+  const result = createRawArray(dtype, layout.size);
+  const { shape, strides, rank } = layout;
+  const index = new Array<number>(rank).fill(0);
+  let from = start;
+  for (let to = 0; to < result.length; to++) {
+    const value = raw[from]!;
+    result[to] = value;
+    for (let axis = rank - 1; axis >= 0; axis--) {
+      from += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      from -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return result;
+}
+
+function nest(values: DataArray, shape: Shape): NestedNumbers {
+  let at = 0;
+  const build = (axis: number): NestedNumbers => {
+    if (axis === shape.length) return Number(values[at++]);
+    return Array.from({ length: shape[axis]! }, () => build(axis + 1));
+  };
+  return build(0);
+}
