@@ -44,6 +44,8 @@ export type GraphNode = NodeBase &
         readonly kind: 'op';
         readonly op: OpDefinition;
         readonly args: Arguments<number>;
+        /** The dtype of each input. */
+        readonly dtypes: Readonly<Record<string, Dtype>>;
         readonly attrs: Attrs;
         readonly results: readonly TensorMeta[];
       }
@@ -105,7 +107,7 @@ export class Tracer implements Algebra<TracedValue> {
       case 'create':
         return [this.create(op.body.create, call.attrs, results[0]!)];
       default:
-        return this.barrier(op, args, call.attrs, results);
+        return this.barrier(op, args, call.dtypes, call.attrs, results);
     }
   }
 
@@ -167,6 +169,7 @@ export class Tracer implements Algebra<TracedValue> {
   private barrier(
     op: OpDefinition,
     args: Arguments<TracedValue>,
+    dtypes: Readonly<Record<string, Dtype>>,
     attrs: Attrs,
     results: readonly TensorMeta[],
   ): readonly TracedValue[] {
@@ -181,6 +184,7 @@ export class Tracer implements Algebra<TracedValue> {
       kind: 'op',
       op,
       args: mapArguments(args, ({ id }) => id),
+      dtypes,
       attrs,
       results,
       shape: meta?.shape ?? [],

@@ -7,17 +7,7 @@
  */
 
 /** What an element is in memory: the public dtypes, or a dtype variable that `specialise` replaces. */
-export type Storage =
-  | 'bool'
-  | 'uint8'
-  | 'int8'
-  | 'int16'
-  | 'int32'
-  | 'int64'
-  | 'float16'
-  | 'bfloat16'
-  | 'float32'
-  | 'float64';
+export type Storage = 'bool' | 'uint8' | 'int8' | 'int16' | 'int32' | 'int64' | 'float16' | 'bfloat16' | 'float32' | 'float64';
 
 /** What a value is in a register. `bool` is a predicate: 0 or 1 as a scalar, a lane mask as a vector. */
 export type Scalar = 'bool' | 'i32' | 'i64' | 'f32' | 'f64';

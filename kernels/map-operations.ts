@@ -126,6 +126,11 @@ export const mapOperations: Readonly<Record<string, MapOperation>> = {
     (x) => x,
     (x) => x,
   ),
+  /** The value in storage of its own; identity may share it. */
+  copy: one(
+    (x) => x,
+    (x) => x,
+  ),
   add: two(add, (x, y) => x + y),
   sub: two(sub, (x, y) => x - y),
   mul: two(mul, (x, y) => x * y),

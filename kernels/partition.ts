@@ -9,7 +9,7 @@
  */
 import { type FusedInput, type FusedKernel, type FusedNode, type FusedOutput, fusedKernel, fusionLimits } from './fused.js';
 import type { Graph, GraphNode, ScalarSource } from './graph.js';
-import type { Arguments, Attrs, OpDefinition, Shape, TensorMeta } from './op.js';
+import type { Arguments, Attrs, Dtype, OpDefinition, Shape, TensorMeta } from './op.js';
 
 /** How a tensor lies in a group's iteration space: over all of it, or over its rows, with the reduced axes of size 1 or gone. */
 export type Placement = 'full' | 'kept' | 'dropped';
@@ -37,6 +37,7 @@ export type Step =
       readonly kind: 'op';
       readonly op: OpDefinition;
       readonly inputs: Arguments<number>;
+      readonly dtypes: Readonly<Record<string, Dtype>>;
       readonly attrs: Attrs;
       readonly outputs: readonly number[];
       readonly metas: readonly TensorMeta[];
@@ -349,7 +350,7 @@ class Partition {
     const outputs = node.results.map(
       (_, index) => results.find((result) => result.kind === 'result' && result.index === index)!.id,
     );
-    return { kind: 'op', op: node.op, inputs: node.args, attrs: node.attrs, outputs, metas: node.results };
+    return { kind: 'op', op: node.op, inputs: node.args, dtypes: node.dtypes, attrs: node.attrs, outputs, metas: node.results };
   }
 
   /** Values of a group that somebody outside it reads, or the caller. */
@@ -490,6 +491,7 @@ function expandStep(node: GraphNode & { kind: 'expand' }): Step {
     kind: 'op',
     op: broadcastView,
     inputs: { x: node.arg },
+    dtypes: { x: node.dtype },
     attrs: { shape: node.shape },
     outputs: [node.id],
     metas: [{ shape: node.shape, dtype: node.dtype }],

@@ -28,7 +28,7 @@ import {
 } from './build.js';
 import type { AccumulateKind, BinaryOp, Expr, Kernel, Stmt, Type } from './ir.js';
 import { blocksOf, expressionsOf, mapOperands, mapStatement, operandsOf, visitExpr, visitStatements } from './traverse.js';
-import { type Analysis, type Loop, analyse } from './vectorise-analysis.js';
+import { type Analysis, analyse, type Loop } from './vectorise-analysis.js';
 
 export interface VectorTarget {
   /** The width of a vector register: 16 for WebAssembly's SIMD128. */

@@ -1,13 +1,18 @@
 /**
- * What dtypes are on the host: their classes, their typed arrays, how they promote, and the conversions that JavaScript lacks
- * (float16, bfloat16). It knows nothing of tensors or devices.
+ * What dtypes are on the host: their classes, their typed arrays and ranges, and the default one. How dtypes promote and how 16-bit
+ * floats are coded is the kernels' knowledge and only passed on here. It knows nothing of tensors or devices.
  */
+import { decodeFloat16 } from '../kernels/half.js';
+import * as host from '../kernels/host.js';
 import { bytesOf, type Storage } from '../kernels/ir.js';
 import { formatValue, OpwrightError } from './errors.js';
 
+export { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../kernels/half.js';
+export { promote } from '../kernels/host.js';
+
 export type Dtype = Storage;
 
-/** Every dtype, in the order in which promotion climbs within a class. */
+/** Every dtype, bool first, then integers and floats by width. */
 export const dtypes: readonly Dtype[] = [
   'bool',
   'uint8',
@@ -29,11 +34,11 @@ export function isDtype(value: unknown): value is Dtype {
 }
 
 export function isFloating(dtype: Dtype): dtype is FloatingDtype {
-  return dtype === 'float32' || dtype === 'float64' || dtype === 'float16' || dtype === 'bfloat16';
+  return host.isFloating(dtype);
 }
 
 export function isInteger(dtype: Dtype): dtype is IntegerDtype {
-  return dtype !== 'bool' && !isFloating(dtype);
+  return host.isInteger(dtype);
 }
 
 /** The bytes of one element. */
@@ -85,31 +90,6 @@ export const integerRanges: Readonly<Record<Exclude<IntegerDtype, 'int64'>, read
   int32: [-2147483648, 2147483647],
 };
 
-const integerRanks: Readonly<Record<Exclude<IntegerDtype, 'uint8'>, number>> = { int8: 1, int16: 2, int32: 4, int64: 8 };
-
-/**
- * The dtype in which two dtypes meet. A float wins over integers and bool; two floats meet in the wider, float16 and bfloat16 in
- * float32; two integers in the wider, uint8 with int8 in int16; bool yields to everything.
- */
-export function promote(a: Dtype, b: Dtype): Dtype {
-  if (a === b || b === 'bool') return a;
-  if (a === 'bool') return b;
-  if (isFloating(a)) return isFloating(b) ? promoteFloats(a, b) : a;
-  if (isFloating(b)) return b;
-  return promoteIntegers(a, b);
-}
-
-function promoteFloats(a: FloatingDtype, b: FloatingDtype): FloatingDtype {
-  if (byteSize(a) === byteSize(b)) return 'float32';
-  return byteSize(a) > byteSize(b) ? a : b;
-}
-
-function promoteIntegers(a: IntegerDtype, b: IntegerDtype): IntegerDtype {
-  if (a === 'uint8') return b === 'int8' ? 'int16' : b;
-  if (b === 'uint8') return a === 'int8' ? 'int16' : a;
-  return integerRanks[a] >= integerRanks[b] ? a : b;
-}
-
 let currentDefault: FloatingDtype = 'float32';
 
 /** The dtype of tensors made from plain numbers, and of random and filled tensors that name none. */
@@ -129,92 +109,35 @@ export function setDefaultDtype(dtype: FloatingDtype): void {
   currentDefault = dtype;
 }
 
-// 16-bit floats. Encoding rounds once, to nearest even, straight from the double; the two formats differ only in these numbers.
-interface SmallFloat {
-  readonly mantissaBits: number;
-  readonly bias: number;
-  /** The least positive normal number. */
-  readonly leastNormal: number;
-  /** Multiplies a subnormal number to an integer mantissa. */
-  readonly subnormalScale: number;
-  /** The least number that rounds to infinity. */
-  readonly overflow: number;
-  readonly infinity: number;
+/** Elements in their own representation to what `data()` promises; not a copy where the two are the same. */
+export function decodeArray<D extends Dtype>(dtype: D, raw: RawArray): DataArrays[D] {
+  const data = raw instanceof Uint16Array ? widen(dtype, raw) : raw;
+  if (isDataOf(dtype, data)) return data;
+  throw new TypeError(`${dtype} elements cannot be decoded from a ${raw.constructor.name}`);
 }
 
-const float16Format: SmallFloat = {
-  mantissaBits: 10,
-  bias: 15,
-  leastNormal: 2 ** -14,
-  subnormalScale: 2 ** 24,
-  overflow: 65520,
-  infinity: 0x7c00,
-};
+const dataArrayConstructors = { ...rawArrayConstructors, float16: Float32Array, bfloat16: Float32Array } as const;
 
-const bfloat16Format: SmallFloat = {
-  mantissaBits: 7,
-  bias: 127,
-  leastNormal: 2 ** -126,
-  subnormalScale: 2 ** 133,
-  overflow: 2 ** 128 - 2 ** 119,
-  infinity: 0x7f80,
-};
-
-const float64View = new Float64Array(1);
-const float64Words = new Uint32Array(float64View.buffer);
-const float32View = new Float32Array(1);
-const float32Words = new Uint32Array(float32View.buffer);
-
-/** Adding and taking away 2^52 rounds a number in [0, 2^52) to an integer, half to even. */
-const roundingConstant = 2 ** 52;
-
-function encode(format: SmallFloat, value: number): number {
-  if (Number.isNaN(value)) return format.infinity | (1 << (format.mantissaBits - 1));
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const magnitude = Math.abs(value);
-  if (magnitude >= format.overflow) return sign | format.infinity;
-  if (magnitude < format.leastNormal) {
-    return sign | (magnitude * format.subnormalScale + roundingConstant - roundingConstant);
-  }
-  float64View[0] = magnitude;
-  const exponent = (float64Words[1]! >>> 20) - 1023;
-  const mantissa = magnitude * 2 ** (format.mantissaBits - exponent) + roundingConstant - roundingConstant;
-  // The mantissa's leading one, and a carry out of it, are added to the exponent field.
-  return sign | (((exponent + format.bias - 1) << format.mantissaBits) + mantissa);
+function isDataOf<D extends Dtype>(dtype: D, data: DataArray): data is DataArrays[D] {
+  return data instanceof dataArrayConstructors[dtype];
 }
 
-/** The 16 bits of the float16 nearest to `value`, ties to even. */
-export function encodeFloat16(value: number): number {
-  return encode(float16Format, value);
-}
-
-/** The 16 bits of the bfloat16 nearest to `value`, ties to even. */
-export function encodeBfloat16(value: number): number {
-  return encode(bfloat16Format, value);
-}
-
-export function decodeFloat16(bits: number): number {
-  const exponent = (bits >>> 10) & 0x1f;
-  const mantissa = bits & 0x3ff;
-  const sign = bits & 0x8000 ? -1 : 1;
-  if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
-  return sign * (exponent === 0 ? mantissa * 2 ** -24 : (1024 + mantissa) * 2 ** (exponent - 25));
-}
-
-export function decodeBfloat16(bits: number): number {
-  float32Words[0] = bits << 16;
-  return float32View[0]!;
-}
-
-/** Elements in their own representation to what `data()` promises. */
-export function decodeArray(dtype: Dtype, raw: RawArray): DataArray {
-  if (!(raw instanceof Uint16Array)) return raw;
+function widen(dtype: Dtype, raw: Uint16Array): Float32Array {
   const values = new Float32Array(raw.length);
   if (dtype === 'bfloat16') {
     const words = new Uint32Array(values.buffer);
     for (let index = 0; index < raw.length; index++) words[index] = raw[index]! << 16;
   } else {
-    for (let index = 0; index < raw.length; index++) values[index] = decodeFloat16(raw[index]!);
+    const table = float16Table();
+    for (let index = 0; index < raw.length; index++) values[index] = table[raw[index]!]!;
   }
   return values;
+}
+
+let float16Values: Float32Array | null = null;
+
+/** The values of all 65536 patterns. */
+function float16Table(): Float32Array {
+  float16Values ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => decodeFloat16(bits));
+  return float16Values;
 }

@@ -72,13 +72,13 @@ export class Tensor<D extends Dtype = Dtype> {
     await this.device.read(span.address, span.bytes);
     const relief = relievePressure();
     if (relief !== undefined) await relief;
-    return typedData(this.dtype, span.decode());
+    return span.decode();
   }
 
   /** As `data`, waiting in place. */
   dataSync(): DataArrays[D] {
     this.checkUsable('dataSync');
-    return typedData(this.dtype, this.readElements());
+    return this.readElements();
   }
 
   /** The one element of a tensor of size 1, as a number: bool as 0 or 1, int64 rounded to a double. */
@@ -131,7 +131,7 @@ export class Tensor<D extends Dtype = Dtype> {
     return this.toString();
   }
 
-  private readElements(): DataArray {
+  private readElements(): DataArrays[D] {
     const span = new StorageSpan(this.storage, this.layout, this.dtype);
     this.device.readSync(span.address, span.bytes);
     return span.decode();
@@ -146,31 +146,8 @@ export function emptyTensor<D extends Dtype>(device: Device, shape: Shape, dtype
   return new Tensor(storage, layout, dtype);
 }
 
-/** The array class follows from the dtype, which decodeArray's type cannot say; this is the one place that does. */
-function typedData<D extends Dtype>(dtype: D, data: DataArray): DataArrays[D] {
-  if (isDataOf(dtype, data)) return data;
-  throw new TypeError(`${dtype} elements were decoded into another array class`);
-}
-
-function isDataOf<D extends Dtype>(dtype: D, data: DataArray): data is DataArrays[D] {
-  return dataClasses[dtype] === data.constructor;
-}
-
-const dataClasses: Readonly<Record<Dtype, unknown>> = {
-  bool: Uint8Array,
-  uint8: Uint8Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  float16: Float32Array,
-  bfloat16: Float32Array,
-  float32: Float32Array,
-  float64: Float64Array,
-};
-
 /** The part of a storage between a tensor's first and last element, copied to the host and put in row-major order there. */
-class StorageSpan {
+class StorageSpan<D extends Dtype> {
   readonly address: number;
   /** To be filled from `address`. */
   readonly bytes: Uint8Array;
@@ -180,7 +157,7 @@ class StorageSpan {
   constructor(
     storage: Storage,
     private readonly layout: Layout,
-    private readonly dtype: Dtype,
+    private readonly dtype: D,
   ) {
     const { lowest, highest } = extent(layout);
     this.lowest = lowest;
@@ -189,7 +166,7 @@ class StorageSpan {
     this.address = storage.address + lowest * byteSize(dtype);
   }
 
-  decode(): DataArray {
+  decode(): DataArrays[D] {
     const { layout, dtype, raw } = this;
     return decodeArray(dtype, layout.contiguous ? raw : gather(raw, layout, layout.offset - this.lowest, dtype));
   }
@@ -210,20 +187,29 @@ function extent(layout: Layout): { lowest: number; highest: number } {
 
 function gather(raw: RawArray, layout: Layout, start: number, dtype: Dtype): RawArray {
   const result = createRawArray(dtype, layout.size);
+  if (raw instanceof BigInt64Array) {
+    if (result instanceof BigInt64Array) gatherInto(raw, result, layout, start);
+  } else if (!(result instanceof BigInt64Array)) {
+    gatherInto(raw, result, layout, start);
+  }
+  return result;
+}
+
+/** Copies the elements at `start + sum(index * stride)` in row-major order. */
+function gatherInto<V>(raw: ArrayLike<V>, result: { [index: number]: V; length: number }, layout: Layout, start: number): void {
   const { shape, strides, rank } = layout;
   const index = new Array<number>(rank).fill(0);
   let from = start;
   for (let to = 0; to < result.length; to++) {
-    const value = raw[from]!;
-    result[to] = value;
+    result[to] = raw[from]!;
     for (let axis = rank - 1; axis >= 0; axis--) {
       from += strides[axis]!;
-      if (++index[axis]! < shape[axis]!) break;
+      index[axis]!++;
+      if (index[axis]! < shape[axis]!) break;
       from -= strides[axis]! * shape[axis]!;
       index[axis] = 0;
     }
   }
-  return result;
 }
 
 function nest(values: DataArray, shape: Shape): NestedNumbers {

@@ -3,6 +3,7 @@
  * lists, strings and so on), which are there before anything is computed. Types are data; the checker works with them.
  */
 import type { AttrType, Dtype } from '../../kernels/op.js';
+import type { Op } from '../spec/model.js';
 
 /** What is known of a tensor's dtype. */
 export type DtypeTerm =
@@ -17,7 +18,7 @@ export type DtypeTerm =
 export type Type =
   | TensorType
   /** The result of an op with several outputs. */
-  | { readonly kind: 'outputs'; readonly members: ReadonlyMap<string, Type> }
+  | { readonly kind: 'outputs'; readonly op: Op; readonly members: ReadonlyMap<string, Type> }
   | { readonly kind: 'number'; readonly literal?: number }
   | { readonly kind: 'string'; readonly literal?: string }
   | { readonly kind: 'boolean' }

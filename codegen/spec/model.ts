@@ -163,7 +163,13 @@ export type Body =
   | { readonly kind: 'map'; readonly span: Span; readonly map: string }
   | { readonly kind: 'reduce'; readonly span: Span; readonly reduce: ReduceKind }
   | { readonly kind: 'create'; readonly span: Span; readonly create: CreateKind }
-  | { readonly kind: 'view'; readonly span: Span; readonly shape: Expression; readonly strides: Expression; readonly offset: Expression }
+  | {
+      readonly kind: 'view';
+      readonly span: Span;
+      readonly shape: Expression;
+      readonly strides: Expression;
+      readonly offset: Expression;
+    }
   | { readonly kind: 'index'; readonly span: Span; readonly program: IndexProgram }
   | KernelFunction
   | { readonly kind: 'library'; readonly span: Span; readonly library: string };
@@ -212,7 +218,12 @@ export type SampleValue =
   /** Random elements. An undefined dtype is the op's first choice for that input. */
   | { readonly kind: 'random'; readonly shape: readonly number[]; readonly dtype: Dtype | undefined; readonly fill: Fill }
   /** Given elements, row by row; booleans are 0 and 1. */
-  | { readonly kind: 'values'; readonly shape: readonly number[]; readonly dtype: Dtype | undefined; readonly values: readonly number[] }
+  | {
+      readonly kind: 'values';
+      readonly shape: readonly number[];
+      readonly dtype: Dtype | undefined;
+      readonly values: readonly number[];
+    }
   /** A plain number where the input takes one. */
   | { readonly kind: 'number'; readonly value: number }
   | { readonly kind: 'list'; readonly items: readonly SampleValue[] };

@@ -517,7 +517,7 @@ function narrow(dtype: Storage, map: string, value: Expr): Expr {
   return value;
 }
 
-const keepsRange = new Set(['identity', 'min', 'max', 'select', 'and', 'or', 'xor', 'rem', 'mod', 'sign', 'shr']);
+const keepsRange = new Set(['identity', 'copy', 'min', 'max', 'select', 'and', 'or', 'xor', 'rem', 'mod', 'sign', 'shr']);
 
 function combine(kind: AccumulateKind, before: Expr, value: Expr): Expr {
   switch (kind) {

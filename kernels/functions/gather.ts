@@ -1,0 +1,57 @@
+/**
+ * Rows along the middle axis of [outer, rows, inner], taken or added by index (32 or 64 bits). An index out of range is reported (error
+ * code 1) and replaced by the nearest; with `wrap` negative ones count from the end.
+ */
+import { type Buffer, clampToI32, fail, type i32, idiv, irem, lanes, max, min } from './language.js';
+
+function checkedRow(index: i32, rows: i32, wrap: i32): i32 {
+  const row = wrap !== 0 && index < 0 ? index + rows : index;
+  if (row < 0 || row >= rows) fail(1);
+  return min(max(row, 0), rows - 1);
+}
+
+/** out[o, j, i] = x[o, index[j], i]; a work item is one of the outer * n rows of the result. */
+export function gatherRows(
+  begin: i32,
+  end: i32,
+  x: Buffer<'T'>,
+  index: Buffer<'I'>,
+  out: Buffer<'T'>,
+  n: i32,
+  rows: i32,
+  inner: i32,
+  wrap: i32,
+): void {
+  for (let item = begin; item < end; item++) {
+    const row = checkedRow(clampToI32(index[irem(item, n)]!), rows, wrap);
+    const source = (idiv(item, n) * rows + row) * inner;
+    if (rows > 0) for (const at of lanes(0, inner)) out[item * inner + at] = x[source + at]!;
+  }
+}
+
+/**
+ * out[o, index[j], i] += updates[o, j, i], in the order of j. A work item is one of the outer * inner columns, so that no two items add
+ * to the same element and columns that lie side by side run in lanes.
+ */
+export function scatterAddRows(
+  begin: i32,
+  end: i32,
+  updates: Buffer<'T'>,
+  index: Buffer<'I'>,
+  out: Buffer<'T'>,
+  n: i32,
+  rows: i32,
+  inner: i32,
+  wrap: i32,
+): void {
+  for (let outer = idiv(begin, inner); outer < idiv(end + inner - 1, inner); outer++) {
+    const first = max(begin - outer * inner, 0);
+    const last = min(end - outer * inner, inner);
+    for (let j = 0; j < n; j++) {
+      const row = checkedRow(clampToI32(index[j]!), rows, wrap);
+      const target = (outer * rows + row) * inner;
+      const source = (outer * n + j) * inner;
+      if (rows > 0) for (const column of lanes(first, last)) out[target + column]! += updates[source + column]!;
+    }
+  }
+}

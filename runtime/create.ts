@@ -1,0 +1,239 @@
+/**
+ * Tensors from JavaScript values: numbers, nested arrays, typed arrays. It checks and converts; it computes nothing.
+ */
+import type { Shape } from '../kernels/op.js';
+import type { Device } from './devices/device.js';
+import { defaultDevice } from './devices/registry.js';
+import {
+  createRawArray,
+  type Dtype,
+  encodeBfloat16,
+  encodeFloat16,
+  getDefaultDtype,
+  integerRanges,
+  isDtype,
+  isFloating,
+  type RawArray,
+} from './dtype.js';
+import { formatShape, formatValue, OpwrightError } from './errors.js';
+import { sizeOf } from './layout.js';
+import { emptyTensor, type Tensor } from './tensor.js';
+
+/** A number of any kind. */
+export type ScalarValue = number | boolean | bigint;
+/** JavaScript's typed arrays; elements become the dtype's. */
+export type NumericArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array;
+/** What a tensor can be made from. Rows may be typed arrays. */
+export type TensorData = ScalarValue | NumericArray | readonly TensorData[];
+
+export interface TensorOptions<D extends Dtype = Dtype> {
+  /**
+   * By default: of numbers the default dtype, of booleans bool, of bigints int64, of a typed array its own (those of unsigned 16 and
+   * 32 bits become int32 and int64).
+   */
+  readonly dtype?: D;
+  /** The shape to give the elements, in row-major order; by default that of the nesting. */
+  readonly shape?: Shape;
+  /** Whether gradients stop here; true by default. */
+  readonly stopGradient?: boolean;
+  readonly device?: Device;
+}
+
+const optionNames: ReadonlySet<string> = new Set(['dtype', 'shape', 'stopGradient', 'device']);
+
+/**
+ * A tensor with a copy of the data.
+ *
+ * Throws RAGGED_ARRAY, NOT_AN_INTEGER (NaN, fractions and what does not fit, where the dtype is an integer one), INVALID_ARGUMENT,
+ * UNKNOWN_OPTION, SHAPE_MISMATCH.
+ */
+export function tensor<D extends Dtype = Dtype>(data: TensorData, options: TensorOptions<D> = {}): Tensor<D> {
+  checkOptions(options);
+  const shape = shapeOf(data);
+  const dtype = options.dtype ?? inferDtype(data);
+  const raw = createRawArray(dtype, sizeOf(shape));
+  new Writer(dtype, raw, shape).write(data);
+  return tensorFromRaw(raw, reshaped(shape, options.shape), dtype, options);
+}
+
+/** A tensor over elements in the dtype's own representation, in row-major order. */
+export function tensorFromRaw<D extends Dtype>(
+  raw: RawArray,
+  shape: Shape,
+  dtype: D | Dtype,
+  options: { readonly stopGradient?: boolean; readonly device?: Device } = {},
+): Tensor<D> {
+  const device = options.device ?? defaultDevice();
+  const result = emptyTensor(device, shape, dtype);
+  device.write(result.storage.address, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength));
+  if (options.stopGradient !== undefined) result.stopGradient = options.stopGradient;
+  return result;
+}
+
+function checkOptions(options: TensorOptions): void {
+  for (const name of Object.keys(options)) {
+    if (optionNames.has(name)) continue;
+    throw new OpwrightError('UNKNOWN_OPTION', `tensor() has no option ${name}.`, {
+      op: 'tensor',
+      argument: name,
+      remedy: `Use ${[...optionNames].join(', ')}.`,
+    });
+  }
+  if (options.dtype !== undefined && !isDtype(options.dtype)) {
+    throw new OpwrightError('INVALID_ARGUMENT', `${formatValue(options.dtype)} is no dtype.`, { op: 'tensor', argument: 'dtype' });
+  }
+}
+
+function reshaped(shape: Shape, wanted: Shape | undefined): Shape {
+  if (wanted === undefined) return shape;
+  if (sizeOf(wanted) === sizeOf(shape)) return wanted;
+  const fault = `${sizeOf(shape)} elements cannot have the shape ${formatShape(wanted)}.`;
+  throw new OpwrightError('SHAPE_MISMATCH', fault, { op: 'tensor', argument: 'shape', shapes: { data: shape, shape: wanted } });
+}
+
+function isNumericArray(data: unknown): data is NumericArray {
+  return ArrayBuffer.isView(data) && !(data instanceof DataView);
+}
+
+function isRow(data: TensorData): data is readonly TensorData[] {
+  return Array.isArray(data);
+}
+
+/** The shape that the first elements suggest; the writer checks that all others follow it. */
+function shapeOf(data: TensorData): number[] {
+  const shape: number[] = [];
+  let at: TensorData | undefined = data;
+  while (at !== undefined && isRow(at)) {
+    shape.push(at.length);
+    at = at[0];
+  }
+  if (isNumericArray(at)) shape.push(at.length);
+  return shape;
+}
+
+type LeafKind = 'number' | 'boolean' | 'bigint';
+
+const dtypeOfLeaf = (kind: LeafKind): Dtype => (kind === 'number' ? getDefaultDtype() : kind === 'boolean' ? 'bool' : 'int64');
+
+const dtypeOfArray: Readonly<Record<string, Dtype>> = {
+  Int8Array: 'int8',
+  Uint8Array: 'uint8',
+  Uint8ClampedArray: 'uint8',
+  Int16Array: 'int16',
+  Uint16Array: 'int32',
+  Int32Array: 'int32',
+  Uint32Array: 'int64',
+  BigInt64Array: 'int64',
+  BigUint64Array: 'int64',
+  Float16Array: 'float16',
+  Float32Array: 'float32',
+  Float64Array: 'float64',
+};
+
+/** The dtype of the first leaf, unless a later number among booleans or bigints makes it a float. */
+function inferDtype(data: TensorData): Dtype {
+  let found: Dtype | undefined;
+  const visit = (part: TensorData): void => {
+    if (isRow(part)) part.forEach(visit);
+    else {
+      const dtype = isNumericArray(part) ? dtypeOfArray[part[Symbol.toStringTag]] : dtypeOfLeaf(leafKind(part));
+      if (found === undefined || (found !== dtype && dtype !== undefined && isFloating(dtype))) found = dtype;
+    }
+  };
+  visit(data);
+  return found ?? getDefaultDtype();
+}
+
+function leafKind(value: unknown): LeafKind {
+  const kind = typeof value;
+  if (kind === 'number' || kind === 'boolean' || kind === 'bigint') return kind;
+  throw new OpwrightError('INVALID_ARGUMENT', `A tensor cannot be made from ${formatValue(value)}.`, {
+    op: 'tensor',
+    argument: 'data',
+    remedy: 'Give a number, a boolean, a bigint, a typed array, or nested arrays of those.',
+  });
+}
+
+/** Fills a raw array from nested data, checking the nesting against the shape and each element against the dtype. */
+class Writer {
+  private at = 0;
+  private readonly set: (index: number, value: ScalarValue) => void;
+
+  constructor(
+    private readonly dtype: Dtype,
+    raw: RawArray,
+    private readonly shape: Shape,
+  ) {
+    this.set = elementSetter(dtype, raw);
+  }
+
+  write(data: TensorData, axis = 0): void {
+    if (isRow(data)) {
+      this.checkLength(data.length, axis, data);
+      for (let index = 0; index < data.length; index++) this.write(data[index]!, axis + 1);
+    } else if (isNumericArray(data)) {
+      this.checkLength(data.length, axis, data);
+      if (axis !== this.shape.length - 1) throw ragged(this.shape, `a typed array at depth ${axis}`);
+      for (let index = 0; index < data.length; index++) this.set(this.at++, data[index]!);
+    } else {
+      leafKind(data);
+      if (axis !== this.shape.length) throw ragged(this.shape, `the value ${formatValue(data)} at depth ${axis}`);
+      this.set(this.at++, data);
+    }
+  }
+
+  private checkLength(length: number, axis: number, data: TensorData): void {
+    if (length === this.shape[axis]) return;
+    const place = axis >= this.shape.length ? `the array ${formatValue(data)} where a ${this.dtype} was expected` : `a row of ${length}`;
+    throw ragged(this.shape, `${place} at depth ${axis}`);
+  }
+}
+
+function ragged(shape: Shape, found: string): OpwrightError {
+  return new OpwrightError('RAGGED_ARRAY', `The nested arrays begin with the shape ${formatShape(shape)}, but contain ${found}.`, {
+    op: 'tensor',
+    argument: 'data',
+    remedy: 'Make all rows of one dimension equally long, or pad them.',
+  });
+}
+
+function elementSetter(dtype: Dtype, raw: RawArray): (index: number, value: ScalarValue) => void {
+  if (raw instanceof BigInt64Array) return (index, value) => void (raw[index] = toInt64(value));
+  if (dtype === 'bool') return (index, value) => void (raw[index] = value ? 1 : 0);
+  if (dtype === 'float16') return (index, value) => void (raw[index] = encodeFloat16(Number(value)));
+  if (dtype === 'bfloat16') return (index, value) => void (raw[index] = encodeBfloat16(Number(value)));
+  if (isFloating(dtype) || dtype === 'int64') return (index, value) => void (raw[index] = Number(value));
+  const [lowest, highest] = integerRanges[dtype];
+  return (index, value) => {
+    const number = Number(value);
+    if (!Number.isInteger(number) || number < lowest || number > highest) throw notAnInteger(value, dtype);
+    raw[index] = number;
+  };
+}
+
+function toInt64(value: ScalarValue): bigint {
+  if (typeof value === 'number' && !Number.isInteger(value)) throw notAnInteger(value, 'int64');
+  const integer = BigInt(value);
+  if (BigInt.asIntN(64, integer) !== integer) throw notAnInteger(value, 'int64');
+  return integer;
+}
+
+function notAnInteger(value: ScalarValue, dtype: Dtype): OpwrightError {
+  const fault = typeof value === 'number' && !Number.isInteger(value) ? 'is no integer' : 'does not fit';
+  return new OpwrightError('NOT_AN_INTEGER', `${formatValue(value)} ${fault} and cannot become an element of dtype ${dtype}.`, {
+    op: 'tensor',
+    argument: 'data',
+    remedy: 'Round or clip the values first, or choose a floating dtype.',
+  });
+}

@@ -1,0 +1,45 @@
+/** One number into every element of a contiguous buffer. */
+import { fusedKernel } from '../../kernels/fused.js';
+import { registerOf } from '../../kernels/ir.js';
+import { bind } from '../../kernels/lower/bind.js';
+import { lowerFused, outputName, scalarName } from '../../kernels/lower/fused.js';
+import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
+import type { Dtype } from '../dtype.js';
+
+const grain = 1 << 16;
+
+export class FillKernel {
+  private readonly compiled: CompiledKernel;
+  private readonly params: ParamBlock;
+
+  constructor(
+    private readonly device: Device,
+    dtype: Dtype,
+    value: number,
+  ) {
+    const kernel = fusedKernel({
+      inputs: [],
+      scalars: [dtype],
+      nodes: [{ op: 'scalar', scalar: 0, dtype }],
+      outputs: [{ node: 0, dtype, level: 'element' }],
+    });
+    const [launch] = bind(kernel, [{ size: 2, reduced: false, strides: [1] }]).launches;
+    this.compiled = device.compile(lowerFused(kernel, launch!.variant));
+    this.params = device.createParams(this.compiled);
+    const offset = this.compiled.offsets.get(scalarName(0))!;
+    const register = registerOf(dtype);
+    if (register === 'f32') this.params.setF32(offset, value);
+    else if (register === 'f64') this.params.setF64(offset, value);
+    else if (register === 'i64') this.params.setI64(offset, BigInt(Math.trunc(value)));
+    else this.params.setI32(offset, register === 'bool' ? Number(value !== 0) : value);
+  }
+
+  run(address: number, count: number): void {
+    this.params.setPointer(this.compiled.offsets.get(outputName(0))!, address);
+    if (count > 0) this.device.launch(this.compiled, this.params, count, grain);
+  }
+
+  free(): void {
+    this.params.free();
+  }
+}

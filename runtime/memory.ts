@@ -1,0 +1,111 @@
+/**
+ * Freeing tensors: at once and by hand (`dispose`), at the end of a scope (`tidy`, `keep`), and the report of what is in use. What is
+ * freed without being asked for is reclaim.ts.
+ */
+import type { DeviceMemory } from './devices/device.js';
+import { openDevices } from './devices/registry.js';
+import { OpwrightError } from './errors.js';
+import { liveStorages } from './reclaim.js';
+import { currentScope, setScope } from './scope.js';
+import { Tensor } from './tensor.js';
+
+/** Tensors alone, in arrays, plain objects, maps and sets, nested as deep as you like. */
+export type TensorContainer = unknown;
+
+/**
+ * Runs a synchronous function and disposes every tensor that was made in it, except those it returns (see `TensorContainer`) and
+ * those given to keep(). Scopes nest: what an inner one returns belongs to the outer one. If the function throws, all are disposed.
+ *
+ * Throws TIDY_ASYNC if the function is asynchronous: its tensors would be disposed before it ends.
+ */
+export function tidy<T>(run: () => T): T {
+  if (typeof run !== 'function') {
+    throw new OpwrightError('INVALID_ARGUMENT', 'tidy() needs a function.', { op: 'tidy', argument: 'run' });
+  }
+  const outer = currentScope();
+  const scope: Tensor[] = [];
+  setScope(scope);
+  let returned: ReadonlySet<Tensor> = noTensors;
+  try {
+    const result = run();
+    rejectPromise(result);
+    returned = tensorsIn(result);
+    return result;
+  } finally {
+    setScope(outer);
+    closeScope(scope, returned, outer);
+  }
+}
+
+const noTensors: ReadonlySet<Tensor> = new Set();
+
+function closeScope(scope: readonly Tensor[], returned: ReadonlySet<Tensor>, outer: Tensor[] | null): void {
+  for (const tensor of scope) {
+    if (tensor.isKept || tensor.isDisposed) continue;
+    if (returned.has(tensor)) outer?.push(tensor);
+    else tensor.dispose();
+  }
+}
+
+function rejectPromise(result: unknown): void {
+  if (typeof result !== 'object' || result === null || !('then' in result) || typeof result.then !== 'function') return;
+  // The function goes on after this and meets disposed tensors: that failure is a consequence, and reported here already.
+  if (result instanceof Promise) result.catch(() => {});
+  throw new OpwrightError('TIDY_ASYNC', 'tidy() was given a function that returns a promise.', {
+    op: 'tidy',
+    argument: 'run',
+    remedy: 'Put tidy() around the synchronous parts and await outside of it; awaited reads reclaim unreachable tensors by themselves.',
+  });
+}
+
+/** Exempts tensors from every tidy scope, open or to come; gives back what it was given. */
+export function keep<T extends TensorContainer>(tensors: T): T {
+  for (const tensor of tensorsIn(tensors)) tensor.isKept = true;
+  return tensors;
+}
+
+/** Disposes all tensors in its arguments; anything else in them is ignored. */
+export function dispose(...tensors: TensorContainer[]): void {
+  for (const tensor of tensorsIn(tensors)) tensor.dispose();
+}
+
+/** The tensors in a value. Other class instances are not looked into: they own their tensors. */
+function tensorsIn(value: TensorContainer): ReadonlySet<Tensor> {
+  if (value instanceof Tensor) return new Set([value]);
+  if (typeof value !== 'object' || value === null) return noTensors;
+  const found = new Set<Tensor>();
+  const visited = new Set<unknown>();
+  const pending: unknown[] = [value];
+  while (pending.length > 0) {
+    const next = pending.pop();
+    if (next instanceof Tensor) found.add(next);
+    else if (typeof next === 'object' && next !== null && !visited.has(next)) {
+      visited.add(next);
+      for (const member of membersOf(next)) pending.push(member);
+    }
+  }
+  return found;
+}
+
+function membersOf(container: object): Iterable<unknown> {
+  if (Array.isArray(container) || container instanceof Set) return container;
+  if (container instanceof Map) return container.values();
+  const prototype: unknown = Object.getPrototypeOf(container);
+  return prototype === Object.prototype || prototype === null ? Object.values(container) : [];
+}
+
+export interface MemoryReport {
+  /** Storages alive: neither disposed nor yet found unreachable. Several tensors may share one. */
+  readonly storages: number;
+  /** Their bytes, as asked for. */
+  readonly bytes: number;
+  /** What each opened device has handed out, rounded as its allocator does; parameters of kernels and the like included. */
+  readonly devices: Readonly<Record<string, DeviceMemory>>;
+}
+
+/** What is in use now. Nothing is collected for the report: unreachable tensors count until the collector found them. */
+export function memory(): MemoryReport {
+  const { count, bytes } = liveStorages();
+  const devices = Object.fromEntries(openDevices().map((device) => [device.name, device.memory()]));
+  return { storages: count, bytes, devices };
+}
