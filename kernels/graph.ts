@@ -88,6 +88,11 @@ export class Tracer implements Algebra<TracedValue> {
     return new TracedValue(value.id, [], 'float64', true);
   }
 
+  /** A tensor of zeros, which costs nothing where it is fused. */
+  zeros(meta: TensorMeta): TracedValue {
+    return this.expand(this.add({ kind: 'scalar', source: { from: 'constant', value: 0 }, shape: [], dtype: meta.dtype }), meta);
+  }
+
   finish(outputs: readonly TracedValue[]): Graph {
     return { nodes: this.nodes, outputs: outputs.map(({ id }) => id), draws: this.draws };
   }

@@ -291,10 +291,11 @@ class BodyWriter {
       case 'for': {
         const { vector, ...plain } = statement;
         const [from, to] = [this.#scalar(statement.from), this.#scalar(statement.to)];
+        const name = this.#rename(statement.name);
         this.#depth += 1;
         const body = this.#block(statement.body);
         this.#depth -= 1;
-        return { ...plain, name: this.#rename(statement.name), from, to, body };
+        return { ...plain, name, from, to, body };
       }
       default:
         throw new TypeError(`${statement.do} in a loop that was to run in lanes`);

@@ -58,7 +58,9 @@ const optionNames: ReadonlySet<string> = new Set(['dtype', 'shape', 'stopGradien
  * Throws RAGGED_ARRAY, NOT_AN_INTEGER (NaN, fractions and what does not fit, where the dtype is an integer one), INVALID_ARGUMENT,
  * UNKNOWN_OPTION, SHAPE_MISMATCH.
  */
-export function tensor<D extends Dtype = Dtype>(data: TensorData, options: TensorOptions<D> = {}): Tensor<D> {
+export function tensor<D extends Dtype>(data: TensorData, options: TensorOptions<D> & { readonly dtype: D }): Tensor<D>;
+export function tensor(data: TensorData, options?: TensorOptions): Tensor;
+export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
   checkOptions(options);
   const shape = shapeOf(data);
   const dtype = options.dtype ?? inferDtype(data);
@@ -71,7 +73,7 @@ export function tensor<D extends Dtype = Dtype>(data: TensorData, options: Tenso
 export function tensorFromRaw<D extends Dtype>(
   raw: RawArray,
   shape: Shape,
-  dtype: D | Dtype,
+  dtype: D,
   options: { readonly stopGradient?: boolean; readonly device?: Device } = {},
 ): Tensor<D> {
   const device = options.device ?? defaultDevice();
@@ -91,7 +93,10 @@ function checkOptions(options: TensorOptions): void {
     });
   }
   if (options.dtype !== undefined && !isDtype(options.dtype)) {
-    throw new OpwrightError('INVALID_ARGUMENT', `${formatValue(options.dtype)} is no dtype.`, { op: 'tensor', argument: 'dtype' });
+    throw new OpwrightError('INVALID_ARGUMENT', `${formatValue(options.dtype)} is no dtype.`, {
+      op: 'tensor',
+      argument: 'dtype',
+    });
   }
 }
 
@@ -195,17 +200,22 @@ class Writer {
 
   private checkLength(length: number, axis: number, data: TensorData): void {
     if (length === this.shape[axis]) return;
-    const place = axis >= this.shape.length ? `the array ${formatValue(data)} where a ${this.dtype} was expected` : `a row of ${length}`;
+    const place =
+      axis >= this.shape.length ? `the array ${formatValue(data)} where a ${this.dtype} was expected` : `a row of ${length}`;
     throw ragged(this.shape, `${place} at depth ${axis}`);
   }
 }
 
 function ragged(shape: Shape, found: string): OpwrightError {
-  return new OpwrightError('RAGGED_ARRAY', `The nested arrays begin with the shape ${formatShape(shape)}, but contain ${found}.`, {
-    op: 'tensor',
-    argument: 'data',
-    remedy: 'Make all rows of one dimension equally long, or pad them.',
-  });
+  return new OpwrightError(
+    'RAGGED_ARRAY',
+    `The nested arrays begin with the shape ${formatShape(shape)}, but contain ${found}.`,
+    {
+      op: 'tensor',
+      argument: 'data',
+      remedy: 'Make all rows of one dimension equally long, or pad them.',
+    },
+  );
 }
 
 function elementSetter(dtype: Dtype, raw: RawArray): (index: number, value: ScalarValue) => void {

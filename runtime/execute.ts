@@ -24,10 +24,19 @@ import { emptyTensor, Tensor } from './tensor.js';
 /** A tensor to read, a number to hand to kernels, or nothing. */
 export type SlotValue = Tensor | number | undefined;
 
-/** Arguments of one run: the plan's input slots by name, and the attributes that are numbers for kernels. */
+/** Arguments of one run: what stands in each slot, and the attributes that are numbers for kernels. */
 export interface RunArguments {
-  readonly slots: ReadonlyMap<string, SlotValue>;
+  readonly slots: readonly SlotValue[];
   readonly attrs: Attrs;
+}
+
+/** What a plan is bound to. Slots are named in the order in which a run's values come. */
+export interface PlanOperands {
+  readonly slotNames: readonly string[];
+  /** The layout of each slot that holds a tensor. */
+  readonly layouts: readonly (Layout | undefined)[];
+  /** For an output that replaces an input: that input's slot. */
+  readonly writes?: ReadonlyMap<number, number>;
 }
 
 interface BoundStep {
@@ -39,31 +48,41 @@ interface RunContext extends RunArguments {
   readonly draws: readonly RandomDraw[];
 }
 
-/** What an output is written into, instead of a fresh tensor: the slot of a mutated input. */
-export type WriteTargets = ReadonlyMap<number, string>;
+/** Values that are written into the tensor of a slot, instead of a fresh one. */
+type WriteTargets = ReadonlyMap<number, number>;
 
 export class BoundPlan {
   private readonly steps: BoundStep[] = [];
   /** Values to let go of after each step: intermediates at their last use. */
   private readonly releases: number[][] = [];
-  private readonly inputs: readonly (readonly [number, string])[];
+  /** Value and slot of each input tensor. */
+  private readonly inputs: readonly (readonly [number, number])[];
+  private readonly isInput: ReadonlySet<number>;
+  /** Copies back into mutated inputs that no kernel writes itself. */
+  private readonly copies: { readonly value: number; readonly slot: number; readonly copy: StridedCopy }[] = [];
 
   constructor(
-    private readonly device: Device,
+    device: Device,
     private readonly plan: Plan,
-    layouts: ReadonlyMap<string, Layout>,
-    writes: WriteTargets = new Map(),
+    operands: PlanOperands,
   ) {
-    this.inputs = [...plan.inputs];
+    const slotOf = new Map(operands.slotNames.map((name, slot) => [name, slot]));
+    this.inputs = [...plan.inputs].map(([value, name]) => [value, slotOf.get(name)!] as const);
+    this.isInput = new Set(plan.inputs.keys());
     const known = new Map<number, Layout>();
-    for (const [value, slot] of plan.inputs) {
-      const layout = layouts.get(slot);
+    for (const [value, slot] of this.inputs) {
+      const layout = operands.layouts[slot];
       if (layout !== undefined) known.set(value, layout);
     }
-    const direct = directWrites(plan, writes);
-    for (const step of plan.steps) {
-      if (step.kind === 'fused') this.steps.push(new FusedStep(device, step, known, direct, layouts));
-      else this.steps.push(opStep(device, step, known));
+    const writes = new Map([...(operands.writes ?? [])].map(([output, slot]) => [plan.outputs[output]!, slot]));
+    const direct = directWrites(plan, writes, this.inputs);
+    const binding: BindingContext = { device, known, direct, slotOf, layouts: operands.layouts };
+    for (const step of plan.steps) this.steps.push(step.kind === 'fused' ? new FusedStep(binding, step) : opStep(binding, step));
+    for (const [value, slot] of writes) {
+      const target = operands.layouts[slot]!;
+      const unchanged = this.inputs.some(([input, own]) => input === value && own === slot);
+      if (!direct.has(value) && !unchanged)
+        this.copies.push({ value, slot, copy: new StridedCopy(device, known.get(value)!, target, dtypeOf(plan, value)) });
     }
     this.planReleases();
   }
@@ -73,7 +92,7 @@ export class BoundPlan {
     const values: (Tensor | undefined)[] = [];
     for (let i = 0; i < this.inputs.length; i++) {
       const [value, slot] = this.inputs[i]!;
-      const tensor = args.slots.get(slot);
+      const tensor = args.slots[slot];
       if (tensor instanceof Tensor) values[value] = tensor;
     }
     const draws = this.plan.draws.length === 0 ? noDraws : this.plan.draws.map((count) => defaultGenerator.next(count));
@@ -83,14 +102,22 @@ export class BoundPlan {
       const releases = this.releases[i]!;
       for (let k = 0; k < releases.length; k++) values[releases[k]!]?.dispose();
     }
-    return this.plan.outputs.map((value, index) => {
-      const tensor = values[value]!;
-      const shared = this.plan.inputs.has(value) || this.plan.outputs.indexOf(value) < index;
-      return shared ? new Tensor(tensor.storage, tensor.layout, tensor.dtype) : tensor;
-    });
+    for (const { value, slot, copy } of this.copies) {
+      const target = args.slots[slot];
+      if (target instanceof Tensor) copy.run(addressOf(values[value]!), addressOf(target));
+    }
+    const { outputs } = this.plan;
+    const results: Tensor[] = new Array(outputs.length);
+    for (let i = 0; i < outputs.length; i++) {
+      const tensor = values[outputs[i]!]!;
+      const shared = this.isInput.has(outputs[i]!) || outputs.indexOf(outputs[i]!) < i;
+      results[i] = shared ? new Tensor(tensor.storage, tensor.layout, tensor.dtype) : tensor;
+    }
+    return results;
   }
 
   free(): void {
+    for (const { copy } of this.copies) copy.free();
     for (const step of this.steps) step.free();
   }
 
@@ -106,6 +133,23 @@ export class BoundPlan {
   }
 }
 
+interface BindingContext {
+  readonly device: Device;
+  /** The layout of each value so far. */
+  readonly known: Map<number, Layout>;
+  readonly direct: WriteTargets;
+  readonly slotOf: ReadonlyMap<string, number>;
+  readonly layouts: readonly (Layout | undefined)[];
+}
+
+function dtypeOf(plan: Plan, value: number): Dtype {
+  for (const step of plan.steps) {
+    const at = writesOf(step).indexOf(value);
+    if (at >= 0) return step.kind === 'fused' ? step.outputs[at]!.meta.dtype : step.metas[at]!.dtype;
+  }
+  throw new TypeError(`no step writes value ${value}`);
+}
+
 const noDraws: readonly RandomDraw[] = [];
 
 function readsOf(step: Step): number[] {
@@ -118,13 +162,13 @@ function writesOf(step: Step): readonly number[] {
 }
 
 /** Outputs that an elementwise kernel may write straight into the input they replace: no later step reads that input. */
-function directWrites(plan: Plan, writes: WriteTargets): WriteTargets {
-  const direct = new Map<number, string>();
+function directWrites(plan: Plan, writes: WriteTargets, inputs: readonly (readonly [number, number])[]): WriteTargets {
+  const direct = new Map<number, number>();
   for (const [value, slot] of writes) {
     const at = plan.steps.findIndex((step) => writesOf(step).includes(value));
     const step = plan.steps[at];
     if (step === undefined || step.kind !== 'fused' || step.axes.length > 0) continue;
-    const input = [...plan.inputs].find(([, name]) => name === slot)?.[0];
+    const input = inputs.find(([, own]) => own === slot)?.[0];
     const broadcast = step.inputs.some((operand) => operand.value === input && !sameShape(operand.shape, step.shape));
     const readLater = plan.steps.slice(at + 1).some((later) => input !== undefined && readsOf(later).includes(input));
     if (!broadcast && !readLater) direct.set(value, slot);
@@ -145,21 +189,18 @@ class FusedStep implements BoundStep {
     readonly value: number;
     readonly layout: Layout;
     readonly dtype: Dtype;
-    readonly slot: string | undefined;
+    readonly slot: number | undefined;
   }[];
   private readonly inputValues: readonly number[];
 
-  constructor(
-    private readonly device: Device,
-    step: FusedPlanStep,
-    known: Map<number, Layout>,
-    direct: WriteTargets,
-    layouts: ReadonlyMap<string, Layout>,
-  ) {
+  private readonly device: Device;
+
+  constructor({ device, known, direct, slotOf, layouts }: BindingContext, step: FusedPlanStep) {
+    this.device = device;
     this.inputValues = step.inputs.map(({ value }) => value);
     this.outputs = step.outputs.map(({ value, meta }) => {
       const slot = direct.get(value);
-      const target = slot === undefined ? undefined : layouts.get(slot);
+      const target = slot === undefined ? undefined : layouts[slot];
       const layout = target ?? contiguousLayout(meta.shape);
       known.set(value, layout);
       return { value, layout, dtype: meta.dtype, slot: target === undefined ? undefined : slot };
@@ -173,14 +214,14 @@ class FusedStep implements BoundStep {
       ),
     );
     this.scratch = binding.scratch;
-    this.launches = binding.launches.map((launch) => new BoundLaunch(device, launch, step));
+    this.launches = binding.launches.map((launch) => new BoundLaunch(device, launch, step, slotOf));
   }
 
   run(values: (Tensor | undefined)[], context: RunContext): void {
     const { outputs, inputValues, launches } = this;
     for (let i = 0; i < outputs.length; i++) {
       const { value, layout, dtype, slot } = outputs[i]!;
-      values[value] = slot === undefined ? freshTensor(this.device, layout, dtype) : aliasOf(context.slots.get(slot));
+      values[value] = slot === undefined ? freshTensor(this.device, layout, dtype) : aliasOf(context.slots[slot]);
     }
     const scratch = this.scratch.length === 0 ? noScratch : this.scratch.map((bytes) => this.device.allocate(bytes));
     try {
@@ -247,7 +288,14 @@ function placeStrides(operand: FusedOperand, strides: readonly number[], step: F
 interface DynamicScalar {
   readonly offset: number;
   readonly type: 'bool' | 'i32' | 'i64' | 'f32' | 'f64';
-  readonly source: ScalarSource;
+  readonly source: BoundSource;
+}
+
+/** A scalar's source with its slot found. */
+type BoundSource = Exclude<ScalarSource, { from: 'input' }> | { readonly from: 'input'; readonly slot: number };
+
+function boundSource(source: ScalarSource, slotOf: ReadonlyMap<string, number>): BoundSource {
+  return source.from === 'input' ? { from: 'input', slot: slotOf.get(source.slot)! } : source;
 }
 
 class BoundLaunch {
@@ -261,6 +309,7 @@ class BoundLaunch {
     private readonly device: Device,
     private readonly launch: Launch,
     step: FusedPlanStep,
+    slotOf: ReadonlyMap<string, number>,
   ) {
     this.compiled = compiledFused(device, launch);
     this.params = device.createParams(this.compiled);
@@ -279,7 +328,7 @@ class BoundLaunch {
       (dtype, index): DynamicScalar => ({
         offset: offsets.get(scalarName(index))!,
         type: registerOf(dtype),
-        source: step.scalars[index]!,
+        source: boundSource(step.scalars[index]!, slotOf),
       }),
     );
     for (const { offset, type, source } of scalars) {
@@ -319,14 +368,14 @@ class BoundLaunch {
   }
 }
 
-function scalarValue(source: ScalarSource, context: RunContext): number {
+function scalarValue(source: BoundSource, context: RunContext): number {
   switch (source.from) {
     case 'constant':
       return source.value;
     case 'attr':
       return Number(context.attrs[source.name]);
     case 'input':
-      return Number(context.slots.get(source.slot));
+      return Number(context.slots[source.slot]);
     case 'random': {
       const draw = context.draws[source.draw]!;
       const words = [draw.seedLow, draw.seedHigh, draw.offsetLow, draw.offsetHigh];
@@ -369,7 +418,7 @@ function compiledFused(device: Device, { kernel, variant }: { kernel: FusedKerne
 
 type OpPlanStep = Extract<Step, { kind: 'op' }>;
 
-function opStep(device: Device, step: OpPlanStep, known: Map<number, Layout>): BoundStep {
+function opStep({ device, known }: BindingContext, step: OpPlanStep): BoundStep {
   switch (step.op.body.kind) {
     case 'view':
       return new ViewStep(device, step, known);
@@ -662,12 +711,21 @@ const compiledFunctions = new WeakMap<Device, WeakMap<Kernel, Map<string, Compil
 /** A kernel function for concrete dtypes. */
 export function compiledFunction(device: Device, kernel: Kernel, bindings: Readonly<Record<string, Dtype>>): CompiledKernel {
   let kernels = compiledFunctions.get(device);
-  if (kernels === undefined) compiledFunctions.set(device, (kernels = new WeakMap()));
+  if (kernels === undefined) {
+    kernels = new WeakMap();
+    compiledFunctions.set(device, kernels);
+  }
   let variants = kernels.get(kernel);
-  if (variants === undefined) kernels.set(kernel, (variants = new Map()));
+  if (variants === undefined) {
+    variants = new Map();
+    kernels.set(kernel, variants);
+  }
   const key = JSON.stringify(bindings);
   let compiled = variants.get(key);
-  if (compiled === undefined) variants.set(key, (compiled = device.compile(specialise(kernel, bindings))));
+  if (compiled === undefined) {
+    compiled = device.compile(specialise(kernel, bindings));
+    variants.set(key, compiled);
+  }
   return compiled;
 }
 

@@ -54,7 +54,8 @@ function rejectPromise(result: unknown): void {
   throw new OpwrightError('TIDY_ASYNC', 'tidy() was given a function that returns a promise.', {
     op: 'tidy',
     argument: 'run',
-    remedy: 'Put tidy() around the synchronous parts and await outside of it; awaited reads reclaim unreachable tensors by themselves.',
+    remedy:
+      'Put tidy() around the synchronous parts and await outside of it; awaited reads reclaim unreachable tensors by themselves.',
   });
 }
 

@@ -93,7 +93,8 @@ export class Generator {
     const advanced = offsetLow + Math.ceil(count / 4);
     this.offsetLow = advanced >>> 0;
     this.offsetHigh = (offsetHigh + Math.floor(advanced / 2 ** 32)) >>> 0;
-    if (debugging.random) report('random', `${count} words at block ${join(offsetLow, offsetHigh)} of seed ${join(seedLow, seedHigh)}`);
+    if (debugging.random)
+      report('random', `${count} words at block ${join(offsetLow, offsetHigh)} of seed ${join(seedLow, seedHigh)}`);
     return { seedLow, seedHigh, offsetLow, offsetHigh };
   }
 }
@@ -116,7 +117,10 @@ function join(low: number, high: number): bigint {
 
 function toSeed(seed: number | bigint): bigint {
   if (typeof seed !== 'bigint' && !Number.isSafeInteger(seed)) {
-    throw new OpwrightError('NOT_AN_INTEGER', `A seed must be an integer, not ${formatValue(seed)}.`, { op: 'seed', argument: 'seed' });
+    throw new OpwrightError('NOT_AN_INTEGER', `A seed must be an integer, not ${formatValue(seed)}.`, {
+      op: 'seed',
+      argument: 'seed',
+    });
   }
   const value = BigInt(seed) % wide;
   return value < 0n ? value + wide : value;

@@ -101,7 +101,9 @@ export function describeLargest(count: number): string {
     });
   }
   found.sort((a, b) => b.bytes - a.bytes);
-  const shown = found.slice(0, count).map(({ bytes, shape }) => `${shape === undefined ? '' : `${formatShape(shape)} `}(${bytes} bytes)`);
+  const shown = found
+    .slice(0, count)
+    .map(({ bytes, shape }) => `${shape === undefined ? '' : `${formatShape(shape)} `}(${bytes} bytes)`);
   return shown.length === 0 ? 'none' : shown.join(', ');
 }
 

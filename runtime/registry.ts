@@ -48,7 +48,6 @@ export function addOpMethods(algebra: AlgebraClass): void {
 
 function addMethod(algebra: AlgebraClass, op: OpDefinition): void {
   const required = op.attrs.filter((attr) => attr.required);
-  const visible = op.outputs.filter((output) => !output.hidden);
   const positional = op.inputs.filter((input) => !input.optional);
   const named = op.inputs.filter((input) => input.optional);
   Object.defineProperty(algebra.prototype, op.name, {
@@ -66,10 +65,16 @@ function addMethod(algebra: AlgebraClass, op: OpDefinition): void {
         if (named.some((input) => input.name === name)) inputs[name] = value;
         else attrs[name] = value;
       }
-      const results = this.apply(op, inputs as never, attrs as never);
-      if (op.outputs.length === 1) return op.outputs[0]!.list ? results : results[0];
-      if (visible.length === 1 && op.outputs.length === results.length) return results[op.outputs.indexOf(visible[0]!)];
-      return Object.fromEntries(op.outputs.map((output, index) => [output.name, results[index]]));
+      return nameResults(op, this.apply(op, inputs as never, attrs as never));
     },
   });
+}
+
+/** One result as itself, several as an object by name. An algebra may leave hidden outputs out. */
+export function nameResults<V>(op: OpDefinition, results: readonly V[]): V | readonly V[] | Record<string, V> {
+  if (op.outputs[0]?.list) return results;
+  const visible = op.outputs.filter((output) => !output.hidden && output.writes === undefined);
+  const present = results.length === op.outputs.length ? op.outputs : visible;
+  if (visible.length === 1) return results[present.indexOf(visible[0]!)]!;
+  return Object.fromEntries(present.map((output, index) => [output.name, results[index]!]));
 }

@@ -66,7 +66,8 @@ function allocate(device: Device, bytes: number): number {
     if (!(error instanceof OpwrightError) || error.code !== 'OUT_OF_MEMORY') throw error;
     throw error.with({
       rule: `the largest live tensors are ${describeLargest(storagesNamed)}`,
-      remedy: 'Dispose tensors, or wrap synchronous loops in tidy(): memory is reclaimed by itself only where the program awaits.',
+      remedy:
+        'Dispose tensors, or wrap synchronous loops in tidy(): memory is reclaimed by itself only where the program awaits.',
       cause: error,
     });
   }

@@ -11,13 +11,13 @@ export { KernelFunctionError } from './problem.js';
 
 /** Compiles all exported functions of these files; their names are the kernels' names and may not repeat. */
 export function compileKernelFunctions(files: readonly string[]): Kernel[] {
-  const project = new Project({ skipAddingFilesFromTsConfig: true, skipFileDependencyResolution: true });
+  const project = new Project({ skipAddingFilesFromTsConfig: true, skipLoadingLibFiles: true, skipFileDependencyResolution: true });
   return compileFiles(files.map((file) => project.addSourceFileAtPath(file)));
 }
 
 /** The same for one file's text; `file` is the name that errors show. */
 export function compileKernelSource(text: string, file = 'kernel.ts'): Kernel[] {
-  const project = new Project({ useInMemoryFileSystem: true, skipFileDependencyResolution: true });
+  const project = new Project({ useInMemoryFileSystem: true, skipLoadingLibFiles: true, skipFileDependencyResolution: true });
   return compileFiles([project.createSourceFile(file, text)]);
 }
 

@@ -163,6 +163,8 @@ export type PatternItem =
 
 /** An attribute's type and the inputs that it refers to (`axis(x)`). */
 export interface AttrTypeNode extends Node {
+  /** As written. */
+  readonly text: string;
   readonly type: AttrType;
   readonly inputs: readonly { readonly name: string; readonly span: Span }[];
 }

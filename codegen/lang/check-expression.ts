@@ -60,17 +60,25 @@ export interface ContextOptions {
 export class CheckContext {
   readonly vocabulary: SpecModel;
   readonly options: ContextOptions;
-  readonly diagnostics: Diagnostic[] = [];
+  readonly diagnostics: Diagnostic[];
   /** Bindings that were referred to. */
   readonly used = new Set<Binding>();
   /** Scalar attributes that stood where only a host value can. */
   readonly demoted = new Set<string>();
   /** The rules being checked, each for one call of it. */
-  readonly rules: string[] = [];
+  readonly rules: readonly string[];
 
-  constructor(options: ContextOptions) {
+  constructor(options: ContextOptions, diagnostics: Diagnostic[] = [], rules: readonly string[] = []) {
     this.options = options;
     this.vocabulary = options.vocabulary;
+    this.diagnostics = diagnostics;
+    this.rules = rules;
+  }
+
+  /** The context of a rule's body: host values alone. */
+  insideRule(name: string): CheckContext {
+    const options = { ...this.options, ops: false, layouts: false };
+    return new CheckContext(options, this.diagnostics, [...this.rules, name]);
   }
 
   error(code: string, message: string, span: Span, hint?: string): void {

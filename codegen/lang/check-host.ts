@@ -4,7 +4,7 @@
  */
 import type { HostFunction, HostParameter, HostType } from '../../kernels/host-functions.js';
 import type { Rule } from '../spec/model.js';
-import type { Arrow, Call, Expression, Item } from './ast.js';
+import type { Arrow, Call, Item } from './ast.js';
 import { type CheckContext, checkExpression, unknownTerm } from './check-expression.js';
 import { Scope } from './scope.js';
 import type { Binding, Term } from './terms.js';
@@ -59,18 +59,14 @@ function checkArgument(
   }
   if (argument.kind === 'arrow') return checkArrow(context, scope, what, parameter.type, argument, bound);
   const value = checkExpression(context, scope, argument);
-  const host = holdsListOfTensors(value.type) ? value : context.requireHost(value, what);
+  // Lists of tensors may be taken apart: which tensor stands where is known beforehand.
+  const host = context.requireHost(value, what);
   bind(parameter.type, host.type, bound);
   const wanted = typeOf(parameter.type, bound);
   if (!covers(wanted, host.type)) {
     context.error('TYPE', `${what} takes ${describeType(wanted)}, not ${describeType(host.type)}`, value.span);
   }
   return host;
-}
-
-/** Lists of tensors may be taken apart by host functions: which tensor stands where is known beforehand. */
-function holdsListOfTensors(type: Type): boolean {
-  return type.kind === 'list';
 }
 
 function checkArrow(context: CheckContext, scope: Scope, what: string, type: HostType, arrow: Arrow, bound: Bound): Term {
@@ -170,12 +166,7 @@ export function instantiateRule(context: CheckContext, rule: Rule, types: readon
     context.error('RECURSION', `the rule ${rule.name} calls itself: ${[...context.rules, rule.name].join(' -> ')}`, rule.span);
     return { rule, parameters, body: unknownTerm(rule.span) };
   }
-  context.rules.push(rule.name);
-  const body = context.requireHost(checkExpression(context, new Scope().with(parameters), bodyOf(rule)), `the value of ${rule.name}`);
-  context.rules.pop();
+  const inside = context.insideRule(rule.name);
+  const body = checkExpression(inside, new Scope().with(parameters), rule.define);
   return { rule, parameters, body };
-}
-
-function bodyOf(rule: Rule): Expression {
-  return rule.define;
 }

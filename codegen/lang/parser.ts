@@ -106,7 +106,7 @@ export function parseAttrType(text: SourceText): AttrTypeNode {
   const inputs: { name: string; span: Span }[] = [];
   const type = parser.attrType(inputs);
   parser.finish();
-  return { type, inputs, span: parser.spanFrom(start) };
+  return { text: text.text.trim(), type, inputs, span: parser.spanFrom(start) };
 }
 
 const plainTypes = ['int', 'number', 'boolean', 'string', 'dtype', 'shape', 'null', 'pair'] as const;

@@ -8,7 +8,7 @@ import type { Op } from '../spec/model.js';
 /** What is known of a tensor's dtype. */
 export type DtypeTerm =
   | { readonly kind: 'concrete'; readonly dtype: Dtype }
-  /** A dtype variable of the op, such as T: one of these dtypes. */
+  /** A dtype variable of the op, such as T: one of these dtypes, any if there are none. */
   | { readonly kind: 'variable'; readonly name: string; readonly dtypes: readonly Dtype[] }
   /** Made of numbers alone: takes the dtype of the tensors it meets. */
   | { readonly kind: 'weak' }
@@ -186,7 +186,7 @@ export function attrValueType(type: AttrType, name: string): Type {
     case 'null':
       return NULL;
     case 'dtype':
-      return { kind: 'dtype', term: { kind: 'variable', name: `attribute ${name}`, dtypes: allDtypes } };
+      return { kind: 'dtype', term: attributeDtype(name) };
     case 'shape':
     case 'axes':
       return NUMBERS;
@@ -199,6 +199,11 @@ export function attrValueType(type: AttrType, name: string): Type {
     case 'union':
       return unionOf(type.options.map((option) => attrValueType(option, name)));
   }
+}
+
+/** The dtype that an attribute names: it is not known which, but the same wherever the attribute stands. */
+export function attributeDtype(name: string): DtypeTerm {
+  return { kind: 'variable', name: `the attribute ${name}`, dtypes: [] };
 }
 
 export function describeDtype(term: DtypeTerm): string {

@@ -34,7 +34,7 @@
  * | `example`     | TypeScript                               | shown and executed                                                   |
  *
  * An input has `dtype` and, where they apply, `shape` (a pattern or an expression), `rank` (`2`, `">=1"`, `"2..4"`), `optional`,
- * `list`, `number` (takes a plain number), `mutated` and `summary`.
+ * `list`, `number` (takes a plain number) and `summary`.
  *
  * A kernel is one of `{ map: name }`, `{ reduce: kind }`, `{ create: kind }`, `{ view: { shape, strides, offset } }`,
  * `{ index: program }`, `{ function: name, work, params, scratch, zeroed }` and `{ library: name }`.
@@ -50,6 +50,8 @@ export interface SpecModel {
   readonly classes: ReadonlyMap<string, OpClass>;
   /** In the spec's order. */
   readonly ops: ReadonlyMap<string, Op>;
+  /** Entries left out because of errors in them; others may still refer to them. */
+  readonly broken: ReadonlySet<string>;
 }
 
 /** A word of the spec and where it stands. */
@@ -109,6 +111,7 @@ export interface Input extends Word {
   readonly optional: boolean;
   readonly list: boolean;
   readonly number: boolean;
+  /** An output is written into it. */
   readonly mutated: boolean;
   readonly summary: string | undefined;
 }
@@ -199,7 +202,7 @@ export interface Gradient extends Word {
   readonly program: Program | undefined;
 }
 
-/** What random elements are like; `codegen` and the tests' runner agree on the meaning stated here. */
+/** What random elements are like. */
 export type Fill =
   /** Standard normal. */
   | 'normal'
@@ -215,7 +218,7 @@ export type Fill =
   | 'special';
 
 export type SampleValue =
-  /** Random elements. An undefined dtype is the op's first choice for that input. */
+  /** Random elements. An undefined dtype is float32 where the input takes that, else the first that it takes. */
   | { readonly kind: 'random'; readonly shape: readonly number[]; readonly dtype: Dtype | undefined; readonly fill: Fill }
   /** Given elements, row by row; booleans are 0 and 1. */
   | {

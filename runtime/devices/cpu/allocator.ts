@@ -34,8 +34,8 @@ const classOfGranules = createClassTable();
 export class PooledAllocator implements Allocator {
   private readonly runs: PageRuns;
   private readonly stacks = classSizes.map(() => new BlockStack());
-  /** For each first page of a slab: how many of its blocks are handed out. */
-  private readonly slabUse = new Map<number, number>();
+  /** For each slab, by its address: into how many blocks it was cut. */
+  private readonly slabBlocks = new Map<number, number>();
   private allocated = 0;
   private peak = 0;
   private pooled = 0;
@@ -71,7 +71,7 @@ export class PooledAllocator implements Allocator {
       const size = classSizes[index]!;
       this.stacks[index]!.removeRange(slab, slab + slabBytes);
       this.pooled -= size * Math.floor(slabBytes / size);
-      this.slabUse.delete(slab);
+      this.slabBlocks.delete(slab);
       this.runs.release(slab);
       dropped = true;
     }
@@ -112,14 +112,14 @@ export class PooledAllocator implements Allocator {
     const size = classSizes[index]!;
     const blocks = Math.floor(slabBytes / size);
     for (let block = blocks - 1; block >= 0; block--) this.stacks[index]!.push(slab + block * size);
-    this.slabUse.set(slab, blocks);
+    this.slabBlocks.set(slab, blocks);
     this.pooled += blocks * size;
     return true;
   }
 
   /** For each slab, how many of its blocks do not wait in a stack. Counted when needed, so that freeing need not keep count. */
   private countUsedBlocks(): ReadonlyMap<number, number> {
-    const used = new Map(this.slabUse);
+    const used = new Map(this.slabBlocks);
     for (const stack of this.stacks) {
       stack.forEach((address) => {
         const slab = this.runs.startOf(address);

@@ -4,6 +4,7 @@
  */
 import { debugging, report } from '../../debug.js';
 import { OpwrightError } from '../../errors.js';
+import { type WasmMemory, webAssembly } from './webassembly.js';
 
 const pageBytes = 65536;
 const initialBytes = 64 << 20;
@@ -14,7 +15,7 @@ const largestStep = 256 << 20;
 
 /** The views are replaced when the memory grows: read them from here each time. */
 export class Heap {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: WasmMemory;
   u8: Uint8Array<SharedArrayBuffer>;
   i32: Int32Array<SharedArrayBuffer>;
   u32: Uint32Array<SharedArrayBuffer>;
@@ -69,10 +70,10 @@ export class Heap {
 }
 
 /** Reserving address space can be refused where processes are limited: less is tried then, down to the initial size. */
-function createMemory(initial: number, maximum: number): WebAssembly.Memory {
+function createMemory(initial: number, maximum: number): WasmMemory {
   for (let attempt = maximum; ; attempt = Math.max(initial, attempt / 2)) {
     try {
-      return new WebAssembly.Memory({ initial: initial / pageBytes, maximum: Math.floor(attempt / pageBytes), shared: true });
+      return new webAssembly.Memory({ initial: initial / pageBytes, maximum: Math.floor(attempt / pageBytes), shared: true });
     } catch (error) {
       if (attempt > initial) continue;
       throw new OpwrightError('OUT_OF_MEMORY', `The system refuses a WebAssembly memory of ${initial} bytes.`, {
@@ -83,7 +84,7 @@ function createMemory(initial: number, maximum: number): WebAssembly.Memory {
   }
 }
 
-function sharedBuffer(memory: WebAssembly.Memory): SharedArrayBuffer {
+function sharedBuffer(memory: WasmMemory): SharedArrayBuffer {
   const { buffer } = memory;
   if (buffer instanceof SharedArrayBuffer) return buffer;
   throw new TypeError('the cpu memory is not shared');

@@ -1,6 +1,6 @@
 /**
- * Runs of pages: the lower half of the allocator. It takes runs from the lowest free place that fits well, and merges freed runs with
- * their free neighbours at once. A run carries a tag, which the allocator uses to tell its slabs apart.
+ * Runs of pages: the lower half of the allocator. It takes runs from the free place that fits best among a few, and merges freed
+ * runs with their free neighbours at once. A run carries a tag, which the allocator uses to tell its slabs apart.
  */
 import type { Heap } from './heap.js';
 

@@ -1,0 +1,189 @@
+/**
+ * Writes transcendental functions out as arithmetic: kernel IR to kernel IR, for scalars and vectors alike. Shared parts of a formula
+ * become locals that are declared just before the statement they belong to; as expressions are pure and `select` evaluates both
+ * sides anyway, computing them early changes nothing. What a target computes itself is left as it is.
+ *
+ * It should run after `vectorise`, as some formulas contain an `if`. The names of its locals begin with `math_`, which no other may.
+ */
+import { Body, break_, if_, not, select } from '../build.js';
+import type { BinaryOp, Expr, Kernel, MathOp, Scalar, Stmt, TypeVariable, UnaryOp } from '../ir.js';
+import * as exponential from './exponential.js';
+import * as logarithm from './logarithm.js';
+import * as special from './special.js';
+import * as trigonometric from './trigonometric.js';
+import { anyLane, type Formula, type Writer } from './writer.js';
+
+export interface MathOptions {
+  /** What the target computes itself; by default `isLibraryFunction`. */
+  readonly isNative?: (name: MathOp | 'pow' | 'atan2', scalar: Scalar | TypeVariable) => boolean;
+}
+
+const { exp, exp2, expm1, sinh, cosh, tanh } = exponential;
+const { log, log2, log10, log1p, asinh, acosh, atanh, cbrt } = logarithm;
+const { sin, cos, tan, asin, acos, atan } = trigonometric;
+const { erf, erfc, lgamma, digamma } = special;
+
+const elementaryFormulas = {
+  ...{ exp, exp2, expm1, sinh, cosh, tanh },
+  ...{ log, log2, log10, log1p, asinh, acosh, atanh, cbrt },
+  ...{ sin, cos, tan, asin, acos, atan },
+} as const satisfies Partial<Record<MathOp, Formula>>;
+
+const specialFormulas = { erf, erfc, lgamma, digamma } as const satisfies Partial<Record<MathOp, Formula>>;
+
+const formulas: Readonly<Record<MathOp, Formula>> = { ...elementaryFormulas, ...specialFormulas };
+const binaryFormulas = { pow: logarithm.pow, atan2: trigonometric.atan2 } as const;
+
+/** The float64 functions that a standard library has (JavaScript's Math, C's math.h). */
+export function isLibraryFunction(name: MathOp | 'pow' | 'atan2', scalar: Scalar | TypeVariable): boolean {
+  return scalar === 'f64' && !Object.hasOwn(specialFormulas, name);
+}
+
+export function expandMath(kernel: Kernel, options: MathOptions = {}): Kernel {
+  return { ...kernel, body: new Expansion(options).statements(kernel.body) };
+}
+
+const isMath = (name: UnaryOp): name is MathOp => Object.hasOwn(formulas, name);
+const isBinaryMath = (name: BinaryOp): name is 'pow' | 'atan2' => Object.hasOwn(binaryFormulas, name);
+
+class Expansion {
+  readonly #isNative: NonNullable<MathOptions['isNative']>;
+  #locals = 0;
+
+  constructor({ isNative = isLibraryFunction }: MathOptions) {
+    this.#isNative = isNative;
+  }
+
+  statements(statements: readonly Stmt[]): readonly Stmt[] {
+    return statements.flatMap((statement) => {
+      const block = new Block(this);
+      const expanded = this.#statement(statement, block);
+      return [...block.statements, expanded];
+    });
+  }
+
+  freshName(): string {
+    return `math_${this.#locals++}`;
+  }
+
+  unary(name: UnaryOp, value: Expr, block: Block): Expr {
+    const { type } = value;
+    if (!isMath(name) || this.#isNative(name, type.scalar)) return { op: 'unary', type, name, value };
+    if (type.scalar !== 'f32' && !Object.hasOwn(specialFormulas, name)) throw noFormula(name, value);
+    return formulas[name](block.share(value), block);
+  }
+
+  #statement(statement: Stmt, block: Block): Stmt {
+    switch (statement.do) {
+      case 'let':
+      case 'set':
+      case 'accumulate':
+        return { ...statement, value: this.#expr(statement.value, block) };
+      case 'store':
+        return { ...statement, index: this.#expr(statement.index, block), value: this.#expr(statement.value, block) };
+      case 'for': {
+        const { from, to, body } = statement;
+        return { ...statement, from: this.#expr(from, block), to: this.#expr(to, block), body: this.statements(body) };
+      }
+      case 'while':
+        return this.#while(statement);
+      case 'if': {
+        const condition = this.#expr(statement.condition, block);
+        const then = this.statements(statement.then);
+        return statement.else === undefined
+          ? { ...statement, condition, then }
+          : { ...statement, condition, then, else: this.statements(statement.else) };
+      }
+      case 'break':
+      case 'continue':
+      case 'fail':
+        return statement;
+    }
+  }
+
+  /** A condition is evaluated on every turn: if it needs locals, it moves to the start of the body. */
+  #while(statement: Extract<Stmt, { do: 'while' }>): Stmt {
+    const turn = new Block(this);
+    const condition = this.#expr(statement.condition, turn);
+    const body = this.statements(statement.body);
+    if (turn.statements.length === 0) return { ...statement, condition, body };
+    const always: Expr = { op: 'const', type: condition.type, value: 1 };
+    return { ...statement, condition: always, body: [...turn.statements, if_(not(condition), [break_]), ...body] };
+  }
+
+  #expr(expr: Expr, block: Block): Expr {
+    switch (expr.op) {
+      case 'const':
+      case 'local':
+      case 'param':
+      case 'iota':
+        return expr;
+      case 'load':
+        return { ...expr, index: this.#expr(expr.index, block) };
+      case 'unary':
+        return this.unary(expr.name, this.#expr(expr.value, block), block);
+      case 'binary':
+        return this.#binary(expr, block);
+      case 'compare':
+        return { ...expr, left: this.#expr(expr.left, block), right: this.#expr(expr.right, block) };
+      case 'select': {
+        const condition = this.#expr(expr.condition, block);
+        return { ...expr, condition, then: this.#expr(expr.then, block), else: this.#expr(expr.else, block) };
+      }
+      case 'fma':
+        return { ...expr, a: this.#expr(expr.a, block), b: this.#expr(expr.b, block), c: this.#expr(expr.c, block) };
+      case 'convert':
+      case 'bits':
+      case 'splat':
+      case 'lane':
+        return { ...expr, value: this.#expr(expr.value, block) };
+    }
+  }
+
+  #binary(expr: Extract<Expr, { op: 'binary' }>, block: Block): Expr {
+    const left = this.#expr(expr.left, block);
+    const right = this.#expr(expr.right, block);
+    const { name, type } = expr;
+    if (!isBinaryMath(name) || this.#isNative(name, type.scalar)) return { ...expr, left, right };
+    if (type.scalar !== 'f32') throw noFormula(name, left);
+    return binaryFormulas[name](block.share(left), block.share(right), block);
+  }
+}
+
+function noFormula(name: string, { type }: Expr): TypeError {
+  return new TypeError(`there is no formula for ${name} of ${type.scalar}: the target has to compute it itself`);
+}
+
+/** The statements that a formula writes before the one that uses it. */
+class Block implements Writer {
+  readonly #expansion: Expansion;
+  readonly #body = new Body();
+
+  constructor(expansion: Expansion) {
+    this.#expansion = expansion;
+  }
+
+  get statements(): readonly Stmt[] {
+    return this.#body.statements;
+  }
+
+  readonly share = (value: Expr): Expr => {
+    if (value.op === 'local' || value.op === 'const') return value;
+    return this.#body.let(this.#expansion.freshName(), value);
+  };
+
+  apply(name: MathOp, x: Expr): Expr {
+    return this.share(this.#expansion.unary(name, x, this));
+  }
+
+  replaceIfAny(condition: Expr, usual: readonly Expr[], rare: (writer: Writer) => readonly Expr[]): readonly Expr[] {
+    const results = usual.map((value) => this.#body.variable(this.#expansion.freshName(), value));
+    this.#body.if(anyLane(condition), (body) => {
+      const block = new Block(this.#expansion);
+      const values = rare(block);
+      body.push(...block.statements);
+      results.forEach((result, index) => body.set(result, select(condition, values[index]!, result)));
+    });
+    return results;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * float32 formulas of the exponential family. Arguments are reduced to |r| <= ln 2 / 2 by x = n ln 2 + r; polynomials are minimax fits
+ * of the function that stands beside them; 2^n is put together from exponent bits.
+ */
+import { add, bits, constant, div, fma, gt, lt, min, mul, select, shl, shr, sub } from '../build.js';
+import type { Expr } from '../ir.js';
+import { type Formula, integerBits, magnitude, polynomial, type Writer, withSign } from './writer.js';
+
+/** Added to a small number, it leaves the nearest integer in the low bits: 1.5 * 2^23, and its pattern. */
+export const ROUNDER = 12582912;
+export const ROUNDER_BITS = 0x4b400000;
+
+const ONE_BITS = 0x3f800000;
+/** ln 2 in two parts, the first of 10 bits so that its products with exponents are exact. */
+export const LN2_HIGH = 0.693359375;
+export const LN2_LOW = -0.00021219444170128554;
+const LOG2_E = 1.4426950216293335;
+
+/** Below it every result of e^x rounds to 0; the exponent cannot exceed HIGHEST. */
+const LOWEST = -105;
+const HIGHEST = 160;
+
+// (e^r - 1 - r) / r^2
+const EXP = [0.4999999403953552, 0.1666651964187622, 0.04166824743151665, 0.008368851616978645, 0.001382274553179741];
+// (2^r - 1) / r
+const EXP2 = [
+  0.6931471824645996, 0.24022643268108368, 0.05550358444452286, 0.00961899571120739, 0.0013391474494710565,
+  0.00015199602057691664,
+];
+// (sinh(s) / s - 1) / z, z = s^2
+const SINH = [0.1666666716337204, 0.008333316072821617, 0.0001984139089472592, 2.791893393805367e-6];
+// (tanh(s) / s - 1) / z, z = s^2
+const TANH = [-0.3333328366279602, 0.1333148330450058, -0.05374279245734215, 0.02064819261431694, -0.005714283790439367];
+
+interface Reduced {
+  /** The rounder's pattern plus n. */
+  readonly exponent: Expr;
+  readonly r: Expr;
+}
+
+/** x = n ln 2 + r, with n at most `highest`, whatever x is: an r that is too large then makes the result overflow. */
+function reduce(x: Expr, { share }: Writer, highest: number): Reduced {
+  const rounded = fma(x, constant(x.type, LOG2_E), constant(x.type, ROUNDER));
+  const exponent = share(min(integerBits(rounded), ROUNDER_BITS + highest));
+  const n = share(sub(bits(x.type, exponent), ROUNDER));
+  const high = fma(n, constant(x.type, -LN2_HIGH), x);
+  return { exponent, r: share(fma(n, constant(x.type, -LN2_LOW), high)) };
+}
+
+/** e^r - 1 for the reduced argument. */
+const expm1OfReduced = (r: Expr): Expr => fma(mul(r, r), polynomial(r, EXP), r);
+
+/** 2^n for an n between -126 and 127, from the rounder's pattern plus n. */
+const power = (exponent: Expr): Expr => bits(floatType(exponent), add(shl(exponent, 23), ONE_BITS));
+
+const floatType = (integer: Expr) => ({ ...integer.type, scalar: 'f32' });
+
+/** value * 2^n, overflowing or rounded to a subnormal where it must be: in two steps of about n / 2. */
+function scale(value: Expr, exponent: Expr, { share }: Writer): Expr {
+  const half = share(shl(shr(exponent, 1), 23));
+  const rest = sub(shl(exponent, 23), half);
+  const type = floatType(exponent);
+  return mul(mul(value, bits(type, add(half, ONE_BITS))), bits(type, add(rest, ONE_BITS)));
+}
+
+/** e^(x + tail) / 2^halvings over the whole range; `tail` is small against x, or 0. */
+export function exponential(x: Expr, writer: Writer, { tail, halvings = 0 }: { tail?: Expr; halvings?: number } = {}): Expr {
+  const bounded = writer.share(select(lt(x, LOWEST), LOWEST, x));
+  const { exponent, r } = reduce(bounded, writer, HIGHEST);
+  const argument = tail === undefined ? r : writer.share(add(r, tail));
+  const value = add(expm1OfReduced(argument), 1);
+  return scale(value, halvings === 0 ? exponent : writer.share(sub(exponent, halvings)), writer);
+}
+
+/** e^x for |x| <= 80. */
+export function exponentialOfBounded(x: Expr, writer: Writer): Expr {
+  const { exponent, r } = reduce(x, writer, HIGHEST);
+  return mul(add(expm1OfReduced(r), 1), power(exponent));
+}
+
+export const exp: Formula = (x, writer) => exponential(x, writer);
+
+export const exp2: Formula = (x, writer) => {
+  const { share } = writer;
+  const bounded = share(select(lt(x, -152), -152, x));
+  const exponent = share(min(integerBits(add(bounded, ROUNDER)), ROUNDER_BITS + HIGHEST));
+  const r = share(sub(bounded, sub(bits(x.type, exponent), ROUNDER)));
+  return scale(add(mul(r, polynomial(r, EXP2)), 1), exponent, writer);
+};
+
+/** 2^n (e^r - 1) + (2^n - 1), computed at half its size so that n = 128 does not overflow early. */
+export const expm1: Formula = (x, writer) => {
+  const { share } = writer;
+  const bounded = share(select(lt(x, -20), -20, x));
+  const { exponent, r } = reduce(bounded, writer, 128);
+  const half = share(power(sub(exponent, 1)));
+  const result = mul(fma(half, expm1OfReduced(r), sub(half, 0.5)), 2);
+  return select(lt(magnitude(x, writer), 2 ** -25), x, result);
+};
+
+/** s + s^3 P(s^2) */
+export function oddPolynomial(s: Expr, coefficients: readonly number[], { share }: Writer): Expr {
+  const square = share(mul(s, s));
+  return fma(mul(s, square), polynomial(square, coefficients), s);
+}
+
+export const sinh: Formula = (x, writer) => {
+  const a = magnitude(x, writer);
+  const half = writer.share(exponential(a, writer, { halvings: 1 }));
+  const large = sub(half, div(0.25, half));
+  return withSign(select(lt(a, 1), oddPolynomial(a, SINH, writer), large), x);
+};
+
+export const cosh: Formula = (x, writer) => {
+  const half = writer.share(exponential(magnitude(x, writer), writer, { halvings: 1 }));
+  return add(half, div(0.25, half));
+};
+
+export const tanh: Formula = (x, writer) => {
+  const { share } = writer;
+  const a = magnitude(x, writer);
+  const bounded = share(select(gt(a, 10), 10, a));
+  const large = sub(1, div(2, add(exponentialOfBounded(share(add(bounded, bounded)), writer), 1)));
+  return withSign(select(lt(a, 0.625), oddPolynomial(a, TANH, writer), large), x);
+};
+

@@ -1,0 +1,79 @@
+/**
+ * What a formula needs to be written down: a place for shared subexpressions, and the sign, bit and polynomial helpers that all
+ * formulas use. A formula is a function from an expression to an expression that works for a scalar and for a vector of any width,
+ * so that a loop's lanes and its tail get the same bits. No formula stands here.
+ */
+import { abs, and, bits, constant, fma, lane, or, xor } from '../build.js';
+import type { Expr, MathOp, Type } from '../ir.js';
+import type { Share } from './half.js';
+
+export interface Writer {
+  /** Computes a value once and hands back an expression that reads it. */
+  readonly share: Share;
+  /** Another function of the same type: its formula, or left to the target. */
+  apply(name: MathOp, x: Expr): Expr;
+  /** The `usual` values, replaced by those of `rare` where `condition` holds; `rare` runs only if it holds in any lane. */
+  replaceIfAny<Names extends string>(
+    condition: Expr,
+    usual: Readonly<Record<Names, Expr>>,
+    rare: (writer: Writer) => Readonly<Record<Names, Expr>>,
+  ): Readonly<Record<Names, Expr>>;
+}
+
+export type Formula = (x: Expr, writer: Writer) => Expr;
+
+/** The integer type with the same lanes. */
+export function integerType(type: Type): Type {
+  return { ...type, scalar: type.scalar === 'f64' ? 'i64' : 'i32' };
+}
+
+export const integerBits = (x: Expr): Expr => bits(integerType(x.type), x);
+
+const isDouble = (type: Type): boolean => type.scalar === 'f64' || type.scalar === 'i64';
+
+/** The sign bit, as a constant of an integer type. */
+function signMask(type: Type): Expr {
+  return constant(type, isDouble(type) ? '-9223372036854775808' : -0x80000000);
+}
+
+/** The sign bit of a float, in an integer. */
+export function signBit(x: Expr): Expr {
+  const pattern = integerBits(x);
+  return and(pattern, signMask(pattern.type));
+}
+
+/** A value without a sign bit, given the sign of `x`. */
+export function withSign(magnitude: Expr, x: Expr): Expr {
+  return bits(x.type, or(integerBits(magnitude), signBit(x)));
+}
+
+/** `value`, negated where the sign bit of the integer `sign` is set. */
+export function flipSign(value: Expr, sign: Expr): Expr {
+  return bits(value.type, xor(integerBits(value), sign));
+}
+
+/** `x` without the lower half of its fraction, so that its square is exact. */
+export function upperHalf(x: Expr): Expr {
+  const pattern = integerBits(x);
+  return bits(x.type, and(pattern, constant(pattern.type, isDouble(x.type) ? '-134217728' : -4096)));
+}
+
+export const infinity = (type: Type): Expr => constant(type, 'inf');
+export const notANumber = (type: Type): Expr => constant(type, 'nan');
+export const magnitude = (x: Expr, { share }: Writer): Expr => share(abs(x));
+
+/** c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule. */
+export function polynomial(x: Expr, coefficients: readonly number[]): Expr {
+  return coefficients.reduceRight<Expr | undefined>((sum, coefficient) => {
+    const term = constant(x.type, coefficient);
+    return sum === undefined ? term : fma(sum, x, term);
+  }, undefined)!;
+}
+
+/** Whether a mask holds in any lane, as a scalar. */
+export function anyLane(mask: Expr): Expr {
+  if (mask.type.lanes === 1) return mask;
+  const lanes = Array.from({ length: mask.type.lanes }, (_, index) => lane(mask, index));
+  return lanes.reduce((left, right) => or(left, right));
+}
+

@@ -1,0 +1,471 @@
+/**
+ * Reverse-mode differentiation over the calls that dispatch recorded.
+ *
+ * A node keeps what its op's gradients say they need, and no more. Backward runs nodes from the latest to the earliest: without
+ * `createGraph` each as one fused plan, with it as op calls through dispatch, which record in turn.
+ */
+import { type TracedValue, Tracer } from '../kernels/graph.js';
+import type { Arguments, Attrs, GradientDefinition, TensorMeta } from '../kernels/op.js';
+import { partition } from '../kernels/partition.js';
+import type { GradientEdge } from './autograd-types.js';
+import { type CallShape, DispatchAlgebra, PlainNumber, presentOutputs } from './dispatch.js';
+import { OpwrightError } from './errors.js';
+import { BoundPlan, type SlotValue } from './execute.js';
+import { contiguousLayout, type Layout, sameShape } from './layout.js';
+import { ops } from './registry.js';
+import type { Storage } from './storage.js';
+import { Tensor } from './tensor.js';
+
+let enabled = true;
+
+export const gradientsEnabled = (): boolean => enabled;
+
+/** Runs `fn` without recording. */
+export function noGrad<T>(fn: () => T): T {
+  return withRecording(false, fn);
+}
+
+function withRecording<T>(on: boolean, fn: () => T): T {
+  const before = enabled;
+  enabled = on;
+  try {
+    return fn();
+  } finally {
+    enabled = before;
+  }
+}
+
+/** Where a tensor hangs in the graph: an output of a node, or a leaf that collects its gradient. */
+class Edge implements GradientEdge {
+  readonly isGradientEdge = true;
+  constructor(
+    readonly node: GradientNode | null,
+    readonly output: number,
+    /** The tensor that a leaf's gradient goes to. */
+    readonly leaf: Tensor | null,
+  ) {}
+}
+
+function edgeOf(tensor: Tensor): Edge | null {
+  if (tensor.stopGradient) return null;
+  if (tensor.edge === null) tensor.edge = new Edge(null, 0, tensor);
+  return tensor.edge as Edge;
+}
+
+/** A tensor kept for backward, without keeping the user's handle: disposing that does not take the memory away. */
+class SavedTensor {
+  private readonly storage: Storage;
+  private readonly version: number;
+  readonly layout: Layout;
+  readonly dtype: Tensor['dtype'];
+  readonly edge: Edge | null;
+
+  constructor(tensor: Tensor, edge: Edge | null) {
+    this.storage = tensor.storage;
+    this.version = tensor.storage.version;
+    this.layout = tensor.layout;
+    this.dtype = tensor.dtype;
+    this.edge = edge;
+    this.storage.retain();
+  }
+
+  restore(op: string, name: string): Tensor {
+    if (this.storage.version !== this.version)
+      throw new OpwrightError('OVERWRITTEN', `${name} was overwritten in place, and the gradient of ${op} needs it.`, {
+        op,
+        argument: name,
+        shapes: { [name]: this.layout.shape },
+        remedy: 'Use the form without the underscore, or run the in-place op after backward().',
+      });
+    const tensor = new Tensor(this.storage, this.layout, this.dtype, this.edge === null);
+    tensor.edge = this.edge;
+    return tensor;
+  }
+
+  release(): void {
+    this.storage.release();
+  }
+}
+
+type Saved = SavedTensor | number | TensorMeta | undefined;
+
+let lastNode = 0;
+
+class GradientNode {
+  readonly order = ++lastNode;
+  /** Saved values by name; null once backward has freed them. */
+  saved: Map<string, Saved> | null = new Map();
+
+  constructor(
+    readonly call: CallShape,
+    readonly attrs: Attrs,
+    /** For each slot of the call. */
+    readonly edges: readonly (Edge | null)[],
+  ) {}
+
+  /** The gradients that somebody waits for. */
+  wanted(): GradientDefinition[] {
+    const names = new Set(this.call.slotInputs.filter((_, slot) => this.edges[slot] != null).map(({ name }) => name));
+    return this.call.op.gradients.filter((gradient) => names.has(gradient.input));
+  }
+
+  free(): void {
+    for (const value of this.saved?.values() ?? []) if (value instanceof SavedTensor) value.release();
+    this.saved = null;
+  }
+}
+
+/** Enters a call into the graph: its outputs become differentiable where they can be. */
+export function record(call: CallShape, slots: readonly SlotValue[], results: readonly Tensor[], attrs: Attrs): void {
+  const edges = slots.map((slot) => (slot instanceof Tensor ? edgeOf(slot) : null));
+  const node = new GradientNode(call, attrs, edges);
+  const gradients = node.wanted();
+  if (gradients.length === 0) return;
+  const outputs = presentOutputs(call.op, results.length);
+  results.forEach((result, index) => {
+    if (!result.dtype.includes('float') || outputs[index]?.writes !== undefined) return;
+    result.stopGradient = false;
+    result.edge = new Edge(node, index, null);
+  });
+  const isList = call.op.outputs[0]?.list === true;
+  for (const { saved } of gradients) {
+    for (const { name, keep } of saved) {
+      const inputSlots = call.slotInputs.flatMap((input, slot) => (input.name === name ? [slot] : []));
+      for (const slot of inputSlots) save(node, call.slotNames[slot]!, slots[slot], keep, edges[slot] ?? null);
+      const output = isList ? -1 : outputs.findIndex((one) => one.name === name);
+      if (inputSlots.length === 0 && output >= 0) {
+        const result = results[output]!;
+        save(node, name, result, keep, result.edge as Edge | null);
+      }
+    }
+  }
+}
+
+function save(node: GradientNode, name: string, value: SlotValue, keep: 'value' | 'shape', edge: Edge | null): void {
+  const known = node.saved!.get(name);
+  if (known instanceof SavedTensor || typeof known === 'number') return;
+  if (!(value instanceof Tensor)) node.saved!.set(name, value);
+  else node.saved!.set(name, keep === 'value' ? new SavedTensor(value, edge) : { shape: value.shape, dtype: value.dtype });
+}
+
+// ---- Backward
+
+export interface BackwardOptions {
+  /** Keep what the gradients need, so that backward can run again. */
+  readonly retainGraph?: boolean;
+  /** Record the gradients themselves, so that they can be differentiated. Implies retainGraph. */
+  readonly createGraph?: boolean;
+}
+
+export interface GradOptions extends BackwardOptions {
+  /** The incoming gradient of each output; ones for an output with one element. */
+  readonly gradOutputs?: readonly (Tensor | null)[];
+  /** Give null for an input that the outputs do not depend on, instead of an error. */
+  readonly allowUnused?: boolean;
+}
+
+/** Adds to `grad` of each leaf the gradient of a tensor with one element, or of `gradient`-weighted elements. */
+export function backward(root: Tensor, gradient: Tensor | null = null, options: BackwardOptions = {}): void {
+  const sink = new Map<Edge, Tensor>();
+  runBackward([root], [gradient], options, sink, null);
+  withRecording(options.createGraph === true, () => {
+    for (const [edge, value] of sink) {
+      const leaf = edge.leaf!;
+      if (leaf.grad === null) {
+        leaf.grad = value;
+      } else {
+        const before = leaf.grad;
+        leaf.grad = ops.add(before, value);
+        value.dispose();
+        if (options.createGraph !== true) before.dispose();
+      }
+    }
+  });
+}
+
+/** The gradients of `outputs` with respect to `inputs`, leaving `grad` fields alone. */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: GradOptions = {},
+): (Tensor | null)[] {
+  const roots = outputs instanceof Tensor ? [outputs] : outputs;
+  const leaves = inputs instanceof Tensor ? [inputs] : inputs;
+  const edges = leaves.map(edgeOf);
+  const sink = new Map<Edge, Tensor>();
+  runBackward(roots, options.gradOutputs ?? roots.map(() => null), options, sink, new Set(edges.filter((edge) => edge !== null)));
+  return edges.map((edge, index) => {
+    const value = edge === null ? undefined : [...sink].find(([key]) => sameEdge(key, edge))?.[1];
+    if (value === undefined && options.allowUnused !== true)
+      throw new OpwrightError('NO_GRADIENT', `The outputs do not depend on input ${index}.`, {
+        op: 'grad',
+        shapes: { [`inputs[${index}]`]: leaves[index]!.shape },
+        remedy: 'Set stopGradient to false on it before computing, or pass { allowUnused: true }.',
+      });
+    return value ?? null;
+  });
+}
+
+const sameEdge = (a: Edge, b: Edge): boolean => a === b || (a.node !== null && a.node === b.node && a.output === b.output);
+
+function runBackward(
+  roots: readonly Tensor[],
+  gradients: readonly (Tensor | null)[],
+  options: BackwardOptions,
+  sink: Map<Edge, Tensor>,
+  targets: ReadonlySet<Edge> | null,
+): void {
+  const createGraph = options.createGraph === true;
+  const pending = new Pending(sink, targets, createGraph);
+  roots.forEach((root, index) => {
+    root.checkUsable('backward');
+    const edge = edgeOf(root);
+    if (edge === null)
+      throw new OpwrightError('NO_GRADIENT', 'The tensor does not depend on anything that requires a gradient.', {
+        op: 'backward',
+        shapes: { x: root.shape },
+        remedy: 'Set stopGradient to false on a tensor that it is computed from.',
+      });
+    pending.add(edge, startGradient(root, gradients[index] ?? null));
+  });
+  withRecording(createGraph, () => {
+    for (let node = pending.next(); node !== undefined; node = pending.next()) {
+      const incoming = pending.take(node);
+      if (node.saved === null)
+        throw new OpwrightError('BACKWARD_TWICE', `The graph behind ${node.call.op.name} was freed by an earlier backward().`, {
+          op: node.call.op.name,
+          remedy: 'Pass { retainGraph: true } to the first backward().',
+        });
+      const results = createGraph ? differentiateByOps(node, incoming) : differentiateByPlan(node, incoming);
+      for (const [slot, value] of results) pending.add(node.edges[slot]!, value);
+      if (!createGraph) {
+        for (const value of incoming) value?.dispose();
+        if (options.retainGraph !== true) node.free();
+      }
+    }
+  });
+}
+
+function startGradient(root: Tensor, gradient: Tensor | null): Tensor {
+  if (gradient === null) {
+    if (root.size !== 1)
+      throw new OpwrightError(
+        'SHAPE_MISMATCH',
+        'backward() of a tensor with several elements needs the gradient to start from.',
+        {
+          op: 'backward',
+          shapes: { x: root.shape },
+          remedy: 'Reduce it to one element first, or pass a tensor of its shape.',
+        },
+      );
+    return ops.onesLike(root);
+  }
+  if (!sameShape(gradient.shape, root.shape))
+    throw new OpwrightError('SHAPE_MISMATCH', 'The gradient to start from must have the shape of the tensor.', {
+      op: 'backward',
+      shapes: { x: root.shape, gradient: gradient.shape },
+    });
+  const start = new Tensor(gradient.storage, gradient.layout, gradient.dtype, gradient.stopGradient);
+  start.edge = gradient.edge;
+  return start;
+}
+
+/** Gradients that have arrived and wait for their node's turn. */
+class Pending {
+  private readonly gradients = new Map<GradientNode, (Tensor | undefined)[]>();
+
+  constructor(
+    private readonly sink: Map<Edge, Tensor>,
+    private readonly targets: ReadonlySet<Edge> | null,
+    private readonly createGraph: boolean,
+  ) {}
+
+  add(edge: Edge, value: Tensor): void {
+    const target = this.targets === null ? undefined : [...this.targets].find((one) => sameEdge(one, edge));
+    if (target !== undefined || (edge.node === null && this.targets === null))
+      this.addTo(this.sink, target ?? edge, value, edge.node !== null);
+    else if (edge.node === null) value.dispose();
+    if (edge.node === null) return;
+    let list = this.gradients.get(edge.node);
+    if (list === undefined) {
+      list = [];
+      this.gradients.set(edge.node, list);
+    }
+    const before = list[edge.output];
+    list[edge.output] = before === undefined ? value : this.sum(before, value);
+  }
+
+  private addTo(sink: Map<Edge, Tensor>, edge: Edge, value: Tensor, shared: boolean): void {
+    const before = sink.get(edge);
+    const own = shared ? aliasOf(value) : value;
+    sink.set(edge, before === undefined ? own : this.sum(before, own));
+  }
+
+  private sum(a: Tensor, b: Tensor): Tensor {
+    const total = ops.add(a, b);
+    if (!this.createGraph) {
+      a.dispose();
+      b.dispose();
+    }
+    return total;
+  }
+
+  /** The latest node: whatever uses its outputs has had its turn. */
+  next(): GradientNode | undefined {
+    let latest: GradientNode | undefined;
+    for (const node of this.gradients.keys()) if (latest === undefined || node.order > latest.order) latest = node;
+    return latest;
+  }
+
+  take(node: GradientNode): (Tensor | undefined)[] {
+    const gradients = this.gradients.get(node)!;
+    this.gradients.delete(node);
+    return gradients;
+  }
+}
+
+function aliasOf(tensor: Tensor): Tensor {
+  const alias = new Tensor(tensor.storage, tensor.layout, tensor.dtype, tensor.stopGradient);
+  alias.edge = tensor.edge;
+  return alias;
+}
+
+// ---- One node's gradients
+
+/** What stands under a name in a gradient: `d` + output, or a saved value. */
+function gradientOperands(
+  node: GradientNode,
+  incoming: readonly (Tensor | undefined)[],
+): { names: string[]; values: (SlotValue | TensorMeta)[]; made: Tensor[] } {
+  const names: string[] = [];
+  const values: (SlotValue | TensorMeta)[] = [];
+  const made: Tensor[] = [];
+  const { op } = node.call;
+  for (const [name, saved] of node.saved!) {
+    names.push(name);
+    if (saved instanceof SavedTensor) {
+      const tensor = saved.restore(op.name, name);
+      made.push(tensor);
+      values.push(tensor);
+    } else {
+      values.push(saved);
+    }
+  }
+  node.call.outputs.forEach((meta, index) => {
+    names.push(gradientName(node.call, index));
+    values.push(incoming[index] ?? meta);
+  });
+  return { names, values, made };
+}
+
+function gradientName(call: CallShape, output: number): string {
+  const { outputs } = call.op;
+  if (outputs[0]?.list) return `d${outputs[0].name}.${output}`;
+  return `d${presentOutputs(call.op, call.outputs.length)[output]!.name}`;
+}
+
+/** Names such as `xs.0`, `xs.1` gathered into lists. */
+function gatherLists<V>(names: readonly string[], values: readonly (V | undefined)[]): Arguments<V> {
+  const args: Record<string, V | V[] | undefined> = {};
+  names.forEach((name, index) => {
+    const [base, place] = name.split('.');
+    if (place === undefined) {
+      args[name] = values[index];
+      return;
+    }
+    const list = (args[base!] ??= [] as V[]) as V[];
+    list.push(values[index]!);
+  });
+  return args;
+}
+
+function differentiateByPlan(node: GradientNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
+  const { call } = node;
+  const { names, values, made } = gradientOperands(node, incoming);
+  const gradients = node.wanted();
+  let key = gradients.map(({ input }) => input).join();
+  for (const value of values)
+    key += value instanceof Tensor ? `|${value.layout.form.id}` : typeof value === 'number' ? '|n' : '|-';
+  let plan = call.gradientPlans.get(key);
+  if (plan === undefined) {
+    plan = bindGradients(node, gradients, names, values);
+    call.gradientPlans.set(key, plan);
+  }
+  const slots = values.map((value): SlotValue => (value instanceof Tensor || typeof value === 'number' ? value : undefined));
+  const results = plan.run({ slots, attrs: node.attrs });
+  for (const tensor of made) tensor.dispose();
+  return assign(node, gradients, results);
+}
+
+function bindGradients(
+  node: GradientNode,
+  gradients: readonly GradientDefinition[],
+  names: readonly string[],
+  values: readonly (SlotValue | TensorMeta)[],
+): BoundPlan {
+  const tracer = new Tracer();
+  const { op } = node.call;
+  const traced = names.map((name, index): TracedValue | undefined => {
+    const value = values[index];
+    if (value === undefined) return undefined;
+    if (typeof value === 'number') return tracer.scalar({ from: 'input', slot: name });
+    if (!(value instanceof Tensor) && isIncoming(node.call, name)) return tracer.zeros(value);
+    return tracer.input(name, value);
+  });
+  const attrs: Record<string, unknown> = { ...node.attrs };
+  for (const attr of op.attrs) if (attr.scalar) attrs[attr.name] = tracer.scalar({ from: 'attr', name: attr.name });
+  const args = gatherLists(names, traced);
+  const outputs = gradients.flatMap((gradient) => gradient.run(tracer as never, args, attrs as Attrs));
+  const targets = gradients.flatMap((gradient) => node.call.slotInputs.filter((input) => input.name === gradient.input));
+  if (outputs.length !== targets.length)
+    throw new TypeError(`${op.name} gives ${outputs.length} gradients for ${targets.length} inputs`);
+  return new BoundPlan(deviceOf(values), partition(tracer.finish(outputs)), {
+    slotNames: names,
+    layouts: values.map((value) => {
+      if (value instanceof Tensor) return value.layout.form;
+      return value === undefined || typeof value === 'number' ? undefined : contiguousLayout(value.shape);
+    }),
+  });
+}
+
+const isIncoming = (call: CallShape, name: string): boolean =>
+  call.outputs.some((_, index) => gradientName(call, index) === name);
+
+function deviceOf(values: readonly (SlotValue | TensorMeta)[]): Tensor['device'] {
+  const found = values.find((value): value is Tensor => value instanceof Tensor);
+  if (found === undefined) throw new TypeError('a gradient without an incoming gradient');
+  return found.device;
+}
+
+function differentiateByOps(node: GradientNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
+  const { names, values } = gradientOperands(node, incoming);
+  const gradients = node.wanted();
+  const algebra = new DispatchAlgebra();
+  const operands = values.map((value, index) => {
+    if (typeof value === 'number') return new PlainNumber(value);
+    if (value instanceof Tensor || value === undefined) return value;
+    if (isIncoming(node.call, names[index]!)) return ops.zeros(value.shape, { dtype: value.dtype });
+    // Only its shape is read; the gradient's `saved` list says so.
+    return value as Tensor;
+  });
+  const attrs: Record<string, unknown> = { ...node.attrs };
+  for (const attr of node.call.op.attrs) if (attr.scalar) attrs[attr.name] = new PlainNumber(Number(node.attrs[attr.name]));
+  const args = gatherLists(names, operands);
+  const results = gradients.flatMap((gradient) => gradient.run(algebra as never, args, attrs as Attrs)) as Tensor[];
+  return assign(node, gradients, results);
+}
+
+/** Which slot each result belongs to; those that nobody waits for are dropped. */
+function assign(node: GradientNode, gradients: readonly GradientDefinition[], results: readonly Tensor[]): [number, Tensor][] {
+  const assigned: [number, Tensor][] = [];
+  let at = 0;
+  for (const gradient of gradients) {
+    node.call.slotInputs.forEach((input, slot) => {
+      if (input.name !== gradient.input) return;
+      const value = results[at++]!;
+      if (node.edges[slot] === null) value.dispose();
+      else assigned.push([slot, value]);
+    });
+  }
+  return assigned;
+}

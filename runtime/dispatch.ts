@@ -1,0 +1,438 @@
+/**
+ * The one way in which an op is called. Arguments become tensors, the plan for their layouts is found or made, it runs, and the
+ * call is recorded where gradients flow. Capture, profiling and anomaly checks belong here too.
+ */
+import { completeAttrs, prepareCall } from '../kernels/call.js';
+import { type TracedValue, Tracer } from '../kernels/graph.js';
+import { RuleError } from '../kernels/host.js';
+import { mapOperations } from '../kernels/map-operations.js';
+import type { Algebra, Arguments, Attrs, InputDefinition, OpDefinition, TensorMeta, Value } from '../kernels/op.js';
+import { partition } from '../kernels/partition.js';
+import { gradientsEnabled, record } from './autograd.js';
+import { type TensorLike, tensor } from './create.js';
+import type { Device } from './devices/device.js';
+import { currentDevice } from './devices/index.js';
+import { type Dtype, getDefaultDtype, isFloating, promote } from './dtype.js';
+import { OpwrightError } from './errors.js';
+import { BoundPlan, type SlotValue } from './execute.js';
+import type { Layout } from './layout.js';
+import { PlanCache } from './plan-cache.js';
+import { addOpMethods, definitionOf, nameResults } from './registry.js';
+import { Tensor } from './tensor.js';
+
+export type InputArgument = TensorLike | readonly TensorLike[] | undefined;
+
+addOpMethods(Tracer);
+
+/** What a call signature leads to. */
+type Entry =
+  | {
+      readonly kind: 'plan';
+      readonly plan: BoundPlan;
+      readonly call: CallShape;
+      readonly free: () => void;
+    }
+  /** Inputs that share a dtype variable differ: they are cast first. */
+  | { readonly kind: 'promote'; readonly dtypes: readonly (Dtype | undefined)[]; readonly free: () => void };
+
+/** What gradients need to know of a call besides its tensors; shared by all calls of one signature. */
+export interface CallShape {
+  readonly op: OpDefinition;
+  /** Attributes after checking, scalars at the values of the call that made the entry. */
+  readonly attrs: Attrs;
+  readonly slotNames: readonly string[];
+  /** The input that each slot belongs to. */
+  readonly slotInputs: readonly InputDefinition[];
+  /** The plan's outputs, which are the op's, without hidden ones unless gradients are recorded. */
+  readonly outputs: readonly TensorMeta[];
+  /** Plans of its gradients, by what they are asked for. */
+  readonly gradientPlans: Map<string, BoundPlan>;
+}
+
+const caches = new WeakMap<Device, Map<OpDefinition, PlanCache<Entry>>>();
+
+/** Signatures kept for one op; beyond twice as many, the less recent are forgotten. */
+const entriesKept = 512;
+
+/** Runs an op on arguments in the order of its inputs, and gives its results, named if there are several. */
+export function callOp(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs = noAttrs): unknown {
+  return nameResults(op, dispatch(op, inputs, attrs));
+}
+
+export const noAttrs: Attrs = {};
+
+/** Runs an op and gives its visible outputs. */
+export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs): Tensor[] {
+  const slots = acceptInputs(op, inputs);
+  const device = deviceOf(slots);
+  const recording = gradientsEnabled() && wantsGradient(op, slots);
+  let ops = caches.get(device);
+  if (ops === undefined) {
+    ops = new Map();
+    caches.set(device, ops);
+  }
+  let cache = ops.get(op);
+  if (cache === undefined) {
+    cache = new PlanCache(entriesKept);
+    ops.set(op, cache);
+  }
+  const key = signature(op, inputs, slots, attrs, recording);
+  let entry = cache.get(key);
+  if (entry === undefined) {
+    entry = prepareSafely(op, inputs, slots, attrs, recording, device);
+    cache.set(key, entry);
+  }
+  if (entry.kind === 'promote') return dispatch(op, castInputs(inputs, slots, entry.dtypes), attrs);
+  return run(entry, slots, attrs, recording);
+}
+
+function run(entry: Extract<Entry, { kind: 'plan' }>, slots: readonly SlotValue[], attrs: Attrs, recording: boolean): Tensor[] {
+  const { call, plan } = entry;
+  const { op } = call;
+  const results = runPlan(op, plan, slots, scalarAttrs(call, attrs));
+  for (let i = 0; i < call.slotInputs.length; i++) {
+    const slot = slots[i];
+    if (call.slotInputs[i]!.mutated && slot instanceof Tensor) slot.storage.version++;
+  }
+  if (recording) record(call, slots, results, scalarAttrs(call, attrs));
+  if (op.outputs.every((output) => !output.hidden && output.writes === undefined)) return results;
+  return dropInvisible(op, results);
+}
+
+function runPlan(op: OpDefinition, plan: BoundPlan, slots: readonly SlotValue[], attrs: Attrs): Tensor[] {
+  try {
+    return plan.run({ slots, attrs });
+  } catch (error) {
+    throw error instanceof OpwrightError ? error.with({ op: op.name }) : error;
+  }
+}
+
+/** The attributes of this call, defaults included: scalars come from the call, the others are the entry's. */
+function scalarAttrs(call: CallShape, attrs: Attrs): Attrs {
+  return attrs === noAttrs || !call.op.attrs.some((attr) => attr.scalar)
+    ? call.attrs
+    : { ...call.attrs, ...scalarsOf(call.op, attrs) };
+}
+
+function scalarsOf(op: OpDefinition, attrs: Attrs): Attrs {
+  const scalars: Record<string, Attrs[string]> = {};
+  for (const attr of op.attrs) if (attr.scalar && attrs[attr.name] !== undefined) scalars[attr.name] = Number(attrs[attr.name]);
+  return scalars;
+}
+
+function dropInvisible(op: OpDefinition, results: readonly Tensor[]): Tensor[] {
+  const visible: Tensor[] = [];
+  const present = presentOutputs(op, results.length);
+  results.forEach((result, index) => {
+    const output = present[index]!;
+    if (output.hidden || output.writes !== undefined) result.dispose();
+    else visible.push(result);
+  });
+  return visible;
+}
+
+/** The outputs that a plan has: all, or all but the hidden ones. */
+export function presentOutputs(op: OpDefinition, count: number): OpDefinition['outputs'] {
+  return count === op.outputs.length ? op.outputs : op.outputs.filter((output) => !output.hidden);
+}
+
+// ---- Arguments
+
+function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[]): SlotValue[] {
+  const slots: SlotValue[] = [];
+  for (let i = 0; i < op.inputs.length; i++) {
+    const input = op.inputs[i]!;
+    const value = inputs[i];
+    if (input.list) {
+      if (!Array.isArray(value))
+        throw new OpwrightError('INVALID_ARGUMENT', `${input.name} must be a list of tensors.`, {
+          op: op.name,
+          argument: input.name,
+        });
+      for (const one of value) slots.push(accept(op, input, one as TensorLike));
+    } else {
+      slots.push(accept(op, input, value as TensorLike | undefined | null));
+    }
+  }
+  return slots;
+}
+
+function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | undefined | null): SlotValue {
+  if (value instanceof Tensor) {
+    if (value.isDisposed) value.checkUsable(op.name, input.name);
+    return value;
+  }
+  if (value === undefined || value === null) {
+    if (input.optional) return undefined;
+    throw new OpwrightError('MISSING_ARGUMENT', `${input.name} is missing.`, { op: op.name, argument: input.name });
+  }
+  if (typeof value === 'number' && input.number) return value;
+  if (input.mutated)
+    throw new OpwrightError('INVALID_ARGUMENT', `${input.name} is written by ${op.name} and must be a tensor.`, {
+      op: op.name,
+      argument: input.name,
+    });
+  try {
+    return tensor(value, input.dtype === 'bool' ? { dtype: 'bool' } : {});
+  } catch (error) {
+    throw error instanceof OpwrightError ? error.with({ op: op.name, argument: input.name }) : error;
+  }
+}
+
+function deviceOf(slots: readonly SlotValue[]): Device {
+  let device: Device | undefined;
+  for (const slot of slots) {
+    if (!(slot instanceof Tensor)) continue;
+    if (device !== undefined && slot.device !== device)
+      throw new OpwrightError('DEVICE_MISMATCH', `One tensor lies on ${device.name}, another on ${slot.device.name}.`, {
+        remedy: 'Move one with to().',
+      });
+    device = slot.device;
+  }
+  return device ?? currentDevice();
+}
+
+function wantsGradient(op: OpDefinition, slots: readonly SlotValue[]): boolean {
+  if (op.gradients.length === 0) return false;
+  for (const slot of slots) if (slot instanceof Tensor && !slot.stopGradient) return true;
+  return false;
+}
+
+// ---- Signatures
+
+/**
+ * Everything that a plan depends on: layouts but for offsets, dtypes, which arguments are numbers (and whether they are whole),
+ * attributes but for scalars.
+ */
+function signature(
+  op: OpDefinition,
+  inputs: readonly InputArgument[],
+  slots: readonly SlotValue[],
+  attrs: Attrs,
+  recording: boolean,
+): string {
+  let key = recording ? 'g' : '';
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i];
+    if (slot instanceof Tensor) key += `${slot.layout.form.id}${dtypeTags[slot.dtype]}`;
+    else key += slot === undefined ? '-' : Number.isInteger(slot) ? 'n' : 'f';
+  }
+  if (slots.length !== op.inputs.length || op.inputs.some((input) => input.list))
+    key += `|${inputs.map((input) => (Array.isArray(input) ? input.length : '')).join()}`;
+  for (const name in attrs) {
+    const value = attrs[name];
+    if (value === undefined) continue;
+    const scalar = typeof value === 'number' && op.attrs.some((attr) => attr.name === name && attr.scalar);
+    key += `|${name}=${scalar ? '' : typeof value === 'object' ? JSON.stringify(value) : `${typeof value} ${String(value)}`}`;
+  }
+  return key;
+}
+
+const dtypeTags: Readonly<Record<Dtype, string>> = {
+  bool: 'a',
+  uint8: 'b',
+  int8: 'c',
+  int16: 'd',
+  int32: 'e',
+  int64: 'h',
+  float16: 'i',
+  bfloat16: 'j',
+  float32: 'k',
+  float64: 'l',
+};
+
+// ---- Plans
+
+function prepareSafely(
+  op: OpDefinition,
+  inputs: readonly InputArgument[],
+  slots: readonly SlotValue[],
+  attrs: Attrs,
+  recording: boolean,
+  device: Device,
+): Entry {
+  try {
+    return prepare(op, inputs, slots, attrs, recording, device);
+  } catch (error) {
+    if (!(error instanceof RuleError)) throw error;
+    const shapes: Record<string, readonly number[]> = {};
+    slotDefinitions(op, inputs).names.forEach((name, slot) => {
+      const value = slots[slot];
+      if (value instanceof Tensor) shapes[name] = value.shape;
+    });
+    const argument = error.argument === undefined ? {} : { argument: error.argument };
+    const sentence = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`;
+    throw new OpwrightError(error.code, sentence, { op: op.name, ...argument, shapes, rule: op.source });
+  }
+}
+
+function prepare(
+  op: OpDefinition,
+  inputs: readonly InputArgument[],
+  slots: readonly SlotValue[],
+  attrs: Attrs,
+  recording: boolean,
+  device: Device,
+): Entry {
+  const { names, definitions } = slotDefinitions(op, inputs);
+  const dtypes = commonDtypes(op, slots, definitions);
+  if (dtypes !== undefined) return { kind: 'promote', dtypes, free: () => {} };
+  const tracer = new Tracer();
+  const traced = names.map((name, slot): TracedValue | undefined => {
+    const value = slots[slot];
+    if (value === undefined) return undefined;
+    return value instanceof Tensor ? tracer.input(name, value) : tracer.scalar({ from: 'input', slot: name });
+  });
+  const args = byInput(op, inputs, traced);
+  const { metas } = prepareCall<TracedValue>(op, args, attrs);
+  const complete = completeAttrs(op, attrs, metas);
+  const tracedAttrs: Record<string, unknown> = { ...complete };
+  for (const attr of op.attrs) if (attr.scalar) tracedAttrs[attr.name] = tracer.scalar({ from: 'attr', name: attr.name });
+  const all = tracer.apply(op, args, tracedAttrs as Attrs);
+  const wanted = all.filter((_, index) => recording || op.outputs[0]!.list || !op.outputs[index]!.hidden);
+  const outputs = wanted.map((value) => ({ shape: value.shape, dtype: value.dtype }));
+  const plan = new BoundPlan(device, partition(tracer.finish(wanted)), {
+    slotNames: names,
+    layouts: slots.map((slot): Layout | undefined => (slot instanceof Tensor ? slot.layout.form : undefined)),
+    writes: writesOf(op, names, wanted.length),
+  });
+  const call: CallShape = {
+    op,
+    attrs: complete,
+    slotNames: names,
+    slotInputs: definitions,
+    outputs,
+    gradientPlans: new Map(),
+  };
+  const free = () => {
+    plan.free();
+    for (const gradient of call.gradientPlans.values()) gradient.free();
+  };
+  return { kind: 'plan', plan, call, free };
+}
+
+function writesOf(op: OpDefinition, names: readonly string[], count: number): Map<number, number> {
+  const writes = new Map<number, number>();
+  presentOutputs(op, count).forEach((output, index) => {
+    if (output.writes !== undefined) writes.set(index, names.indexOf(output.writes));
+  });
+  return writes;
+}
+
+function slotDefinitions(
+  op: OpDefinition,
+  inputs: readonly InputArgument[],
+): { names: string[]; definitions: InputDefinition[] } {
+  const names: string[] = [];
+  const definitions: InputDefinition[] = [];
+  op.inputs.forEach((input, i) => {
+    const count = input.list ? (inputs[i] as readonly unknown[]).length : 1;
+    for (let k = 0; k < count; k++) {
+      names.push(input.list ? `${input.name}.${k}` : input.name);
+      definitions.push(input);
+    }
+  });
+  return { names, definitions };
+}
+
+/** Slots back to one argument for each input. */
+export function byInput<V>(op: OpDefinition, inputs: readonly InputArgument[], slots: readonly (V | undefined)[]): Arguments<V> {
+  const args: Record<string, V | readonly V[] | undefined> = {};
+  let slot = 0;
+  op.inputs.forEach((input, i) => {
+    if (!input.list) {
+      args[input.name] = slots[slot++];
+      return;
+    }
+    const count = (inputs[i] as readonly unknown[]).length;
+    args[input.name] = slots.slice(slot, slot + count) as V[];
+    slot += count;
+  });
+  return args;
+}
+
+// ---- Dtypes
+
+/** The dtype each slot must be cast to, where tensors that share a dtype variable differ; undefined where nothing need be cast. */
+function commonDtypes(
+  op: OpDefinition,
+  slots: readonly SlotValue[],
+  definitions: readonly InputDefinition[],
+): (Dtype | undefined)[] | undefined {
+  const common = new Map<string, Dtype>();
+  slots.forEach((slot, index) => {
+    const { dtype: variable } = definitions[index]!;
+    if (!(slot instanceof Tensor) || op.dtypes[variable] === undefined) return;
+    const so = common.get(variable);
+    common.set(variable, so === undefined ? slot.dtype : promote(so, slot.dtype));
+  });
+  slots.forEach((slot, index) => {
+    const { dtype: variable } = definitions[index]!;
+    const so = common.get(variable);
+    if (typeof slot === 'number' && so !== undefined && !isFloating(so) && !Number.isInteger(slot))
+      common.set(variable, getDefaultDtype());
+  });
+  let differs = false;
+  const dtypes = slots.map((slot, index) => {
+    const wanted = common.get(definitions[index]!.dtype);
+    if (!(slot instanceof Tensor) || wanted === undefined || slot.dtype === wanted) return undefined;
+    const cause = definitions[index]!.mutated;
+    if (cause)
+      throw new RuleError(
+        'DTYPE_MISMATCH',
+        `${definitions[index]!.name} is written in place and cannot be cast from ${slot.dtype} to ${wanted}`,
+      );
+    differs = true;
+    return wanted;
+  });
+  return differs ? dtypes : undefined;
+}
+
+function castInputs(
+  inputs: readonly InputArgument[],
+  slots: readonly SlotValue[],
+  dtypes: readonly (Dtype | undefined)[],
+): InputArgument[] {
+  const cast = definitionOf('cast');
+  let at = 0;
+  const next = (value: InputArgument): InputArgument => {
+    const slot = slots[at];
+    const dtype = dtypes[at++];
+    return dtype === undefined || !(slot instanceof Tensor) ? value : dispatch(cast, [slot], { dtype })[0]!;
+  };
+  return inputs.map((input) =>
+    Array.isArray(input) ? (input.map((one) => next(one as TensorLike)) as TensorLike[]) : next(input),
+  );
+}
+
+// ---- The algebra of real tensors, for gradients that are themselves differentiated
+
+/** A number among tensors, before it meets one. */
+export class PlainNumber implements Value {
+  readonly shape = [];
+  readonly dtype = 'float64';
+  constructor(readonly value: number) {}
+}
+
+export class DispatchAlgebra implements Algebra<Tensor | PlainNumber> {
+  apply(op: OpDefinition, inputs: Arguments<Tensor | PlainNumber | number>, attrs: Attrs): readonly (Tensor | PlainNumber)[] {
+    const values = op.inputs.map((input) => inputs[input.name]);
+    if (values.length > 0 && values.every(isPlain)) {
+      const numbers = values.map((value) => plain(value as PlainNumber | number));
+      if (op.body.kind === 'map') return [new PlainNumber(mapOperations[op.body.map]!.evaluate(...numbers))];
+    }
+    const given = values.map((value): InputArgument => {
+      if (Array.isArray(value)) return value.map((one: Tensor | PlainNumber | number) => toArgument(one));
+      return value === undefined ? undefined : toArgument(value as Tensor | PlainNumber | number);
+    });
+    const plainAttrs: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(attrs))
+      plainAttrs[name] = (value as unknown) instanceof PlainNumber ? plain(value as never) : value;
+    return dispatch(op, given, plainAttrs as Attrs);
+  }
+}
+addOpMethods(DispatchAlgebra);
+
+const isPlain = (value: unknown): boolean => typeof value === 'number' || value instanceof PlainNumber;
+const plain = (value: PlainNumber | number): number => (typeof value === 'number' ? value : value.value);
+const toArgument = (value: Tensor | PlainNumber | number): TensorLike => (value instanceof PlainNumber ? value.value : value);
