@@ -6,7 +6,7 @@
  * here, and nothing is fused: that is the partition's work.
  */
 import { type ArgumentValue, prepareCall } from './call.js';
-import type { Algebra, Arguments, Attrs, Dtype, MapOp, OpDefinition, ReduceKind, Shape, TensorMeta, Value } from './op.js';
+import type { Algebra, AlgebraOf, Arguments, Attrs, Dtype, MapOp, OpDefinition, ReduceKind, Shape, TensorMeta, Value } from './op.js';
 
 /** Where the number of a scalar node comes from at launch. */
 export type ScalarSource =
@@ -73,9 +73,15 @@ export class TracedValue implements Value {
 }
 
 export class Tracer implements Algebra<TracedValue> {
+  /** This tracer with a method for each op, as definitions and gradients want it. */
+  readonly g: AlgebraOf<TracedValue>;
   private readonly nodes: GraphNode[] = [];
   private readonly known = new Map<string, number>();
   private readonly draws: number[] = [];
+
+  constructor(withOpMethods: (algebra: Algebra<TracedValue>) => AlgebraOf<TracedValue>) {
+    this.g = withOpMethods(this);
+  }
 
   /** A tensor argument. */
   input(slot: string, meta: TensorMeta): TracedValue {
@@ -128,7 +134,7 @@ export class Tracer implements Algebra<TracedValue> {
             : this.value(value as TracedValue | number),
       ]),
     );
-    return op.body.run(this as never, values, attrs);
+    return op.body.run(this.g, values, attrs);
   }
 
   private value(value: TracedValue | number): TracedValue {

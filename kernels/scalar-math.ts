@@ -44,7 +44,7 @@ const eulerGamma = 0.57721566490153286;
 /** zeta(k) - 1 for k = 2..40, by summation and the Euler-Maclaurin formula for what is left. */
 const zetaMinusOne: readonly number[] = Array.from({ length: 39 }, (_, index) => {
   const k = index + 2;
-  const n = 20;
+  const n = 100;
   let sum = n ** (1 - k) / (k - 1) - n ** -k / 2 + (k * n ** (-k - 1)) / 12;
   sum -= (k * (k + 1) * (k + 2) * n ** (-k - 3)) / 720;
   sum += (k * (k + 1) * (k + 2) * (k + 3) * (k + 4) * n ** (-k - 5)) / 30240;

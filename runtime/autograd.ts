@@ -12,7 +12,7 @@ import { type CallShape, DispatchAlgebra, PlainNumber, presentOutputs } from './
 import { OpwrightError } from './errors.js';
 import { BoundPlan, type SlotValue } from './execute.js';
 import { contiguousLayout, type Layout, sameShape } from './layout.js';
-import { ops } from './registry.js';
+import { ops, withOpMethods } from './registry.js';
 import type { Storage } from './storage.js';
 import { Tensor } from './tensor.js';
 
@@ -403,7 +403,7 @@ function bindGradients(
   names: readonly string[],
   values: readonly (SlotValue | TensorMeta)[],
 ): BoundPlan {
-  const tracer = new Tracer();
+  const tracer = new Tracer(withOpMethods);
   const { op } = node.call;
   const traced = names.map((name, index): TracedValue | undefined => {
     const value = values[index];
@@ -415,7 +415,7 @@ function bindGradients(
   const attrs: Record<string, unknown> = { ...node.attrs };
   for (const attr of op.attrs) if (attr.scalar) attrs[attr.name] = tracer.scalar({ from: 'attr', name: attr.name });
   const args = gatherLists(names, traced);
-  const outputs = gradients.flatMap((gradient) => gradient.run(tracer as never, args, attrs as Attrs));
+  const outputs = gradients.flatMap((gradient) => gradient.run(tracer.g, args, attrs as Attrs));
   const targets = gradients.flatMap((gradient) => node.call.slotInputs.filter((input) => input.name === gradient.input));
   if (outputs.length !== targets.length)
     throw new TypeError(`${op.name} gives ${outputs.length} gradients for ${targets.length} inputs`);
@@ -440,7 +440,7 @@ function deviceOf(values: readonly (SlotValue | TensorMeta)[]): Tensor['device']
 function differentiateByOps(node: GradientNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
   const { names, values } = gradientOperands(node, incoming);
   const gradients = node.wanted();
-  const algebra = new DispatchAlgebra();
+  const algebra = withOpMethods(new DispatchAlgebra());
   const operands = values.map((value, index) => {
     if (typeof value === 'number') return new PlainNumber(value);
     if (value instanceof Tensor || value === undefined) return value;
@@ -451,7 +451,7 @@ function differentiateByOps(node: GradientNode, incoming: readonly (Tensor | und
   const attrs: Record<string, unknown> = { ...node.attrs };
   for (const attr of node.call.op.attrs) if (attr.scalar) attrs[attr.name] = new PlainNumber(Number(node.attrs[attr.name]));
   const args = gatherLists(names, operands);
-  const results = gradients.flatMap((gradient) => gradient.run(algebra as never, args, attrs as Attrs)) as Tensor[];
+  const results = gradients.flatMap((gradient) => gradient.run(algebra, args, attrs as Attrs)) as Tensor[];
   return assign(node, gradients, results);
 }
 

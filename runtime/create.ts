@@ -219,16 +219,27 @@ function ragged(shape: Shape, found: string): OpwrightError {
 }
 
 function elementSetter(dtype: Dtype, raw: RawArray): (index: number, value: ScalarValue) => void {
-  if (raw instanceof BigInt64Array) return (index, value) => void (raw[index] = toInt64(value));
-  if (dtype === 'bool') return (index, value) => void (raw[index] = value ? 1 : 0);
-  if (dtype === 'float16') return (index, value) => void (raw[index] = encodeFloat16(Number(value)));
-  if (dtype === 'bfloat16') return (index, value) => void (raw[index] = encodeBfloat16(Number(value)));
-  if (isFloating(dtype) || dtype === 'int64') return (index, value) => void (raw[index] = Number(value));
-  const [lowest, highest] = integerRanges[dtype];
+  if (raw instanceof BigInt64Array) {
+    return (index, value) => {
+      raw[index] = toInt64(value);
+    };
+  }
+  const convert = elementConverter(dtype);
   return (index, value) => {
+    raw[index] = convert(value);
+  };
+}
+
+function elementConverter(dtype: Dtype): (value: ScalarValue) => number {
+  if (dtype === 'bool') return (value) => (Number(value) === 0 ? 0 : 1);
+  if (dtype === 'float16') return (value) => encodeFloat16(Number(value));
+  if (dtype === 'bfloat16') return (value) => encodeBfloat16(Number(value));
+  if (isFloating(dtype) || dtype === 'int64') return Number;
+  const [lowest, highest] = integerRanges[dtype];
+  return (value) => {
     const number = Number(value);
     if (!Number.isInteger(number) || number < lowest || number > highest) throw notAnInteger(value, dtype);
-    raw[index] = number;
+    return number;
   };
 }
 

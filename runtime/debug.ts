@@ -21,7 +21,7 @@ export const debugLevels = {
 export type DebugLevel = keyof typeof debugLevels;
 
 /** Which levels are on: `if (debugging.launch) report('launch', ...)`. */
-export const debugging: Readonly<Record<DebugLevel, boolean>> = readLevels(process.env['DEBUG'] ?? '');
+export const debugging: Readonly<Record<DebugLevel, boolean>> = readLevels(process.env.DEBUG ?? '');
 
 /** Writes one line for a level that is on, with the milliseconds since the last one. */
 export function report(level: DebugLevel, text: string): void {

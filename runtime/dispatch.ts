@@ -9,20 +9,20 @@ import { mapOperations } from '../kernels/map-operations.js';
 import type { Algebra, Arguments, Attrs, InputDefinition, OpDefinition, TensorMeta, Value } from '../kernels/op.js';
 import { partition } from '../kernels/partition.js';
 import { gradientsEnabled, record } from './autograd.js';
-import { type TensorLike, tensor } from './create.js';
+import { type TensorData, tensor } from './create.js';
 import type { Device } from './devices/device.js';
-import { currentDevice } from './devices/index.js';
+import { defaultDevice } from './devices/registry.js';
 import { type Dtype, getDefaultDtype, isFloating, promote } from './dtype.js';
 import { OpwrightError } from './errors.js';
 import { BoundPlan, type SlotValue } from './execute.js';
 import type { Layout } from './layout.js';
 import { PlanCache } from './plan-cache.js';
-import { addOpMethods, definitionOf, nameResults } from './registry.js';
+import { definitionOf, nameResults, withOpMethods } from './registry.js';
 import { Tensor } from './tensor.js';
 
+/** What an op takes where it wants a tensor. */
+export type TensorLike = Tensor | TensorData;
 export type InputArgument = TensorLike | readonly TensorLike[] | undefined;
-
-addOpMethods(Tracer);
 
 /** What a call signature leads to. */
 type Entry =
@@ -189,7 +189,7 @@ function deviceOf(slots: readonly SlotValue[]): Device {
       });
     device = slot.device;
   }
-  return device ?? currentDevice();
+  return device ?? defaultDevice();
 }
 
 function wantsGradient(op: OpDefinition, slots: readonly SlotValue[]): boolean {
@@ -277,7 +277,7 @@ function prepare(
   const { names, definitions } = slotDefinitions(op, inputs);
   const dtypes = commonDtypes(op, slots, definitions);
   if (dtypes !== undefined) return { kind: 'promote', dtypes, free: () => {} };
-  const tracer = new Tracer();
+  const tracer = new Tracer(withOpMethods);
   const traced = names.map((name, slot): TracedValue | undefined => {
     const value = slots[slot];
     if (value === undefined) return undefined;
@@ -431,7 +431,6 @@ export class DispatchAlgebra implements Algebra<Tensor | PlainNumber> {
     return dispatch(op, given, plainAttrs as Attrs);
   }
 }
-addOpMethods(DispatchAlgebra);
 
 const isPlain = (value: unknown): boolean => typeof value === 'number' || value instanceof PlainNumber;
 const plain = (value: PlainNumber | number): number => (typeof value === 'number' ? value : value.value);

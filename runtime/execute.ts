@@ -464,13 +464,14 @@ class ViewStep implements BoundStep {
     let layout = step.op.body.view(layoutMetas(step, known), step.attrs);
     this.copy = layout === null ? new ContiguousCopy(device, known.get(this.input)!, step.metas[0]!.dtype) : null;
     if (layout === null) {
-      known = new Map(known).set(this.input, contiguousLayout(known.get(this.input)!.shape));
-      layout = step.op.body.view(layoutMetas(step, known), step.attrs)!;
+      const copied = new Map(known).set(this.input, contiguousLayout(known.get(this.input)!.shape));
+      layout = step.op.body.view(layoutMetas(step, copied), step.attrs)!;
     }
     this.shape = layout.shape;
     this.strides = layout.strides;
     this.offset = layout.offset;
     this.resultLayout = stridedLayout(this.shape, this.strides, this.offset);
+    known.set(this.output, this.resultLayout);
   }
 
   readonly resultLayout: Layout;

@@ -3,7 +3,7 @@
  * large tensors left out. It only formats: elements are handed to it.
  */
 import type { Shape } from '../kernels/op.js';
-import { type DataArray, type Dtype, isFloating } from './dtype.js';
+import { type DataArray, type Dtype, encodeBfloat16, encodeFloat16, isFloating } from './dtype.js';
 import { formatShape, OpwrightError } from './errors.js';
 
 /** How tensors are printed. */
@@ -191,8 +191,6 @@ function limitFixed(magnitude: number, digits: number): string {
 
 /** Digits that suffice to read a value of each floating dtype back unchanged. */
 const digitsOfDtype: Readonly<Partial<Record<Dtype, number>>> = { float16: 5, bfloat16: 4, float32: 9, float64: 17 };
-/** Relative half distance to the neighbouring value: closer decimals read back unchanged. */
-const halfSpacing: Readonly<Partial<Record<Dtype, number>>> = { float16: 2 ** -12, bfloat16: 2 ** -9 };
 
 /** The fewest significant digits with which the value reads back unchanged in its dtype. */
 function significantDigits(magnitude: number, dtype: Dtype): number {
@@ -204,7 +202,7 @@ function significantDigits(magnitude: number, dtype: Dtype): number {
 }
 
 function readsBack(decimal: number, magnitude: number, dtype: Dtype): boolean {
-  if (dtype === 'float64') return decimal === magnitude;
-  if (dtype === 'float32') return Math.fround(decimal) === magnitude;
-  return Math.abs(decimal - magnitude) < magnitude * (halfSpacing[dtype] ?? 0);
+  if (dtype === 'float16') return encodeFloat16(decimal) === encodeFloat16(magnitude);
+  if (dtype === 'bfloat16') return encodeBfloat16(decimal) === encodeBfloat16(magnitude);
+  return (dtype === 'float32' ? Math.fround(decimal) : decimal) === magnitude;
 }

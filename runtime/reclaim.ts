@@ -4,7 +4,8 @@
  * Finalisers run only after a major collection and in a macrotask of their own, and the collector does not see device memory. So two
  * things happen here: storages are registered with a FinalizationRegistry, small ones in groups, because registering costs more than
  * computing on them; and `relievePressure`, which awaited reads call, gives finalisers a turn, and asks for a collection when more
- * has been allocated since the last one than the budget allows. Synchronous loops get no such help: they use tidy() or dispose().
+ * has been allocated since the last one than the budget allows. Allocating asks as well, though it cannot wait, for programs that await
+ * other things. Purely synchronous loops get no help: they use tidy() or dispose().
  */
 import type { Shape } from '../kernels/op.js';
 import { debugging, report } from './debug.js';
@@ -50,6 +51,8 @@ let liveBytes = 0;
 let madeSinceTurn = 0;
 let storagesAfterCollection = 0;
 let bytesAfterCollection = 0;
+/** Live bytes at which allocating asks for a collection. */
+let pressAtBytes = collectionBudget;
 let openGroup: ReclaimGroup | null = null;
 const liveGroups = new Set<GroupMembers>();
 let collecting: Promise<void> | null = null;
@@ -75,6 +78,10 @@ export function enterGroup(device: Device, address: number, bytes: number): Recl
   live++;
   liveBytes += bytes;
   madeSinceTurn++;
+  if (liveBytes > pressAtBytes) {
+    pressAtBytes = 2 * liveBytes;
+    pressCollector();
+  }
   return group;
 }
 
@@ -116,6 +123,8 @@ function freeMembers(members: GroupMembers): void {
     live--;
     liveBytes -= members.bytes[slot]!;
   }
+  storagesAfterCollection = Math.min(storagesAfterCollection, live);
+  setBaseline(Math.min(bytesAfterCollection, liveBytes));
   if (debugging.memory) report('memory', `freed a group of ${members.addresses.length} unreachable storages`);
 }
 
@@ -131,6 +140,11 @@ export function relievePressure(): Promise<void> | undefined {
   if (madeSinceTurn < storagesBetweenTurns) return undefined;
   madeSinceTurn = 0;
   return turn();
+}
+
+function setBaseline(bytes: number): void {
+  bytesAfterCollection = bytes;
+  pressAtBytes = bytes + Math.max(collectionBudget, bytes);
 }
 
 function overBudget(): boolean {
@@ -149,8 +163,8 @@ async function collect(): Promise<void> {
     for (let waited = 0; waited < turnsForCollection && overBudget(); waited++) await turn();
   }
   madeSinceTurn = 0;
-  bytesAfterCollection = liveBytes;
   storagesAfterCollection = live;
+  setBaseline(liveBytes);
   if (debugging.memory) report('memory', `collection: ${before} bytes in live storages before, ${liveBytes} after`);
 }
 

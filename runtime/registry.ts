@@ -4,7 +4,7 @@
  * generated/index.ts fills it when it is loaded, and merges each op's signature into `OpFunctions`; the runtime (autograd, layers,
  * optimizers) calls `ops.conv2d(...)` as a user would, without importing generated code.
  */
-import type { Algebra, OpDefinition, Value } from '../kernels/op.js';
+import type { Algebra, AlgebraOf, OpDefinition, Value } from '../kernels/op.js';
 import { OpwrightError } from './errors.js';
 
 // biome-ignore lint/suspicious/noEmptyInterface: generated code merges one member for each public op into it
@@ -22,7 +22,7 @@ export function registerOps(library: readonly OpDefinition[], publicFunctions: R
     if (definitions.has(op.name))
       throw new OpwrightError('INVALID_ARGUMENT', `An op named ${op.name} is registered already.`, { op: op.name });
     definitions.set(op.name, op);
-    for (const algebra of algebras) addMethod(algebra, op);
+    addMethod(op);
   }
   Object.assign(functions, publicFunctions);
 }
@@ -37,20 +37,27 @@ export function registeredOps(): IterableIterator<OpDefinition> {
   return definitions.values();
 }
 
-type AlgebraClass = { readonly prototype: Algebra<Value> };
-const algebras: AlgebraClass[] = [];
+/**
+ * An algebra with a method for each op: `g.softmax(x, { axis })` is `apply(softmax, { x }, { axis })`. The methods stand on an
+ * object of their own, so that no op's name can hide a member of the algebra.
+ */
+class OpMethods<V extends Value> implements Algebra<V> {
+  constructor(private readonly algebra: Algebra<V>) {}
 
-/** Gives an algebra class a method for each op, now and later: `g.softmax(x, { axis })` is `g.apply(softmax, { x }, { axis })`. */
-export function addOpMethods(algebra: AlgebraClass): void {
-  algebras.push(algebra);
-  for (const op of definitions.values()) addMethod(algebra, op);
+  apply(...call: Parameters<Algebra<V>['apply']>): readonly V[] {
+    return this.algebra.apply(...call);
+  }
 }
 
-function addMethod(algebra: AlgebraClass, op: OpDefinition): void {
+export function withOpMethods<V extends Value>(algebra: Algebra<V>): AlgebraOf<V> {
+  return new OpMethods(algebra) as unknown as AlgebraOf<V>; // the methods are added by name, which no type can follow
+}
+
+function addMethod(op: OpDefinition): void {
   const required = op.attrs.filter((attr) => attr.required);
   const positional = op.inputs.filter((input) => !input.optional);
   const named = op.inputs.filter((input) => input.optional);
-  Object.defineProperty(algebra.prototype, op.name, {
+  Object.defineProperty(OpMethods.prototype, op.name, {
     value(this: Algebra<Value>, ...args: unknown[]): unknown {
       const inputs: Record<string, unknown> = {};
       const attrs: Record<string, unknown> = {};

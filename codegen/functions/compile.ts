@@ -11,7 +11,11 @@ export { KernelFunctionError } from './problem.js';
 
 /** Compiles all exported functions of these files; their names are the kernels' names and may not repeat. */
 export function compileKernelFunctions(files: readonly string[]): Kernel[] {
-  const project = new Project({ skipAddingFilesFromTsConfig: true, skipLoadingLibFiles: true, skipFileDependencyResolution: true });
+  const project = new Project({
+    skipAddingFilesFromTsConfig: true,
+    skipLoadingLibFiles: true,
+    skipFileDependencyResolution: true,
+  });
   return compileFiles(files.map((file) => project.addSourceFileAtPath(file)));
 }
 

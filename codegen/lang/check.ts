@@ -3,6 +3,7 @@
  * It finds all that is wrong in one run. It also decides which attributes are scalars (ARCHITECTURE.md, "Scalar attributes"), which
  * is settled for all ops together, because one op may hand its attribute on to another's.
  */
+import type { AttrType } from '../../kernels/op.js';
 import { type Diagnostic, diagnosticAt } from '../spec/diagnostic.js';
 import type { Attribute, Gradient, Op, Output, Rule, SpecModel } from '../spec/model.js';
 import type { Expression, PatternItem, Program } from './ast.js';
@@ -350,6 +351,11 @@ function withoutNull(type: Type): Type {
   return type.kind === 'union' ? unionOf(type.options.filter((option) => option.kind !== 'null')) : type;
 }
 
+function namesAxes(type: AttrType): boolean {
+  if (type.kind === 'list') return namesAxes(type.of);
+  return type.kind === 'axis' || type.kind === 'axes' || (type.kind === 'union' && type.options.some(namesAxes));
+}
+
 function meaningOf(binding: Binding): string {
   switch (binding.origin) {
     case 'input':
@@ -372,7 +378,10 @@ function bindingsOf(model: SpecModel, op: Op, isScalar: (attr: Attribute) => boo
     const given = input.list ? listOf(one) : one;
     return named({ name: input.name, type: input.optional ? unionOf([given, NULL]) : given, origin: 'input' });
   });
-  const attrs = op.attrs.map((attr) => named({ name: attr.name, type: attrValueType(attr.type, attr.name), origin: 'attribute' }));
+  const attrs = op.attrs.map((attr) => {
+    const normalised = namesAxes(attr.type);
+    return named({ name: attr.name, type: attrValueType(attr.type, attr.name), origin: 'attribute', normalised });
+  });
   const scalars = op.attrs.filter(isScalar).map(({ name }) => named({ name, type: tensor({ kind: 'weak' }, [name]), origin: 'scalar' }));
   const outputs = op.outputs.map((output) => {
     const one = tensor(dtypeTerm(model, op, output.dtype, output.name));

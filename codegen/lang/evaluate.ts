@@ -160,7 +160,7 @@ const arithmetic: Readonly<Partial<Record<HostOperator, (left: number, right: nu
   '-': (left, right) => left - right,
   '*': (left, right) => left * right,
   '/': (left, right) => left / right,
-  '%': (left, right) => left - right * Math.floor(left / right),
+  '%': (left, right) => left % right,
   '**': (left, right) => left ** right,
   '<': (left, right) => left < right,
   '<=': (left, right) => left <= right,
@@ -248,7 +248,7 @@ function apply<V extends Tensor>(
 
 function argumentOf<V extends Tensor>(value: Evaluated<V>): Argument<V | number> {
   if (isAbsent(value)) return undefined;
-  if (isList(value)) return value.map(operandOf);
+  if (isList(value)) return value.map((item) => operandOf<V>(item));
   return operandOf(value);
 }
 

@@ -43,8 +43,9 @@ const precedence: Readonly<Record<BinaryOperator, number>> = {
 };
 const lowest = 0;
 const conditionalPrecedence = 1;
-/** Deep enough for anything written by hand; keeps hostile specs from exhausting the stack. */
+/** Enough for anything written by hand; they keep hostile specs from exhausting the stack, here and in every walk over the tree. */
 const deepestNesting = 200;
+const mostTokens = 2000;
 
 /** One expression, and nothing after it. */
 export function parseExpression(text: SourceText): Expression {
@@ -128,6 +129,15 @@ class Parser {
     this.#text = text;
     this.#tokens = tokenize(text);
     this.#mode = mode;
+    const beyond = this.#tokens[mostTokens];
+    if (beyond !== undefined)
+      throw syntaxError(
+        text,
+        beyond.start,
+        beyond.end,
+        'the text is too long',
+        'share parts of it: let, rules, or ops of their own',
+      );
   }
 
   get next(): Token {
@@ -213,8 +223,7 @@ class Parser {
 
   /** An expression whose operators all bind more tightly than `floor`. */
   expression(floor = lowest): Expression {
-    if (++this.#nesting > deepestNesting)
-      throw this.error('the expression is nested too deeply', 'name a part of it on a line of its own');
+    this.#enter();
     const start = this.next.start;
     let left = this.#operand();
     for (;;) {
@@ -225,6 +234,10 @@ class Parser {
     }
     this.#nesting--;
     return left;
+  }
+
+  #enter(): void {
+    if (++this.#nesting > deepestNesting) throw this.error('this is nested too deeply', 'name a part of it on a line of its own');
   }
 
   #binaryOperator(): BinaryOperator | undefined {
@@ -437,9 +450,11 @@ class Parser {
   }
 
   attrType(inputs: { name: string; span: Span }[]): AttrType {
+    this.#enter();
     const options: AttrType[] = [];
     do options.push(this.#listType(inputs));
     while (this.#take('|'));
+    this.#nesting--;
     const [only] = options;
     return only !== undefined && options.length === 1 ? only : { kind: 'union', options };
   }

@@ -12,6 +12,8 @@ export interface Binding {
   readonly type: Type;
   /** `scalar`: an attribute that is a tensor without axes here. `gradient`: the incoming gradient of an output. */
   readonly origin: 'input' | 'output' | 'gradient' | 'attribute' | 'scalar' | 'line' | 'parameter';
+  /** Of an attribute: its axes are counted from the front. */
+  readonly normalised?: boolean;
 }
 
 interface TermBase {

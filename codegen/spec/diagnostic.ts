@@ -70,7 +70,7 @@ export function didYouMean(word: string, candidates: Iterable<string>): string |
   return nearest === undefined ? undefined : `did you mean '${nearest}'?`;
 }
 
-/** The candidate with the least edit distance, if that is at most a third of the word (and at least 2 edits are allowed). */
+/** The candidate with the least edit distance, if that is at most a third of the word (2 edits at least), or one that it begins. */
 export function nearestWord(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
@@ -82,7 +82,8 @@ export function nearestWord(word: string, candidates: Iterable<string>): string 
       bestDistance = distance;
     }
   }
-  return best;
+  if (best !== undefined || word.length < 3) return best;
+  return [...candidates].find((candidate) => candidate.toLowerCase().startsWith(word.toLowerCase()));
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */

@@ -227,7 +227,7 @@ class OpReader {
     const attrs = this.#entries('attrs').filter((attr) => textOf(fieldsOf(attr.value).get('type'))?.includes('dtype'));
     const known = [
       ...this.#variables.map((variable) => variable.name),
-      ...attrs.map((attr) => attr.key),
+      ...[...attrs, ...this.#entries('let')].map((value) => value.key),
       ...dtypeNames,
       ...this.#classes.keys(),
     ];

@@ -116,8 +116,9 @@ const reserved: ReadonlySet<string> = new Set(
 
 /** Reports a name that generated code could not use, or that does not follow the house's spelling. */
 export function checkName(problems: Problems, word: Word): void {
-  if (reserved.has(word.name)) problems.add('INVALID_NAME', `'${word.name}' is a reserved word`, word.span);
-  else if (!/^[a-z][A-Za-z0-9]*$/.test(word.name)) {
+  if (reserved.has(word.name)) {
+    problems.add('INVALID_NAME', `'${word.name}' is a reserved word`, word.span, 'an op may have it among its aliases');
+  } else if (!/^[a-z][A-Za-z0-9]*$/.test(word.name)) {
     const camel = word.name
       .replace(/[^A-Za-z0-9]+(.)?/g, (_, next: string | undefined) => next?.toUpperCase() ?? '')
       .replace(/^./, (first) => first.toLowerCase());
@@ -182,15 +183,19 @@ export function checkDtypeExpression(problems: Problems, expression: Expression,
       checkDtypeExpression(problems, expression.then, known);
       checkDtypeExpression(problems, expression.otherwise, known);
       return;
+    case 'binary':
+      if (expression.operator !== '??') break;
+      checkDtypeExpression(problems, expression.left, known);
+      checkDtypeExpression(problems, expression.right, known);
+      return;
     case 'call':
     case 'member':
       return;
-    default:
-      problems.add(
-        'UNKNOWN_DTYPE',
-        'this is not a dtype',
-        expression.span,
-        'a dtype variable, a dtype, a class of dtypes, x.dtype, or a choice between them',
-      );
   }
+  problems.add(
+    'UNKNOWN_DTYPE',
+    'this is not a dtype',
+    expression.span,
+    'a dtype variable, a dtype, a class of dtypes, x.dtype, or a choice between them',
+  );
 }

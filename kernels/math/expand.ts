@@ -5,7 +5,7 @@
  *
  * It should run after `vectorise`, as some formulas contain an `if`. The names of its locals begin with `math_`, which no other may.
  */
-import { Body, break_, if_, not, select } from '../build.js';
+import { Body, break_, if_, not } from '../build.js';
 import type { BinaryOp, Expr, Kernel, MathOp, Scalar, Stmt, TypeVariable, UnaryOp } from '../ir.js';
 import * as exponential from './exponential.js';
 import * as logarithm from './logarithm.js';
@@ -176,14 +176,17 @@ class Block implements Writer {
     return this.share(this.#expansion.unary(name, x, this));
   }
 
-  replaceIfAny(condition: Expr, usual: readonly Expr[], rare: (writer: Writer) => readonly Expr[]): readonly Expr[] {
-    const results = usual.map((value) => this.#body.variable(this.#expansion.freshName(), value));
-    this.#body.if(anyLane(condition), (body) => {
-      const block = new Block(this.#expansion);
-      const values = rare(block);
-      body.push(...block.statements);
-      results.forEach((result, index) => body.set(result, select(condition, values[index]!, result)));
-    });
-    return results;
+  variable(value: Expr): Expr {
+    return this.#body.variable(this.#expansion.freshName(), value);
+  }
+
+  set(target: Expr, value: Expr): void {
+    this.#body.set(target, value);
+  }
+
+  ifAny(condition: Expr, rare: (writer: Writer) => void): void {
+    const block = new Block(this.#expansion);
+    rare(block);
+    this.#body.push(if_(anyLane(condition), block.statements));
   }
 }

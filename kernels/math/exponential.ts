@@ -123,4 +123,3 @@ export const tanh: Formula = (x, writer) => {
   const large = sub(1, div(2, add(exponentialOfBounded(share(add(bounded, bounded)), writer), 1)));
   return withSign(select(lt(a, 0.625), oddPolynomial(a, TANH, writer), large), x);
 };
-

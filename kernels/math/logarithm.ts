@@ -20,7 +20,6 @@ import {
   not,
   or,
   select,
-  shl,
   shr,
   sqrt,
   sub,

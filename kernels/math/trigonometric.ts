@@ -30,7 +30,6 @@ import {
 import type { Expr } from '../ir.js';
 import { oddPolynomial, ROUNDER } from './exponential.js';
 import {
-  anyLane,
   type Formula,
   flipSign,
   infinity,
@@ -48,8 +47,8 @@ import {
 const SIN = [-0.16666655242443085, 0.008332191966474056, -0.00019518780754879117];
 const COS = [0.04166664555668831, -0.0013887312961742282, 2.443296580167953e-5];
 const TAN = [
-  0.3333313763141632, 0.13339237868785858, 0.053378600627183914, 0.024536702781915665, 0.0029619913548231125,
-  0.00947252195328474,
+  0.3333335220813751, 0.13332590460777283, 0.054067324846982956, 0.02124711684882641, 0.010920334607362747, -1.1085649020969868e-5,
+  0.0044232383370399475,
 ];
 // (asin(s) / s - 1) / z for |s| <= 1/2, (atan(s) / s - 1) / z for |s| <= 1
 const ASIN = [0.16666753590106964, 0.07495250552892685, 0.04547639191150665, 0.02414964698255062, 0.04221705347299576];
@@ -60,30 +59,35 @@ const ATAN = [
 
 const TWO_OVER_PI = 0.6366197466850281;
 /** pi/2 as a sum; the first three parts have 11 bits, so that their products with 13 bits are exact. */
-const HALF_PI_PARTS = [1.5703125, 0.0004837512969970703, 7.549533620476723e-8, 2.5633440682570896e-12];
+const HALF_PI_PARTS = [1.5703125, 0.0004837512969970703, 7.549533620476723e-8, 2.5633440682570896e-12] as const;
+const HALF_PI_BEYOND_FIRST = 0.0004838267923332751;
 const HALF_PI = [1.5707963705062866, -4.371138828673793e-8] as const;
 const PI = [3.1415927410125732, -8.742277657347586e-8] as const;
 const LARGE = 8192;
 
 /** The bits of 2/pi in words, after a word of zeros. */
-const TWO_OVER_PI_WORDS = [
-  0, -1560706194, 1313084713, -64530479, -181084736, -614296167, 1011060801, -28220501,
-] as const;
+const TWO_OVER_PI_WORDS = [0, -1560706194, 1313084713, -64530479, -181084736, -614296167, 1011060801, -28220501] as const;
 
-type Quadrant = {
+interface Quadrant {
   /** The number of quarter turns; only its two low bits count. */
   readonly turns: Expr;
   readonly r: Expr;
-};
+}
 
 /** a = turns pi/2 + r, for a >= 0. */
 function reduce(a: Expr, writer: Writer): Quadrant {
   const { share } = writer;
   const rounded = share(fma(a, constant(a.type, TWO_OVER_PI), constant(a.type, ROUNDER)));
   const turns = share(sub(rounded, ROUNDER));
-  const near = HALF_PI_PARTS.reduce((rest, part) => fma(turns, constant(a.type, -part), rest), a);
+  const near = HALF_PI_PARTS.reduce<Expr>((rest, part) => fma(turns, constant(a.type, -part), rest), a);
   const isLarge = share(ge(a, LARGE));
-  return writer.replaceIfAny(isLarge, { turns: integerBits(rounded), r: near }, (rare) => reduceExactly(a, rare));
+  const quadrant: Quadrant = { turns: writer.variable(integerBits(rounded)), r: writer.variable(near) };
+  writer.ifAny(isLarge, (rare) => {
+    const exact = reduceExactly(a, rare);
+    rare.set(quadrant.turns, select(isLarge, exact.turns, quadrant.turns));
+    rare.set(quadrant.r, select(isLarge, exact.r, quadrant.r));
+  });
+  return quadrant;
 }
 
 /**
@@ -105,9 +109,13 @@ function reduceExactly(a: Expr, { share }: Writer): Quadrant {
   const fraction = share(sub(top, shl(turns, 30)));
   // The fraction is a signed 64-bit number; its ones' complement is as good as its negation here.
   const sign = share(shr(fraction, 31));
-  const high = convert(a.type, xor(fraction, sign));
-  const low = mul(convert(a.type, shru(xor(middle, sign), 1)), 2 ** -31);
-  const r = mul(add(high, low), HALF_PI[0] * 2 ** -30);
+  const size = share(xor(fraction, sign));
+  // Its 13 leading bits are exact times the 11 of pi/2's first part: only the last sum rounds.
+  const high = share(mul(convert(a.type, and(size, -0x10000)), 2 ** -30));
+  const below = mul(convert(a.type, shru(xor(middle, sign), 1)), 2 ** -31);
+  const low = mul(add(convert(a.type, and(size, 0xffff)), below), 2 ** -30);
+  const rest = fma(high, constant(a.type, HALF_PI_BEYOND_FIRST), mul(low, HALF_PI[0]));
+  const r = fma(high, constant(a.type, HALF_PI_PARTS[0]), rest);
   return { turns, r: share(flipSign(r, shl(sign, 31))) };
 }
 

@@ -12,12 +12,11 @@ export interface Writer {
   readonly share: Share;
   /** Another function of the same type: its formula, or left to the target. */
   apply(name: MathOp, x: Expr): Expr;
-  /** The `usual` values, replaced by those of `rare` where `condition` holds; `rare` runs only if it holds in any lane. */
-  replaceIfAny<Names extends string>(
-    condition: Expr,
-    usual: Readonly<Record<Names, Expr>>,
-    rare: (writer: Writer) => Readonly<Record<Names, Expr>>,
-  ): Readonly<Record<Names, Expr>>;
+  /** A local that `set` may change. */
+  variable(value: Expr): Expr;
+  set(target: Expr, value: Expr): void;
+  /** Runs what `rare` writes only if the condition holds in some lane. */
+  ifAny(condition: Expr, rare: (writer: Writer) => void): void;
 }
 
 export type Formula = (x: Expr, writer: Writer) => Expr;
@@ -76,4 +75,3 @@ export function anyLane(mask: Expr): Expr {
   const lanes = Array.from({ length: mask.type.lanes }, (_, index) => lane(mask, index));
   return lanes.reduce((left, right) => or(left, right));
 }
-

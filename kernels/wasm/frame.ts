@@ -134,7 +134,8 @@ export class Frame {
     if (known !== undefined) return known;
     const offset = name === '' ? this.#layout.errorWord : this.#layout.offsets.get(name);
     if (offset === undefined) throw new Error(`kernel ${this.kernel.name} has no parameter ${name}`);
-    const local = this.#take(type);
+    // A new local always: one that was used before would be overwritten on a loop's next turn.
+    const local = this.#add(type);
     this.#parameters.set(name, local);
     this.prologue.get(PARAMETER_BLOCK);
     this.prologue.memory(`${type}.load`, offset);
@@ -143,7 +144,11 @@ export class Frame {
   }
 
   #take(type: ValueType): number {
-    return this.#free.get(type)?.pop() ?? PARAMETER_COUNT + this.locals.push(type) - 1;
+    return this.#free.get(type)?.pop() ?? this.#add(type);
+  }
+
+  #add(type: ValueType): number {
+    return PARAMETER_COUNT + this.locals.push(type) - 1;
   }
 
   #release(local: number): void {

@@ -183,7 +183,6 @@ const isTrue = (condition: Expr): boolean => condition.op === 'const' && conditi
 function continues(statements: readonly Stmt[]): boolean {
   return statements.some(
     (statement) =>
-      statement.do === 'continue' ||
-      (statement.do === 'if' && (continues(statement.then) || continues(statement.else ?? []))),
+      statement.do === 'continue' || (statement.do === 'if' && (continues(statement.then) || continues(statement.else ?? []))),
   );
 }

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
+import { fma, kernel as kernelOf, load, store, vectorType } from '../../../kernels/build.js';
 import { type Kernel, paramLayout } from '../../../kernels/ir.js';
-import { printWasm } from '../../../kernels/wasm/printer.js';
-import { mathImports } from '../../../kernels/wasm/host.js';
+import { compileWasm, mathImports } from '../../../kernels/wasm/compile.js';
 import { vectorise } from '../../../kernels/vectorise.js';
 import { visitStatements } from '../../../kernels/traverse.js';
 import { debugging, report } from '../../debug.js';
@@ -40,6 +40,8 @@ export function openCpu(options: CpuOptions = {}): CpuDevice {
   return new CpuDevice(options);
 }
 
+const float32x4 = vectorType('f32', 4);
+
 type RunKernel = (params: number, begin: number, end: number) => void;
 
 class CpuKernel implements CompiledKernel, ThreadedKernel {
@@ -68,11 +70,13 @@ export class CpuDevice implements Device {
   private readonly pool: ThreadPool;
   private readonly compiledByKernel = new WeakMap<Kernel, CpuKernel>();
   private readonly compiledByHash = new Map<string, CpuKernel>();
+  /** Whether the engine has fused multiply-add; looked up when the first kernel is compiled. */
+  private relaxedSimd: boolean | undefined;
 
   constructor(options: CpuOptions) {
     this.heap = new Heap(options.maximumBytes);
     const pooled = new PooledAllocator(this.heap, reservedBytes);
-    const guarded = options.guarded ?? process.env['OPWRIGHT_DEBUG_ALLOCATOR'] === '1';
+    const guarded = options.guarded ?? process.env.OPWRIGHT_DEBUG_ALLOCATOR === '1';
     this.allocator = guarded ? new GuardedAllocator(pooled, this.heap) : pooled;
     this.pool = new ThreadPool(this.heap.memory, controlAddress, options.threads);
     if (debugging.device) report('device', `cpu: at most ${this.heap.maximumBytes} bytes, ${this.pool.threads} threads`);
@@ -80,6 +84,11 @@ export class CpuDevice implements Device {
 
   get threads(): number {
     return this.pool.threads;
+  }
+
+  /** How many chunks of launches worker threads have run so far; the rest ran on the calling thread. */
+  get chunksHandedOver(): number {
+    return this.pool.chunksHandedOver;
   }
 
   allocate(bytes: number): number {
@@ -183,7 +192,8 @@ export class CpuDevice implements Device {
 
   private build(kernel: Kernel): CpuKernel {
     const start = performance.now();
-    const bytes = printWasm(vectorise(kernel, this.target));
+    this.relaxedSimd ??= webAssembly.validate(compileWasm(relaxedSimdProbe, { relaxedSimd: true }));
+    const bytes = compileWasm(vectorise(kernel, this.target), { relaxedSimd: this.relaxedSimd });
     const module = new webAssembly.Module(bytes);
     const instance = new webAssembly.Instance(module, { env: { memory: this.heap.memory }, math: mathImports });
     const compiled = new CpuKernel(this.compiledByHash.size + 1, kernel, module, exportedRun(instance));
@@ -242,6 +252,14 @@ function exportedRun(instance: WasmInstance): RunKernel {
 function isRunKernel(exported: unknown): exported is RunKernel {
   return typeof exported === 'function' && exported.length === 3;
 }
+
+/** A kernel that is valid with relaxed SIMD only if the engine has it on: the library sets no engine flags. */
+const relaxedSimdProbe = kernelOf(
+  'probe',
+  [{ name: 'x', storage: 'float32', access: 'readwrite' }],
+  [],
+  [store('x', 0, fma(load(float32x4, 'x', 0), load(float32x4, 'x', 0), load(float32x4, 'x', 0)))],
+);
 
 function canFail(kernel: Kernel): boolean {
   let found = false;

@@ -23,7 +23,7 @@ export class Heap {
   f32: Float32Array<SharedArrayBuffer>;
   f64: Float64Array<SharedArrayBuffer>;
 
-  constructor(readonly maximumBytes = readMaximum(process.env['OPWRIGHT_MEMORY'])) {
+  constructor(readonly maximumBytes = readMaximum(process.env.OPWRIGHT_MEMORY)) {
     this.memory = createMemory(Math.min(initialBytes, maximumBytes), maximumBytes);
     const buffer = sharedBuffer(this.memory);
     this.u8 = new Uint8Array(buffer);

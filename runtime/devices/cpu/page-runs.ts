@@ -7,8 +7,6 @@ import type { Heap } from './heap.js';
 export const pageBytes = 16 << 10;
 const pageShift = 14;
 
-
-
 /** Free runs are kept in bins by the logarithm of their length. */
 const binCount = 20;
 

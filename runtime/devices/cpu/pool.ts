@@ -35,6 +35,8 @@ const looksForDone = 20_000;
 
 export class ThreadPool {
   readonly threads: number;
+  /** How many chunks worker threads have run so far. */
+  chunksHandedOver = 0;
   private readonly control: Int32Array;
   private ports: MessagePort[] | null = null;
   private readonly delivered = new Set<number>();
@@ -43,7 +45,7 @@ export class ThreadPool {
   constructor(
     private readonly memory: WasmMemory,
     private readonly controlAddress: number,
-    threads = readThreads(process.env['OPWRIGHT_THREADS']),
+    threads = readThreads(process.env.OPWRIGHT_THREADS),
   ) {
     this.threads = threads;
     this.control = new Int32Array(memory.buffer, controlAddress, controlBytes / 4);
@@ -66,6 +68,7 @@ export class ThreadPool {
       }
     }
     this.awaitWorkers(chunks - own);
+    this.chunksHandedOver += chunks - own;
     Atomics.store(this.control, words.open, 0);
     if (failure !== undefined) throw failure;
     if (Atomics.load(this.control, words.trapped) === 1) throw new Error('a kernel trapped in a worker thread');

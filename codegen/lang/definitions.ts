@@ -1,0 +1,281 @@
+/**
+ * Op definitions (kernels/op.ts) made directly from a checked spec, by evaluating its expressions each time: what spec packs loaded
+ * at run time and the generator's own checks run. The generated TypeScript says the same, faster.
+ */
+import { Dimensions, checkEqualShape, checkRank, checkShape, type PatternPart, RuleError } from '../../kernels/host.js';
+import type {
+  Algebra,
+  Argument,
+  Arguments,
+  Attrs,
+  AttrValue,
+  Dtype,
+  FunctionCall,
+  GradientDefinition,
+  InputDefinition,
+  LayoutMeta,
+  OpBody,
+  OpDefinition,
+  OpFunction,
+  Shape,
+  TensorMeta,
+  Value,
+  ViewLayout,
+} from '../../kernels/op.js';
+import type { Kernel } from '../../kernels/ir.js';
+import type { Input, Op } from '../spec/model.js';
+import { locationOf } from '../spec/source.js';
+import type { CheckedModel, CheckedOp } from './check.js';
+import { gradientsOf, isDifferentiable } from './differentiate.js';
+import {
+  Environment,
+  evaluate,
+  evaluateProgram,
+  type Evaluated,
+  type Interpreter,
+  isTensor,
+  listOf,
+  numberOf,
+  type Tensor,
+} from './evaluate.js';
+import type { Expression } from './ast.js';
+import type { Binding, Term, TermProgram } from './terms.js';
+import { isDtype } from './types.js';
+
+/** The kernels of `function` and `index` bodies, which are compiled elsewhere. */
+export type KernelSource = (op: CheckedOp) => OpBodyOf<'kernel'> | undefined;
+export type OpBodyOf<Kind extends OpBody['kind']> = Extract<OpBody, { readonly kind: Kind }>;
+
+/** All ops of a spec, in its order. */
+export function makeOpDefinitions(model: CheckedModel, kernels: KernelSource = () => undefined): ReadonlyMap<string, OpDefinition> {
+  const definitions = new Map<string, OpDefinition>();
+  const definitionOf = (op: Op): OpDefinition => {
+    const definition = definitions.get(op.name);
+    if (definition === undefined) throw new TypeError(`the op ${op.name} has no definition`);
+    return definition;
+  };
+  const maker = new DefinitionMaker(model, kernels, definitionOf);
+  for (const checked of model.ops.values()) definitions.set(checked.op.name, maker.definition(checked));
+  return definitions;
+}
+
+class DefinitionMaker {
+  readonly #model: CheckedModel;
+  readonly #kernels: KernelSource;
+  readonly #definitionOf: (op: Op) => OpDefinition;
+
+  constructor(model: CheckedModel, kernels: KernelSource, definitionOf: (op: Op) => OpDefinition) {
+    this.#model = model;
+    this.#kernels = kernels;
+    this.#definitionOf = definitionOf;
+  }
+
+  definition(checked: CheckedOp): OpDefinition {
+    const { op } = checked;
+    return {
+      name: op.name,
+      source: locationOf(op.span),
+      inputs: op.inputs.map((input) => inputDefinition(checked, input)),
+      attrs: op.attrs.map(({ name, type, default: value, required }) => ({
+        name,
+        type,
+        required,
+        ...(required ? {} : { default: value }),
+        ...(checked.scalars.has(name) ? { scalar: true } : {}),
+      })),
+      outputs: op.outputs.map(({ name, hidden, writes }) => ({
+        name,
+        ...(hidden ? { hidden } : {}),
+        ...(writes === undefined ? {} : { writes: writes.name }),
+      })),
+      dtypes: Object.fromEntries(op.dtypes.map(({ name, members }) => [name, members])),
+      infer: (inputs, attrs) => this.#infer(checked, inputs, attrs),
+      body: this.#body(checked),
+      gradients: this.#gradients(checked),
+      ...(op.random ? { random: true } : {}),
+      ...(op.outputs.some((output) => output.dataSized) ? { synchronises: true } : {}),
+    };
+  }
+
+  #gradients(checked: CheckedOp): readonly GradientDefinition[] {
+    return gradientsOf(this.#model, checked).map(({ input, saved, program }) => ({
+      input,
+      saved,
+      run: this.#function(checked, program, [
+        ...checked.bindings.inputs.values(),
+        ...checked.bindings.outputs.values(),
+        ...checked.bindings.gradients.values(),
+      ]),
+    }));
+  }
+
+  #body(checked: CheckedOp): OpBody {
+    const { body } = checked.op;
+    switch (body.kind) {
+      case 'define':
+        if (checked.define === undefined) throw new TypeError(`${checked.op.name} was not checked`);
+        return { kind: 'define', run: this.#function(checked, checked.define, [...checked.bindings.inputs.values()]) };
+      case 'map':
+        return { kind: 'map', map: body.map };
+      case 'reduce':
+        return { kind: 'reduce', reduce: body.reduce };
+      case 'create':
+        return { kind: 'create', create: body.create };
+      case 'library':
+        return { kind: 'library', library: body.library };
+      case 'view':
+        return { kind: 'view', view: (inputs, attrs) => this.#view(checked, inputs, attrs) };
+      case 'index':
+      case 'function': {
+        const kernel = this.#kernels(checked);
+        if (kernel === undefined) throw new TypeError(`nobody compiled the kernel of ${checked.op.name}`);
+        return kernel;
+      }
+    }
+  }
+
+  #function(checked: CheckedOp, program: TermProgram, tensors: readonly Binding[]): OpFunction {
+    return <V extends Value>(algebra: Algebra<V>, inputs: Arguments<V>, attrs: Attrs): readonly V[] => {
+      const values = [...tensors.map((binding): [Binding, Evaluated<V>] => [binding, inputs[binding.name]]), ...attrBindings<V>(checked, attrs)];
+      const interpreter = { rules: this.#model.rules, algebra, definitionOf: this.#definitionOf };
+      return evaluateProgram<V>(program, values, interpreter).flatMap((result) => tensorsOf(algebra, result));
+    };
+  }
+
+  // Shapes
+
+  #interpreter<V extends Tensor>(): Interpreter<V> {
+    return { rules: this.#model.rules, definitionOf: this.#definitionOf };
+  }
+
+  #environment<V extends Tensor>(checked: CheckedOp, inputs: Arguments<V>, attrs: Attrs): Environment<V> {
+    const given = [...checked.bindings.inputs.values()].map((binding): [Binding, Evaluated<V>] => [binding, inputs[binding.name]]);
+    return new Environment<V>([...given, ...attrBindings<V>(checked, attrs)], checked.lets);
+  }
+
+  #infer(checked: CheckedOp, inputs: Arguments<TensorMeta>, attrs: Attrs): readonly TensorMeta[] {
+    const environment = this.#environment(checked, inputs, attrs);
+    const interpreter = this.#interpreter<TensorMeta>();
+    const value = (term: Term): Evaluated<TensorMeta> => evaluate(term, environment, interpreter);
+    const dimensions = new Dimensions();
+    for (const input of checked.op.inputs) matchInput(checked, input, inputs[input.name], dimensions, value);
+    checked.op.constraints.forEach(({ code, message }, index) => {
+      if (value(checked.constraints[index]!) !== true) throw new RuleError(code, message);
+    });
+    return checked.op.outputs.flatMap(({ name, list }, index) => {
+      const { shape, dtype } = checked.outputs[index]!;
+      const shapes = list ? listOf(value(shape)) : [value(shape)];
+      const element = dtypeOf(value(dtype));
+      return shapes.map((one): TensorMeta => ({ shape: checkShape(sizesOf(one), name), dtype: element }));
+    });
+  }
+
+  #view(checked: CheckedOp, inputs: Arguments<LayoutMeta>, attrs: Attrs): ViewLayout | null {
+    const { view } = checked;
+    if (view === undefined) throw new TypeError(`${checked.op.name} was not checked`);
+    const environment = this.#environment(checked, inputs, attrs);
+    const value = (term: Term): Evaluated<LayoutMeta> => evaluate(term, environment, this.#interpreter<LayoutMeta>());
+    const strides = value(view.strides);
+    if (strides === null) return null;
+    return { shape: sizesOf(value(view.shape)), strides: sizesOf(strides), offset: numberOf(value(view.offset)) };
+  }
+
+  /** How a kernel of kernels/functions is called. */
+  call(checked: CheckedOp, inputs: Arguments<TensorMeta>, attrs: Attrs): FunctionCall {
+    const { kernel } = checked;
+    if (kernel === undefined) throw new TypeError(`${checked.op.name} is no kernel function`);
+    const environment = this.#environment(checked, inputs, attrs);
+    const value = (term: Term): Evaluated<TensorMeta> => evaluate(term, environment, this.#interpreter<TensorMeta>());
+    const params = [...kernel.params].map(([name, term]) => [name, Number(value(term))] as const);
+    const scratch = [...kernel.scratch].map(([name, { dtype, size }]) => {
+      return [name, { dtype: dtypeOf(value(dtype)), size: numberOf(value(size)) }] as const;
+    });
+    return { work: numberOf(value(kernel.work)), params: Object.fromEntries(params), scratch: Object.fromEntries(scratch) };
+  }
+}
+
+/** The body of an op whose kernel is a function of kernels/functions. */
+export function kernelFunctionBody(model: CheckedModel, checked: CheckedOp, kernel: Kernel): OpBodyOf<'kernel'> {
+  const maker = new DefinitionMaker(
+    model,
+    () => undefined,
+    (op) => {
+      throw new TypeError(`${op.name} cannot be called in a kernel's parameters`);
+    },
+  );
+  const zeroed = checked.op.body.kind === 'function' && checked.op.body.zeroed;
+  return {
+    kind: 'kernel',
+    kernel,
+    call: (inputs, _outputs, attrs) => maker.call(checked, inputs, attrs),
+    ...(zeroed ? { zeroed } : {}),
+  };
+}
+
+function inputDefinition(checked: CheckedOp, input: Input): InputDefinition {
+  const { name, optional, list, number, mutated } = input;
+  return {
+    name,
+    dtype: dtypeName(input.dtype),
+    ...(optional ? { optional } : {}),
+    ...(list ? { list } : {}),
+    ...(number ? { number } : {}),
+    differentiable: isDifferentiable(checked, input),
+    ...(mutated ? { mutated } : {}),
+  };
+}
+
+/** A dtype that a condition decides is checked by the op's own constraints: any will do at first. */
+function dtypeName(dtype: Expression): string {
+  return dtype.kind === 'name' ? dtype.name : dtype.kind === 'string' ? dtype.value : 'any';
+}
+
+function attrBindings<V extends Tensor>(checked: CheckedOp, attrs: Attrs): readonly (readonly [Binding, Evaluated<V>])[] {
+  const { bindings } = checked;
+  const pair = (binding: Binding): readonly [Binding, Evaluated<V>] => [binding, attrs[binding.name] as AttrValue];
+  return [...[...bindings.attrs.values()].map(pair), ...[...bindings.scalars.values()].map(pair)];
+}
+
+function matchInput(
+  checked: CheckedOp,
+  input: Input,
+  given: Argument<TensorMeta>,
+  dimensions: Dimensions,
+  value: (term: Term) => Evaluated<TensorMeta>,
+): void {
+  if (given === undefined) return;
+  const metas: readonly TensorMeta[] = 'shape' in given ? [given] : given;
+  for (const { shape } of metas) {
+    if (input.rank !== undefined) checkRank(shape, input.rank.least, input.rank.most, input.name);
+    if (input.shape === undefined) continue;
+    const computed = (checked.patterns.get(input.name) ?? []).values();
+    const next = (): Evaluated<TensorMeta> => value(computed.next().value ?? unmatched(input));
+    if (input.shape.kind === 'exact') checkEqualShape(shape, sizesOf(next()), input.name);
+    else dimensions.match(input.name, shape, patternParts(input.shape.items, shape, next));
+  }
+}
+
+function unmatched(input: Input): never {
+  throw new TypeError(`the pattern of ${input.name} was not checked`);
+}
+
+function patternParts(
+  items: Extract<NonNullable<Input['shape']>, { readonly kind: 'pattern' }>['items'],
+  shape: Shape,
+  next: () => Evaluated<TensorMeta>,
+): readonly PatternPart[] {
+  // Sizes may be computed from dimensions of this very input: a rank that cannot fit is found first.
+  checkPatternRank(items, shape);
+  return items.map((item) => {
+    switch (item.kind) {
+      case 'dimension':
+        return item.name;
+      case 'group':
+        return `...${item.name}`;
+      case 'size':
+        return numberOf(next());
+      case 'sizes':
+        return sizesOf(next());
+    }
+  });
+}

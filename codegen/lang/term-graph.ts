@@ -1,0 +1,579 @@
+/**
+ * Terms as a graph: equal terms are one object, lines are gone (what they stood for stands in their place), and what is plainly
+ * simpler is simplified while terms are made: conditions that are known, factors of one, summands of zero, shapes of results that the
+ * op's shape rule gives from shapes of arguments. Only rewrites that hold for every value are made, NaN and infinities included.
+ */
+import type { Op } from '../spec/model.js';
+import type { Span } from '../spec/source.js';
+import type { AttrType } from '../../kernels/op.js';
+import type { CheckedModel, CheckedOp } from './check.js';
+import { operatorOps, unaryOps } from './check-expression.js';
+import {
+  type ApplyTerm,
+  type ArrowTerm,
+  type Binding,
+  bindingsOf,
+  childTerms,
+  type HostOperator,
+  type Line,
+  type PropertyName,
+  returnedOutputs,
+  type Term,
+  type TermProgram,
+} from './terms.js';
+import { BOOLEAN, listOf, NULL, NUMBER, NUMBERS, optionsOf, STRING, tensor, type Type, UNKNOWN, UNKNOWN_DTYPE } from './types.js';
+
+/** What bindings stand for when a program of one op is taken over into another's. */
+export interface Substitution {
+  readonly values: ReadonlyMap<Binding, Term>;
+  /** Whether a binding was given, where that is not to be asked of its value. */
+  readonly presence: ReadonlyMap<Binding, Term>;
+}
+
+const operatorOf = new Map(Object.entries(operatorOps).map(([operator, op]) => [op, operator as HostOperator]));
+/** Shapes longer than this are read off the tensor. */
+const longestShape = 8;
+
+export class TermGraph {
+  readonly #model: CheckedModel;
+  readonly #known = new Map<string, Term>();
+  readonly #ids = new Map<Term, number>();
+  readonly #bindingIds = new Map<Binding, number>();
+  readonly #shapes = new Map<Binding, Term>();
+  /** What the spec's author called a term. */
+  readonly names = new Map<Term, string>();
+
+  constructor(model: CheckedModel) {
+    this.#model = model;
+  }
+
+  // ---- Identity
+
+  intern(term: Term): Term {
+    if (this.#ids.has(term)) return term;
+    const key = this.#key(term);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    this.#known.set(key, term);
+    this.#ids.set(term, this.#ids.size);
+    return term;
+  }
+
+  id(term: Term): number {
+    const id = this.#ids.get(term);
+    if (id === undefined) throw new TypeError('the term is not of this graph');
+    return id;
+  }
+
+  #bindingId(binding: Binding): number {
+    const id = this.#bindingIds.get(binding) ?? this.#bindingIds.size;
+    this.#bindingIds.set(binding, id);
+    return id;
+  }
+
+  #key(term: Term): string {
+    const ids = childTerms(term)
+      .map((child) => this.id(child))
+      .join();
+    return `${term.kind} ${this.#detail(term)} ${ids}`;
+  }
+
+  #detail(term: Term): string {
+    switch (term.kind) {
+      case 'literal':
+        return `${typeof term.value} ${term.value}`;
+      case 'reference':
+      case 'present':
+        return String(this.#bindingId(term.binding));
+      case 'list':
+        return term.items.map((item) => Number(item.spread)).join('');
+      case 'property':
+      case 'host':
+      case 'output':
+        return term.name;
+      case 'unary':
+      case 'binary':
+        return term.operator;
+      case 'rule':
+        return term.rule.name;
+      case 'arrow':
+        return term.parameters.map((parameter) => this.#bindingId(parameter)).join();
+      case 'apply':
+        return [term.op.name, ...term.inputs.keys(), '|', ...term.attrs.keys()].join();
+      default:
+        return '';
+    }
+  }
+
+  // ---- Making terms
+
+  literal(value: number | boolean | string | null, span: Span): Term {
+    const type: Type =
+      value === null ? NULL : typeof value === 'number' ? { kind: 'number', literal: value } : typeof value === 'string' ? STRING : BOOLEAN;
+    return this.intern({ kind: 'literal', value, span, type });
+  }
+
+  reference(binding: Binding, span: Span, type: Type = binding.type): Term {
+    return this.intern({ kind: 'reference', binding, span, type });
+  }
+
+  list(items: readonly Term[], span: Span): Term {
+    return this.intern({
+      kind: 'list',
+      items: items.map((value) => ({ value, spread: false })),
+      span,
+      type: listOf(items[0]?.type ?? UNKNOWN, items.length),
+    });
+  }
+
+  host(name: string, terms: readonly Term[], type: Type, span: Span): Term {
+    if (name === 'broadcast') return this.#broadcast(terms, type, span);
+    const [first] = terms;
+    if (name === 'isNumber' && first !== undefined && first.type.kind !== 'union' && first.type.kind !== 'unknown') {
+      return this.literal(first.type.kind === 'number', span);
+    }
+    return this.intern({ kind: 'host', name, arguments: terms, span, type });
+  }
+
+  #broadcast(terms: readonly Term[], type: Type, span: Span): Term {
+    const shapes = [...new Set(terms)].filter((term) => !(term.kind === 'list' && term.items.length === 0));
+    const [only] = shapes;
+    if (only === undefined) return this.list([], span);
+    return shapes.length === 1 ? only : this.intern({ kind: 'host', name: 'broadcast', arguments: shapes, span, type });
+  }
+
+  element(object: Term, index: Term, type: Type, span: Span): Term {
+    if (object.kind === 'list' && index.kind === 'literal' && object.items.every((item) => !item.spread)) {
+      const item = object.items[Number(index.value)];
+      if (item !== undefined) return item.value;
+    }
+    return this.intern({ kind: 'element', object, index, span, type });
+  }
+
+  unary(operator: '-' | '!', operand: Term, span: Span): Term {
+    if (operand.kind === 'literal' && operator === '!') return this.literal(operand.value !== true, span);
+    if (operand.kind === 'literal' && typeof operand.value === 'number') return this.literal(-operand.value, span);
+    if (operand.kind === 'unary' && operand.operator === operator) return operand.operand;
+    return this.intern({ kind: 'unary', operator, operand, span, type: operator === '-' ? NUMBER : BOOLEAN });
+  }
+
+  binary(operator: HostOperator, left: Term, right: Term, type: Type, span: Span): Term {
+    if (operator === '&&' || operator === '||') {
+      const [known, other] = left.kind === 'literal' ? [left, right] : [right, left];
+      if (known.kind === 'literal') return (known.value === true) === (operator === '&&') ? other : known;
+    }
+    if (operator === '==' || operator === '!=') {
+      const equal = knownEquality(left, right);
+      if (equal !== undefined) return this.literal(equal === (operator === '=='), span);
+    }
+    if (left.kind === 'literal' && right.kind === 'literal') {
+      const folded = foldNumbers(operator, left.value, right.value);
+      if (folded !== undefined) return this.literal(folded, span);
+    }
+    if (operator === '??' && left.kind === 'literal') return left.value === null ? right : left;
+    return this.intern({ kind: 'binary', operator, left, right, span, type });
+  }
+
+  conditional(condition: Term, then: Term, otherwise: Term, type: Type, span: Span): Term {
+    if (condition.kind === 'literal') return condition.value === true ? then : otherwise;
+    if (then === otherwise) return then;
+    if (condition.kind === 'unary') return this.conditional(condition.operand, otherwise, then, type, span);
+    return this.intern({ kind: 'conditional', condition, then, otherwise, span, type });
+  }
+
+  output(of: Term, op: Op, name: string, type: Type, span: Span): Term {
+    return this.intern({ kind: 'output', of, op, name, span, type });
+  }
+
+  property(object: Term, name: PropertyName, type: Type, span: Span): Term {
+    const short = this.#shortProperty(object, name, span);
+    return short ?? this.intern({ kind: 'property', object, name, span, type });
+  }
+
+  /** The property in terms of arguments' properties, so that nothing is computed for the sake of its shape. */
+  #shortProperty(object: Term, name: PropertyName, span: Span): Term | undefined {
+    if (name === 'length') {
+      return object.kind === 'list' && object.items.every((item) => !item.spread) ? this.literal(object.items.length, span) : undefined;
+    }
+    if (name === 'shape') {
+      const shape = this.#shapeOf(object);
+      return shape !== undefined && sizeOf(shape) <= longestShape ? shape : undefined;
+    }
+    if (name === 'rank') {
+      const shape = this.#shapeOf(object);
+      if (shape?.kind === 'list' && shape.items.every((item) => !item.spread)) return this.literal(shape.items.length, span);
+      const sameTensor = shape?.kind === 'property' && shape.object !== object ? shape.object : undefined;
+      return sameTensor && this.property(sameTensor, 'rank', NUMBER, span);
+    }
+    return name === 'dtype' ? this.#dtypeOf(object) : undefined;
+  }
+
+  /** A call of an op, by name. */
+  call(name: string, positional: Readonly<Record<string, Term>>, attrs: Readonly<Record<string, Term>>, span: Span): Term {
+    const op = this.#model.model.ops.get(name);
+    if (op === undefined) throw new MissingOp(name);
+    const type = returnedOutputs(op)[0]?.list ? listOf(tensor(UNKNOWN_DTYPE)) : tensor(UNKNOWN_DTYPE);
+    return this.apply({ kind: 'apply', op, inputs: new Map(Object.entries(positional)), attrs: new Map(Object.entries(attrs)), span, type });
+  }
+
+  /** A call of an op on tensors, with the op's own inputs in their order. */
+  callInOrder(name: string, terms: readonly Term[], span: Span): Term {
+    const op = this.#model.model.ops.get(name);
+    if (op === undefined) throw new MissingOp(name);
+    return this.call(name, Object.fromEntries(op.inputs.map((input, index) => [input.name, terms[index]!])), {}, span);
+  }
+
+  apply(term: ApplyTerm): Term {
+    return this.#onNumbers(term) ?? this.#withoutNeutral(term) ?? this.intern(term);
+  }
+
+  /** Operators whose operands turned out to be numbers are host arithmetic. */
+  #onNumbers(term: ApplyTerm): Term | undefined {
+    const operands = [...term.inputs.values()];
+    const isHost = (operand: Term): boolean => optionsOf(operand.type).every(({ kind }) => kind === 'number' || kind === 'boolean');
+    if (term.op.name === 'where' && operands[0] !== undefined && isHost(operands[0])) {
+      return this.conditional(operands[0], operands[1]!, operands[2]!, term.type, term.span);
+    }
+    if (operands.length === 0 || !operands.every(isHost)) return undefined;
+    const operator = operatorOf.get(term.op.name);
+    const [left, right] = operands;
+    if (operator !== undefined && left !== undefined && right !== undefined) {
+      const isNumber = ['+', '-', '*', '/', '%', '**'].includes(operator);
+      return this.binary(operator, left, right, isNumber ? NUMBER : BOOLEAN, term.span);
+    }
+    return term.op.name === unaryOps['-'] && left !== undefined ? this.unary('-', left, term.span) : undefined;
+  }
+
+  #withoutNeutral(term: ApplyTerm): Term | undefined {
+    const [left, right] = [...term.inputs.values()];
+    if (left === undefined) return undefined;
+    const { span } = term;
+    switch (term.op.name) {
+      case operatorOps['*']:
+        return isNumber(right, 1) ? left : isNumber(left, 1) ? right : isNumber(right, -1) ? this.#negative(left, span) : undefined;
+      case operatorOps['/']:
+      case operatorOps['**']:
+        return isNumber(right, 1) ? left : undefined;
+      case operatorOps['+']:
+        if (isNumber(right, 0)) return left;
+        if (isNumber(left, 0)) return right;
+        return this.#isNegative(right) ? this.callInOrder(operatorOps['-']!, [left, onlyInput(right)], span) : undefined;
+      case operatorOps['-']:
+        if (isNumber(right, 0)) return left;
+        if (isNumber(left, 0) && right !== undefined) return this.#negative(right, span);
+        return this.#isNegative(right) ? this.callInOrder(operatorOps['+']!, [left, onlyInput(right)], span) : undefined;
+      case unaryOps['-']:
+        return this.#isNegative(left) ? onlyInput(left) : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #negative(term: Term, span: Span): Term {
+    return this.callInOrder(unaryOps['-'], [term], span);
+  }
+
+  #isNegative(term: Term | undefined): term is ApplyTerm {
+    return term?.kind === 'apply' && term.op.name === unaryOps['-'];
+  }
+
+  // ---- Shapes and dtypes
+
+  /** Says what the shape of an output, or of its gradient, is in terms of the op's arguments. */
+  declareShape(binding: Binding, shape: Term): void {
+    this.#shapes.set(binding, shape);
+  }
+
+  #shapeOf(term: Term): Term | undefined {
+    const { span } = term;
+    if (term.type.kind === 'number' || term.type.kind === 'boolean') return this.list([], span);
+    switch (term.kind) {
+      case 'reference': {
+        const declared = this.#shapes.get(term.binding);
+        if (declared !== undefined && sizeOf(declared) <= longestShape) return declared;
+        return this.intern({ kind: 'property', object: term, name: 'shape', span, type: NUMBERS });
+      }
+      case 'conditional': {
+        const [then, otherwise] = [this.#shapeOf(term.then), this.#shapeOf(term.otherwise)];
+        return then === otherwise ? then : undefined;
+      }
+      case 'apply': {
+        const returned = returnedOutputs(term.op);
+        return returned.length === 1 && returned[0] !== undefined ? this.#outputRule(term, returned[0].name, 'shape') : undefined;
+      }
+      case 'output':
+        return term.of.kind === 'apply' ? this.#outputRule(term.of, term.name, 'shape') : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #dtypeOf(term: Term): Term | undefined {
+    if (term.kind === 'apply') {
+      const [only] = returnedOutputs(term.op);
+      return only && this.#outputRule(term, only.name, 'dtype');
+    }
+    return term.kind === 'output' && term.of.kind === 'apply' ? this.#outputRule(term.of, term.name, 'dtype') : undefined;
+  }
+
+  /** An output's shape or dtype, by the callee's rule. */
+  #outputRule(call: ApplyTerm, name: string, what: 'shape' | 'dtype'): Term | undefined {
+    const callee = this.#model.ops.get(call.op.name);
+    const index = call.op.outputs.findIndex((output) => output.name === name);
+    const output = call.op.outputs[index];
+    const rule = callee?.outputs[index];
+    if (callee === undefined || output === undefined || rule === undefined || output.list || output.dataSized) return undefined;
+    return this.adopt({ lines: callee.lets, results: [rule[what]] }, this.argumentsOf(callee, call))[0];
+  }
+
+  // ---- Taking over terms
+
+  /** What a callee's inputs and attributes stand for in a call. */
+  argumentsOf(callee: CheckedOp, call: ApplyTerm): Substitution {
+    const values = new Map<Binding, Term>();
+    const presence = new Map<Binding, Term>();
+    for (const [name, binding] of callee.bindings.inputs) {
+      const given = call.inputs.get(name);
+      const value = given ?? this.literal(null, call.span);
+      values.set(binding, value);
+      const isOptional = optionsOf(value.type).some((option) => option.kind === 'null');
+      const asked: Term | undefined =
+        given?.kind === 'reference' && isOptional
+          ? this.intern({ kind: 'present', binding: given.binding, span: call.span, type: BOOLEAN })
+          : undefined;
+      presence.set(binding, asked ?? this.literal(given !== undefined, call.span));
+    }
+    for (const attr of callee.op.attrs) {
+      const given = call.attrs.get(attr.name) ?? this.#constant(attr.default, call.span);
+      const fitted = this.#normalised(attr.type, given, values, callee);
+      for (const group of [callee.bindings.attrs, callee.bindings.scalars]) {
+        const binding = group.get(attr.name);
+        if (binding !== undefined) values.set(binding, fitted);
+      }
+    }
+    return { values, presence };
+  }
+
+  #constant(value: Op['attrs'][number]['default'], span: Span): Term {
+    if (typeof value === 'object' && value !== null) return this.list(value.map((item) => this.#constant(item, span)), span);
+    return this.literal(value ?? null, span);
+  }
+
+  /** An attribute in the one form that the callee's expressions expect (kernels/call.ts does the same to values). */
+  #normalised(type: AttrType, given: Term, inputs: ReadonlyMap<Binding, Term>, callee: CheckedOp): Term {
+    const { span } = given;
+    switch (type.kind) {
+      case 'pair':
+        return given.type.kind === 'number' ? this.list([given, given], span) : given;
+      case 'axis':
+        return this.#axis(given, () => this.#rankOf(type.of, inputs, callee, span, type.extra));
+      case 'axes': {
+        if (given.kind === 'literal' && given.value === null) {
+          return this.host('range', [this.#rankOf(type.of, inputs, callee, span, 0)], NUMBERS, span);
+        }
+        const rank = (): Term => this.#rankOf(type.of, inputs, callee, span, 0);
+        return given.type.kind === 'number' ? this.list([this.#axis(given, rank)], span) : this.#axisList(given, rank);
+      }
+      case 'list':
+        return type.of.kind === 'axis' ? this.#axisList(given, () => this.#rankOf(axisInput(type.of), inputs, callee, span, 0)) : given;
+      case 'union': {
+        const option = type.options.find((one) => (one.kind === 'axis' || one.kind === 'axes') && given.type.kind !== 'null');
+        return option === undefined ? given : this.#normalised(option, given, inputs, callee);
+      }
+      default:
+        return given;
+    }
+  }
+
+  #axisList(given: Term, rank: () => Term): Term {
+    if (isNormalised(given)) return given;
+    if (given.kind === 'list' && given.items.every((item) => !item.spread)) {
+      return this.list(given.items.map((item) => this.#axis(item.value, rank)), given.span);
+    }
+    const parameter: Binding = { name: 'axis', type: NUMBER, origin: 'parameter' };
+    const body = this.#axis(this.reference(parameter, given.span), rank);
+    const type: Type = { kind: 'function', parameters: [NUMBER], result: NUMBER };
+    const arrow = this.intern({ kind: 'arrow', parameters: [parameter], body, span: given.span, type });
+    return this.host('each', [given, arrow], NUMBERS, given.span);
+  }
+
+  #axis(given: Term, rank: () => Term): Term {
+    const { span } = given;
+    if (isNormalised(given)) return given;
+    if (given.kind === 'literal' && typeof given.value === 'number') {
+      return given.value >= 0 ? given : this.binary('-', rank(), this.literal(-given.value, span), NUMBER, span);
+    }
+    const isNegative = this.binary('<', given, this.literal(0, span), BOOLEAN, span);
+    return this.conditional(isNegative, this.binary('+', given, rank(), NUMBER, span), given, NUMBER, span);
+  }
+
+  #rankOf(input: string, inputs: ReadonlyMap<Binding, Term>, callee: CheckedOp, span: Span, extra: number): Term {
+    const binding = callee.bindings.inputs.get(input);
+    const value = binding && inputs.get(binding);
+    if (value === undefined) throw new TypeError(`${callee.op.name} has no input ${input}`);
+    const one = value.type.kind === 'list' ? this.element(value, this.literal(0, span), value.type.of, span) : value;
+    const rank = this.property(one, 'rank', NUMBER, span);
+    return extra === 0 ? rank : this.binary('+', rank, this.literal(extra, span), NUMBER, span);
+  }
+
+  /** A program's results in this graph, with its bindings replaced and its lines put where they are used. */
+  adopt(program: TermProgram, substitution: Substitution): readonly Term[] {
+    const values = new Map(substitution.values);
+    const memo = new Map<Term, Term>();
+    const inside = { values, presence: substitution.presence };
+    for (const line of program.lines) this.#adoptLine(line, values, (term) => this.#substitute(term, inside, memo));
+    return program.results.map((result) => this.#substitute(result, inside, memo));
+  }
+
+  #adoptLine(line: Line, values: Map<Binding, Term>, substitute: (term: Term) => Term): void {
+    const value = substitute(line.value);
+    values.set(line.binding, value);
+    const isLeaf = value.kind === 'reference' || value.kind === 'literal';
+    if (!isLeaf && !this.names.has(value)) this.names.set(value, line.binding.name);
+  }
+
+  #substitute(term: Term, substitution: Substitution, memo: Map<Term, Term>): Term {
+    const known = memo.get(term);
+    if (known !== undefined) return known;
+    const replaced = this.#replaced(term, substitution, (child) => this.#substitute(child, substitution, memo));
+    memo.set(term, replaced);
+    return replaced;
+  }
+
+  #replaced(term: Term, substitution: Substitution, inner: (term: Term) => Term): Term {
+    switch (term.kind) {
+      case 'reference':
+        return substitution.values.get(term.binding) ?? this.intern(term);
+      case 'present':
+        return substitution.presence.get(term.binding) ?? this.intern(term);
+      case 'conditional': {
+        // A branch that is never taken may refer to what was not given.
+        const condition = inner(term.condition);
+        if (condition.kind === 'literal') return inner(condition.value === true ? term.then : term.otherwise);
+        return this.conditional(condition, inner(term.then), inner(term.otherwise), term.type, term.span);
+      }
+      case 'arrow':
+        return this.#arrow(term, substitution);
+      default:
+        return this.rebuild(term, inner);
+    }
+  }
+
+  /** Parameters are renamed where a value put into the body refers to bindings of the same arrow. */
+  #arrow(term: ArrowTerm, substitution: Substitution): Term {
+    const outside = new Set([...substitution.values.values()].flatMap((value) => [...bindingsOf(value)]));
+    if (!term.parameters.some((parameter) => outside.has(parameter))) {
+      return this.rebuild(term, (body) => this.#substitute(body, substitution, new Map()));
+    }
+    const parameters = term.parameters.map((parameter): Binding => ({ ...parameter }));
+    const renamed = term.parameters.map((parameter, index) => [parameter, this.reference(parameters[index]!, term.span)] as const);
+    const values = new Map([...substitution.values, ...renamed]);
+    const body = this.#substitute(term.body, { values, presence: substitution.presence }, new Map());
+    return this.intern({ ...term, parameters, body });
+  }
+
+  /** The same term over other children, which are of this graph. */
+  rebuild(term: Term, child: (term: Term) => Term): Term {
+    const { type, span } = term;
+    switch (term.kind) {
+      case 'literal':
+      case 'reference':
+      case 'present':
+        return this.intern(term);
+      case 'list':
+        return this.intern({ ...term, items: term.items.map((item) => ({ value: child(item.value), spread: item.spread })) });
+      case 'property':
+        return this.property(child(term.object), term.name, type, span);
+      case 'element':
+        return this.element(child(term.object), child(term.index), type, span);
+      case 'unary':
+        return this.unary(term.operator, child(term.operand), span);
+      case 'binary':
+        return this.binary(term.operator, child(term.left), child(term.right), type, span);
+      case 'conditional':
+        return this.conditional(child(term.condition), child(term.then), child(term.otherwise), type, span);
+      case 'arrow':
+        return this.intern({ ...term, body: child(term.body) });
+      case 'host':
+        return this.host(term.name, term.arguments.map(child), type, span);
+      case 'rule':
+        return this.intern({ ...term, arguments: term.arguments.map(child) });
+      case 'output':
+        return this.output(child(term.of), term.op, term.name, type, span);
+      case 'apply': {
+        const over = (terms: ReadonlyMap<string, Term>) => new Map([...terms].map(([name, value]) => [name, child(value)]));
+        const inputs = new Map([...over(term.inputs)].filter(([, value]) => value.type.kind !== 'null'));
+        return this.apply({ ...term, inputs, attrs: over(term.attrs) });
+      }
+    }
+  }
+}
+
+/** An op that derived gradients are written with, but that the spec lacks. */
+export class MissingOp extends Error {
+  readonly op: string;
+
+  constructor(op: string) {
+    super(`the spec has no op '${op}'`);
+    this.op = op;
+  }
+}
+
+function isNumber(term: Term | undefined, value: number): boolean {
+  return term?.kind === 'literal' && term.value === value;
+}
+
+function onlyInput(term: ApplyTerm): Term {
+  const [input] = term.inputs.values();
+  if (input === undefined) throw new TypeError(`${term.op.name} has no input`);
+  return input;
+}
+
+function axisInput(type: AttrType): string {
+  if (type.kind === 'axis' || type.kind === 'axes') return type.of;
+  throw new TypeError('the type is not one of axes');
+}
+
+/** Attributes of type axis or axes have been counted from the front; so have lists made of these. */
+function isNormalised(term: Term): boolean {
+  if (term.kind === 'list') return term.items.every((item) => isNormalised(item.value));
+  if (term.kind === 'literal') return typeof term.value === 'number' && term.value >= 0;
+  if (term.kind === 'host') return term.name === 'range';
+  return term.kind === 'reference' && term.binding.origin === 'attribute' && term.binding.normalised === true;
+}
+
+/** Whether two terms are equal, where that can be told. */
+function knownEquality(left: Term, right: Term): boolean | undefined {
+  if (left.kind === 'literal' && right.kind === 'literal') return left.value === right.value;
+  const isNull = (term: Term): boolean => term.kind === 'literal' && term.value === null;
+  const other = isNull(left) ? right : isNull(right) ? left : undefined;
+  if (other === undefined || optionsOf(other.type).some(({ kind }) => kind === 'null' || kind === 'unknown')) return undefined;
+  return false;
+}
+
+function foldNumbers(operator: HostOperator, left: unknown, right: unknown): number | boolean | undefined {
+  if (typeof left !== 'number' || typeof right !== 'number') return undefined;
+  switch (operator) {
+    case '+':
+      return left + right;
+    case '-':
+      return left - right;
+    case '*':
+      return left * right;
+    case '<':
+      return left < right;
+    case '<=':
+      return left <= right;
+    case '>':
+      return left > right;
+    case '>=':
+      return left >= right;
+    default:
+      return undefined;
+  }
+}
+
+/** How many terms a term is made of, shared ones counted each time. */
+export function sizeOf(term: Term): number {
+  return childTerms(term).reduce((size, child) => size + sizeOf(child), 1);
+}

@@ -1,0 +1,105 @@
+/**
+ * The register tile under matrix products and convolutions: rows x vectors accumulators, to which each step adds the outer product of
+ * a column of scalars and a row of vectors. Where the operands lie, and what is done with the sums, is the caller's business.
+ *
+ * 4 rows of 2 vectors are what a 16-register machine holds together with the operands of a step; engines that compile WebAssembly
+ * spill with more, and unrolling the steps brings nothing.
+ */
+import { add, and, type Body, constant, fma, ge, lane, load, local, lt, mul, scalarType, splat, vectorType } from '../build.js';
+import { type Expr, registerOf, type Storage, type Type } from '../ir.js';
+
+/** With 1 lane a vector is a scalar. */
+export interface TileForm {
+  readonly rows: number;
+  readonly vectors: number;
+  readonly lanes: number;
+  /** What the sums are stored as; they are computed in its register type. */
+  readonly storage: Storage;
+}
+
+/** The dtype of packed operands: what a value of that storage is computed in, so that it is converted only once. */
+export function packedStorage(storage: Storage): Storage {
+  return storage === 'float16' || storage === 'bfloat16' ? 'float32' : storage;
+}
+
+/** How many lanes a vector register has for that storage. */
+export function lanesFor(storage: Storage, vectorBytes: number): number {
+  const scalar = registerOf(storage);
+  if (scalar === 'bool') return 1;
+  return Math.max(1, vectorBytes / (scalar === 'f64' || scalar === 'i64' ? 8 : 4));
+}
+
+export const lanesType = (storage: Storage, lanes: number): Type =>
+  lanes === 1 ? scalarType(registerOf(storage)) : vectorType(registerOf(storage), lanes);
+
+/** Which columns of a tile lie in the result: those from `from` on and before `to`, where column 0 of the tile is `first`. */
+export interface ColumnRange {
+  readonly first: Expr;
+  readonly from: Expr;
+  readonly to: Expr;
+}
+
+export class RegisterTile {
+  readonly #sums: readonly (readonly Expr[])[];
+  readonly #vector: Type;
+  readonly #form: TileForm;
+
+  /** Declares the accumulators in `body`, at 0. */
+  constructor(body: Body, form: TileForm) {
+    this.#form = form;
+    this.#vector = lanesType(form.storage, form.lanes);
+    this.#sums = range(form.rows).map((row) =>
+      range(form.vectors).map((vector) => body.variable(`sum_${row}_${vector}`, constant(this.#vector, 0))),
+    );
+  }
+
+  /** Adds scalar(row) * vector(v) to each accumulator. */
+  step(body: Body, scalarOf: (row: number) => Expr, vectorOf: (vector: number) => Expr): void {
+    const vectors = range(this.#form.vectors).map((vector) => body.let(`vector_${vector}`, vectorOf(vector)));
+    this.#sums.forEach((sums, row) => {
+      const scalar = body.let(`scalar_${row}`, splat(this.#vector, scalarOf(row)));
+      sums.forEach((sum, vector) => {
+        body.set(sum, multiplyAdd(scalar, vectors[vector]!, sum));
+      });
+    });
+  }
+
+  /** Stores a row at `index` on, all its columns, which follow each other there; with `adds` on top of what is there. */
+  storeRow(body: Body, row: number, buffer: string, index: Expr, adds: boolean): void {
+    this.#sums[row]!.forEach((sum, vector) => {
+      const place = add(index, vector * this.#form.lanes);
+      body.store(buffer, place, adds ? add(load(this.#vector, buffer, place), sum) : sum);
+    });
+  }
+
+  /** Stores those columns of a row that lie in the range, each on its own; column c at index + c * columnStride. */
+  storeColumns(body: Body, row: number, buffer: string, index: Expr, columns: ColumnRange, options: ColumnOptions): void {
+    const { lanes, storage } = this.#form;
+    this.#sums[row]!.forEach((sum, vector) => {
+      for (const at of range(lanes)) {
+        const column = vector * lanes + at;
+        const number = add(columns.first, column);
+        const value = lanes === 1 ? sum : lane(sum, at);
+        const place = add(index, mul(options.columnStride, column));
+        body.if(and(ge(number, columns.from), lt(number, columns.to)), (inside) => {
+          const there = load(scalarType(registerOf(storage)), buffer, place);
+          inside.store(buffer, place, options.adds ? add(there, value) : value);
+        });
+      }
+    });
+  }
+}
+
+export interface ColumnOptions {
+  readonly columnStride: Expr;
+  readonly adds: boolean;
+}
+
+function multiplyAdd(a: Expr, b: Expr, c: Expr): Expr {
+  return c.type.scalar === 'f32' || c.type.scalar === 'f64' ? fma(a, b, c) : add(c, mul(a, b));
+}
+
+export const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+/** A local that a body has declared and goes on changing. */
+export const counter = (name: string): Expr => local(name, { scalar: 'i32', lanes: 1 });

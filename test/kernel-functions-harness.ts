@@ -1,0 +1,118 @@
+/**
+ * Runs kernel functions in every form, for the tests of kernels/functions: as plain JavaScript over Float64Arrays, and compiled to IR,
+ * as written and in lanes, interpreted in float64. Each run is also split into two ranges of work items, which must not change a bit.
+ * It holds no expectations of its own.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { compileKernelFunctions } from '../codegen/functions/compile.js';
+import * as gather from '../kernels/functions/gather.js';
+import { takeError } from '../kernels/functions/language.js';
+import * as pool from '../kernels/functions/pool.js';
+import * as roi from '../kernels/functions/roi-align.js';
+import * as scan from '../kernels/functions/scan.js';
+import * as selection from '../kernels/functions/select.js';
+import * as sorting from '../kernels/functions/sort.js';
+import * as unfolding from '../kernels/functions/unfold.js';
+import * as unique from '../kernels/functions/unique.js';
+import { type BufferArray, interpret } from '../kernels/interpret.js';
+import type { Kernel, Storage } from '../kernels/ir.js';
+import { specialise } from '../kernels/specialise.js';
+import { vectorise } from '../kernels/vectorise.js';
+
+const folder = join(process.cwd(), 'kernels', 'functions');
+const files = readdirSync(folder).filter((file) => file.endsWith('.ts') && file !== 'language.ts');
+export const kernels = new Map(
+  compileKernelFunctions(files.map((file) => join(folder, file))).map((kernel) => [kernel.name, kernel]),
+);
+export const plain = new Map(
+  Object.entries({ ...gather, ...pool, ...roi, ...scan, ...selection, ...sorting, ...unfolding, ...unique }),
+);
+
+export type Arrays = Readonly<Record<string, BufferArray>>;
+type Numbers = Readonly<Record<string, number>>;
+
+interface Call {
+  readonly name: string;
+  readonly buffers: Arrays;
+  readonly params: Numbers;
+  readonly items: number;
+  readonly bindings?: Readonly<Record<string, Storage>>;
+}
+
+export interface Outcome {
+  readonly buffers: Arrays;
+  readonly error: number;
+}
+
+const kernelOf = (name: string): Kernel => {
+  const kernel = kernels.get(name);
+  if (kernel === undefined) throw new Error(`no kernel ${name}`);
+  return kernel;
+};
+
+const copyOf = (buffers: Arrays): Record<string, BufferArray> =>
+  Object.fromEntries(Object.entries(buffers).map(([name, array]) => [name, array.slice()]));
+
+function runPlain({ name, buffers, params, items }: Call, cuts: readonly number[]): Outcome {
+  const kernel = kernelOf(name);
+  const arrays = copyOf(buffers);
+  const rest = [...kernel.buffers.map((buffer) => arrays[buffer.name]), ...kernel.params.map((each) => params[each.name])];
+  const called = plain.get(name);
+  if (called === undefined) throw new Error(`no function ${name}`);
+  for (const [begin, end] of ranges(items, cuts)) Reflect.apply(called, undefined, [begin, end, ...rest]);
+  return { buffers: arrays, error: takeError() };
+}
+
+function runCompiled(
+  { name, buffers, params, items, bindings = {} }: Call,
+  cuts: readonly number[],
+  vectorBytes: number,
+): Outcome {
+  const concrete = specialise(kernelOf(name), { T: 'float64', I: 'int32', ...bindings });
+  const kernel = vectorBytes === 0 ? concrete : vectorise(concrete, { vectorBytes });
+  const arrays = copyOf(buffers);
+  let error = 0;
+  for (const [begin, end] of ranges(items, cuts)) error ||= interpret(kernel, { buffers: arrays, params, begin, end });
+  return { buffers: arrays, error };
+}
+
+function ranges(items: number, cuts: readonly number[]): [number, number][] {
+  const edges = [0, ...cuts, items];
+  return edges.slice(1).map((edge, at) => [edges[at]!, edge]);
+}
+
+/** Runs a call in every form; all must agree to the bit. Returns what they gave. */
+export function run(t: ExecutionContext, call: Call): Outcome {
+  const expected = runPlain(call, []);
+  const cut = [Math.floor(call.items / 3)];
+  t.deepEqual(runPlain(call, cut), expected, `${call.name}: plain, split`);
+  for (const vectorBytes of [0, 16, 64])
+    for (const cuts of [[], cut])
+      t.deepEqual(runCompiled(call, cuts, vectorBytes), expected, `${call.name}: compiled, ${vectorBytes}, cut at ${cuts}`);
+  return expected;
+}
+
+let state = 1;
+/** Repeatable numbers in [0, 1). */
+export const random = (): number => {
+  state = (Math.imul(state, 1664525) + 1013904223) | 0;
+  return (state >>> 0) / 2 ** 32;
+};
+export const randomInteger = (from: number, to: number): number => from + Math.floor(random() * (to - from));
+export const randoms = (size: number): Float64Array => Float64Array.from({ length: size }, () => random() * 4 - 2);
+/** Few distinct values, so that ties occur, and some NaN. */
+export const tied = (size: number): Float64Array =>
+  Float64Array.from({ length: size }, () => (random() < 0.1 ? NaN : randomInteger(-3, 4)));
+export const range = (size: number): number[] => Array.from({ length: size }, (_, at) => at);
+
+export function close(t: ExecutionContext, actual: BufferArray | undefined, expected: readonly number[], what: string): void {
+  t.is(actual?.length, expected.length, what);
+  for (const [at, want] of expected.entries()) {
+    const got = Number(actual?.[at]);
+    const near = Object.is(got, want) || Math.abs(got - want) <= 1e-12 * (1 + Math.abs(want));
+    if (!near) return t.fail(`${what}: element ${at} is ${got}, expected ${want}`);
+  }
+  t.pass();
+}
