@@ -132,7 +132,9 @@ export function reverse<T>(list: readonly T[]): T[] {
 }
 
 export function flatten<T>(lists: readonly (readonly T[])[]): T[] {
-  return lists.flatMap((list) => list);
+  const result: T[] = [];
+  for (const list of lists) result.push(...list);
+  return result;
 }
 
 export function contains<T>(list: readonly T[], value: T): boolean {

@@ -39,7 +39,7 @@ function erfcAbove(x: number): number {
   return (Math.exp(-high * high) * Math.exp((high - x) * (high + x))) / fraction / Math.sqrt(Math.PI);
 }
 
-const eulerGamma = 0.57721566490153286;
+const eulerGamma = 0.5772156649015329;
 
 /** zeta(k) - 1 for k = 2..40, by summation and the Euler-Maclaurin formula for what is left. */
 const zetaMinusOne: readonly number[] = Array.from({ length: 39 }, (_, index) => {

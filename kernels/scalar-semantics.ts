@@ -95,14 +95,19 @@ const i32Binary: Readonly<Partial<Record<BinaryOp, (a: number, b: number) => num
   mulhiu: (a, b) => Number((BigInt(a >>> 0) * BigInt(b >>> 0)) >> 32n) | 0,
 };
 
+function lesser(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
+}
+
 const integerBinary: Readonly<Partial<Record<BinaryOp, (a: bigint, b: bigint, width: number) => bigint>>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => (b === 0n ? 0n : a / b),
   rem: (a, b) => (b === 0n ? 0n : a % b),
-  min: (a, b) => (a < b ? a : b),
-  max: (a, b) => (a > b ? a : b),
+  min: lesser,
+  max: (a, b) => -lesser(-a, -b),
   and: (a, b) => a & b,
   or: (a, b) => a | b,
   xor: (a, b) => a ^ b,

@@ -137,7 +137,7 @@ const arrays: Readonly<Record<Storage, (size: number) => BufferArray>> = {
 };
 
 /** The value of a scalar expression, as stored. */
-function valueOf(expr: Expr, storage: Storage, wide = false): number | bigint {
+function storedValue(expr: Expr, storage: Storage, wide = false): number | bigint {
   const out = wide ? new Float64Array(1) : arrays[storage](1);
   interpret(kernel('value', [written('out', storage)], [], [store('out', 0, expr)]), {
     buffers: { out },
@@ -175,42 +175,42 @@ const integerCases: [string, Expr, number][] = [
 ];
 for (const [what, expr, expected] of integerCases)
   test(`interpreter: ${what}`, (t) => {
-    t.is(valueOf(expr, 'int32'), expected);
+    t.is(storedValue(expr, 'int32'), expected);
   });
 
 test('interpreter: int64 arithmetic', (t) => {
   const most = i64('9223372036854775807');
-  t.is(valueOf(add(most, 1), 'int64'), -9223372036854775808n);
-  t.is(valueOf(div(i64(-7), 2), 'int64'), -3n);
-  t.is(valueOf(div(i64(7), 0), 'int64'), 0n);
-  t.is(valueOf(shru(i64(-1), 63), 'int64'), 1n);
-  t.is(valueOf(shl(i64(1), 65), 'int64'), 2n);
-  t.is(valueOf(convert(I64, f64(1e30)), 'int64'), 9223372036854775807n);
-  t.is(valueOf(convert(I64, f64(-1e30)), 'int64'), -9223372036854775808n);
+  t.is(storedValue(add(most, 1), 'int64'), -9223372036854775808n);
+  t.is(storedValue(div(i64(-7), 2), 'int64'), -3n);
+  t.is(storedValue(div(i64(7), 0), 'int64'), 0n);
+  t.is(storedValue(shru(i64(-1), 63), 'int64'), 1n);
+  t.is(storedValue(shl(i64(1), 65), 'int64'), 2n);
+  t.is(storedValue(convert(I64, f64(1e30)), 'int64'), 9223372036854775807n);
+  t.is(storedValue(convert(I64, f64(-1e30)), 'int64'), -9223372036854775808n);
   // 2^60 + 2^36 + 1 is just above the middle of two f32, of which a first rounding to f64 would lose the 1.
-  t.is(valueOf(convert(F32, i64('1152921573326323713')), 'float32'), 2 ** 60 + 2 ** 37);
+  t.is(storedValue(convert(F32, i64('1152921573326323713')), 'float32'), 2 ** 60 + 2 ** 37);
 });
 
 test('interpreter: floating-point minima, comparisons and rounding', (t) => {
-  t.deepEqual(valueOf(min(f32('nan'), 1), 'float32'), NaN);
-  t.true(Object.is(valueOf(min(f32(0), f32(-0)), 'float32'), -0));
-  t.is(valueOf(convert(I32, ne(f32('nan'), f32('nan'))), 'int32'), 1);
-  t.is(valueOf(convert(I32, eq(f32('nan'), f32('nan'))), 'int32'), 0);
-  t.is(valueOf(unary('rint', f64(2.5)), 'float64'), 2);
-  t.is(valueOf(unary('rint', f64(-3.5)), 'float64'), -4);
-  t.is(valueOf(add(f32(1), 1e-9), 'float32'), 1);
-  t.is(valueOf(add(f32(1), 1e-9), 'float32', true), 1 + 1e-9);
-  t.is(valueOf(fma(f32(3), f32(2), f32(1)), 'float32'), 7);
-  t.is(valueOf(bits(I32, f32(1)), 'int32'), 0x3f800000);
-  t.is(valueOf(sqrt(f32(2)), 'float32'), Math.fround(Math.SQRT2));
+  t.deepEqual(storedValue(min(f32('nan'), 1), 'float32'), NaN);
+  t.true(Object.is(storedValue(min(f32(0), f32(-0)), 'float32'), -0));
+  t.is(storedValue(convert(I32, ne(f32('nan'), f32('nan'))), 'int32'), 1);
+  t.is(storedValue(convert(I32, eq(f32('nan'), f32('nan'))), 'int32'), 0);
+  t.is(storedValue(unary('rint', f64(2.5)), 'float64'), 2);
+  t.is(storedValue(unary('rint', f64(-3.5)), 'float64'), -4);
+  t.is(storedValue(add(f32(1), 1e-9), 'float32'), 1);
+  t.is(storedValue(add(f32(1), 1e-9), 'float32', true), 1 + 1e-9);
+  t.is(storedValue(fma(f32(3), f32(2), f32(1)), 'float32'), 7);
+  t.is(storedValue(bits(I32, f32(1)), 'int32'), 0x3f800000);
+  t.is(storedValue(sqrt(f32(2)), 'float32'), Math.fround(Math.SQRT2));
 });
 
 test('interpreter: narrow stores wrap and bool is 0 or 1', (t) => {
-  t.is(valueOf(i32(300), 'uint8'), 44);
-  t.is(valueOf(i32(200), 'int8'), -56);
-  t.is(valueOf(gt(f32(2), 1), 'bool'), 1);
-  t.is(valueOf(f32(1 / 3), 'float16'), 0x3555);
-  t.is(valueOf(f32(1 / 3), 'bfloat16'), 0x3eab);
+  t.is(storedValue(i32(300), 'uint8'), 44);
+  t.is(storedValue(i32(200), 'int8'), -56);
+  t.is(storedValue(gt(f32(2), 1), 'bool'), 1);
+  t.is(storedValue(f32(1 / 3), 'float16'), 0x3555);
+  t.is(storedValue(f32(1 / 3), 'bfloat16'), 0x3eab);
 });
 
 test('interpreter: loops, break, continue and fail', (t) => {

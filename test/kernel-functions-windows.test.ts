@@ -109,9 +109,9 @@ for (const [count, window] of windows.entries()) {
             }
     const params = { ...window, outHeight, outWidth };
     const unfolded = run(t, { name: 'unfold', buffers: { x, out: new Float64Array(columns.length) }, params, items: planes });
-    close(t, unfolded.buffers['out'], columns, 'unfold');
+    close(t, unfolded.buffers.out, columns, 'unfold');
     const folded = run(t, { name: 'fold', buffers: { columns: sent, out: new Float64Array(x.length) }, params, items: planes });
-    close(t, folded.buffers['out'], back, 'fold');
+    close(t, folded.buffers.out, back, 'fold');
   });
 
   if (!pooling.includes(window)) continue;
@@ -130,8 +130,8 @@ for (const [count, window] of windows.entries()) {
       }
     const buffers = { x, out: new Float64Array(planes * outs), index: new Int32Array(planes * outs) };
     const result = run(t, { name: 'maxPool2d', buffers, params, items: planes });
-    close(t, result.buffers['out'], values, 'values');
-    t.deepEqual([...result.buffers['index']!], places);
+    close(t, result.buffers.out, values, 'values');
+    t.deepEqual([...result.buffers.index!], places);
 
     const dout = randoms(planes * outs);
     const index = Int32Array.from(places);
@@ -144,14 +144,14 @@ for (const [count, window] of windows.entries()) {
       params: sizes,
       items: planes,
     });
-    close(t, gradient.buffers['dx'], expected, 'gradient');
+    close(t, gradient.buffers.dx, expected, 'gradient');
     const gathered = run(t, {
       name: 'maxPool2dGather',
       buffers: { x, index, out: new Float64Array(planes * outs) },
       params: sizes,
       items: planes,
     });
-    close(t, gathered.buffers['out'], values, 'gather');
+    close(t, gathered.buffers.out, values, 'gather');
   });
 
   for (const [exclusive, divisor] of [
@@ -178,14 +178,14 @@ for (const [count, window] of windows.entries()) {
         params: all,
         items: planes,
       });
-      close(t, forward.buffers['out'], means, 'means');
+      close(t, forward.buffers.out, means, 'means');
       const back = run(t, {
         name: 'avgPool2dGrad',
         buffers: { dout, dx: new Float64Array(planes * size) },
         params: all,
         items: planes,
       });
-      close(t, back.buffers['dx'], gradient, 'gradient');
+      close(t, back.buffers.dx, gradient, 'gradient');
     });
 }
 
@@ -260,14 +260,14 @@ for (const [samplingRatio, aligned] of [
       params,
       items: regions * channels,
     });
-    close(t, forward.buffers['out'], out, 'out');
+    close(t, forward.buffers.out, out, 'out');
     const back = run(t, {
       name: 'roiAlignGrad',
       buffers: { dout, rois, image, dx: new Float64Array(x.length) },
       params,
       items: images * channels,
     });
-    close(t, back.buffers['dx'], dx, 'dx');
+    close(t, back.buffers.dx, dx, 'dx');
   });
 
 test('roiAlign reports a region of an image that does not exist', (t) => {

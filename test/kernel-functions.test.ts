@@ -65,11 +65,11 @@ for (const [outer, n, inner] of scanShapes)
           params,
           items,
         }).buffers;
-      close(t, scanned('cumsum')['out'], sums, 'cumsum');
-      close(t, scanned('cumprod')['out'], products, 'cumprod');
+      close(t, scanned('cumsum').out, sums, 'cumsum');
+      close(t, scanned('cumprod').out, products, 'cumprod');
       for (const name of ['cummax', 'cummin'] as const) {
-        close(t, scanned(name)['out'], extrema[name][0]!, name);
-        close(t, scanned(name)['index'], extrema[name][1]!, `${name} index`);
+        close(t, scanned(name).out, extrema[name][0]!, name);
+        close(t, scanned(name).index, extrema[name][1]!, `${name} index`);
       }
     });
 
@@ -95,10 +95,10 @@ for (const n of [0, 1, 2, 15, 16, 17, 33, 64, 65, 100, 257])
         scratchIndex: new Int32Array(x.length),
       };
       const result = run(t, { name: 'sortRows', buffers, params: { n, descending }, items: rows });
-      close(t, result.buffers['index'], places, 'places');
+      close(t, result.buffers.index, places, 'places');
       close(
         t,
-        result.buffers['values'],
+        result.buffers.values,
         places.map((place, at) => x[Math.floor(at / n) * n + place]!),
         'values',
       );
@@ -120,10 +120,10 @@ for (const [n, k] of [
       );
       const buffers = { x, values: new Float64Array(rows * k), index: new Int32Array(rows * k) };
       const result = run(t, { name: 'topkRows', buffers, params: { n, k, largest }, items: rows });
-      close(t, result.buffers['index'], places, 'places');
+      close(t, result.buffers.index, places, 'places');
       close(
         t,
-        result.buffers['values'],
+        result.buffers.values,
         places.map((place, at) => x[Math.floor(at / k) * n + place]!),
         'values',
       );
@@ -159,7 +159,7 @@ for (const [n, blockSize] of [
       params: sizes,
       items: blocks,
     });
-    const { offsets, total } = offsetsOf(counted.buffers['counts']!);
+    const { offsets, total } = offsetsOf(counted.buffers.counts!);
     t.is(total, kept.length);
 
     const shape = Int32Array.from([2, 3, 4]);
@@ -170,7 +170,7 @@ for (const [n, blockSize] of [
       params: { ...sizes, rank: 3 },
       items: blocks,
     });
-    t.deepEqual([...written.buffers['out']!], coordinates);
+    t.deepEqual([...written.buffers.out!], coordinates);
 
     const mask = Uint8Array.from(x, (value) => (value !== 0 ? 1 : 0));
     const maskCounts = run(t, {
@@ -180,7 +180,7 @@ for (const [n, blockSize] of [
       items: blocks,
       bindings: { T: 'bool' },
     });
-    t.deepEqual(maskCounts.buffers['counts'], counted.buffers['counts']);
+    t.deepEqual(maskCounts.buffers.counts, counted.buffers.counts);
     const y = randoms(n);
     const selected = run(t, {
       name: 'maskedSelectWrite',
@@ -190,7 +190,7 @@ for (const [n, blockSize] of [
     });
     close(
       t,
-      selected.buffers['out'],
+      selected.buffers.out,
       kept.map((at) => y[at]!),
       'selected',
     );
@@ -203,7 +203,7 @@ for (const [n, blockSize] of [
     });
     close(
       t,
-      gradient.buffers['dx'],
+      gradient.buffers.dx,
       range(n).map((at) => (kept.includes(at) ? dout[kept.indexOf(at)]! : 0)),
       'gradient',
     );
@@ -223,7 +223,7 @@ for (const [n, blockSize] of [
     const values = [...new Set(sorted)];
     const params = { n, blockSize };
     const counted = run(t, { name: 'uniqueCount', buffers: { sorted, counts: new Int32Array(blocks) }, params, items: blocks });
-    const { offsets, total } = offsetsOf(counted.buffers['counts']!);
+    const { offsets, total } = offsetsOf(counted.buffers.counts!);
     t.is(total, values.length);
     const groups = (): Int32Array => new Int32Array(total);
     const { buffers } = run(t, {
@@ -240,23 +240,23 @@ for (const [n, blockSize] of [
       params,
       items: blocks,
     });
-    t.deepEqual([...buffers['values']!], values);
+    t.deepEqual([...buffers.values!], values);
     t.deepEqual(
-      [...buffers['firstIndex']!],
+      [...buffers.firstIndex!],
       values.map((value) => x.indexOf(value)),
     );
     t.deepEqual(
-      [...buffers['inverse']!],
+      [...buffers.inverse!],
       [...x].map((value) => values.indexOf(value)),
     );
     const sizes = run(t, {
       name: 'uniqueSizes',
-      buffers: { starts: buffers['starts']!, sizes: groups() },
+      buffers: { starts: buffers.starts!, sizes: groups() },
       params: { groups: total, n },
       items: total,
     });
     t.deepEqual(
-      [...sizes.buffers['sizes']!],
+      [...sizes.buffers.sizes!],
       values.map((value) => x.filter((each) => each === value).length),
     );
   });
@@ -269,7 +269,7 @@ test('unique sets every NaN apart', (t) => {
     params: { n: 3, blockSize: 8 },
     items: 1,
   });
-  t.deepEqual([...counted.buffers['counts']!], [3]);
+  t.deepEqual([...counted.buffers.counts!], [3]);
 });
 
 // Rows by index
@@ -304,7 +304,7 @@ for (const [outer, rows, inner, n] of [
         items: outer * n,
         bindings,
       });
-      close(t, taken.buffers['out'], gathered, 'gathered');
+      close(t, taken.buffers.out, gathered, 'gathered');
       t.is(taken.error, 0);
       const sums = run(t, {
         name: 'scatterAddRows',
@@ -313,7 +313,7 @@ for (const [outer, rows, inner, n] of [
         items: outer * inner,
         bindings,
       });
-      close(t, sums.buffers['out'], added, 'added');
+      close(t, sums.buffers.out, added, 'added');
     });
 
 test('an index out of range is clamped and reported', (t) => {
@@ -326,10 +326,10 @@ test('an index out of range is clamped and reported', (t) => {
       items: 1,
       bindings: { I: 'int64' },
     });
-  t.deepEqual([call(3n, 1).error, call(3n, 1).buffers['out']![0]], [1, 3]);
-  t.deepEqual([call(-4n, 1).error, call(-4n, 1).buffers['out']![0]], [1, 1]);
-  t.deepEqual([call(-1n, 0).error, call(-1n, 0).buffers['out']![0]], [1, 1]);
-  t.deepEqual([call(2n ** 32n, 1).error, call(2n ** 32n, 1).buffers['out']![0]], [1, 3]);
+  t.deepEqual([call(3n, 1).error, call(3n, 1).buffers.out![0]], [1, 3]);
+  t.deepEqual([call(-4n, 1).error, call(-4n, 1).buffers.out![0]], [1, 1]);
+  t.deepEqual([call(-1n, 0).error, call(-1n, 0).buffers.out![0]], [1, 1]);
+  t.deepEqual([call(2n ** 32n, 1).error, call(2n ** 32n, 1).buffers.out![0]], [1, 3]);
   t.is(call(0n, 1, 0).error, 1);
 });
 

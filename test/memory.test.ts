@@ -114,6 +114,6 @@ test.serial('what is reachable is never reclaimed', async (t) => {
     const x = emptyTensor(cpu, [1 << 20], 'float32');
     await x.data();
   }
-  kept.forEach((x, index) => t.deepEqual(x.tolist(), [index, index + 1]));
+  for (const [index, x] of kept.entries()) t.deepEqual(x.tolist(), [index, index + 1]);
   dispose(kept);
 });

@@ -4,11 +4,11 @@
  */
 import test from 'ava';
 import fc from 'fast-check';
-import type { AttrType } from '../kernels/op.js';
 import type { BinaryOperator, Expression, Item } from '../codegen/lang/ast.js';
 import { parseAttrType, parseExpression, parseIndexKernel, parseProgram, parseShapePattern } from '../codegen/lang/parser.js';
 import { type Diagnostic, DiagnosticError, renderDiagnostic } from '../codegen/spec/diagnostic.js';
 import { inlineText } from '../codegen/spec/source.js';
+import type { AttrType } from '../kernels/op.js';
 
 /** A tree as fully bracketed text: what binds to what. */
 function show(node: Item): string {
@@ -170,7 +170,7 @@ test('a node spans what it was written as', (t) => {
   const visit = (node: Expression): void => {
     spans.push(text.slice(node.span.start, node.span.end));
     if (node.kind === 'binary') [node.left, node.right].forEach(visit);
-    if (node.kind === 'call') node.arguments.forEach((item) => item.kind !== 'spread' && visit(item));
+    if (node.kind === 'call') for (const item of node.arguments) visit(item.kind === 'spread' ? item.value : item);
     if (node.kind === 'index') [node.object, node.index].forEach(visit);
   };
   visit(parseExpression(inlineText(text)));
@@ -207,7 +207,7 @@ test('syntax errors stand where the mistake is', (t) => {
 });
 
 test('nesting has a limit, and no input overflows the stack', (t) => {
-  const deep = (levels: number): string => '('.repeat(levels) + 'x' + ')'.repeat(levels);
+  const deep = (levels: number): string => `${'('.repeat(levels)}x${')'.repeat(levels)}`;
   t.is(read(deep(100)), 'x');
   t.regex(problemOf(() => parseExpression(inlineText(deep(500)))).message, /nested too deeply/);
   t.regex(problemOf(() => parseExpression(inlineText(`${'- '.repeat(500)}x`))).message, /nested too deeply/);

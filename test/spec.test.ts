@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import test from 'ava';
+import fc from 'fast-check';
 import { type Diagnostic, nearestWord, renderDiagnostic } from '../codegen/spec/diagnostic.js';
 import { loadSpec } from '../codegen/spec/load.js';
 import type { Op } from '../codegen/spec/model.js';
@@ -166,7 +167,7 @@ test('several files are one spec, and each error names its file', (t) => {
   const own =
     'classes:\n  - class: unary\n    inputs: { x: { dtype: real } }\n    outputs: { out: { dtype: x.dtype, shape: x.shape } }\n    samples: [{ x: [3] }]\ndtypes: { real: [float32] }\n';
   const pack =
-    'ops:\n  - op: one\n    class: unary\n    summary: One.\n    define: x\n  - op: two\n    class: unry\n    summary: Two.\n    define: x\n    outputs: { out: { dtype: float32, shape: [] } }\n    samples: [{}]\n';
+    'ops:\n  - op: one\n    class: unary\n    summary: One.\n    define: x\n  - op: two\n    class: unry\n    summary: Two.\n    define: x\n    outputs: { out: { dtype: float32, shape: [] } }\n    samples: [{ x: [2] }]\n';
   const { model, diagnostics } = loadSpec(new SourceFile('own.yaml', own), new SourceFile('pack.yaml', pack));
   t.is(model.ops.get('one')?.span.source.file, 'pack.yaml');
   t.deepEqual(
@@ -187,7 +188,7 @@ rules:
 classes:
   - class: unary
     sumary: Elementwise.
-    inputs: { x: { dtype: T } }
+    inputs: { x: { dtype: float32 } }
 ops:
   - op: first
     class: unarry
@@ -215,13 +216,33 @@ ops:
   - op: first
     summary: [B]
 `;
-  t.deepEqual(problems(spec), []);
+  t.deepEqual(problems(spec), [
+    '3:23 UNKNOWN_DTYPE flaot64',
+    '8:22 SYNTAX ',
+    '11:5 UNKNOWN_KEY sumary',
+    '15:12 UNKNOWN_CLASS unarry',
+    '17:30 UNKNOWN_DTYPE U',
+    '17:50 SYNTAX "',
+    '20:15 SYNTAX $',
+    '22:9 MISSING_FIELD second',
+    '24:5 TWO_BODIES kernel',
+    '28:17 UNKNOWN_ARGUMENT z',
+    '28:17 MISSING_ARGUMENT z',
+    '35:15 UNKNOWN_OP frist',
+    '36:23 DUPLICATE_NAME paddle.a',
+    '37:9 MISSING_FIELD first',
+    '37:9 MISSING_FIELD first',
+    '37:9 NO_BODY first',
+    '37:9 DUPLICATE_NAME first',
+    '38:14 WRONG_FORM [B]',
+  ]);
 });
 
 test('bad indentation is an error at its line, and stops what cannot be trusted', (t) => {
   const { line, code } = only('ops:\n  - op: one\n    summary: One.\n   inputs: {}\n');
   t.deepEqual([line, code], [4, 'YAML']);
   t.is(only('').code, 'EMPTY');
+  t.is(only('ops: &all\n  - *all\n').message, 'a spec has no aliases');
   t.regex(load('ops:\n\t- op: one\n').diagnostics[0]?.hint ?? '', /spaces/);
   t.is(only(`${entry()}    summary: Again.\n`).code, 'DUPLICATE_KEY');
 });
@@ -267,6 +288,8 @@ test('names are camelCase, distinct and usable in TypeScript', (t) => {
   t.is(only(entry({ attrs: '{ fill: { type: int, default: 1 } }' })).message, "samples use 'fill' for something else");
   t.is(only(entry({ aliases: '[double]' })).code, 'DUPLICATE_NAME');
   t.is(only(entry({ layer: 'double' })).hint, 'such as Softmax');
+  t.deepEqual(problems(entry({ aliases: '[var]' })), []);
+  t.is(only(entry({ aliases: '[do_it]' })).code, 'INVALID_NAME');
 });
 
 test('samples are checked against the signature', (t) => {
@@ -373,4 +396,22 @@ test('the nearest word is near', (t) => {
   t.is(nearestWord('reudce', ['map', 'reduce']), 'reduce');
   t.is(nearestWord('xy', ['ab', 'cd']), undefined);
   t.is(nearestWord('elephant', ['map']), undefined);
+});
+
+test('a damaged spec gives diagnostics within the file, never an exception', (t) => {
+  const text = `${classSpec}${entry({ define: '|\n      y = exp(x)\n      out = y + 1' }).slice('ops:\n'.length)}`;
+  const damage = fc.tuple(
+    fc.nat(text.length),
+    fc.nat(6),
+    fc.constantFrom('', ' ', '\n', '  ', '[', '}', ': ', '"', "'", '- ', '{', '&a ', '*a', '\t', '|', '#', '!x ', '@'),
+  );
+  fc.assert(
+    fc.property(fc.array(damage, { minLength: 1, maxLength: 3 }), (steps) => {
+      const damaged = steps.reduce((before, [at, length, put]) => before.slice(0, at) + put + before.slice(at + length), text);
+      for (const found of load(damaged).diagnostics) {
+        t.true(found.line >= 1 && found.column >= 1 && found.column <= found.excerpt.length + 1, renderDiagnostic(found));
+      }
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -6,15 +6,7 @@ import { type BufferDeclaration, type Kernel, type ParamDeclaration, paramLayout
 import { webAssembly, type WasmMemory } from '../runtime/devices/cpu/webassembly.js';
 import { compileWasm, mathImports, type PrintOptions } from '../kernels/wasm/compile.js';
 
-export type Data =
-  | Uint8Array
-  | Int8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | BigInt64Array
-  | Float32Array
-  | Float64Array;
+export type Data = Uint8Array | Int8Array | Int16Array | Uint16Array | Int32Array | BigInt64Array | Float32Array | Float64Array;
 
 const PAGE = 65536;
 /** Buffers start here, apart by RED_ZONE bytes of FILL that a kernel must not touch. */
@@ -114,4 +106,3 @@ export function makeKernel(
   const declarations = Object.entries(buffers).map(([name, storage]) => ({ name, storage, access: 'readwrite' }) as const);
   return { name: 'test', buffers: declarations, params, body };
 }
-

@@ -26,7 +26,7 @@ export const intrinsics: ReadonlyMap<string, Intrinsic> = new Map<string, Intrin
   ['log', floatUnary('log')],
   ['floor', floatUnary('floor')],
   ['ceil', floatUnary('ceil')],
-  ['isNaN', { arguments: 1, build: ([x]) => ne(x!, x!) }],
+  ['isNan', { arguments: 1, build: ([x]) => ne(x!, x!) }],
   ['lowest', { arguments: 0, build: () => constant(T, 'lowest') }],
   ['highest', { arguments: 0, build: () => constant(T, 'highest') }],
   ['toI32', { arguments: 1, converts: true, build: ([x]) => convert(I32, x!) }],

@@ -168,39 +168,3 @@ export interface AttrTypeNode extends Node {
   readonly type: AttrType;
   readonly inputs: readonly { readonly name: string; readonly span: Span }[];
 }
-
-/** The expressions directly inside one, in the order written. */
-export function childrenOf(node: Item): readonly Expression[] {
-  switch (node.kind) {
-    case 'number':
-    case 'string':
-    case 'boolean':
-    case 'null':
-    case 'name':
-      return [];
-    case 'list':
-      return node.items.map(unspread);
-    case 'spread':
-      return [node.value];
-    case 'member':
-      return [node.object];
-    case 'index':
-      return [node.object, node.index];
-    case 'access':
-      return node.indices.map(unspread);
-    case 'call':
-      return [...node.arguments.map(unspread), ...node.options.map((option) => option.value)];
-    case 'unary':
-      return [node.operand];
-    case 'binary':
-      return [node.left, node.right];
-    case 'conditional':
-      return [node.condition, node.then, node.otherwise];
-    case 'arrow':
-      return [node.body];
-  }
-}
-
-function unspread(item: Item): Expression {
-  return item.kind === 'spread' ? item.value : item;
-}

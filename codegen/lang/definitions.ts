@@ -2,13 +2,12 @@
  * Op definitions (kernels/op.ts) made directly from a checked spec, by evaluating its expressions each time: what spec packs loaded
  * at run time and the generator's own checks run. The generated TypeScript says the same, faster.
  */
-import { Dimensions, checkEqualShape, checkRank, checkShape, type PatternPart, RuleError } from '../../kernels/host.js';
+import { checkEqualShape, checkRank, checkShape, Dimensions, type PatternPart, RuleError } from '../../kernels/host.js';
 import type {
   Algebra,
   Argument,
   Arguments,
   Attrs,
-  AttrValue,
   Dtype,
   FunctionCall,
   GradientDefinition,
@@ -138,7 +137,7 @@ class DefinitionMaker {
     return <V extends Value>(algebra: Algebra<V>, inputs: Arguments<V>, attrs: Attrs): readonly V[] => {
       const values = [...tensors.map((binding): [Binding, Evaluated<V>] => [binding, inputs[binding.name]]), ...attrBindings<V>(checked, attrs)];
       const interpreter = { rules: this.#model.rules, algebra, definitionOf: this.#definitionOf };
-      return evaluateProgram<V>(program, values, interpreter).flatMap((result) => tensorsOf(algebra, result));
+      return evaluateProgram<V>(program, values, interpreter).flatMap((result) => tensorsOf(result));
     };
   }
 
@@ -232,8 +231,8 @@ function dtypeName(dtype: Expression): string {
 
 function attrBindings<V extends Tensor>(checked: CheckedOp, attrs: Attrs): readonly (readonly [Binding, Evaluated<V>])[] {
   const { bindings } = checked;
-  const pair = (binding: Binding): readonly [Binding, Evaluated<V>] => [binding, attrs[binding.name] as AttrValue];
-  return [...[...bindings.attrs.values()].map(pair), ...[...bindings.scalars.values()].map(pair)];
+  const pair = (binding: Binding): readonly [Binding, Evaluated<V>] => [binding, attrs[binding.name]];
+  return [...bindings.attrs.values(), ...bindings.scalars.values()].map(pair);
 }
 
 function matchInput(
@@ -251,7 +250,7 @@ function matchInput(
     const computed = (checked.patterns.get(input.name) ?? []).values();
     const next = (): Evaluated<TensorMeta> => value(computed.next().value ?? unmatched(input));
     if (input.shape.kind === 'exact') checkEqualShape(shape, sizesOf(next()), input.name);
-    else dimensions.match(input.name, shape, patternParts(input.shape.items, shape, next));
+    else dimensions.match(input.name, shape, patternParts(input.name, input.shape.items, shape, next));
   }
 }
 
@@ -260,12 +259,16 @@ function unmatched(input: Input): never {
 }
 
 function patternParts(
+  name: string,
   items: Extract<NonNullable<Input['shape']>, { readonly kind: 'pattern' }>['items'],
   shape: Shape,
   next: () => Evaluated<TensorMeta>,
 ): readonly PatternPart[] {
   // Sizes may be computed from dimensions of this very input: a rank that cannot fit is found first.
-  checkPatternRank(items, shape);
+  const sizes = items.filter((item) => item.kind === 'dimension' || item.kind === 'size').length;
+  if (items.length > sizes || items.some((item) => item.kind === 'size')) {
+    checkRank(shape, sizes, items.length > sizes ? Number.POSITIVE_INFINITY : sizes, name);
+  }
   return items.map((item) => {
     switch (item.kind) {
       case 'dimension':
@@ -278,4 +281,19 @@ function patternParts(
         return sizesOf(next());
     }
   });
+}
+
+function sizesOf<V>(value: Evaluated<V>): number[] {
+  return listOf(value).map(numberOf);
+}
+
+function dtypeOf<V>(value: Evaluated<V>): Dtype {
+  if (typeof value === 'string' && isDtype(value)) return value;
+  throw new TypeError(`a dtype is needed, not ${String(value)}`);
+}
+
+/** A result as tensors: the entries of a list output; a plain number where a definition gives one. */
+function tensorsOf<V extends Tensor>(result: Evaluated<V>): readonly V[] {
+  if (isTensor(result)) return [result];
+  return listOf(result).flatMap((item) => tensorsOf(item));
 }

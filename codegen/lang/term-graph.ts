@@ -18,6 +18,7 @@ import {
   type Line,
   type PropertyName,
   returnedOutputs,
+  sizeOf,
   type Term,
   type TermProgram,
 } from './terms.js';
@@ -336,12 +337,7 @@ export class TermGraph {
       const given = call.inputs.get(name);
       const value = given ?? this.literal(null, call.span);
       values.set(binding, value);
-      const isOptional = optionsOf(value.type).some((option) => option.kind === 'null');
-      const asked: Term | undefined =
-        given?.kind === 'reference' && isOptional
-          ? this.intern({ kind: 'present', binding: given.binding, span: call.span, type: BOOLEAN })
-          : undefined;
-      presence.set(binding, asked ?? this.literal(given !== undefined, call.span));
+      presence.set(binding, this.#isGiven(value, call.span));
     }
     for (const attr of callee.op.attrs) {
       const given = call.attrs.get(attr.name) ?? this.#constant(attr.default, call.span);
@@ -352,6 +348,14 @@ export class TermGraph {
       }
     }
     return { values, presence };
+  }
+
+  /** Whether the value of an argument is there. */
+  #isGiven(value: Term, span: Span): Term {
+    const mayBeAbsent = optionsOf(value.type).some((option) => option.kind === 'null');
+    if (!mayBeAbsent || value.kind === 'literal') return this.literal(!mayBeAbsent, span);
+    if (value.kind === 'reference') return this.intern({ kind: 'present', binding: value.binding, span, type: BOOLEAN });
+    return this.binary('!=', value, this.literal(null, span), BOOLEAN, span);
   }
 
   #constant(value: Op['attrs'][number]['default'], span: Span): Term {
@@ -461,7 +465,7 @@ export class TermGraph {
 
   /** Parameters are renamed where a value put into the body refers to bindings of the same arrow. */
   #arrow(term: ArrowTerm, substitution: Substitution): Term {
-    const outside = new Set([...substitution.values.values()].flatMap((value) => [...bindingsOf(value)]));
+    const outside = bindingsOf(...substitution.values.values());
     if (!term.parameters.some((parameter) => outside.has(parameter))) {
       return this.rebuild(term, (body) => this.#substitute(body, substitution, new Map()));
     }
@@ -571,9 +575,4 @@ function foldNumbers(operator: HostOperator, left: unknown, right: unknown): num
     default:
       return undefined;
   }
-}
-
-/** How many terms a term is made of, shared ones counted each time. */
-export function sizeOf(term: Term): number {
-  return childTerms(term).reduce((size, child) => size + sizeOf(child), 1);
 }

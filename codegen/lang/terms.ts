@@ -166,15 +166,48 @@ export function childTerms(term: Term): readonly Term[] {
   }
 }
 
-/** Every binding that a term refers to, those of its own arrows too. */
-export function* bindingsOf(term: Term): Generator<Binding> {
-  if (term.kind === 'reference' || term.kind === 'present') yield term.binding;
-  for (const child of childTerms(term)) yield* bindingsOf(child);
+/** Every binding that some terms refer to, those of their own arrows too. */
+export function bindingsOf(...terms: readonly Term[]): ReadonlySet<Binding> {
+  const bindings = new Set<Binding>();
+  const seen = new Set<Term>();
+  const visit = (term: Term): void => {
+    if (seen.has(term)) return;
+    seen.add(term);
+    if (term.kind === 'reference' || term.kind === 'present') bindings.add(term.binding);
+    childTerms(term).forEach(visit);
+  };
+  terms.forEach(visit);
+  return bindings;
+}
+
+const parameters = new WeakMap<Term, ReadonlySet<Binding>>();
+
+/** The parameters of arrows around a term that it depends on. */
+export function freeParameters(term: Term): ReadonlySet<Binding> {
+  const known = parameters.get(term);
+  if (known !== undefined) return known;
+  const own = term.kind === 'reference' && term.binding.origin === 'parameter' ? [term.binding] : [];
+  const bound = term.kind === 'arrow' ? term.parameters : [];
+  const inside = childTerms(term).flatMap((child) => [...freeParameters(child)]);
+  const free = new Set([...own, ...inside].filter((binding) => !bound.includes(binding)));
+  parameters.set(term, free);
+  return free;
+}
+
+const sizes = new WeakMap<Term, number>();
+
+/** How many terms a term is made of, shared ones counted each time. */
+export function sizeOf(term: Term): number {
+  const known = sizes.get(term);
+  if (known !== undefined) return known;
+  const size = childTerms(term).reduce((total, child) => total + sizeOf(child), 1);
+  sizes.set(term, size);
+  return size;
 }
 
 /** The program with, of the given lines, those that it needs. */
 export function completeProgram(lines: readonly Line[], results: readonly Term[]): TermProgram {
-  const needed = new Set(results.flatMap((result) => [...bindingsOf(result)]));
+  const needed = new Set(bindingsOf(...results));
   const kept: Line[] = [];
   for (const line of lines.toReversed()) {
     if (!needed.has(line.binding)) continue;

@@ -2,7 +2,7 @@
  * One entry of the spec, its class's fields already among its own, as an Op of the model. Checks what can be seen in the entry
  * alone: that needed fields are there, that names are sound and distinct, that dtypes exist, that defaults and samples fit.
  */
-import { ruleCodes, type RuleCode } from '../../kernels/host.js';
+import { type RuleCode, ruleCodes } from '../../kernels/host.js';
 import type { Dtype, ReduceKind } from '../../kernels/op.js';
 import type { Expression } from '../lang/ast.js';
 import { parseAttrType, parseExpression, parseIndexKernel, parseProgram, parseShapePattern } from '../lang/parser.js';
@@ -34,8 +34,8 @@ import {
   flagOf,
   itemsOf,
   keyOf,
-  parseField,
   type Problems,
+  parseField,
   textOf,
   wordOf,
   wordsOf,
@@ -163,6 +163,11 @@ class OpReader {
           variable.span,
         );
       }
+    }
+    for (const alias of wordsOf(this.#fields.get('aliases')?.value)) {
+      // Reserved words will do here: a module may export and a class may have what it could not declare.
+      if (!/^[a-z][A-Za-z0-9]*$/.test(alias.name))
+        this.#problems.add('INVALID_NAME', `'${alias.name}' is not a name in camelCase`, alias.span);
     }
     const layer = wordOf(this.#fields.get('layer')?.value);
     if (layer !== undefined && !/^[A-Z][A-Za-z0-9]*$/.test(layer.name)) {

@@ -4,7 +4,7 @@
  * it runs wherever the library does.
  */
 import { parseExpression } from '../lang/parser.js';
-import type { Diagnostic } from './diagnostic.js';
+import { type Diagnostic, nearestWord } from './diagnostic.js';
 import { readOp } from './entry.js';
 import type { DtypeClass, Op, OpClass, Rule, SpecModel, Word } from './model.js';
 import {
@@ -15,8 +15,8 @@ import {
   fieldsOf,
   itemsOf,
   keyOf,
-  parseField,
   Problems,
+  parseField,
   textOf,
   wordOf,
   wordsOf,
@@ -73,7 +73,7 @@ class SpecReader {
     const named = this.#items('ops').flatMap((node) => this.#named(node, 'op') ?? []);
     for (const { word, node } of named) {
       const fields = this.#expand(node, classFields, members);
-      const op = readOp(this.#problems, word, fields, dtypes);
+      const op = fields && readOp(this.#problems, word, fields, dtypes);
       if (op !== undefined && !ops.has(op.name)) ops.set(op.name, op);
       else broken.add(word.name);
     }
@@ -135,15 +135,14 @@ class SpecReader {
   }
 
   /** The entry's fields over its class's: a field that the entry writes replaces the class's whole. */
-  #expand(node: YamlNode, classes: ReadonlyMap<string, ClassFields>, members: Map<string, string[]>): Fields {
+  #expand(node: YamlNode, classes: ReadonlyMap<string, ClassFields>, members: Map<string, string[]>): Fields | undefined {
     const own = fieldsOf(node);
     const name = wordOf(own.get('class')?.value);
     if (name === undefined) return own;
-    const inherited = classes.get(name.name);
-    if (inherited === undefined) {
-      this.#problems.unknown('UNKNOWN_CLASS', 'class', name, classes.keys());
-      return own;
-    }
+    if (!classes.has(name.name)) this.#problems.unknown('UNKNOWN_CLASS', 'class', name, classes.keys());
+    // A class that was mistyped is taken to be the nearest one, so that the entry's other problems are found in the same run.
+    const inherited = classes.get(name.name) ?? classes.get(nearestWord(name.name, classes.keys()) ?? '');
+    if (inherited === undefined) return undefined;
     members.set(name.name, [...(members.get(name.name) ?? []), textOf(own.get('op')) ?? '']);
     // What the class does not have, the entry decides; `define` and `kernel` exclude each other, so either replaces both.
     const replaced = own.has('define') || own.has('kernel') ? ['define', 'kernel'] : [];

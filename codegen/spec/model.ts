@@ -27,7 +27,7 @@
  * | `samples`     | list of samples                          | arguments to test and document with (samples.ts)                     |
  * | `errors`      | list of samples with `code`              | arguments that must be refused                                       |
  * | `names`       | list                                     | the Paddle names that this op answers to                             |
- * | `aliases`     | list                                     | other names under which the function is exported                     |
+ * | `aliases`     | list                                     | other names of the function; a reserved word may be one (`var`)      |
  * | `layer`       | class name                               | the layer generated around it                                        |
  * | `seeAlso`     | list of ops                              | links                                                                |
  * | `differences` | Markdown                                 | where it differs from Paddle                                         |
@@ -39,8 +39,9 @@
  * A kernel is one of `{ map: name }`, `{ reduce: kind }`, `{ create: kind }`, `{ view: { shape, strides, offset } }`,
  * `{ index: program }`, `{ function: name, work, params, scratch, zeroed }` and `{ library: name }`.
  */
-import type { AttrType, AttrValue, Dtype, ReduceKind } from '../../kernels/op.js';
+
 import type { RuleCode } from '../../kernels/host.js';
+import type { AttrType, AttrValue, Dtype, ReduceKind } from '../../kernels/op.js';
 import type { AttrTypeNode, Expression, IndexProgram, Program, ShapePattern } from '../lang/ast.js';
 import type { Span } from './source.js';
 

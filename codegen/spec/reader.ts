@@ -2,8 +2,9 @@
  * What reading any part of a spec needs: a place where problems gather, and the steps from a YAML node to a typed value. A node of
  * the wrong form gives undefined in silence, for the schema has reported it; what a schema cannot see is reported here.
  */
-import type { Dtype } from '../../kernels/op.js';
+
 import { bytesOf } from '../../kernels/ir.js';
+import type { Dtype } from '../../kernels/op.js';
 import type { Expression } from '../lang/ast.js';
 import { type Diagnostic, DiagnosticError, diagnosticAt, didYouMean } from './diagnostic.js';
 import type { DtypeClass, Word } from './model.js';

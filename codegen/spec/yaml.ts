@@ -2,7 +2,7 @@
  * YAML with places: a tree of nodes that each know their span, and the way from the characters of a scalar back to the file
  * through quotes, escapes, folding and the indentation of block scalars. The only file that sees the YAML library; it knows nothing of ops.
  */
-import { isAlias, isMap, isScalar, isSeq, parseDocument, Scalar, type Document, type Node as LibraryNode } from 'yaml';
+import { isMap, isScalar, isSeq, type Node as LibraryNode, parseDocument, Scalar, visit } from 'yaml';
 import { type Diagnostic, diagnosticAt } from './diagnostic.js';
 import { type SourceFile, type SourceText, type Span, sliceText } from './source.js';
 
@@ -38,18 +38,22 @@ export function readYaml(source: SourceFile): {
   readonly root: YamlNode | undefined;
   readonly diagnostics: readonly Diagnostic[];
 } {
-  const document = parseDocument(source.text, { prettyErrors: false, keepSourceTokens: false });
+  const document = parseDocument(source.text, { prettyErrors: false });
   const diagnostics = document.errors.map((error) => {
     const [start, end] = error.pos;
-    return diagnosticAt(
-      error.code === 'DUPLICATE_KEY' ? 'DUPLICATE_KEY' : 'YAML',
-      lowerFirst(error.message),
-      { source, start, end },
-      yamlHint(error.code),
-    );
+    const code = error.code === 'DUPLICATE_KEY' ? error.code : 'YAML';
+    return diagnosticAt(code, lowerFirst(error.message), { source, start, end }, yamlHint(error.code));
   });
-  const broken = document.errors.some((error) => error.code !== 'DUPLICATE_KEY');
-  return { root: broken || document.contents === null ? undefined : convert(source, document, document.contents), diagnostics };
+  visit(document, {
+    // They could contain themselves, and what they save is a class's or a rule's work.
+    Alias(_, { range }) {
+      const span = { source, start: range?.[0] ?? 0, end: range?.[1] ?? 0 };
+      diagnostics.push(diagnosticAt('YAML', 'a spec has no aliases', span, 'write it out, or share it as a class or a rule'));
+    },
+  });
+  const sound = diagnostics.every(({ code }) => code === 'DUPLICATE_KEY');
+  const root = sound && document.contents !== null ? convert(source, document.contents, { source, start: 0, end: 0 }) : undefined;
+  return { root, diagnostics };
 }
 
 function lowerFirst(message: string): string {
@@ -70,23 +74,23 @@ function yamlHint(code: string): string | undefined {
   return undefined;
 }
 
-function convert(source: SourceFile, document: Document, node: LibraryNode | null, fallback?: Span): YamlNode {
-  const resolved = isAlias(node) ? node.resolve(document) : node;
-  const [start, end] = resolved?.range ?? [fallback?.start ?? 0, fallback?.end ?? 0];
+function convert(source: SourceFile, node: LibraryNode | null, before: Span): YamlNode {
+  // What is left out (`key:`) stands just behind what comes before it.
+  const [start, end] = node?.range ?? [before.end, before.end];
   const span: Span = { source, start, end };
-  if (isMap<unknown, LibraryNode | null>(resolved)) {
-    const entries = resolved.items.map((pair): [string, YamlEntry] => {
+  if (isMap<unknown, LibraryNode | null>(node)) {
+    const entries = node.items.map((pair): [string, YamlEntry] => {
       const keySpan = isScalar(pair.key) && pair.key.range ? { source, start: pair.key.range[0], end: pair.key.range[1] } : span;
       const key = String(isScalar(pair.key) ? pair.key.value : pair.key);
-      return [key, { key, keySpan, value: convert(source, document, pair.value, { ...keySpan, start: keySpan.end }) }];
+      return [key, { key, keySpan, value: convert(source, pair.value, keySpan) }];
     });
     return { kind: 'map', span, entries: new Map(entries) };
   }
-  if (isSeq<LibraryNode | null>(resolved)) {
-    const items = resolved.items.map((item) => convert(source, document, item, span));
+  if (isSeq<LibraryNode | null>(node)) {
+    const items = node.items.map((item) => convert(source, item, span));
     return { kind: 'list', span, items, text: sliceText(source, start, end) };
   }
-  if (isScalar(resolved)) return scalar(source, resolved, span);
+  if (isScalar(node)) return scalar(source, node, span);
   return { kind: 'scalar', span, value: null, text: sliceText(source, start, start) };
 }
 
@@ -181,10 +185,10 @@ function flowOffsets(value: string, text: string, span: Span, lengthAt: (at: num
 /** How long an escape is; negative for an escaped line break, which goes with the indentation of the next line. */
 function doubleQuotedLength(at: number, text: string): number {
   if (text[at] !== '\\') return 1;
-  const escape = text[at + 1];
-  if (escape === 'x') return 4;
-  if (escape === 'u') return 6;
-  if (escape === 'U') return 10;
+  const letter = text[at + 1];
+  if (letter === 'x') return 4;
+  if (letter === 'u') return 6;
+  if (letter === 'U') return 10;
   const lineBreak = /^\\\r?\n[ \t]*/.exec(text.slice(at))?.[0];
   return lineBreak === undefined ? 2 : -lineBreak.length;
 }

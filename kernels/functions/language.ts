@@ -46,7 +46,7 @@ export const exp = Math.exp;
 export const log = Math.log;
 export const floor = Math.floor;
 export const ceil = Math.ceil;
-export const isNaN = Number.isNaN;
+export const isNan = Number.isNaN;
 
 /** The least value of T's dtype: -Infinity for floats. */
 export const lowest = (): f => -Infinity;
@@ -54,7 +54,7 @@ export const highest = (): f => Infinity;
 
 /** Truncates, saturates, and sends NaN to 0. */
 export const toI32 = (value: number): i32 =>
-  value !== value ? 0 : Math.trunc(Math.max(-2147483648, Math.min(2147483647, value)));
+  Number.isNaN(value) ? 0 : Math.trunc(Math.max(-2147483648, Math.min(2147483647, value)));
 /** An element of an integer buffer of any width, held within the range of an i32. */
 export const clampToI32 = (value: number | bigint): i32 =>
   Number(value < -2147483648 ? -2147483648 : value > 2147483647 ? 2147483647 : value);

@@ -2,7 +2,7 @@
  * Pooling over windows of the planes of [n, c, h, w] inputs; a work item is one plane. Output sizes are the caller's: windows may reach
  * into the padding and, with ceiling mode, beyond it, but each holds an element of the input.
  */
-import { type Buffer, type f, type i32, isNaN, lanes, max, min, toT } from './language.js';
+import { type Buffer, type f, type i32, isNan, lanes, max, min, toT } from './language.js';
 
 /**
  * The maximum of each window, and where in the plane it is. NaN wins over numbers, the first of equals over the others, as in
@@ -38,7 +38,7 @@ export function maxPool2d(
         for (let row = top; row < bottom; row++) {
           for (let column = left; column < right; column++) {
             const value = x[base + row * w + column]!;
-            if (value > best || (isNaN(value) && !isNaN(best))) {
+            if (value > best || (isNan(value) && !isNan(best))) {
               best = value;
               at = row * w + column;
             }

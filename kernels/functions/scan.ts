@@ -2,7 +2,7 @@
  * Running sums, products and extrema along the middle axis of [outer, n, inner]. A work item is one of the outer * inner columns;
  * columns that lie side by side run in lanes. With `reverse` a scan runs from the axis's end.
  */
-import { type Buffer, type f, type i32, idiv, isNaN, lanes, max, min } from './language.js';
+import { type Buffer, type f, type i32, idiv, isNan, lanes, max, min } from './language.js';
 
 export function cumsum(begin: i32, end: i32, x: Buffer<'T'>, out: Buffer<'T'>, n: i32, inner: i32, reverse: i32): void {
   const first: i32 = reverse !== 0 ? n - 1 : 0;
@@ -84,7 +84,7 @@ function cumulativeExtremum(
           const at = (outer * n + first + k * step) * inner + column;
           const value = x[at]!;
           const reaches = largest !== 0 ? value >= best : value <= best;
-          const taken = isNaN(value) || (!isNaN(best) && reaches);
+          const taken = isNan(value) || (!isNan(best) && reaches);
           best = taken ? value : best;
           place = taken ? first + k * step : place;
           out[at] = best;

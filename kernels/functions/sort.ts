@@ -2,12 +2,12 @@
  * Sorting the rows of [rows, n], with the places that elements come from; a work item is one row. NaN counts as greater than all
  * numbers: last in ascending order, first in descending. Equal elements keep their order.
  */
-import { type Buffer, type f, type i32, irem, isNaN, min } from './language.js';
+import { type Buffer, type f, type i32, irem, isNan, min } from './language.js';
 
 /** Whether `a` stands before an equal or other `b`. */
 function precedes(a: f, b: f, descending: i32): boolean {
-  const greater = a > b || (isNaN(a) && !isNaN(b));
-  const less = a < b || (isNaN(b) && !isNaN(a));
+  const greater = a > b || (isNan(a) && !isNan(b));
+  const less = a < b || (isNan(b) && !isNan(a));
   return descending !== 0 ? greater : less;
 }
 

@@ -2,8 +2,8 @@
  * Matrix products as kernel IR: out[b] = a[b] b[b], for operands of any strides. Three kernels: packing of one operand into panels,
  * the product in register tiles, and the product by rows for operands that are both contiguous along the summed axis.
  *
- * Which to use, and into what blocks the work is cut, is decided by the caller from shapes alone. A sum is always taken block by
- * block of `blockLength` along k, each block in order, so the other choices do not show in the results.
+ * Which to use, and into what blocks the work is cut, is decided by the caller from shapes and strides alone. In tiles, a sum is taken
+ * block by block of `blockLength` along k, each block in order, however the rest is cut.
  */
 import {
   add,
@@ -161,13 +161,25 @@ function gemmBlock(body: Body, form: GemmForm, item: Expr): void {
     const start = inBlock.let('start', mul(block, param('blockLength')));
     const length = inBlock.let('length', min(param('blockLength'), sub(k, start)));
     const columns = { step: form.vectors * form.lanes };
-    inBlock.for('column', firstColumn, endColumn, (column, inColumn) => {
-      const panel = bPanel(inColumn, form, bMatrix, column, start);
-      const rows = { step: form.rows };
-      inColumn.for('row', firstRow, endRow, (row, inRow) => {
-        gemmTile(inRow, form, { ...panel, aMatrix, outMatrix, block, start, length, row, column, endRow });
-      }, rows);
-    }, columns);
+    inBlock.for(
+      'column',
+      firstColumn,
+      endColumn,
+      (column, inColumn) => {
+        const panel = bPanel(inColumn, form, bMatrix, column, start);
+        const rows = { step: form.rows };
+        inColumn.for(
+          'row',
+          firstRow,
+          endRow,
+          (row, inRow) => {
+            gemmTile(inRow, form, { ...panel, aMatrix, outMatrix, block, start, length, row, column, endRow });
+          },
+          rows,
+        );
+      },
+      columns,
+    );
   });
 }
 
@@ -256,5 +268,47 @@ function storeTile(body: Body, form: GemmForm, tile: Tile, sums: RegisterTile): 
       },
     );
   };
-  body.if(eq(tile.block, 0), (first) => store(first, false), (later) => store(later, true));
+  body.if(
+    eq(tile.block, 0),
+    (first) => store(first, false),
+    (later) => store(later, true),
+  );
+}
+
+// ---- The product by rows
+
+/**
+ * For few rows, where a's rows and b's columns are both contiguous along k: each sum is a loop of its own, in lanes. An item is a
+ * block of `blockColumns` columns of one row.
+ */
+export function dotKernel(storage: Storage): Kernel {
+  const body = new Body();
+  const type = scalarType(registerOf(storage));
+  const [m, n] = [param('m'), param('n')];
+  body.for('item', begin, end, (item, each) => {
+    const row = each.let('row', div(item, param('columnBlocks')));
+    const firstColumn = each.let('firstColumn', mul(rem(item, param('columnBlocks')), param('blockColumns')));
+    const batch = each.let('batch', div(row, m));
+    const a = each.let('aRowStart', add(load(I32, 'aOffsets', batch), mul(rem(row, m), param('aRow'))));
+    const b = each.let('bMatrix', load(I32, 'bOffsets', batch));
+    each.for('column', firstColumn, min(add(firstColumn, param('blockColumns')), n), (column, inner) => {
+      const bStart = inner.let('bColumnStart', add(b, mul(column, param('bColumn'))));
+      const sum = inner.variable('sum', constant(type, 0));
+      const product = (k: Expr): Expr => mul(load(type, 'a', add(a, k)), load(type, 'b', add(bStart, k)));
+      inner.for('k', 0, param('k'), (k, turn) => turn.accumulate(sum, 'sum', product(k)), { vector: true });
+      inner.store('out', add(mul(row, n), column), sum);
+    });
+  });
+  return kernel(
+    `dot_${storage}`,
+    [
+      reads('a', storage),
+      reads('b', storage),
+      reads('aOffsets', 'int32'),
+      reads('bOffsets', 'int32'),
+      { name: 'out', storage, access: 'write' },
+    ],
+    integers('m', 'n', 'k', 'aRow', 'bColumn', 'blockColumns', 'columnBlocks'),
+    body.statements,
+  );
 }

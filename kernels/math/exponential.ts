@@ -16,8 +16,9 @@ export const LN2_HIGH = 0.693359375;
 export const LN2_LOW = -0.00021219444170128554;
 const LOG2_E = 1.4426950216293335;
 
-/** Below it every result of e^x rounds to 0; the exponent cannot exceed HIGHEST. */
+/** Below it every result of e^x rounds to 0. */
 const LOWEST = -105;
+/** The exponent is cut off here: e^r then overflows in its stead. */
 const HIGHEST = 160;
 
 // (e^r - 1 - r) / r^2
@@ -29,8 +30,6 @@ const EXP2 = [
 ];
 // (sinh(s) / s - 1) / z, z = s^2
 const SINH = [0.1666666716337204, 0.008333316072821617, 0.0001984139089472592, 2.791893393805367e-6];
-// (tanh(s) / s - 1) / z, z = s^2
-const TANH = [-0.3333328366279602, 0.1333148330450058, -0.05374279245734215, 0.02064819261431694, -0.005714283790439367];
 
 interface Reduced {
   /** The rounder's pattern plus n. */
@@ -38,17 +37,18 @@ interface Reduced {
   readonly r: Expr;
 }
 
-/** x = n ln 2 + r, with n at most `highest`, whatever x is: an r that is too large then makes the result overflow. */
-function reduce(x: Expr, { share }: Writer, highest: number): Reduced {
+/** x = n ln 2 + r. With n cut off at `highest`, an x that is too large leaves an r so large that the result overflows. */
+function reduce(x: Expr, { share }: Writer, highest?: number): Reduced {
   const rounded = fma(x, constant(x.type, LOG2_E), constant(x.type, ROUNDER));
-  const exponent = share(min(integerBits(rounded), ROUNDER_BITS + highest));
+  const pattern = integerBits(rounded);
+  const exponent = share(highest === undefined ? pattern : min(pattern, ROUNDER_BITS + highest));
   const n = share(sub(bits(x.type, exponent), ROUNDER));
   const high = fma(n, constant(x.type, -LN2_HIGH), x);
   return { exponent, r: share(fma(n, constant(x.type, -LN2_LOW), high)) };
 }
 
 /** e^r - 1 for the reduced argument. */
-const expm1OfReduced = (r: Expr): Expr => fma(mul(r, r), polynomial(r, EXP), r);
+const expm1OfReduced = (r: Expr, writer: Writer): Expr => fma(mul(r, r), polynomial(r, EXP, writer), r);
 
 /** 2^n for an n between -126 and 127, from the rounder's pattern plus n. */
 const power = (exponent: Expr): Expr => bits(floatType(exponent), add(shl(exponent, 23), ONE_BITS));
@@ -65,27 +65,27 @@ function scale(value: Expr, exponent: Expr, { share }: Writer): Expr {
 
 /** e^(x + tail) / 2^halvings over the whole range; `tail` is small against x, or 0. */
 export function exponential(x: Expr, writer: Writer, { tail, halvings = 0 }: { tail?: Expr; halvings?: number } = {}): Expr {
-  const bounded = writer.share(select(lt(x, LOWEST), LOWEST, x));
-  const { exponent, r } = reduce(bounded, writer, HIGHEST);
+  const { exponent, r } = reduce(x, writer, HIGHEST);
   const argument = tail === undefined ? r : writer.share(add(r, tail));
-  const value = add(expm1OfReduced(argument), 1);
-  return scale(value, halvings === 0 ? exponent : writer.share(sub(exponent, halvings)), writer);
+  const value = add(expm1OfReduced(argument, writer), 1);
+  const scaled = scale(value, halvings === 0 ? exponent : writer.share(sub(exponent, halvings)), writer);
+  return select(lt(x, LOWEST), 0, scaled);
 }
 
-/** e^x for |x| <= 80. */
-export function exponentialOfBounded(x: Expr, writer: Writer): Expr {
-  const { exponent, r } = reduce(x, writer, HIGHEST);
-  return mul(add(expm1OfReduced(r), 1), power(exponent));
+/** e^x - 1 for |x| <= 80. */
+export function expm1OfBounded(x: Expr, writer: Writer): Expr {
+  const { exponent, r } = reduce(x, writer);
+  const scale = writer.share(power(exponent));
+  return fma(scale, expm1OfReduced(r, writer), sub(scale, 1));
 }
 
 export const exp: Formula = (x, writer) => exponential(x, writer);
 
 export const exp2: Formula = (x, writer) => {
   const { share } = writer;
-  const bounded = share(select(lt(x, -152), -152, x));
-  const exponent = share(min(integerBits(add(bounded, ROUNDER)), ROUNDER_BITS + HIGHEST));
-  const r = share(sub(bounded, sub(bits(x.type, exponent), ROUNDER)));
-  return scale(add(mul(r, polynomial(r, EXP2)), 1), exponent, writer);
+  const exponent = share(min(integerBits(add(x, ROUNDER)), ROUNDER_BITS + HIGHEST));
+  const r = share(sub(x, sub(bits(x.type, exponent), ROUNDER)));
+  return select(lt(x, -152), 0, scale(fma(r, polynomial(r, EXP2, writer), constant(x.type, 1)), exponent, writer));
 };
 
 /** 2^n (e^r - 1) + (2^n - 1), computed at half its size so that n = 128 does not overflow early. */
@@ -94,14 +94,14 @@ export const expm1: Formula = (x, writer) => {
   const bounded = share(select(lt(x, -20), -20, x));
   const { exponent, r } = reduce(bounded, writer, 128);
   const half = share(power(sub(exponent, 1)));
-  const result = mul(fma(half, expm1OfReduced(r), sub(half, 0.5)), 2);
+  const result = mul(fma(half, expm1OfReduced(r, writer), sub(half, 0.5)), 2);
   return select(lt(magnitude(x, writer), 2 ** -25), x, result);
 };
 
 /** s + s^3 P(s^2) */
-export function oddPolynomial(s: Expr, coefficients: readonly number[], { share }: Writer): Expr {
-  const square = share(mul(s, s));
-  return fma(mul(s, square), polynomial(square, coefficients), s);
+export function oddPolynomial(s: Expr, coefficients: readonly number[], writer: Writer): Expr {
+  const square = writer.share(mul(s, s));
+  return fma(mul(s, square), polynomial(square, coefficients, writer), s);
 }
 
 export const sinh: Formula = (x, writer) => {
@@ -116,10 +116,11 @@ export const cosh: Formula = (x, writer) => {
   return add(half, div(0.25, half));
 };
 
+/** (e^2a - 1) / (e^2a + 1), with a bounded where the quotient is 1 long since. */
 export const tanh: Formula = (x, writer) => {
   const { share } = writer;
   const a = magnitude(x, writer);
   const bounded = share(select(gt(a, 10), 10, a));
-  const large = sub(1, div(2, add(exponentialOfBounded(share(add(bounded, bounded)), writer), 1)));
-  return withSign(select(lt(a, 0.625), oddPolynomial(a, TANH, writer), large), x);
+  const e = share(expm1OfBounded(share(add(bounded, bounded)), writer));
+  return withSign(div(e, add(e, 2)), x);
 };

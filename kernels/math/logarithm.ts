@@ -82,11 +82,12 @@ interface Series {
   readonly correction: Expr;
 }
 
-function series(f: Expr, { share }: Writer): Series {
+function series(f: Expr, writer: Writer): Series {
+  const { share } = writer;
   const s = share(div(f, add(f, 2)));
   const z = share(mul(s, s));
   const halfSquare = share(mul(mul(f, f), 0.5));
-  return { halfSquare, correction: mul(s, fma(z, polynomial(z, LOG), halfSquare)) };
+  return { halfSquare, correction: mul(s, fma(z, polynomial(z, LOG, writer), halfSquare)) };
 }
 
 /** e ln 2 + log(1 + f) + tail */
@@ -198,7 +199,7 @@ function preciseLog(x: Expr, writer: Writer): { readonly high: Expr; readonly lo
   const divisorLow = add(sub(divisor, divisorHigh), sub(f, sub(divisor, 2)));
   const sLow = share(div(sub(sub(f, mul(sHigh, divisorHigh)), mul(sHigh, divisorLow)), divisor));
   const z = share(mul(s, s));
-  const tail = fma(mul(s, z), polynomial(z, LOG_FOR_POW), add(sLow, sLow));
+  const tail = fma(mul(s, z), polynomial(z, LOG_FOR_POW, writer), add(sLow, sLow));
   const whole = share(mul(exponent, LN2_HIGH));
   const double = share(add(sHigh, sHigh));
   const high = share(add(whole, double));
@@ -218,8 +219,7 @@ function powerOfMagnitude(a: Expr, y: Expr, writer: Writer): Expr {
   const high = share(mul(yHigh, logHigh));
   const low = share(fma(sub(bounded, yHigh), logHigh, mul(bounded, logLow)));
   const sum = share(add(high, low));
-  const tail = select(gt(abs(sum), 200), 0, sub(low, sub(sum, high)));
-  return exponential(sum, writer, { tail });
+  return exponential(sum, writer, { tail: sub(low, sub(sum, high)) });
 }
 
 /** C's pow: 1 for y = 0 and for x = 1 whatever the other is, infinities as limits, NaN for a negative x and a y with a fraction. */

@@ -1,10 +1,9 @@
 /** The polynomials of special.ts for each type: data only. */
 
 export interface SpecialTables {
-  /** erf(s) / s - 1 in z = s^2, s <= 1. */
+  /** 'exponent': -log(erfc s) / s - 1 in s <= 4. 'pieces': erf(s) / s - 1 in s^2, s <= 1. */
+  readonly erfForm: 'exponent' | 'pieces';
   readonly erf: readonly number[];
-  /** -log erfc(s) in s, 1 <= s <= 4.05: a float32 short cut. */
-  readonly erfTail?: readonly number[];
   /** (1 + 2 s) e^(s^2) erfc(s) in (s - centre) / (s + centre), up to the end where erfc rounds to 0. */
   readonly erfc: readonly number[];
   readonly erfcCentre: number;
@@ -32,13 +31,10 @@ const DIGAMMA_SERIES = [1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 327
 const STIRLING_CONSTANT = 0.4189385332046727;
 
 export const SINGLE: SpecialTables = {
+  erfForm: 'exponent',
   erf: [
-    0.12837916612625122, -0.3761262893676758, 0.11283618956804276, -0.02685517445206642, 0.005190844647586346,
-    -0.0008031835895963013, 7.924130477476865e-5,
-  ],
-  erfTail: [
-    -0.000188147954759188, 1.129578948020935, 0.6332188248634338, 0.1084197610616684, -0.025209026411175728, 0.004204855766147375,
-    -0.0004413974820636213, 2.1692194422939792e-5,
+    0.12837916612625122, 0.6366198658943176, 0.10277090221643448, -0.01911589689552784, -0.0002574120298959315,
+    0.0018052312079817057, -0.0007452894933521748, 0.00016954836610239, -2.1846261006430723e-5, 1.2411004490786581e-6,
   ],
   erfc: [
     1.2769783735275269, -0.09276381880044937, -0.16603021323680878, 0.16405102610588074, -0.05422074720263481,
@@ -64,6 +60,7 @@ export const SINGLE: SpecialTables = {
 };
 
 export const DOUBLE: SpecialTables = {
+  erfForm: 'pieces',
   erf: [
     0.1283791670955126, -0.3761263890318388, 0.11283791670959031, -0.02686617064567391, 0.005223977629616984,
     -0.000854832721899922, 0.0001205533882784605, -1.4925763207676948e-5, 1.6463475052332873e-6, -1.637466535984408e-7,

@@ -2,9 +2,9 @@
  * erf, erfc, lgamma and digamma in float32 and float64: one set of formulas, with the polynomials of each type. They are made of the
  * elementary functions of their type and of minimax fits of the function that stands beside each table.
  */
-import { abs, add, and, constant, div, eq, ge, gt, lt, mul, ne, neg, or, rint, select, sub } from '../build.js';
+import { abs, add, and, constant, div, eq, fma, ge, gt, lt, mul, ne, neg, or, rint, select, sub } from '../build.js';
 import type { Expr, Type } from '../ir.js';
-import { exponentialOfBounded } from './exponential.js';
+import { expm1OfBounded } from './exponential.js';
 import { DOUBLE, SINGLE, type SpecialTables } from './special-tables.js';
 import { type Formula, infinity, magnitude, notANumber, polynomial, upperHalf, type Writer, withSign } from './writer.js';
 
@@ -21,22 +21,27 @@ function erfcOfMagnitude(a: Expr, writer: Writer): Expr {
   const high = share(upperHalf(bounded));
   const main = writer.apply('exp', neg(mul(high, high)));
   const rest = writer.apply('exp', mul(sub(high, bounded), add(high, bounded)));
-  return mul(mul(main, rest), div(polynomial(q, erfc), add(add(bounded, bounded), 1)));
+  return mul(mul(main, rest), div(polynomial(q, erfc, writer), add(add(bounded, bounded), 1)));
 }
 
-/** 1 - e^(-P(a)) in float32, which needs no division. */
-function erfOfLarge(a: Expr, writer: Writer): Expr {
-  const { erfTail } = tablesOf(a.type);
-  if (erfTail === undefined) return sub(1, erfcOfMagnitude(a, writer));
-  const bounded = writer.share(select(gt(a, 4.05), 4.05, a));
-  return sub(1, exponentialOfBounded(writer.share(neg(polynomial(bounded, erfTail))), writer));
+/** 1 - e^-(a + a P(a)), as expm1 so that small values keep their accuracy: one float32 formula for all a. */
+function erfOfMagnitude(a: Expr, coefficients: readonly number[], writer: Writer): Expr {
+  const bounded = writer.share(select(gt(a, 4), 4, a));
+  const exponent = fma(bounded, polynomial(bounded, coefficients, writer), bounded);
+  return neg(expm1OfBounded(writer.share(neg(exponent)), writer));
+}
+
+/** a + a P(a^2) below 1, 1 - erfc a above. */
+function erfInPieces(a: Expr, coefficients: readonly number[], writer: Writer): Expr {
+  const small = fma(a, polynomial(writer.share(mul(a, a)), coefficients, writer), a);
+  return select(lt(a, 1), small, sub(1, erfcOfMagnitude(a, writer)));
 }
 
 export const erf: Formula = (x, writer) => {
-  const { share } = writer;
   const a = magnitude(x, writer);
-  const small = add(a, mul(a, polynomial(share(mul(a, a)), tablesOf(x.type).erf)));
-  return withSign(select(lt(a, 1), small, erfOfLarge(a, writer)), x);
+  const { erfForm, erf: coefficients } = tablesOf(x.type);
+  const form = erfForm === 'exponent' ? erfOfMagnitude : erfInPieces;
+  return withSign(form(a, coefficients, writer), x);
 };
 
 export const erfc: Formula = (x, writer) => {
@@ -78,9 +83,9 @@ function lgammaOfMagnitude(a: Expr, writer: Writer): Expr {
   const argument = select(isTiny, mul(a, add(a, 1)), select(isLarge, a, product));
   const logarithm = share(writer.apply('log', argument));
   const belowTwo = select(isTiny, logarithm, writer.apply('log1p', t));
-  const near = sub(mul(t, polynomial(t, tables.lgamma)), select(isSmall, belowTwo, neg(logarithm)));
+  const near = sub(mul(t, polynomial(t, tables.lgamma, writer)), select(isSmall, belowTwo, neg(logarithm)));
   const inverse = share(div(1, a));
-  const series = mul(inverse, polynomial(share(mul(inverse, inverse)), tables.stirling));
+  const series = mul(inverse, polynomial(share(mul(inverse, inverse)), tables.stirling, writer));
   const stirling = add(mul(sub(a, 0.5), sub(logarithm, 1)), add(series, tables.stirlingConstant));
   return select(isLarge, stirling, near);
 }
@@ -112,10 +117,10 @@ function digammaOfMagnitude(a: Expr, writer: Writer): Expr {
   });
   const [rootHigh, rootLow] = tables.digammaRoot;
   const distance = sub(sub(reduced, rootHigh), rootLow);
-  const near = add(mul(distance, polynomial(share(sub(reduced, 1.5)), tables.digamma)), sum);
+  const near = add(mul(distance, polynomial(share(sub(reduced, 1.5)), tables.digamma, writer)), sum);
   const inverse = share(div(1, a));
   const square = share(mul(inverse, inverse));
-  const series = sub(mul(inverse, -0.5), mul(square, polynomial(square, tables.digammaSeries)));
+  const series = sub(mul(inverse, -0.5), mul(square, polynomial(square, tables.digammaSeries, writer)));
   return select(ge(a, ASYMPTOTIC), add(writer.apply('log', a), series), near);
 }
 

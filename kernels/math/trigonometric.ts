@@ -47,8 +47,8 @@ import {
 const SIN = [-0.16666655242443085, 0.008332191966474056, -0.00019518780754879117];
 const COS = [0.04166664555668831, -0.0013887312961742282, 2.443296580167953e-5];
 const TAN = [
-  0.3333335220813751, 0.13332590460777283, 0.054067324846982956, 0.02124711684882641, 0.010920334607362747, -1.1085649020969868e-5,
-  0.0044232383370399475,
+  0.3333335220813751, 0.13332590460777283, 0.054067324846982956, 0.02124711684882641, 0.010920334607362747,
+  -1.1085649020969868e-5, 0.0044232383370399475,
 ];
 // (asin(s) / s - 1) / z for |s| <= 1/2, (atan(s) / s - 1) / z for |s| <= 1
 const ASIN = [0.16666753590106964, 0.07495250552892685, 0.04547639191150665, 0.02414964698255062, 0.04221705347299576];
@@ -139,9 +139,9 @@ function wordsFrom(bit: Expr, share: Writer['share']): readonly [Expr, Expr, Exp
 
 const sinOfReduced = (r: Expr, writer: Writer): Expr => oddPolynomial(r, SIN, writer);
 
-function cosOfReduced(r: Expr, { share }: Writer): Expr {
-  const z = share(mul(r, r));
-  return fma(mul(z, z), polynomial(z, COS), sub(1, mul(z, 0.5)));
+function cosOfReduced(r: Expr, writer: Writer): Expr {
+  const z = writer.share(mul(r, r));
+  return fma(mul(z, z), polynomial(z, COS, writer), sub(1, mul(z, 0.5)));
 }
 
 const isOdd = (turns: Expr): Expr => ne(and(turns, 1), 0);
@@ -183,7 +183,7 @@ function arcSine(a: Expr, writer: Writer): ArcSine {
   const halved = share(mul(sub(1, a), 0.5));
   const s = share(select(large, sqrt(halved), a));
   const z = share(select(large, halved, mul(a, a)));
-  return { large, value: share(fma(mul(s, z), polynomial(z, ASIN), s)) };
+  return { large, value: share(fma(mul(s, z), polynomial(z, ASIN, writer), s)) };
 }
 
 /** (c[0] + c[1]) - value */

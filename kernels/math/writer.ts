@@ -3,7 +3,7 @@
  * formulas use. A formula is a function from an expression to an expression that works for a scalar and for a vector of any width,
  * so that a loop's lanes and its tail get the same bits. No formula stands here.
  */
-import { abs, and, bits, constant, fma, lane, or, xor } from '../build.js';
+import { abs, and, bits, constant, fma, lane, mul, or, xor } from '../build.js';
 import type { Expr, MathOp, Type } from '../ir.js';
 import type { Share } from './half.js';
 
@@ -61,12 +61,26 @@ export const infinity = (type: Type): Expr => constant(type, 'inf');
 export const notANumber = (type: Type): Expr => constant(type, 'nan');
 export const magnitude = (x: Expr, { share }: Writer): Expr => share(abs(x));
 
-/** c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule. */
-export function polynomial(x: Expr, coefficients: readonly number[]): Expr {
-  return coefficients.reduceRight<Expr | undefined>((sum, coefficient) => {
-    const term = constant(x.type, coefficient);
-    return sum === undefined ? term : fma(sum, x, term);
-  }, undefined)!;
+/**
+ * c[0] + c[1] x + c[2] x^2 + ..., by Estrin's scheme: neighbours are joined with x, their results with x^2, those with x^4, ...
+ * Horner's rule needs fewer operations, but each waits for the one before, and kernels are bound by that wait.
+ */
+export function polynomial(x: Expr, coefficients: readonly number[], { share }: Writer): Expr {
+  let terms = coefficients.map((coefficient) => constant(x.type, coefficient));
+  for (let power = x; terms.length > 1; power = mul(power, power)) {
+    power = share(power);
+    terms = joinNeighbours(terms, power);
+  }
+  return terms[0]!;
+}
+
+function joinNeighbours(terms: readonly Expr[], power: Expr): Expr[] {
+  const joined: Expr[] = [];
+  for (let index = 0; index < terms.length; index += 2) {
+    const [low, high] = [terms[index]!, terms[index + 1]];
+    joined.push(high === undefined ? low : fma(high, power, low));
+  }
+  return joined;
 }
 
 /** Whether a mask holds in any lane, as a scalar. */

@@ -123,11 +123,23 @@ function printCompare(frame: Frame, { name, left, right }: Node<'compare'>): voi
   vectorCompare(frame, name, shape);
 }
 
+/** Masks a choice between a vector and zeros with one instruction, where the general choice takes an engine three. */
 function printSelect(frame: Frame, { condition, then, else: otherwise }: Node<'select'>): void {
+  if (condition.type.lanes > 1 && (isZeroVector(then) || isZeroVector(otherwise))) {
+    frame.print(isZeroVector(then) ? otherwise : then);
+    frame.print(condition);
+    return frame.code.op(isZeroVector(then) ? 'v128.andnot' : 'v128.and');
+  }
   frame.print(then);
   frame.print(otherwise);
   frame.print(condition);
   frame.code.op(condition.type.lanes === 1 ? 'select' : 'v128.bitselect');
+}
+
+/** All bits 0: -0 is none. */
+function isZeroVector(expr: Expr): boolean {
+  const value = expr.op === 'splat' ? expr.value : expr;
+  return value.op === 'const' && expr.type.lanes > 1 && Object.is(numberOf(value.value), 0);
 }
 
 function printFma(frame: Frame, { type, a, b, c }: Node<'fma'>): void {

@@ -2,6 +2,7 @@
  * The host functions that kernels import from the module `math`: float64 functions that JavaScript has itself. They follow C where
  * JavaScript differs (1 ** NaN, 1 ** infinity). There is nothing here for other types.
  */
+import { pow } from '../scalar-math.js';
 
 export const mathImports = {
   exp: Math.exp,
@@ -25,8 +26,7 @@ export const mathImports = {
   atanh: Math.atanh,
   cbrt: Math.cbrt,
   atan2: Math.atan2,
-  /** C's pow: a base of 1, and -1 to an infinite power, give 1. */
-  pow: (x: number, y: number) => (x === 1 || (x === -1 && (y === Infinity || y === -Infinity)) ? 1 : x ** y),
+  pow,
   rem: (x: number, y: number) => x % y,
 } as const;
 

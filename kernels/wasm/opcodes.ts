@@ -180,6 +180,7 @@ export const opcodes = {
   'f64x2.ge': 0xfd004c,
   'v128.not': 0xfd004d,
   'v128.and': 0xfd004e,
+  'v128.andnot': 0xfd004f,
   'v128.or': 0xfd0050,
   'v128.xor': 0xfd0051,
   'v128.bitselect': 0xfd0052,

@@ -24,7 +24,9 @@ export interface BatchOptions {
 /** Tensors with the same first dimension: example i is row i of each. */
 export type TensorDataset = Readonly<Record<string, Tensor>>;
 /** The dataset's keys, with some of its rows under each. */
-export type Batch<T extends TensorDataset> = { readonly [K in keyof T]: T[K] extends Tensor<infer D extends Dtype> ? Tensor<D> : never };
+export type Batch<T extends TensorDataset> = {
+  readonly [K in keyof T]: T[K] extends Tensor<infer D extends Dtype> ? Tensor<D> : never;
+};
 
 /**
  * One pass over a dataset:
@@ -88,13 +90,18 @@ function countExamples(dataset: TensorDataset): number {
   const tensors = Object.entries(dataset);
   for (const [name, tensor] of tensors) {
     if (tensor instanceof Tensor && tensor.rank > 0) continue;
-    throw new OpwrightError('INVALID_ARGUMENT', `The dataset's ${name} is ${formatValue(tensor)}, not a tensor with a first dimension.`, {
-      op: 'batches',
-      argument: 'dataset',
-    });
+    throw new OpwrightError(
+      'INVALID_ARGUMENT',
+      `The dataset's ${name} is ${formatValue(tensor)}, not a tensor with a first dimension.`,
+      {
+        op: 'batches',
+        argument: 'dataset',
+      },
+    );
   }
   const [first] = tensors;
-  if (first === undefined) throw new OpwrightError('INVALID_ARGUMENT', 'The dataset has no tensors.', { op: 'batches', argument: 'dataset' });
+  if (first === undefined)
+    throw new OpwrightError('INVALID_ARGUMENT', 'The dataset has no tensors.', { op: 'batches', argument: 'dataset' });
   if (!tensors.every(([, { shape }]) => sameShape(shape.slice(0, 1), first[1].shape.slice(0, 1)))) {
     throw new OpwrightError('SHAPE_MISMATCH', 'The tensors of a dataset must have as many rows each.', {
       op: 'batches',
@@ -108,5 +115,8 @@ function countExamples(dataset: TensorDataset): number {
 function checkCount(argument: string, value: number, least: number): void {
   if (Number.isInteger(value) && value >= least) return;
   const code = Number.isInteger(value) ? 'INVALID_ARGUMENT' : 'NOT_AN_INTEGER';
-  throw new OpwrightError(code, `${argument} must be an integer of at least ${least}, not ${formatValue(value)}.`, { op: 'batches', argument });
+  throw new OpwrightError(code, `${argument} must be an integer of at least ${least}, not ${formatValue(value)}.`, {
+    op: 'batches',
+    argument,
+  });
 }

@@ -49,10 +49,23 @@ const formatNames = {
 
 const dtypeOfFormatName: ReadonlyMap<unknown, Dtype> = new Map(dtypes.map((dtype) => [formatNames[dtype], dtype]));
 /** Dtypes that the format has and this library has not. */
-const foreignNames: ReadonlySet<unknown> = new Set(['U16', 'U32', 'U64', 'F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F6_E2M3', 'F6_E3M2', 'F4', 'C64']);
+const foreignNames: ReadonlySet<unknown> = new Set([
+  'U16',
+  'U32',
+  'U64',
+  'F8_E4M3',
+  'F8_E5M2',
+  'F8_E8M0',
+  'F6_E2M3',
+  'F6_E3M2',
+  'F4',
+  'C64',
+]);
 
 /** The places of tensors in a file to be: the widest elements first, so that all are aligned, then by name. */
-export function layOut(tensors: readonly { readonly name: string; readonly dtype: Dtype; readonly shape: Shape }[]): TensorEntry[] {
+export function layOut(
+  tensors: readonly { readonly name: string; readonly dtype: Dtype; readonly shape: Shape }[],
+): TensorEntry[] {
   const ordered = [...tensors].sort((a, b) => byteSize(b.dtype) - byteSize(a.dtype) || compareText(a.name, b.name));
   let end = 0;
   return ordered.map(({ name, dtype, shape }) => {
@@ -69,7 +82,8 @@ function compareText(a: string, b: string): number {
 /** The length and the JSON, filled up so that the data after it is aligned. Throws INVALID_ARGUMENT for what the format cannot say. */
 export function composeHeader({ entries, metadata }: Header): Uint8Array {
   const members: [string, unknown][] = entries.map(({ name, dtype, shape, begin, end }) => {
-    if (name === metadataKey) throw invalid(`No tensor can have the name ${metadataKey}: the format keeps it for metadata.`, 'tensors');
+    if (name === metadataKey)
+      throw invalid(`No tensor can have the name ${metadataKey}: the format keeps it for metadata.`, 'tensors');
     return [name, { dtype: formatNames[dtype], shape, data_offsets: [begin, end] }];
   });
   if (!isTextRecord(metadata)) throw invalid('Metadata must be an object of strings.', 'metadata');
@@ -90,11 +104,15 @@ function invalid(fault: string, argument: string): OpwrightError {
 
 /** The length of the JSON, from the first bytes of a file of `fileBytes`. Throws FILE_FORMAT. */
 export function parseHeaderLength(start: Uint8Array, fileBytes: number): number {
-  if (fileBytes < lengthBytes) throw formatError(`it has ${fileBytes} bytes, fewer than the ${lengthBytes} of the header's length`);
+  if (fileBytes < lengthBytes)
+    throw formatError(`it has ${fileBytes} bytes, fewer than the ${lengthBytes} of the header's length`);
   const length = new DataView(start.buffer, start.byteOffset, start.byteLength).getBigUint64(0, true);
-  if (length > maximumHeaderBytes) throw formatError(`its header claims ${length} bytes, and at most ${maximumHeaderBytes} are allowed`);
+  if (length > maximumHeaderBytes)
+    throw formatError(`its header claims ${length} bytes, and at most ${maximumHeaderBytes} are allowed`);
   if (Number(length) > fileBytes - lengthBytes) {
-    throw formatError(`its header claims ${length} bytes, and only ${fileBytes - lengthBytes} follow: the file is cut off, or of another kind`);
+    throw formatError(
+      `its header claims ${length} bytes, and only ${fileBytes - lengthBytes} follow: the file is cut off, or of another kind`,
+    );
   }
   return Number(length);
 }
@@ -150,16 +168,21 @@ function checkCoverage(entries: readonly TensorEntry[], dataBytes: number): void
     if (begin > covered) throw entryError(name, `begins at byte ${begin}, and no tensor has the bytes from ${covered} on`);
     covered = end;
   }
-  if (covered > dataBytes) throw formatError(`its tensors take ${covered} bytes, and ${dataBytes} are there: the file is cut off`);
+  if (covered > dataBytes)
+    throw formatError(`its tensors take ${covered} bytes, and ${dataBytes} are there: the file is cut off`);
   if (covered < dataBytes) throw formatError(`its tensors take ${covered} bytes, and ${dataBytes} are there`);
 }
 
 function dtypeError(name: string, formatName: unknown): OpwrightError {
   if (!foreignNames.has(formatName)) return entryError(name, `has the unknown dtype ${formatValue(formatName)}`);
-  return new OpwrightError('NOT_SUPPORTED', `The tensor ${formatValue(name)} has the dtype ${formatName}, which this library has not.`, {
-    op: 'loadSafetensors',
-    remedy: `Convert it to one of ${Object.values(formatNames).join(', ')} first.`,
-  });
+  return new OpwrightError(
+    'NOT_SUPPORTED',
+    `The tensor ${formatValue(name)} has the dtype ${formatName}, which this library has not.`,
+    {
+      op: 'loadSafetensors',
+      remedy: `Convert it to one of ${Object.values(formatNames).join(', ')} first.`,
+    },
+  );
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

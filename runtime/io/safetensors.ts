@@ -112,16 +112,22 @@ function compose(tensors: NamedTensors, options: SaveOptions): AsyncGenerator<Ui
   const header = composeHeader({ entries, metadata: options.metadata ?? {} });
   return (async function* () {
     yield header;
-    for (const { name } of entries) yield await rawBytes(tensors[name]!);
+    for (const { name } of entries) {
+      // The caller had the turns in between.
+      checkTensor(name, tensors[name]);
+      yield await rawBytes(tensors[name]!);
+    }
   })();
 }
 
 function checkTensor(name: string, value: unknown): void {
-  if (value instanceof Tensor) return value.checkUsable('saveSafetensors', name);
-  throw new OpwrightError('INVALID_ARGUMENT', `${formatValue(name)} is ${formatValue(value)}, not a tensor.`, {
-    op: 'saveSafetensors',
-    argument: 'tensors',
-  });
+  if (!(value instanceof Tensor)) {
+    throw new OpwrightError('INVALID_ARGUMENT', `${formatValue(name)} is ${formatValue(value)}, not a tensor.`, {
+      op: 'saveSafetensors',
+      argument: 'tensors',
+    });
+  }
+  value.checkUsable('saveSafetensors', name);
 }
 
 /** A tensor's elements in row-major order, as they are in memory; devices are little-endian, as the format is. */

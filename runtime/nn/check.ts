@@ -7,7 +7,10 @@ import { formatValue, OpwrightError } from '../errors.js';
 export function checkInteger(layer: string, argument: string, value: number, least = 1): void {
   if (Number.isInteger(value) && value >= least) return;
   const code = Number.isInteger(value) ? 'INVALID_ARGUMENT' : 'NOT_AN_INTEGER';
-  throw new OpwrightError(code, `${argument} must be an integer of at least ${least}, not ${formatValue(value)}.`, { op: layer, argument });
+  throw new OpwrightError(code, `${argument} must be an integer of at least ${least}, not ${formatValue(value)}.`, {
+    op: layer,
+    argument,
+  });
 }
 
 /** A number for height and width alike, or one for each. */

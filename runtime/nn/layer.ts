@@ -128,7 +128,8 @@ function namedMembers<T>(layer: Layer, wanted: (member: unknown) => member is T)
 
 function directSublayers(layer: Layer): [string, Layer][] {
   const found: [string, Layer][] = [];
-  for (const [name, member] of walk(layer, '', new Set([layer]), () => false)) if (member instanceof Layer) found.push([name, member]);
+  for (const [name, member] of walk(layer, '', new Set([layer]), () => false))
+    if (member instanceof Layer) found.push([name, member]);
   return found;
 }
 

@@ -26,11 +26,14 @@ export function restoreState(owner: string, targets: Readonly<StateDict>, source
   const faults = [
     ...missing.map((name) => `missing: ${name} ${formatShape(targets[name]!.shape)}`),
     ...unexpected.map((name) => `unexpected: ${name}`),
-    ...shapes.map(({ name, target, source }) => `shape of ${name}: ${formatShape(target.shape)} here, ${formatShape(source.shape)} given`),
+    ...shapes.map(
+      ({ name, target, source }) => `shape of ${name}: ${formatShape(target.shape)} here, ${formatShape(source.shape)} given`,
+    ),
     ...dtypes.map(({ name, target, source }) => `dtype of ${name}: ${target.dtype} here, ${source.dtype} given`),
   ];
   if (faults.length > 0) {
-    const code = missing.length + unexpected.length > 0 ? 'INVALID_ARGUMENT' : shapes.length > 0 ? 'SHAPE_MISMATCH' : 'DTYPE_MISMATCH';
+    const code =
+      missing.length + unexpected.length > 0 ? 'INVALID_ARGUMENT' : shapes.length > 0 ? 'SHAPE_MISMATCH' : 'DTYPE_MISMATCH';
     throw mismatch(owner, code, faults, shapes);
   }
   for (const { target, source } of pairs) assign(target, source);
@@ -44,7 +47,10 @@ class Pair {
     readonly source: Tensor,
   ) {
     if (!(source instanceof Tensor)) {
-      throw new OpwrightError('INVALID_ARGUMENT', `The state's entry ${name} is no tensor.`, { op: 'setStateDict', argument: name });
+      throw new OpwrightError('INVALID_ARGUMENT', `The state's entry ${name} is no tensor.`, {
+        op: 'setStateDict',
+        argument: name,
+      });
     }
     source.checkUsable('setStateDict', name);
   }

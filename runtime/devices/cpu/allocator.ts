@@ -7,8 +7,8 @@
  * cache, goes first.
  */
 import type { DeviceMemory } from '../device.js';
-import { PageRuns, pageBytes } from './page-runs.js';
 import type { Heap } from './heap.js';
+import { PageRuns, pageBytes } from './page-runs.js';
 
 /** What the device needs of an allocator; the guarded one of guarded-allocator.ts is another. */
 export interface Allocator {

@@ -77,7 +77,8 @@ function createMemory(initial: number, maximum: number): WasmMemory {
     } catch (error) {
       if (attempt > initial) continue;
       throw new OpwrightError('OUT_OF_MEMORY', `The system refuses a WebAssembly memory of ${initial} bytes.`, {
-        remedy: 'Raise the limit on virtual memory (ulimit -v), or set OPWRIGHT_MEMORY to a smaller size.',
+        remedy:
+          'Raise the limit on virtual memory (ulimit -v): engines reserve some 10 GiB of addresses for a memory of any size.',
         cause: error,
       });
     }

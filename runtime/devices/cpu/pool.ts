@@ -53,8 +53,11 @@ export class ThreadPool {
 
   /** Runs items 0 <= item < work with the help of those workers that are there; threads are started by the first call. */
   run(kernel: ThreadedKernel, params: number, work: number, grain: number): void {
-    this.deliver(kernel);
-    if (this.threads === 1 || !this.isIdle()) return kernel.run(params, 0, work);
+    if (this.threads > 1) this.deliver(kernel);
+    if (this.threads === 1 || !this.isIdle()) {
+      kernel.run(params, 0, work);
+      return;
+    }
     const chunk = chunkSize(work, grain, this.threads);
     const chunks = Math.ceil(work / chunk);
     this.openJob(kernel.id, params, work, chunk, chunks);

@@ -81,7 +81,10 @@ export class Dropout extends Layer {
     checkOptions('Dropout', options, ['mode']);
     this.mode = options.mode ?? 'upscale_in_train';
     if (p >= 0 && p <= 1) return;
-    throw new OpwrightError('INVALID_ARGUMENT', `p must lie between 0 and 1, not be ${formatValue(p)}.`, { op: 'Dropout', argument: 'p' });
+    throw new OpwrightError('INVALID_ARGUMENT', `p must lie between 0 and 1, not be ${formatValue(p)}.`, {
+      op: 'Dropout',
+      argument: 'p',
+    });
   }
 
   forward(x: Tensor): Tensor {

@@ -75,11 +75,15 @@ function checkChannels(inChannels: number, outChannels: number, groups: number):
   checkInteger('Conv2D', 'outChannels', outChannels);
   checkInteger('Conv2D', 'groups', groups);
   if (inChannels % groups === 0 && outChannels % groups === 0) return;
-  throw new OpwrightError('INVALID_ARGUMENT', `${inChannels} and ${outChannels} channels cannot be split into ${groups} groups.`, {
-    op: 'Conv2D',
-    argument: 'groups',
-    rule: 'inChannels and outChannels are multiples of groups',
-  });
+  throw new OpwrightError(
+    'INVALID_ARGUMENT',
+    `${inChannels} and ${outChannels} channels cannot be split into ${groups} groups.`,
+    {
+      op: 'Conv2D',
+      argument: 'groups',
+      rule: 'inChannels and outChannels are multiples of groups',
+    },
+  );
 }
 
 export interface PoolOptions {

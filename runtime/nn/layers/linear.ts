@@ -34,8 +34,7 @@ export class Linear extends Layer {
 
   /** [..., inFeatures] to [..., outFeatures]. Throws SHAPE_MISMATCH. */
   forward(x: Tensor): Tensor {
-    const product = ops.matmul(x, this.weight);
-    return this.bias === null ? product : ops.add(product, this.bias);
+    return ops.linear(x, this.weight, this.bias === null ? {} : { bias: this.bias });
   }
 
   protected override describe(): string {

@@ -4,7 +4,6 @@
 import type { Shape } from '../../../kernels/op.js';
 import { type FloatingDtype, getDefaultDtype } from '../../dtype.js';
 import { formatShape, OpwrightError } from '../../errors.js';
-import { sizeOf } from '../../layout.js';
 import { checkOptions } from '../../options.js';
 import { ops } from '../../registry.js';
 import type { Tensor } from '../../tensor.js';
@@ -87,9 +86,9 @@ export interface LayerNormOptions extends Omit<ParameterizedOptions, 'weightAttr
 /** Normalizes the last dimensions of each example (Ba, Kiros and Hinton, Layer normalization, 2016). */
 export class LayerNorm extends Layer {
   readonly normalizedShape: Shape;
-  /** [the product of normalizedShape], or null. */
+  /** Of normalizedShape, or null. */
   readonly weight: Parameter | null;
-  /** [the product of normalizedShape], or null. */
+  /** Of normalizedShape, or null. */
   readonly bias: Parameter | null;
   readonly epsilon: number;
 
@@ -101,9 +100,8 @@ export class LayerNorm extends Layer {
     for (const size of this.normalizedShape) checkInteger('LayerNorm', 'normalizedShape', size);
     const { weightAttr, biasAttr, dtype, epsilon = 1e-5 } = options;
     this.epsilon = epsilon;
-    const size = sizeOf(this.normalizedShape);
-    this.weight = weightAttr === false ? null : createParameter([size], new Constant(1), weightAttr, dtype);
-    this.bias = biasAttr === false ? null : createParameter([size], new Constant(0), biasAttr, dtype);
+    this.weight = weightAttr === false ? null : createParameter(this.normalizedShape, new Constant(1), weightAttr, dtype);
+    this.bias = biasAttr === false ? null : createParameter(this.normalizedShape, new Constant(0), biasAttr, dtype);
   }
 
   /** [..., ...normalizedShape], the same shape back. Throws SHAPE_MISMATCH. */

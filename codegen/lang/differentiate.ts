@@ -1,0 +1,594 @@
+/**
+ * Gradients of ops: those that the spec states, made complete (summed back over broadcast axes), and derived ones for the rest, by
+ * reverse mode over the definition's terms. A derived gradient is a program of the same language as a stated one. It is made from
+ * the gradients of the ops that the definition calls, so every rule stands in the spec and none here.
+ */
+import { type Diagnostic, diagnosticAt } from '../spec/diagnostic.js';
+import type { Input, Op } from '../spec/model.js';
+import type { Span } from '../spec/source.js';
+import type { SavedValue } from '../../kernels/op.js';
+import type { CheckedModel, CheckedOp } from './check.js';
+import { savedValues } from './saved.js';
+import { scheduleProgram } from './schedule.js';
+import { MissingOp, TermGraph } from './term-graph.js';
+import {
+  type ApplyTerm,
+  type ArrowTerm,
+  type Binding,
+  bindingsOf,
+  childTerms,
+  freeParameters,
+  returnedOutputs,
+  type Term,
+  type TermProgram,
+} from './terms.js';
+import { BOOLEAN, isFloatingDtype, listOf, NUMBER, optionsOf, tensor, tensorIn, type Type, UNKNOWN_DTYPE } from './types.js';
+
+export interface OpGradient {
+  /** The input whose gradient this is. */
+  readonly input: string;
+  readonly program: TermProgram;
+  readonly saved: readonly SavedValue[];
+  readonly derived: boolean;
+}
+
+interface OpGradients {
+  readonly gradients: readonly OpGradient[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const cache = new WeakMap<CheckedModel, Map<string, OpGradients>>();
+
+/** The gradients of an op, one for each differentiable input. */
+export function gradientsOf(model: CheckedModel, checked: CheckedOp): readonly OpGradient[] {
+  return opGradients(model, checked).gradients;
+}
+
+/** What keeps gradients from being derived, for all ops of a spec. */
+export function derivationDiagnostics(model: CheckedModel): readonly Diagnostic[] {
+  return [...model.ops.values()].flatMap((checked) => opGradients(model, checked).diagnostics);
+}
+
+/** Whether an input may have a gradient: it can be floating, and the spec does not say `none`. */
+export function isDifferentiable(checked: CheckedOp, input: Input): boolean {
+  const isNone = checked.gradients.has(input.name) && checked.gradients.get(input.name) === undefined;
+  return !isNone && mayBeFloating(checked, input) && checked.op.outputs.some((output) => outputMayBeFloating(checked, output.name));
+}
+
+function mayBeFloating(checked: CheckedOp, input: Input): boolean {
+  return typeMayBeFloating(checked.bindings.inputs.get(input.name)?.type);
+}
+
+function outputMayBeFloating(checked: CheckedOp, name: string): boolean {
+  return typeMayBeFloating(checked.bindings.outputs.get(name)?.type);
+}
+
+function typeMayBeFloating(type: Type | undefined): boolean {
+  const dtype = type && optionsOf(type).map(tensorIn).find((option) => option !== undefined)?.dtype;
+  if (dtype === undefined) return false;
+  if (dtype.kind === 'concrete') return isFloatingDtype(dtype.dtype);
+  return dtype.kind !== 'variable' || dtype.dtypes.length === 0 || dtype.dtypes.some(isFloatingDtype);
+}
+
+function opGradients(model: CheckedModel, checked: CheckedOp): OpGradients {
+  const known = cache.get(model) ?? new Map<string, OpGradients>();
+  cache.set(model, known);
+  const { op } = checked;
+  const existing = known.get(op.name);
+  if (existing !== undefined) return existing;
+  // An op that is reached again while its own gradients are derived has none to give: definitions may not be circular.
+  known.set(op.name, { gradients: [], diagnostics: [diagnosticAt('RECURSION', `${op.name} is defined by itself`, op.span)] });
+  const gradients = deriveAll(model, checked);
+  known.set(op.name, gradients);
+  return gradients;
+}
+
+function deriveAll(model: CheckedModel, checked: CheckedOp): OpGradients {
+  const diagnostics: Diagnostic[] = [];
+  const gradients: OpGradient[] = [];
+  const derived = new Derivation(model, checked, diagnostics);
+  for (const input of checked.op.inputs) {
+    if (!isDifferentiable(checked, input)) continue;
+    const stated = checked.gradients.get(input.name);
+    const program = stated === undefined ? derived.gradientOf(input) : summedBack(model, checked, input, stated);
+    if (program === undefined) continue;
+    gradients.push({ input: input.name, program, saved: savedValues(checked, program), derived: stated === undefined });
+  }
+  return { gradients, diagnostics };
+}
+
+/** A stated gradient, in the input's shape: outputs may be larger where inputs are broadcast. */
+function summedBack(model: CheckedModel, checked: CheckedOp, input: Input, program: TermProgram): TermProgram {
+  const [result] = program.results;
+  const binding = checked.bindings.inputs.get(input.name);
+  const sumTo = model.model.ops.get('sumTo');
+  if (!broadcasts(checked.op) || input.list || result === undefined || binding === undefined || sumTo === undefined) return program;
+  const { span } = result;
+  const x: Term = { kind: 'reference', binding, span, type: tensor(UNKNOWN_DTYPE) };
+  const shape: Term = { kind: 'property', object: x, name: 'shape', span, type: listOf(NUMBER) };
+  const [from, to] = sumToParameters(sumTo);
+  const summed: Term = { kind: 'apply', op: sumTo, inputs: new Map([[from, result]]), attrs: new Map([[to, shape]]), span, type: result.type };
+  return { lines: program.lines, results: [summed] };
+}
+
+/** `sumTo(x, shape)`: the sum over the axes along which `shape` was broadcast to x's. */
+function sumToParameters(sumTo: Op): readonly [input: string, attr: string] {
+  return [sumTo.inputs[0]?.name ?? 'x', sumTo.attrs[0]?.name ?? 'shape'];
+}
+
+/** Whether an output can be larger than an input along an axis where that has size 1. */
+function broadcasts(op: Op): boolean {
+  if (op.inputs.length < 2) return false;
+  return op.body.kind === 'map' || op.outputs.some(({ shape }) => shape.kind === 'call' && shape.callee === 'broadcast');
+}
+
+// ---- Derivation -------------------------------------------------------------------------------------------------------------
+
+/** A condition that must come out so for a term to be evaluated. */
+interface Guard {
+  readonly condition: Term;
+  readonly truth: boolean;
+}
+
+/** Part of the gradient of a term, there where its guards hold. */
+interface Contribution {
+  readonly guards: readonly Guard[];
+  readonly gradient: Term;
+}
+
+/** Gradients of some outputs of one call, by name. */
+interface CallContribution {
+  readonly guards: readonly Guard[];
+  readonly gradients: ReadonlyMap<string, Term>;
+}
+
+class Underivable extends Error {
+  readonly span: Span;
+
+  constructor(message: string, span: Span) {
+    super(message);
+    this.span = span;
+  }
+}
+
+/** The derived gradients of one op. */
+class Derivation {
+  readonly #model: CheckedModel;
+  readonly #checked: CheckedOp;
+  readonly #diagnostics: Diagnostic[];
+
+  constructor(model: CheckedModel, checked: CheckedOp, diagnostics: Diagnostic[]) {
+    this.#model = model;
+    this.#checked = checked;
+    this.#diagnostics = diagnostics;
+  }
+
+  /** The program of an input's gradient; undefined where there is none, which is reported if it ought to be. */
+  gradientOf(input: Input): TermProgram | undefined {
+    const { define, op } = this.#checked;
+    if (define === undefined) {
+      if (op.body.kind !== 'define') this.#report(`a kernel's gradient cannot be derived: ${input.name} needs one`, op.span);
+      return undefined;
+    }
+    const binding = this.#checked.bindings.inputs.get(input.name);
+    if (binding === undefined) return undefined;
+    try {
+      return this.#derive(define, binding);
+    } catch (error) {
+      if (error instanceof Underivable) this.#report(error.message, error.span);
+      else if (error instanceof MissingOp) this.#report(error.message, op.span);
+      else throw error;
+      return undefined;
+    }
+  }
+
+  #report(message: string, span: Span): void {
+    const hint = 'state the gradient under grad, or say none';
+    this.#diagnostics.push(diagnosticAt('UNDERIVABLE', `${this.#checked.op.name}: ${message}`, span, hint));
+  }
+
+  #derive(define: TermProgram, input: Binding): TermProgram {
+    const { op, bindings } = this.#checked;
+    const graph = new TermGraph(this.#model);
+    const { span } = op;
+    // A gradient is asked for only where its input was given.
+    const presence = new Map([[input, graph.literal(true, span)]]);
+    const given = new Map([[input, graph.reference(input, span, withoutNull(input.type))]]);
+    const results = graph.adopt(define, { values: given, presence });
+    this.#declareShapes(graph);
+    const reverse = new ReverseMode(this.#model, graph, (term) => bindingOf(term) === input);
+    op.outputs.forEach((output, index) => {
+      const gradient = bindings.gradients.get(output.name);
+      const result = results[index];
+      if (gradient === undefined || result === undefined || output.hidden || !outputMayBeFloating(this.#checked, output.name)) return;
+      reverse.add(result, { guards: [], gradient: graph.reference(gradient, span) });
+    });
+    const collected = reverse.run(results).filter(({ leaf }) => bindingOf(leaf) === input);
+    const x = graph.reference(input, span, withoutNull(input.type));
+    const total = reverse.total(collected.flatMap(({ contributions }) => contributions), x) ?? reverse.zeros(x);
+    return scheduleProgram(graph, [this.#withOutputs(graph, results, total)]);
+  }
+
+  #declareShapes(graph: TermGraph): void {
+    const { op, bindings, outputs, lets } = this.#checked;
+    op.outputs.forEach((output, index) => {
+      const rule = outputs[index];
+      if (rule === undefined || output.list || output.dataSized) return;
+      const [shape] = graph.adopt({ lines: lets, results: [rule.shape] }, { values: new Map(), presence: new Map() });
+      for (const binding of [bindings.outputs.get(output.name), bindings.gradients.get(output.name)]) {
+        if (binding !== undefined && shape !== undefined) graph.declareShape(binding, shape);
+      }
+    });
+  }
+
+  /** Results of the definition are there already: they are not computed again. */
+  #withOutputs(graph: TermGraph, results: readonly Term[], total: Term): Term {
+    const { op, bindings } = this.#checked;
+    const outputs = new Map<Term, Term>();
+    op.outputs.forEach((output, index) => {
+      const [result, binding] = [results[index], bindings.outputs.get(output.name)];
+      if (result === undefined || binding === undefined || result.kind === 'reference' || result.kind === 'literal') return;
+      outputs.set(result, graph.reference(binding, op.span));
+    });
+    const memo = new Map<Term, Term>();
+    const replace = (term: Term): Term => {
+      const known = outputs.get(term) ?? memo.get(term);
+      if (known !== undefined) return known;
+      const replaced = graph.rebuild(term, replace);
+      const name = graph.names.get(term);
+      if (name !== undefined && !graph.names.has(replaced)) graph.names.set(replaced, name);
+      memo.set(term, replaced);
+      return replaced;
+    };
+    return replace(total);
+  }
+}
+
+function withoutNull(type: Type): Type {
+  return optionsOf(type).find((option) => option.kind !== 'null') ?? type;
+}
+
+function bindingOf(term: Term): Binding | undefined {
+  return term.kind === 'reference' ? term.binding : undefined;
+}
+
+interface Collected {
+  readonly leaf: Term;
+  readonly contributions: readonly Contribution[];
+}
+
+/** Reverse mode over a graph of terms, from the terms that were given a gradient to the leaves. */
+class ReverseMode {
+  readonly #model: CheckedModel;
+  readonly #graph: TermGraph;
+  readonly #isLeaf: (term: Term) => boolean;
+  readonly #contributions = new Map<Term, Contribution[]>();
+  /** Gradients of calls, by output. */
+  readonly #outputs = new Map<ApplyTerm, Map<string, readonly Contribution[]>>();
+  readonly #active = new Map<Term, boolean>();
+
+  constructor(model: CheckedModel, graph: TermGraph, isLeaf: (term: Term) => boolean) {
+    this.#model = model;
+    this.#graph = graph;
+    this.#isLeaf = isLeaf;
+  }
+
+  add(term: Term, contribution: Contribution): void {
+    if (!this.#isActive(term) || isZero(contribution.gradient)) return;
+    const list = this.#contributions.get(term) ?? [];
+    this.#contributions.set(term, list);
+    list.push(contribution);
+  }
+
+  /** Hands gradients on from results to arguments; gives what arrives at the leaves. */
+  run(results: readonly Term[]): readonly Collected[] {
+    const order = this.#order(results);
+    const leaves: Collected[] = [];
+    for (const term of order.toReversed()) {
+      const contributions = this.#contributions.get(term);
+      if (this.#isLeaf(term)) {
+        if (contributions !== undefined) leaves.push({ leaf: term, contributions });
+        continue;
+      }
+      for (const contribution of this.#merged(term, contributions ?? [])) this.#propagate(term, contribution);
+      if (term.kind === 'apply') for (const contribution of this.#callContributions(term)) this.#propagateCall(term, contribution);
+    }
+    return leaves;
+  }
+
+  /** Terms in an order in which arguments come before what is made of them. */
+  #order(results: readonly Term[]): readonly Term[] {
+    const order = new Set<Term>();
+    const visit = (term: Term): void => {
+      if (order.has(term) || !this.#isActive(term)) return;
+      if (!this.#isLeaf(term)) for (const child of childTerms(term)) visit(child);
+      order.add(term);
+    };
+    results.forEach(visit);
+    return [...order];
+  }
+
+  /** Whether a gradient can reach a leaf through the term. */
+  #isActive(term: Term): boolean {
+    const known = this.#active.get(term);
+    if (known !== undefined) return known;
+    const active = this.#isLeaf(term) || activeChildren(term).some((child) => this.#isActive(child));
+    this.#active.set(term, active);
+    return active;
+  }
+
+  #addToCall(call: ApplyTerm, output: string, contribution: Contribution): void {
+    const outputs = this.#outputs.get(call) ?? new Map<string, readonly Contribution[]>();
+    this.#outputs.set(call, outputs);
+    outputs.set(output, [...(outputs.get(output) ?? []), contribution]);
+  }
+
+  // ---- Sums of contributions
+
+  /** One contribution for each set of guards; all in one where one of them holds everywhere. */
+  #merged(term: Term, contributions: readonly Contribution[]): readonly Contribution[] {
+    const sums = this.#sumsByGuards(contributions);
+    if (sums.length <= 1 || !sums.some(({ guards }) => guards.length === 0)) return sums;
+    return [{ guards: [], gradient: this.total(sums, term) ?? this.zeros(term) }];
+  }
+
+  #sumsByGuards(contributions: readonly Contribution[]): readonly Contribution[] {
+    const groups = new Map<string, Contribution>();
+    for (const contribution of contributions) {
+      const key = this.#guardKey(contribution.guards);
+      const earlier = groups.get(key);
+      groups.set(key, earlier === undefined ? contribution : { ...earlier, gradient: this.#sum(earlier.gradient, contribution.gradient) });
+    }
+    return [...groups.values()];
+  }
+
+  #guardKey(guards: readonly Guard[]): string {
+    const keys = guards.map(({ condition, truth }) => `${truth ? '' : '!'}${this.#graph.id(condition)}`);
+    return keys.sort().join();
+  }
+
+  #sum(left: Term, right: Term): Term {
+    if (left.type.kind !== 'list' && right.type.kind !== 'list') return this.#graph.callInOrder('add', [left, right], left.span);
+    const [items, others] = [literalItems(left), literalItems(right)];
+    if (items === undefined || others === undefined) return this.#sumOfLists(left, right);
+    return this.#graph.list(items.map((item, index) => this.#sum(item, others[index] ?? item)), left.span);
+  }
+
+  #sumOfLists(left: Term, right: Term): Term {
+    return this.#each(left, (item, place) => {
+      const other = this.#graph.element(right, place, tensor(UNKNOWN_DTYPE), left.span);
+      return this.#graph.callInOrder('add', [item, other], left.span);
+    });
+  }
+
+  /** The sum of all contributions as one term, valid whatever the guards; undefined where there are none. */
+  total(contributions: readonly Contribution[], like: Term): Term | undefined {
+    const [everywhere, ...guarded] = partition(this.#sumsByGuards(contributions));
+    const base = everywhere?.gradient;
+    const [first] = guarded;
+    const guard = first?.guards[0];
+    if (guard === undefined) return base;
+    const within = (truth: boolean): Contribution[] =>
+      guarded.filter(({ guards }) => holds(guards, guard.condition) !== !truth).map((one) => without(one, guard.condition));
+    const branch = (truth: boolean): Term => {
+      const rest = within(truth);
+      const all = base === undefined ? rest : [{ guards: [], gradient: base }, ...rest];
+      return this.total(all, like) ?? this.zeros(like);
+    };
+    return this.#graph.conditional(guard.condition, branch(true), branch(false), like.type, like.span);
+  }
+
+  /** Zeros of a term's shape and dtype. */
+  zeros(like: Term): Term {
+    const { span } = like;
+    if (like.type.kind === 'list') return this.#each(like, (item) => this.zeros(item));
+    const shape = this.#graph.property(like, 'shape', listOf(NUMBER), span);
+    const dtype = this.#graph.property(like, 'dtype', { kind: 'dtype', term: UNKNOWN_DTYPE }, span);
+    return this.#graph.call('zeros', {}, { shape, dtype }, span);
+  }
+
+  #each(list: Term, of: (item: Term, place: Term) => Term): Term {
+    const { span } = list;
+    const type: Type = list.type.kind === 'list' ? list.type.of : tensor(UNKNOWN_DTYPE);
+    const item: Binding = { name: 'item', type, origin: 'parameter' };
+    const place: Binding = { name: 'place', type: NUMBER, origin: 'parameter' };
+    const body = of(this.#graph.reference(item, span), this.#graph.reference(place, span));
+    return this.#eachArrow(list, [item, place], body);
+  }
+
+  #eachArrow(list: Term, parameters: readonly Binding[], body: Term): Term {
+    const { span } = list;
+    const used = freeParameters(body);
+    const [, place] = parameters;
+    const kept = place !== undefined && used.has(place) ? parameters : parameters.slice(0, 1);
+    const type: Type = { kind: 'function', parameters: kept.map((parameter) => parameter.type), result: body.type };
+    const arrow = this.#graph.intern({ kind: 'arrow', parameters: kept, body, span, type });
+    return this.#graph.host('each', [list, arrow], listOf(body.type), span);
+  }
+
+  // ---- Rules for each kind of term
+
+  #propagate(term: Term, contribution: Contribution): void {
+    const { guards, gradient } = contribution;
+    switch (term.kind) {
+      case 'conditional':
+        this.add(term.then, { guards: guarded(guards, term.condition, true), gradient });
+        this.add(term.otherwise, { guards: guarded(guards, term.condition, false), gradient });
+        return;
+      case 'apply':
+        this.#addToCall(term, returnedOutputs(term.op)[0]?.name ?? '', contribution);
+        return;
+      case 'output':
+        if (term.of.kind !== 'apply') throw new Underivable('this output cannot be traced to its call', term.span);
+        this.#addToCall(term.of, term.name, contribution);
+        return;
+      case 'list':
+        term.items.forEach(({ value, spread }, index) => {
+          if (spread) throw new Underivable('the gradient of a spread list cannot be derived', term.span);
+          const item = this.#graph.element(gradient, this.#graph.literal(index, term.span), tensor(UNKNOWN_DTYPE), term.span);
+          this.add(value, { guards, gradient: item });
+        });
+        return;
+      case 'element': {
+        const isThis = (place: Term): Term => this.#graph.binary('==', place, term.index, BOOLEAN, term.span);
+        const list = this.#each(term.object, (item, place) =>
+          this.#graph.conditional(isThis(place), gradient, this.zeros(item), item.type, term.span),
+        );
+        this.add(term.object, { guards, gradient: list });
+        return;
+      }
+      case 'host':
+        this.#propagateEach(term, contribution);
+        return;
+      default:
+        throw new Underivable('this cannot be differentiated', term.span);
+    }
+  }
+
+  /** Hands the gradients of a call's outputs on to its arguments. */
+  #propagateCall(call: ApplyTerm, { guards, gradients }: CallContribution): void {
+    const callee = this.#model.ops.get(call.op.name);
+    if (callee === undefined) throw new MissingOp(call.op.name);
+    const rules = gradientsOf(this.#model, callee);
+    for (const [name, argument] of call.inputs) {
+      if (!this.#isActive(argument)) continue;
+      const rule = rules.find((one) => one.input === name);
+      const input = callee.op.inputs.find((one) => one.name === name);
+      if (rule !== undefined) {
+        const part = this.#calleeGradient(callee, rule.program, call, gradients);
+        this.add(argument, { guards, gradient: this.#simplified(part) });
+      } else if (input !== undefined && isDifferentiable(callee, input)) {
+        throw new Underivable(`${call.op.name} has no gradient for ${name}`, call.span);
+      }
+    }
+  }
+
+  /** The callee's gradient program, in terms of this call's arguments and results. */
+  #calleeGradient(callee: CheckedOp, program: TermProgram, call: ApplyTerm, gradients: ReadonlyMap<string, Term>): Term {
+    const { values, presence } = this.#graph.argumentsOf(callee, call);
+    const all = new Map(values);
+    const returned = returnedOutputs(callee.op);
+    const needed = bindingsOf(...program.results, ...program.lines.map((line) => line.value));
+    const incoming = [...callee.bindings.gradients].filter(([, binding]) => needed.has(binding));
+    if (!incoming.some(([name]) => gradients.has(name))) return this.#graph.literal(0, call.span);
+    for (const [name, binding] of callee.bindings.outputs) {
+      const isOnly = returned.length === 1 && returned[0]?.name === name;
+      all.set(binding, isOnly ? call : this.#graph.output(call, callee.op, name, binding.type, call.span));
+    }
+    for (const [name, binding] of incoming) {
+      const output = callee.bindings.outputs.get(name);
+      const value = output && all.get(output);
+      if (value !== undefined) all.set(binding, gradients.get(name) ?? this.zeros(value));
+    }
+    const [adopted] = this.#graph.adopt(program, { values: all, presence });
+    if (adopted === undefined) throw new TypeError(`the gradient of ${callee.op.name} has no result`);
+    return adopted;
+  }
+
+  /** Gradients of a call's outputs, put together where the same guards hold. */
+  #callContributions(call: ApplyTerm): readonly CallContribution[] {
+    const groups = new Map<string, { guards: readonly Guard[]; gradients: Map<string, Term> }>();
+    for (const [name, contributions] of this.#outputs.get(call) ?? []) {
+      for (const { guards, gradient } of this.#sumsByGuards(contributions)) {
+        const key = this.#guardKey(guards);
+        const group = groups.get(key) ?? { guards, gradients: new Map<string, Term>() };
+        groups.set(key, group);
+        group.gradients.set(name, gradient);
+      }
+    }
+    return [...groups.values()];
+  }
+
+  /** Nothing is summed where shapes are known to be the same. */
+  #simplified(term: Term): Term {
+    if (term.kind !== 'apply' || term.op.name !== 'sumTo') return term;
+    const [[, inner] = [], [, shape] = []] = [[...term.inputs][0], [...term.attrs][0]];
+    if (inner === undefined || shape === undefined) return term;
+    if (isZero(inner)) return inner;
+    return this.#graph.property(inner, 'shape', listOf(NUMBER), term.span) === shape ? inner : term;
+  }
+
+  /** `each(list, (item, place) => body)` with a tensor for each entry. */
+  #propagateEach(term: Extract<Term, { readonly kind: 'host' }>, { guards, gradient }: Contribution): void {
+    const [list, arrow] = term.arguments;
+    if (term.name !== 'each' || list === undefined || arrow?.kind !== 'arrow') {
+      throw new Underivable(`gradients do not pass through ${term.name} of a list of tensors`, term.span);
+    }
+    const place = arrow.parameters[1] ?? { name: 'place', type: NUMBER, origin: 'parameter' };
+    const [item] = arrow.parameters;
+    if (item === undefined) throw new Underivable('the function must name its entry', arrow.span);
+    const entry = this.#graph.element(gradient, this.#graph.reference(place, term.span), tensor(UNKNOWN_DTYPE), term.span);
+    for (const { leaf, contributions } of this.#insideArrow(arrow, entry)) {
+      const inner = this.total(contributions, leaf);
+      if (inner === undefined) continue;
+      const parts = this.#eachArrow(list, [item, place], inner);
+      const isEntry = leaf.kind === 'reference' && leaf.binding === item;
+      if (isEntry) this.add(list, { guards, gradient: parts });
+      else this.add(leaf, { guards, gradient: this.#graph.callInOrder('addN', [parts], term.span) });
+    }
+  }
+
+  /** The gradients that an arrow's body hands to its entry and to active terms from outside, for the gradient of one entry. */
+  #insideArrow(arrow: ArrowTerm, entry: Term): readonly Collected[] {
+    const own = new Set(arrow.parameters);
+    const isOutside = (term: Term): boolean => [...freeParameters(term)].every((binding) => !own.has(binding));
+    const isLeaf = (term: Term): boolean =>
+      (term.kind === 'reference' && own.has(term.binding)) || (isOutside(term) && this.#isActive(term));
+    const inside = new ReverseMode(this.#model, this.#graph, isLeaf);
+    inside.add(arrow.body, { guards: [], gradient: entry });
+    return inside.run([arrow.body]);
+  }
+}
+
+/** The children through which a gradient can pass: conditions, attributes and properties are host values. */
+function activeChildren(term: Term): readonly Term[] {
+  switch (term.kind) {
+    case 'conditional':
+      return [term.then, term.otherwise];
+    case 'apply':
+      return [...term.inputs.values()];
+    case 'output':
+      return [term.of];
+    case 'list':
+      return term.items.map((item) => item.value);
+    case 'element':
+      return [term.object];
+    case 'host':
+      return holdsTensors(term.type) ? term.arguments : [];
+    case 'arrow':
+      return [term.body];
+    default:
+      return [];
+  }
+}
+
+function holdsTensors(type: Type): boolean {
+  return tensorIn(type) !== undefined;
+}
+
+function isZero(term: Term): boolean {
+  return term.kind === 'literal' && term.value === 0;
+}
+
+function literalItems(term: Term): readonly Term[] | undefined {
+  return term.kind === 'list' && term.items.every((item) => !item.spread) ? term.items.map((item) => item.value) : undefined;
+}
+
+function guarded(guards: readonly Guard[], condition: Term, truth: boolean): readonly Guard[] {
+  return guards.some((guard) => guard.condition === condition) ? guards : [...guards, { condition, truth }];
+}
+
+/** Whether the guards say that a condition is true, or false. */
+function holds(guards: readonly Guard[], condition: Term): boolean | undefined {
+  return guards.find((guard) => guard.condition === condition)?.truth;
+}
+
+function without({ guards, gradient }: Contribution, condition: Term): Contribution {
+  return { guards: guards.filter((guard) => guard.condition !== condition), gradient };
+}
+
+/** The contribution that holds everywhere first, if there is one. */
+function partition(contributions: readonly Contribution[]): readonly [Contribution | undefined, ...Contribution[]] {
+  const everywhere = contributions.find(({ guards }) => guards.length === 0);
+  return [everywhere, ...contributions.filter((one) => one !== everywhere)];
+}

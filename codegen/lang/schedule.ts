@@ -1,0 +1,178 @@
+/**
+ * A graph of terms as a program: what is used more than once becomes a line, the rest stands where it is used. A line whose value is
+ * only ever needed under a condition says so itself (`c ? value : 0`), for without it the value may not be computable: an input may be
+ * absent.
+ */
+import type { TermGraph } from './term-graph.js';
+import { type Binding, bindingsOf, childTerms, freeParameters, type Line, sizeOf, type Term, type TermProgram } from './terms.js';
+import { joinTypes, NUMBER, tensorIn } from './types.js';
+
+/** Conditions on the way to a use: the condition's id, negative where it must be false. */
+type Path = readonly number[];
+
+/** Host values smaller than this are written out each time. */
+const longestRepeated = 4;
+
+export function scheduleProgram(graph: TermGraph, results: readonly Term[]): TermProgram {
+  return new Scheduler(graph, results).program();
+}
+
+class Scheduler {
+  readonly #graph: TermGraph;
+  readonly #results: readonly Term[];
+  readonly #uses = new Map<Term, number>();
+  readonly #paths = new Map<Term, Path[]>();
+  readonly #conditions = new Map<number, Term>();
+  readonly #lines = new Map<Term, Binding>();
+  readonly #order: Line[] = [];
+  readonly #taken: Set<string>;
+
+  constructor(graph: TermGraph, results: readonly Term[]) {
+    this.#graph = graph;
+    this.#results = results;
+    this.#taken = new Set([...bindingsOf(...results)].map((binding) => binding.name));
+  }
+
+  program(): TermProgram {
+    for (const result of this.#results) this.#count(result);
+    for (const result of this.#results) this.#walk(result, []);
+    const results = this.#results.map((result) => this.#place(result, new Map()));
+    return { lines: this.#order, results };
+  }
+
+  #count(term: Term): void {
+    const uses = this.#uses.get(term) ?? 0;
+    this.#uses.set(term, uses + 1);
+    if (uses === 0) for (const child of childTerms(term)) this.#count(child);
+  }
+
+  /** Notes under which conditions each term is evaluated. */
+  #walk(term: Term, path: Path): void {
+    const known = this.#paths.get(term) ?? [];
+    if (known.some((other) => covers(other, path))) return;
+    this.#paths.set(term, simplified([...known, path]));
+    if (term.kind !== 'conditional') {
+      for (const child of childTerms(term)) this.#walk(child, path);
+      return;
+    }
+    this.#walk(term.condition, path);
+    // The id 0 has no negative; ids are shifted by one.
+    const id = this.#graph.id(term.condition) + 1;
+    this.#conditions.set(id, term.condition);
+    const decided = path.find((one) => Math.abs(one) === id);
+    const branch = (sign: 1 | -1): Path => (decided !== undefined || freeParameters(term.condition).size > 0 ? path : [...path, sign * id]);
+    if (decided !== -id) this.#walk(term.then, branch(1));
+    if (decided !== id) this.#walk(term.otherwise, branch(-1));
+  }
+
+  /** The term with lines in the place of what they stand for. */
+  #place(term: Term, inArrow: Map<Term, Term>): Term {
+    const line = this.#lines.get(term);
+    if (line !== undefined) return this.#graph.reference(line, term.span, term.type);
+    const [path, ...others] = this.#paths.get(term) ?? [];
+    if (path === undefined || others.length > 0 || !this.#deservesLine(term)) return this.#inside(term, inArrow);
+    return this.#addLine(term, path);
+  }
+
+  #inside(term: Term, inArrow: Map<Term, Term>): Term {
+    const known = inArrow.get(term);
+    if (known !== undefined) return known;
+    const placed = withChildren(term, (child) => this.#place(child, inArrow));
+    inArrow.set(term, placed);
+    return placed;
+  }
+
+  #addLine(term: Term, path: Path): Term {
+    const value = this.#inside(term, new Map());
+    const guarded = path.reduceRight((inner, id) => this.#guarded(inner, id), value);
+    const binding: Binding = { name: this.#name(term), type: guarded.type, origin: 'line' };
+    this.#lines.set(term, binding);
+    this.#order.push({ binding, value: guarded });
+    return { kind: 'reference', binding, span: term.span, type: term.type };
+  }
+
+  #guarded(value: Term, id: number): Term {
+    const condition = this.#conditions.get(Math.abs(id));
+    if (condition === undefined) throw new TypeError('the condition is unknown');
+    const { span } = value;
+    const nothing: Term = { kind: 'literal', value: 0, span, type: NUMBER };
+    const placed = this.#place(condition, new Map());
+    const [then, otherwise] = id > 0 ? [value, nothing] : [nothing, value];
+    return { kind: 'conditional', condition: placed, then, otherwise, span, type: joinTypes(value.type, NUMBER) };
+  }
+
+  #deservesLine(term: Term): boolean {
+    if ((this.#uses.get(term) ?? 0) < 2 || freeParameters(term).size > 0) return false;
+    switch (term.kind) {
+      case 'apply':
+        return true;
+      case 'conditional':
+      case 'host':
+      case 'rule':
+      case 'list':
+      case 'binary':
+        return sizeOf(term) > longestRepeated;
+      default:
+        return false;
+    }
+  }
+
+  /** What the spec's author called it, or else after the op; a number makes it unique. */
+  #name(term: Term): string {
+    const base = this.#graph.names.get(term) ?? (tensorIn(term.type) === undefined ? 'value' : 'part');
+    let name = base;
+    for (let count = 2; this.#taken.has(name); count++) name = `${base}${count}`;
+    this.#taken.add(name);
+    return name;
+  }
+}
+
+/** Whether what is evaluated on one path is so whenever it is on the other. */
+function covers(path: Path, other: Path): boolean {
+  return path.every((id) => other.includes(id));
+}
+
+/** The least set of paths: those that another covers are dropped, two that differ in one condition's outcome are one without it. */
+function simplified(paths: readonly Path[]): Path[] {
+  for (const path of paths) {
+    for (const id of path) {
+      const rest = path.filter((one) => one !== id);
+      const twin = paths.find((other) => other.length === path.length && covers([...rest, -id], other));
+      if (twin !== undefined) return simplified([...paths.filter((other) => other !== path && other !== twin), rest]);
+    }
+  }
+  return paths.filter((path, index) => !paths.some((other, place) => place !== index && covers(other, path)));
+}
+
+/** The same term over other children. */
+function withChildren(term: Term, child: (term: Term) => Term): Term {
+  switch (term.kind) {
+    case 'literal':
+    case 'reference':
+    case 'present':
+      return term;
+    case 'list':
+      return { ...term, items: term.items.map((item) => ({ value: child(item.value), spread: item.spread })) };
+    case 'property':
+      return { ...term, object: child(term.object) };
+    case 'element':
+      return { ...term, object: child(term.object), index: child(term.index) };
+    case 'unary':
+      return { ...term, operand: child(term.operand) };
+    case 'binary':
+      return { ...term, left: child(term.left), right: child(term.right) };
+    case 'conditional':
+      return { ...term, condition: child(term.condition), then: child(term.then), otherwise: child(term.otherwise) };
+    case 'arrow':
+      return { ...term, body: child(term.body) };
+    case 'host':
+    case 'rule':
+      return { ...term, arguments: term.arguments.map(child) };
+    case 'output':
+      return { ...term, of: child(term.of) };
+    case 'apply': {
+      const over = (terms: ReadonlyMap<string, Term>) => new Map([...terms].map(([name, value]) => [name, child(value)]));
+      return { ...term, inputs: over(term.inputs), attrs: over(term.attrs) };
+    }
+  }
+}
