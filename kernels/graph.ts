@@ -6,7 +6,19 @@
  * here, and nothing is fused: that is the partition's work.
  */
 import { type ArgumentValue, prepareCall } from './call.js';
-import type { Algebra, AlgebraOf, Arguments, Attrs, Dtype, MapOp, OpDefinition, ReduceKind, Shape, TensorMeta, Value } from './op.js';
+import type {
+  Algebra,
+  AlgebraOf,
+  Arguments,
+  Attrs,
+  Dtype,
+  MapOp,
+  OpDefinition,
+  ReduceKind,
+  Shape,
+  TensorMeta,
+  Value,
+} from './op.js';
 
 /** Where the number of a scalar node comes from at launch. */
 export type ScalarSource =

@@ -482,3 +482,12 @@ function isGroup(part: PatternPart): part is string {
 function show(list: Numbers): string {
   return `[${list.join(', ')}]`;
 }
+
+/** Computes a value when it is first asked for. Generated code uses it for values that only some calls need. */
+export function lazy<T>(compute: () => T): () => T {
+  let value: { readonly is: T } | undefined;
+  return () => {
+    value ??= { is: compute() };
+    return value.is;
+  };
+}

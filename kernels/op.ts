@@ -72,9 +72,12 @@ export interface Algebra<V extends Value> {
   apply(op: OpDefinition, inputs: Arguments<V | number>, attrs: Attrs): readonly V[];
 }
 
-export type OpFunction = <V extends Value>(g: AlgebraOf<V>, inputs: Arguments<V>, attrs: Attrs) => readonly V[];
-/** An algebra with one method for each op of the loaded libraries; the methods' types are generated. */
-export type AlgebraOf<V extends Value> = Algebra<V> & { readonly [op: string]: unknown };
+/** Attributes as definitions and gradients receive them: a scalar attribute is a value of the algebra. */
+export type OperandAttrs<V> = Readonly<Record<string, AttrValue | V>>;
+/** An algebra with one method for each op of the loaded libraries. The generated interface OpAlgebra states the methods. */
+export type AlgebraOf<V extends Value> = Algebra<V>;
+
+export type OpFunction = <V extends Value>(g: AlgebraOf<V>, inputs: Arguments<V>, attrs: OperandAttrs<V>) => readonly V[];
 
 export type MapOp = string;
 export type ReduceKind = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all';
@@ -96,7 +99,8 @@ export interface FunctionCall {
 
 export type OpBody =
   /** A composition of other ops. */
-  | { readonly kind: 'define'; readonly run: OpFunction }
+  // Methods, so that generated code may state the arguments it takes more exactly.
+  | { readonly kind: 'define'; run<V extends Value>(g: AlgebraOf<V>, inputs: Arguments<V>, attrs: OperandAttrs<V>): readonly V[] }
   /** A scalar function of its broadcast inputs; the name is one of the map operations of kernels/fused.ts. */
   | { readonly kind: 'map'; readonly map: MapOp }
   /** Along attrs.axis (a list after checking), kept as size 1 with attrs.keepdim. */
@@ -104,12 +108,12 @@ export type OpBody =
   /** Fusable values without tensor inputs: `full`, `iota` (position along attrs.axis) and `random` (32 random bits an element). */
   | { readonly kind: 'create'; readonly create: 'full' | 'iota' | 'random' }
   /** A new layout over the first input's storage; null where its strides cannot express it and a copy must be made first. */
-  | { readonly kind: 'view'; readonly view: (inputs: Arguments<LayoutMeta>, attrs: Attrs) => ViewLayout | null }
+  | { readonly kind: 'view'; view(inputs: Arguments<LayoutMeta>, attrs: Attrs): ViewLayout | null }
   /** A kernel of kernels/functions or one made from index notation; inputs are made contiguous. */
   | {
       readonly kind: 'kernel';
       readonly kernel: Kernel;
-      readonly call: (inputs: Arguments<TensorMeta>, outputs: readonly TensorMeta[], attrs: Attrs) => FunctionCall;
+      call(inputs: Arguments<TensorMeta>, outputs: readonly TensorMeta[], attrs: Attrs): FunctionCall;
       /** Outputs are zeroed before the launch, because the kernel adds into them. */
       readonly zeroed?: boolean;
     }
@@ -127,7 +131,7 @@ export interface GradientDefinition {
   readonly input: string;
   readonly saved: readonly SavedValue[];
   /** Receives the saved values and `d<output>` for each output (`dout`); gives the input's gradient, in the input's shape. */
-  readonly run: OpFunction;
+  run<V extends Value>(g: AlgebraOf<V>, inputs: Arguments<V>, attrs: OperandAttrs<V>): readonly V[];
 }
 
 export interface OpDefinition {
@@ -140,10 +144,12 @@ export interface OpDefinition {
   /** The dtypes that each dtype variable may take. */
   readonly dtypes: Readonly<Record<string, readonly Dtype[]>>;
   /** Checks the arguments' shapes and gives the outputs' shapes and dtypes. Throws a RuleError (kernels/host.ts). */
-  readonly infer: (inputs: Arguments<TensorMeta>, attrs: Attrs) => readonly TensorMeta[];
+  infer(inputs: Arguments<TensorMeta>, attrs: Attrs): readonly TensorMeta[];
   readonly body: OpBody;
   readonly gradients: readonly GradientDefinition[];
-  /** Draws random numbers: dispatch hands it a seed and an offset through the attributes `seed` and `offset`. */
+  /** Constraints speak of scalar attributes: `infer` is run in every call, not only for a new signature. */
+  readonly constrainsScalars?: boolean;
+  /** Draws random numbers. */
   readonly random?: boolean;
   /** The size of an output depends on data: the op reads a count back before its result is known. */
   readonly synchronises?: boolean;

@@ -6,7 +6,12 @@ import type { Arguments, Dtype, Shape, Value } from './op.js';
 export interface ReferenceArray extends Value {
   /** Row-major. */
   readonly data: Float64Array;
+  /** Made of plain numbers: takes the dtype of what it meets. */
+  readonly weak?: boolean;
 }
+
+/** What the reference cannot compute: random draws, and kernels that nobody gave it. */
+export class UnsupportedByReference extends Error {}
 
 export function elementCount(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);

@@ -6,6 +6,7 @@
  * speed, draws no random numbers and knows nothing of devices. Primitives that devices drive themselves are in
  * reference-library.ts.
  */
+import { type Call, prepareCall } from './call.js';
 import { type BufferArray, interpret } from './interpret.js';
 import { mapOperations } from './map-operations.js';
 import type {
@@ -30,6 +31,7 @@ import {
   type ReferenceArray,
   referenceArray,
   single,
+  UnsupportedByReference,
 } from './reference-array.js';
 import { libraryReferences } from './reference-library.js';
 import { specialise } from './specialise.js';
@@ -37,42 +39,30 @@ import { specialise } from './specialise.js';
 type Inputs = Arguments<ReferenceArray>;
 
 export class ReferenceAlgebra implements Algebra<ReferenceArray> {
-  /** Ops are applied through `apply`; algebras with a method for each op are made of this one by whoever has the ops. */
+  /** Ops are applied through `apply` alone: methods named after ops belong to algebras that know the ops. */
   readonly [method: string]: unknown;
 
   apply(op: OpDefinition, inputs: Arguments<ReferenceArray | number>, attrs: Attrs): readonly ReferenceArray[] {
-    const arrays = asArrays(op, inputs);
-    const outputs = op.infer(arrays, attrs);
-    return execute(this, op, arrays, outputs, attrs);
+    const call = prepareCall(op, inputs, attrs);
+    const arrays = asArrays(call);
+    const outputs = op.infer(call.metas, call.attrs);
+    const results = execute(this, op, arrays, outputs, call.attrs);
+    return call.weak ? results.map((result) => ({ ...result, weak: true })) : results;
   }
 }
 
-/** Numbers become 0-d arrays of the dtype that the op's other inputs decide. */
-function asArrays(op: OpDefinition, inputs: Arguments<ReferenceArray | number>): Inputs {
-  const entries = op.inputs.map((input): [string, Argument<ReferenceArray>] => {
-    const given = inputs[input.name];
-    if (typeof given !== 'object')
-      return [input.name, given === undefined ? undefined : scalarArray(op, input.dtype, inputs, given)];
-    return [
-      input.name,
-      isList(given) ? given.map((item) => (typeof item === 'number' ? scalarArray(op, input.dtype, inputs, item) : item)) : given,
-    ];
+/** Numbers, and arrays made of numbers alone, take the dtype that the op's other inputs decide. */
+function asArrays({ inputs, dtypes }: Call<ReferenceArray>): Inputs {
+  const entries = Object.entries(inputs).map(([name, given]): [string, Argument<ReferenceArray>] => {
+    const dtype = dtypes[name];
+    if (given === undefined || dtype === undefined) return [name, undefined];
+    const strong = (value: ReferenceArray | number): ReferenceArray => {
+      if (typeof value === 'number') return referenceArray([], dtype, [value]);
+      return value.weak ? referenceArray(value.shape, dtype, value.data) : value;
+    };
+    return [name, isList(given) ? given.map(strong) : strong(given)];
   });
   return Object.fromEntries(entries);
-}
-
-function scalarArray(
-  op: OpDefinition,
-  variable: string,
-  inputs: Arguments<ReferenceArray | number>,
-  value: number,
-): ReferenceArray {
-  const sibling = op.inputs
-    .filter((input) => input.dtype === variable)
-    .flatMap((input) => inputs[input.name] ?? [])
-    .find((argument) => typeof argument === 'object');
-  const dtype = sibling?.dtype ?? (variable === 'bool' ? 'bool' : 'float64');
-  return referenceArray([], dtype, [value]);
 }
 
 function execute(
@@ -85,7 +75,7 @@ function execute(
   const { body } = op;
   switch (body.kind) {
     case 'define':
-      return body.run(algebra, { ...inputs, ...scalarInputs(op, attrs) }, attrs);
+      return body.run(algebra, inputs, attrs);
     case 'map':
       return [
         map(
@@ -107,16 +97,10 @@ function execute(
   }
 }
 
-/** A definition reads its scalar attributes as tensors without axes. */
-function scalarInputs(op: OpDefinition, attrs: Attrs): Record<string, ReferenceArray> {
-  const scalars = op.attrs.filter((attr) => attr.scalar);
-  return Object.fromEntries(scalars.map(({ name }) => [name, referenceArray([], 'float64', [Number(attrs[name])])]));
-}
-
 function map(name: string, inputs: readonly ReferenceArray[], output: TensorMeta): ReferenceArray {
   const operation = mapOperations[name];
   if (operation === undefined) throw new TypeError(`no map operation is called ${name}`);
-  if (name === 'random') throw new TypeError('the float64 reference draws no random numbers');
+  if (name === 'random') throw new UnsupportedByReference('the float64 reference draws no random numbers');
   const columns = inputs.map((input) => {
     const strides = broadcastStrides(input.shape, output.shape);
     return Array.from(offsets(output.shape, strides), (at) => input.data[at]!);
@@ -158,7 +142,7 @@ function axisList(axis: Attrs[string], rank: number): number[] {
 }
 
 function create(kind: 'full' | 'iota' | 'random', attrs: Attrs, output: TensorMeta): ReferenceArray {
-  if (kind === 'random') throw new TypeError('the float64 reference draws no random numbers');
+  if (kind === 'random') throw new UnsupportedByReference('the float64 reference draws no random numbers');
   if (kind === 'full')
     return referenceArray(output.shape, output.dtype, new Float64Array(elementCount(output.shape)).fill(Number(attrs.value)));
   const [axis = 0] = axisList(attrs.axis ?? 0, output.shape.length);
@@ -237,6 +221,6 @@ function wideBuffer(dtype: Dtype, data: Float64Array): BufferArray {
 
 function library(name: string, inputs: Inputs, outputs: readonly TensorMeta[], attrs: Attrs): readonly ReferenceArray[] {
   const run = libraryReferences[name];
-  if (run === undefined) throw new TypeError(`the float64 reference has no library function called ${name}`);
+  if (run === undefined) throw new UnsupportedByReference(`the float64 reference has no library function called ${name}`);
   return run(inputs, outputs, attrs);
 }

@@ -2,7 +2,7 @@
  * The one way in which an op is called. Arguments become tensors, the plan for their layouts is found or made, it runs, and the
  * call is recorded where gradients flow. Capture, profiling and anomaly checks belong here too.
  */
-import { completeAttrs, prepareCall } from '../kernels/call.js';
+import { prepareCall } from '../kernels/call.js';
 import { type TracedValue, Tracer } from '../kernels/graph.js';
 import { RuleError } from '../kernels/host.js';
 import { mapOperations } from '../kernels/map-operations.js';
@@ -41,6 +41,7 @@ export interface CallShape {
   /** Attributes after checking, scalars at the values of the call that made the entry. */
   readonly attrs: Attrs;
   readonly slotNames: readonly string[];
+  readonly metas: Arguments<TensorMeta>;
   /** The input that each slot belongs to. */
   readonly slotInputs: readonly InputDefinition[];
   /** The plan's outputs, which are the op's, without hidden ones unless gradients are recorded. */
@@ -54,9 +55,28 @@ const caches = new WeakMap<Device, Map<OpDefinition, PlanCache<Entry>>>();
 /** Signatures kept for one op; beyond twice as many, the less recent are forgotten. */
 const entriesKept = 512;
 
-/** Runs an op on arguments in the order of its inputs, and gives its results, named if there are several. */
-export function callOp(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs = noAttrs): unknown {
-  return nameResults(op, dispatch(op, inputs, attrs));
+/** Calls an op that returns one tensor. Arguments come in the order of its inputs. */
+export function callOne(op: OpDefinition, inputs: readonly InputArgument[], attrs: object = noAttrs): Tensor {
+  return dispatch(op, inputs, attrs as Attrs)[0]!;
+}
+
+/** Calls an op that returns a list of tensors. */
+export function callList(op: OpDefinition, inputs: readonly InputArgument[], attrs: object = noAttrs): Tensor[] {
+  return dispatch(op, inputs, attrs as Attrs);
+}
+
+/** Calls an op that returns several tensors, by name. */
+export function callNamed<Name extends string>(
+  op: OpDefinition,
+  inputs: readonly InputArgument[],
+  attrs: object = noAttrs,
+): Record<Name, Tensor> {
+  return nameResults(op, dispatch(op, inputs, attrs as Attrs)) as Record<Name, Tensor>;
+}
+
+/** Calls an op that only writes into its arguments. */
+export function callVoid(op: OpDefinition, inputs: readonly InputArgument[], attrs: object = noAttrs): void {
+  dispatch(op, inputs, attrs as Attrs);
 }
 
 export const noAttrs: Attrs = {};
@@ -79,9 +99,11 @@ export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], att
   const key = signature(op, inputs, slots, attrs, recording);
   let entry = cache.get(key);
   if (entry === undefined) {
-    entry = prepareSafely(op, inputs, slots, attrs, recording, device);
+    entry = withCallDetails(op, slotDefinitions(op, inputs).names, slots, () =>
+      prepare(op, inputs, slots, attrs, recording, device),
+    );
     cache.set(key, entry);
-  }
+  } else if (op.constrainsScalars && entry.kind === 'plan') checkScalars(op, entry.call, slots, attrs);
   if (entry.kind === 'promote') return dispatch(op, castInputs(inputs, slots, entry.dtypes), attrs);
   return run(entry, slots, attrs, recording);
 }
@@ -198,6 +220,32 @@ function wantsGradient(op: OpDefinition, slots: readonly SlotValue[]): boolean {
   return false;
 }
 
+/** A scalar is no part of the signature, so what the op demands of it is checked in every call. */
+function checkScalars(op: OpDefinition, call: CallShape, slots: readonly SlotValue[], attrs: Attrs): void {
+  withCallDetails(op, call.slotNames, slots, () => {
+    op.infer(call.metas, scalarAttrs(call, attrs));
+  });
+}
+
+/** Turns a broken rule into the error that users see, with the op and the shapes. */
+function withCallDetails<T>(op: OpDefinition, names: readonly string[], slots: readonly SlotValue[], fn: () => T): T {
+  try {
+    return fn();
+  } catch (error) {
+    if (!(error instanceof RuleError)) throw error;
+    const shapes: Record<string, readonly number[]> = {};
+    names.forEach((name, slot) => {
+      const value = slots[slot];
+      if (value instanceof Tensor) shapes[name] = value.shape;
+    });
+    const argument = error.argument === undefined ? {} : { argument: error.argument };
+    throw new OpwrightError(error.code, asSentence(error.message), { op: op.name, ...argument, shapes, rule: op.source });
+  }
+}
+
+/** Identifiers keep their case. */
+const asSentence = (message: string): string => (/[.!?]$/.test(message) ? message : `${message}.`);
+
 // ---- Signatures
 
 /**
@@ -243,29 +291,6 @@ const dtypeTags: Readonly<Record<Dtype, string>> = {
 
 // ---- Plans
 
-function prepareSafely(
-  op: OpDefinition,
-  inputs: readonly InputArgument[],
-  slots: readonly SlotValue[],
-  attrs: Attrs,
-  recording: boolean,
-  device: Device,
-): Entry {
-  try {
-    return prepare(op, inputs, slots, attrs, recording, device);
-  } catch (error) {
-    if (!(error instanceof RuleError)) throw error;
-    const shapes: Record<string, readonly number[]> = {};
-    slotDefinitions(op, inputs).names.forEach((name, slot) => {
-      const value = slots[slot];
-      if (value instanceof Tensor) shapes[name] = value.shape;
-    });
-    const argument = error.argument === undefined ? {} : { argument: error.argument };
-    const sentence = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`;
-    throw new OpwrightError(error.code, sentence, { op: op.name, ...argument, shapes, rule: op.source });
-  }
-}
-
 function prepare(
   op: OpDefinition,
   inputs: readonly InputArgument[],
@@ -284,8 +309,8 @@ function prepare(
     return value instanceof Tensor ? tracer.input(name, value) : tracer.scalar({ from: 'input', slot: name });
   });
   const args = byInput(op, inputs, traced);
-  const { metas } = prepareCall<TracedValue>(op, args, attrs);
-  const complete = completeAttrs(op, attrs, metas);
+  const { metas, attrs: complete } = prepareCall<TracedValue>(op, args, attrs);
+  if (op.body.kind === 'define') op.infer(metas, complete);
   const tracedAttrs: Record<string, unknown> = { ...complete };
   for (const attr of op.attrs) if (attr.scalar) tracedAttrs[attr.name] = tracer.scalar({ from: 'attr', name: attr.name });
   const all = tracer.apply(op, args, tracedAttrs as Attrs);
@@ -299,6 +324,7 @@ function prepare(
   const call: CallShape = {
     op,
     attrs: complete,
+    metas,
     slotNames: names,
     slotInputs: definitions,
     outputs,

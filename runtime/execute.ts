@@ -4,21 +4,20 @@
  * Binding does everything that depends on layouts alone (variants, compiled kernels, parameter blocks, output layouts); a run fills
  * in addresses and numbers and launches. Nothing here records gradients or checks arguments: dispatch.ts does.
  */
-import type { FusedKernel } from '../kernels/fused.js';
 import type { ScalarSource } from '../kernels/graph.js';
 import { bytesOf, type Kernel, registerOf } from '../kernels/ir.js';
-import { type Binding, type BufferSource, bind, type Launch } from '../kernels/lower/bind.js';
-import { inputName, lowerFused, outputName, scalarName } from '../kernels/lower/fused.js';
+import { type BufferSource, bind, type Launch } from '../kernels/lower/bind.js';
+import { inputName, outputName, scalarName } from '../kernels/lower/fused.js';
 import { alignStrides, type Dimension, denseStrides } from '../kernels/lower/space.js';
 import type { Arguments, Attrs, LayoutMeta, Shape } from '../kernels/op.js';
 import type { FusedOperand, Plan, Step } from '../kernels/partition.js';
-import { specialise } from '../kernels/specialise.js';
+import { compiledFunction, compiledFused } from './compiled.js';
+import { addressOf, ContiguousCopy, freshTensor } from './copies.js';
 import type { CompiledKernel, Device, ParamBlock } from './devices/device.js';
 import type { Dtype } from './dtype.js';
 import { contiguousLayout, type Layout, stridedLayout } from './layout.js';
 import { libraryKernel } from './library/index.js';
 import { defaultGenerator, type RandomDraw } from './random.js';
-import { Storage } from './storage.js';
 import { emptyTensor, Tensor } from './tensor.js';
 
 /** A tensor to read, a number to hand to kernels, or nothing. */
@@ -238,20 +237,9 @@ class FusedStep implements BoundStep {
 
 const noScratch: readonly number[] = [];
 
-/** A tensor of a known contiguous layout; emptyTensor without the checks. */
-function freshTensor(device: Device, layout: Layout, dtype: Dtype): Tensor {
-  const storage = new Storage(device, layout.size * bytesOf[dtype]);
-  storage.describe(layout.shape);
-  return new Tensor(storage, layout, dtype);
-}
-
 function aliasOf(target: SlotValue): Tensor {
   if (!(target instanceof Tensor)) throw new TypeError('an output replaces a tensor');
   return new Tensor(target.storage, target.layout, target.dtype);
-}
-
-function addressOf(tensor: Tensor): number {
-  return tensor.storage.address + tensor.layout.offset * bytesOf[tensor.dtype];
 }
 
 /** The iteration space with every operand's strides, before collapsing. */
@@ -395,25 +383,6 @@ function toInt64(value: number): bigint {
   return Number.isFinite(value) ? BigInt(Math.trunc(value)) : 0n;
 }
 
-// ---- Compiled fused kernels, one for each structure and variant
-
-const compiledKernels = new WeakMap<Device, Map<string, CompiledKernel>>();
-
-function compiledFused(device: Device, { kernel, variant }: { kernel: FusedKernel; variant: Launch['variant'] }): CompiledKernel {
-  let cache = compiledKernels.get(device);
-  if (cache === undefined) {
-    cache = new Map();
-    compiledKernels.set(device, cache);
-  }
-  const key = `${kernel.key}${JSON.stringify(variant)}`;
-  let compiled = cache.get(key);
-  if (compiled === undefined) {
-    compiled = device.compile(lowerFused(kernel, variant));
-    cache.set(key, compiled);
-  }
-  return compiled;
-}
-
 // ---- Op steps
 
 type OpPlanStep = Extract<Step, { kind: 'op' }>;
@@ -487,92 +456,6 @@ class ViewStep implements BoundStep {
 
   free(): void {
     this.copy?.free();
-  }
-}
-
-const identity = (dtype: Dtype): FusedKernel => ({
-  key: `copy ${dtype}`,
-  inputs: [{ dtype, level: 'element' }],
-  scalars: [],
-  nodes: [
-    { op: 'input', input: 0, dtype },
-    { op: 'map', map: 'identity', args: [0], dtype },
-  ],
-  outputs: [{ node: 1, dtype, level: 'element' }],
-});
-
-/** Copies between two layouts of one shape. */
-export class StridedCopy {
-  private readonly launches: readonly {
-    readonly compiled: CompiledKernel;
-    readonly params: ParamBlock;
-    readonly launch: Launch;
-  }[];
-
-  constructor(
-    private readonly device: Device,
-    from: { readonly shape: Shape; readonly strides: readonly number[] },
-    to: { readonly strides: readonly number[] },
-    private readonly dtype: Dtype,
-  ) {
-    const kernel = identity(dtype);
-    const dimensions = from.shape.map((size, axis) => ({
-      size,
-      reduced: false,
-      strides: [from.strides[axis]!, to.strides[axis]!],
-    }));
-    const binding: Binding = bind(kernel, dimensions);
-    this.launches = binding.launches.map((launch) => {
-      const compiled = compiledFused(device, launch);
-      const params = device.createParams(compiled);
-      for (const [name, value] of Object.entries(launch.params)) {
-        const offset = compiled.offsets.get(name);
-        if (offset !== undefined) params.setI32(offset, value);
-      }
-      return { compiled, params, launch };
-    });
-  }
-
-  /** Addresses are of the layouts' first elements. */
-  run(from: number, to: number): void {
-    for (const { compiled, params, launch } of this.launches) {
-      params.setPointer(compiled.offsets.get(inputName(0))!, from);
-      params.setPointer(compiled.offsets.get(outputName(0))!, to);
-      this.device.launch(compiled, params, launch.work, launch.grain);
-    }
-  }
-
-  free(): void {
-    for (const { params } of this.launches) params.free();
-  }
-
-  get elementBytes(): number {
-    return bytesOf[this.dtype];
-  }
-}
-
-/** A contiguous copy of tensors of one layout. */
-export class ContiguousCopy {
-  private readonly copy: StridedCopy;
-  private readonly target: Layout;
-
-  constructor(
-    private readonly device: Device,
-    layout: Layout,
-    private readonly dtype: Dtype,
-  ) {
-    this.target = contiguousLayout(layout.shape);
-    this.copy = new StridedCopy(device, layout, this.target, dtype);
-  }
-
-  run(source: Tensor): Tensor {
-    const result = freshTensor(this.device, this.target, this.dtype);
-    this.copy.run(addressOf(source), addressOf(result));
-    return result;
-  }
-
-  free(): void {
-    this.copy.free();
   }
 }
 
@@ -705,29 +588,6 @@ function kernelBindings(
     if (dtype !== undefined) bindings[buffer.storage] ??= dtype;
   }
   return bindings;
-}
-
-const compiledFunctions = new WeakMap<Device, WeakMap<Kernel, Map<string, CompiledKernel>>>();
-
-/** A kernel function for concrete dtypes. */
-export function compiledFunction(device: Device, kernel: Kernel, bindings: Readonly<Record<string, Dtype>>): CompiledKernel {
-  let kernels = compiledFunctions.get(device);
-  if (kernels === undefined) {
-    kernels = new WeakMap();
-    compiledFunctions.set(device, kernels);
-  }
-  let variants = kernels.get(kernel);
-  if (variants === undefined) {
-    variants = new Map();
-    kernels.set(kernel, variants);
-  }
-  const key = JSON.stringify(bindings);
-  let compiled = variants.get(key);
-  if (compiled === undefined) {
-    compiled = device.compile(specialise(kernel, bindings));
-    variants.set(key, compiled);
-  }
-  return compiled;
 }
 
 class LibraryStep implements BoundStep {

@@ -20,6 +20,7 @@ import {
   describeDtype,
   type DtypeTerm,
   isDtype,
+  isFloatingDtype,
   listOf,
   NULL,
   NUMBER,
@@ -292,7 +293,7 @@ class OpChecker {
     const own = inputs.get(gradient.name);
     const scope = this.#programScope([...outputs.values(), ...inputs.values(), ...gradients.values()]);
     // A gradient is asked for only where its input is there.
-    const inside = own === undefined ? scope : scope.narrow(new Map([[own, withoutNull(own.type)]]));
+    const inside = own === undefined ? scope : scope.narrow(this.#gradientFacts(own));
     const { lines, result, context } = this.#lines(gradient.program, inside);
     if (result === undefined) {
       context.error('MISSING_OUTPUT', 'a gradient ends with a value alone: the gradient', gradient.program.span);
@@ -304,6 +305,16 @@ class OpChecker {
     }
     this.#reportUnusedLines(gradient.program, lines, [result]);
     return completeProgram([...this.#lets, ...lines], [result]);
+  }
+
+  /** In an input's gradient the input is there, and it is floating, as is all that has its dtype. */
+  #gradientFacts(own: Binding): ReadonlyMap<Binding, Type> {
+    const dtype = tensorIn(withoutNull(own.type))?.dtype;
+    const { inputs, outputs, gradients } = this.#bindings;
+    const narrowed = [...inputs.values(), ...outputs.values(), ...gradients.values()].map((binding) => {
+      return [binding, dtype?.kind === 'variable' ? asFloating(binding.type, dtype.name) : binding.type] as const;
+    });
+    return new Map([...narrowed, [own, withoutNull(new Map(narrowed).get(own) ?? own.type)]]);
   }
 
   #programScope(values: readonly Binding[]): Scope {
@@ -349,6 +360,14 @@ const dtypeType: Type = { kind: 'dtype', term: UNKNOWN_DTYPE };
 
 function withoutNull(type: Type): Type {
   return type.kind === 'union' ? unionOf(type.options.filter((option) => option.kind !== 'null')) : type;
+}
+
+/** The type with a dtype variable held to its floating dtypes. */
+function asFloating(type: Type, variable: string): Type {
+  if (type.kind === 'union') return unionOf(type.options.map((option) => asFloating(option, variable)));
+  if (type.kind === 'list') return listOf(asFloating(type.of, variable), type.length);
+  if (type.kind !== 'tensor' || type.dtype.kind !== 'variable' || type.dtype.name !== variable) return type;
+  return tensor({ ...type.dtype, dtypes: type.dtype.dtypes.filter(isFloatingDtype) });
 }
 
 function namesAxes(type: AttrType): boolean {

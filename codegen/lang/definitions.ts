@@ -22,6 +22,7 @@ import type {
   ViewLayout,
 } from '../../kernels/op.js';
 import type { Kernel } from '../../kernels/ir.js';
+import { UnsupportedByReference } from '../../kernels/reference-array.js';
 import type { Input, Op } from '../spec/model.js';
 import { locationOf } from '../spec/source.js';
 import type { CheckedModel, CheckedOp } from './check.js';
@@ -45,17 +46,30 @@ import { isDtype } from './types.js';
 export type KernelSource = (op: CheckedOp) => OpBodyOf<'kernel'> | undefined;
 export type OpBodyOf<Kind extends OpBody['kind']> = Extract<OpBody, { readonly kind: Kind }>;
 
-/** All ops of a spec, in its order. */
+/** All ops of a spec, in its order. Their gradients are derived, and their kernels asked for, when first needed. */
 export function makeOpDefinitions(model: CheckedModel, kernels: KernelSource = () => undefined): ReadonlyMap<string, OpDefinition> {
   const definitions = new Map<string, OpDefinition>();
-  const definitionOf = (op: Op): OpDefinition => {
+  const maker = new DefinitionMaker(model, kernels, definitionIn(definitions));
+  for (const checked of model.ops.values()) definitions.set(checked.op.name, maker.definition(checked));
+  return definitions;
+}
+
+/** A gradient's program as the function that an op definition has for it. */
+export function gradientFunction(
+  model: CheckedModel,
+  definitions: ReadonlyMap<string, OpDefinition>,
+  checked: CheckedOp,
+  program: TermProgram,
+): OpFunction {
+  return new DefinitionMaker(model, () => undefined, definitionIn(definitions)).gradient(checked, program);
+}
+
+function definitionIn(definitions: ReadonlyMap<string, OpDefinition>): (op: Op) => OpDefinition {
+  return (op) => {
     const definition = definitions.get(op.name);
     if (definition === undefined) throw new TypeError(`the op ${op.name} has no definition`);
     return definition;
   };
-  const maker = new DefinitionMaker(model, kernels, definitionOf);
-  for (const checked of model.ops.values()) definitions.set(checked.op.name, maker.definition(checked));
-  return definitions;
 }
 
 class DefinitionMaker {
@@ -71,6 +85,8 @@ class DefinitionMaker {
 
   definition(checked: CheckedOp): OpDefinition {
     const { op } = checked;
+    const body = lazily(() => this.#body(checked));
+    const gradients = lazily(() => this.#gradients(checked));
     return {
       name: op.name,
       source: locationOf(op.span),
@@ -89,23 +105,25 @@ class DefinitionMaker {
       })),
       dtypes: Object.fromEntries(op.dtypes.map(({ name, members }) => [name, members])),
       infer: (inputs, attrs) => this.#infer(checked, inputs, attrs),
-      body: this.#body(checked),
-      gradients: this.#gradients(checked),
+      get body() {
+        return body();
+      },
+      get gradients() {
+        return gradients();
+      },
       ...(op.random ? { random: true } : {}),
       ...(op.outputs.some((output) => output.dataSized) ? { synchronises: true } : {}),
     };
   }
 
   #gradients(checked: CheckedOp): readonly GradientDefinition[] {
-    return gradientsOf(this.#model, checked).map(({ input, saved, program }) => ({
-      input,
-      saved,
-      run: this.#function(checked, program, [
-        ...checked.bindings.inputs.values(),
-        ...checked.bindings.outputs.values(),
-        ...checked.bindings.gradients.values(),
-      ]),
-    }));
+    return gradientsOf(this.#model, checked).map(({ input, saved, program }) => ({ input, saved, run: this.gradient(checked, program) }));
+  }
+
+  /** A gradient's program as a function of saved values and incoming gradients. */
+  gradient(checked: CheckedOp, program: TermProgram): OpFunction {
+    const { inputs, outputs, gradients } = checked.bindings;
+    return this.#function(checked, program, [...inputs.values(), ...outputs.values(), ...gradients.values()]);
   }
 
   #body(checked: CheckedOp): OpBody {
@@ -127,7 +145,7 @@ class DefinitionMaker {
       case 'index':
       case 'function': {
         const kernel = this.#kernels(checked);
-        if (kernel === undefined) throw new TypeError(`nobody compiled the kernel of ${checked.op.name}`);
+        if (kernel === undefined) throw new UnsupportedByReference(`the kernel of ${checked.op.name} was not compiled`);
         return kernel;
       }
     }
@@ -191,6 +209,14 @@ class DefinitionMaker {
     });
     return { work: numberOf(value(kernel.work)), params: Object.fromEntries(params), scratch: Object.fromEntries(scratch) };
   }
+}
+
+function lazily<T>(compute: () => T): () => T {
+  let value: { readonly done: T } | undefined;
+  return () => {
+    value ??= { done: compute() };
+    return value.done;
+  };
 }
 
 /** The body of an op whose kernel is a function of kernels/functions. */

@@ -44,6 +44,11 @@ export function gradientsOf(model: CheckedModel, checked: CheckedOp): readonly O
   return opGradients(model, checked).gradients;
 }
 
+/** The gradient that would be derived if the spec stated none; undefined where none can be. */
+export function derivedGradient(model: CheckedModel, checked: CheckedOp, input: Input): TermProgram | undefined {
+  return new Derivation(model, checked, []).gradientOf(input);
+}
+
 /** What keeps gradients from being derived, for all ops of a spec. */
 export function derivationDiagnostics(model: CheckedModel): readonly Diagnostic[] {
   return [...model.ops.values()].flatMap((checked) => opGradients(model, checked).diagnostics);
@@ -455,8 +460,7 @@ class ReverseMode {
       const rule = rules.find((one) => one.input === name);
       const input = callee.op.inputs.find((one) => one.name === name);
       if (rule !== undefined) {
-        const part = this.#calleeGradient(callee, rule.program, call, gradients);
-        this.add(argument, { guards, gradient: this.#simplified(part) });
+        this.add(argument, { guards, gradient: this.#calleeGradient(callee, rule.program, call, gradients) });
       } else if (input !== undefined && isDifferentiable(callee, input)) {
         throw new Underivable(`${call.op.name} has no gradient for ${name}`, call.span);
       }
@@ -497,15 +501,6 @@ class ReverseMode {
       }
     }
     return [...groups.values()];
-  }
-
-  /** Nothing is summed where shapes are known to be the same. */
-  #simplified(term: Term): Term {
-    if (term.kind !== 'apply' || term.op.name !== 'sumTo') return term;
-    const [[, inner] = [], [, shape] = []] = [[...term.inputs][0], [...term.attrs][0]];
-    if (inner === undefined || shape === undefined) return term;
-    if (isZero(inner)) return inner;
-    return this.#graph.property(inner, 'shape', listOf(NUMBER), term.span) === shape ? inner : term;
   }
 
   /** `each(list, (item, place) => body)` with a tensor for each entry. */

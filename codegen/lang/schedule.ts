@@ -1,11 +1,12 @@
 /**
- * A graph of terms as a program: what is used more than once becomes a line, the rest stands where it is used. A line whose value is
- * only ever needed under a condition says so itself (`c ? value : 0`), for without it the value may not be computable: an input may be
- * absent.
+ * A graph of terms as a program: what is used more than once becomes a line, the rest stands where it is used. Lines are computed when
+ * something asks for them, so conditions around their uses need not be repeated, but for those that tell that a value is there or of
+ * what type it is: such a line says so itself (`present(bias) ? value : 0`).
  */
 import type { TermGraph } from './term-graph.js';
 import { type Binding, bindingsOf, childTerms, freeParameters, type Line, sizeOf, type Term, type TermProgram } from './terms.js';
-import { joinTypes, NUMBER, tensorIn } from './types.js';
+import { tensorIn, UNKNOWN } from './types.js';
+import { factsOf } from './scope.js';
 
 /** Conditions on the way to a use: the condition's id, negative where it must be false. */
 type Path = readonly number[];
@@ -60,18 +61,32 @@ class Scheduler {
     const id = this.#graph.id(term.condition) + 1;
     this.#conditions.set(id, term.condition);
     const decided = path.find((one) => Math.abs(one) === id);
-    const branch = (sign: 1 | -1): Path => (decided !== undefined || freeParameters(term.condition).size > 0 ? path : [...path, sign * id]);
-    if (decided !== -id) this.#walk(term.then, branch(1));
-    if (decided !== id) this.#walk(term.otherwise, branch(-1));
+    const branch = (truth: boolean): Path => (decided === undefined && tellsTypes(term.condition) ? [...path, truth ? id : -id] : path);
+    if (decided !== -id) this.#walk(term.then, branch(true));
+    if (decided !== id) this.#walk(term.otherwise, branch(false));
   }
 
   /** The term with lines in the place of what they stand for. */
   #place(term: Term, inArrow: Map<Term, Term>): Term {
     const line = this.#lines.get(term);
     if (line !== undefined) return this.#graph.reference(line, term.span, term.type);
-    const [path, ...others] = this.#paths.get(term) ?? [];
-    if (path === undefined || others.length > 0 || !this.#deservesLine(term)) return this.#inside(term, inArrow);
+    if (!this.#deservesLine(term)) return this.#inside(term, inArrow);
+    const [path, ...others] = this.#relevantPaths(term);
+    if (path === undefined || others.length > 0) return this.#inside(term, inArrow);
+    // Beside a tensor 0 may stand; beside a list there is nothing that may.
+    if (path.length > 0 && term.type.kind !== 'tensor') return this.#inside(term, inArrow);
     return this.#addLine(term, path);
+  }
+
+  /** The conditions that tell something of what the term refers to. */
+  #relevantPaths(term: Term): readonly Path[] {
+    const bindings = bindingsOf(term);
+    const isRelevant = (id: number): boolean => {
+      const condition = this.#conditions.get(Math.abs(id));
+      return condition !== undefined && [...toldBy(condition)].some((binding) => bindings.has(binding));
+    };
+    const paths = (this.#paths.get(term) ?? []).map((path) => path.filter(isRelevant));
+    return paths.some((path) => path.length === 0) ? [[]] : simplified(paths);
   }
 
   #inside(term: Term, inArrow: Map<Term, Term>): Term {
@@ -85,7 +100,7 @@ class Scheduler {
   #addLine(term: Term, path: Path): Term {
     const value = this.#inside(term, new Map());
     const guarded = path.reduceRight((inner, id) => this.#guarded(inner, id), value);
-    const binding: Binding = { name: this.#name(term), type: guarded.type, origin: 'line' };
+    const binding: Binding = { name: this.#name(term), type: term.type, origin: 'line' };
     this.#lines.set(term, binding);
     this.#order.push({ binding, value: guarded });
     return { kind: 'reference', binding, span: term.span, type: term.type };
@@ -95,10 +110,11 @@ class Scheduler {
     const condition = this.#conditions.get(Math.abs(id));
     if (condition === undefined) throw new TypeError('the condition is unknown');
     const { span } = value;
-    const nothing: Term = { kind: 'literal', value: 0, span, type: NUMBER };
+    // Never read: its type says that it may be anything.
+    const nothing: Term = { kind: 'literal', value: 0, span, type: UNKNOWN };
     const placed = this.#place(condition, new Map());
     const [then, otherwise] = id > 0 ? [value, nothing] : [nothing, value];
-    return { kind: 'conditional', condition: placed, then, otherwise, span, type: joinTypes(value.type, NUMBER) };
+    return { kind: 'conditional', condition: placed, then, otherwise, span, type: value.type };
   }
 
   #deservesLine(term: Term): boolean {
@@ -127,6 +143,15 @@ class Scheduler {
   }
 }
 
+/** What a condition tells the type of: that alone makes lines repeat it. */
+function toldBy(condition: Term): ReadonlySet<Binding> {
+  return new Set([...factsOf(condition, true).keys(), ...factsOf(condition, false).keys()]);
+}
+
+function tellsTypes(condition: Term): boolean {
+  return freeParameters(condition).size === 0 && toldBy(condition).size > 0;
+}
+
 /** Whether what is evaluated on one path is so whenever it is on the other. */
 function covers(path: Path, other: Path): boolean {
   return path.every((id) => other.includes(id));
@@ -141,7 +166,9 @@ function simplified(paths: readonly Path[]): Path[] {
       if (twin !== undefined) return simplified([...paths.filter((other) => other !== path && other !== twin), rest]);
     }
   }
-  return paths.filter((path, index) => !paths.some((other, place) => place !== index && covers(other, path)));
+  const isCovered = (path: Path, index: number): boolean =>
+    paths.some((other, place) => place !== index && covers(other, path) && (other.length < path.length || place < index));
+  return paths.filter((path, index) => !isCovered(path, index));
 }
 
 /** The same term over other children. */

@@ -18,7 +18,6 @@ import {
   type Line,
   type PropertyName,
   returnedOutputs,
-  sizeOf,
   type Term,
   type TermProgram,
 } from './terms.js';
@@ -32,8 +31,8 @@ export interface Substitution {
 }
 
 const operatorOf = new Map(Object.entries(operatorOps).map(([operator, op]) => [op, operator as HostOperator]));
-/** Shapes longer than this are read off the tensor. */
-const longestShape = 8;
+/** Shapes of more terms than this are read off the tensor. */
+const longestShape = 80;
 
 export class TermGraph {
   readonly #model: CheckedModel;
@@ -137,7 +136,8 @@ export class TermGraph {
   }
 
   #broadcast(terms: readonly Term[], type: Type, span: Span): Term {
-    const shapes = [...new Set(terms)].filter((term) => !(term.kind === 'list' && term.items.length === 0));
+    const flat = terms.flatMap((term) => (term.kind === 'host' && term.name === 'broadcast' ? term.arguments : [term]));
+    const shapes = [...new Set(flat)].filter((term) => !(term.kind === 'list' && term.items.length === 0));
     const [only] = shapes;
     if (only === undefined) return this.list([], span);
     return shapes.length === 1 ? only : this.intern({ kind: 'host', name: 'broadcast', arguments: shapes, span, type });
@@ -179,6 +179,11 @@ export class TermGraph {
     if (condition.kind === 'literal') return condition.value === true ? then : otherwise;
     if (then === otherwise) return then;
     if (condition.kind === 'unary') return this.conditional(condition.operand, otherwise, then, type, span);
+    // Within a branch the condition is known.
+    if (then.kind === 'conditional' && then.condition === condition) return this.conditional(condition, then.then, otherwise, type, span);
+    if (otherwise.kind === 'conditional' && otherwise.condition === condition) {
+      return this.conditional(condition, then, otherwise.otherwise, type, span);
+    }
     return this.intern({ kind: 'conditional', condition, then, otherwise, span, type });
   }
 
@@ -193,20 +198,25 @@ export class TermGraph {
 
   /** The property in terms of arguments' properties, so that nothing is computed for the sake of its shape. */
   #shortProperty(object: Term, name: PropertyName, span: Span): Term | undefined {
-    if (name === 'length') {
-      return object.kind === 'list' && object.items.every((item) => !item.spread) ? this.literal(object.items.length, span) : undefined;
-    }
+    if (name === 'length') return this.#lengthOf(object, span);
     if (name === 'shape') {
       const shape = this.#shapeOf(object);
-      return shape !== undefined && sizeOf(shape) <= longestShape ? shape : undefined;
+      return shape !== undefined && countOf(shape) <= longestShape ? shape : undefined;
     }
     if (name === 'rank') {
       const shape = this.#shapeOf(object);
-      if (shape?.kind === 'list' && shape.items.every((item) => !item.spread)) return this.literal(shape.items.length, span);
-      const sameTensor = shape?.kind === 'property' && shape.object !== object ? shape.object : undefined;
-      return sameTensor && this.property(sameTensor, 'rank', NUMBER, span);
+      const isOwn = shape?.kind === 'property' && shape.object === object;
+      return shape === undefined || isOwn ? undefined : this.property(shape, 'length', NUMBER, span);
     }
     return name === 'dtype' ? this.#dtypeOf(object) : undefined;
+  }
+
+  #lengthOf(list: Term, span: Span): Term | undefined {
+    if (list.kind === 'list' && list.items.every((item) => !item.spread)) return this.literal(list.items.length, span);
+    if (list.kind === 'property' && list.name === 'shape') return this.property(list.object, 'rank', NUMBER, span);
+    const [first] = list.kind === 'host' ? list.arguments : [];
+    const keepsLength = list.kind === 'host' && ['replace', 'each', 'reverse'].includes(list.name);
+    return keepsLength && first !== undefined ? this.property(first, 'length', NUMBER, span) : undefined;
   }
 
   /** A call of an op, by name. */
@@ -225,7 +235,17 @@ export class TermGraph {
   }
 
   apply(term: ApplyTerm): Term {
-    return this.#onNumbers(term) ?? this.#withoutNeutral(term) ?? this.intern(term);
+    return this.#onNumbers(term) ?? this.#withoutNeutral(term) ?? this.#summed(term) ?? this.intern(term);
+  }
+
+  /** Nothing is summed where shapes are known to be the same, and sums of sums are one. */
+  #summed(term: ApplyTerm): Term | undefined {
+    if (term.op.name !== 'sumTo') return undefined;
+    const [[input, inner] = [], [, shape] = []] = [[...term.inputs][0], [...term.attrs][0]];
+    if (input === undefined || inner === undefined || shape === undefined) return undefined;
+    if (this.property(inner, 'shape', NUMBERS, term.span) === shape) return inner;
+    const [summed] = inner.kind === 'apply' && inner.op === term.op ? inner.inputs.values() : [];
+    return summed && this.apply({ ...term, inputs: new Map([[input, summed]]) });
   }
 
   /** Operators whose operands turned out to be numbers are host arithmetic. */
@@ -290,13 +310,16 @@ export class TermGraph {
     if (term.type.kind === 'number' || term.type.kind === 'boolean') return this.list([], span);
     switch (term.kind) {
       case 'reference': {
+        const { origin } = term.binding;
+        if (origin === 'scalar' || origin === 'attribute') return this.list([], span);
         const declared = this.#shapes.get(term.binding);
-        if (declared !== undefined && sizeOf(declared) <= longestShape) return declared;
+        if (declared !== undefined && countOf(declared) <= longestShape) return declared;
         return this.intern({ kind: 'property', object: term, name: 'shape', span, type: NUMBERS });
       }
       case 'conditional': {
         const [then, otherwise] = [this.#shapeOf(term.then), this.#shapeOf(term.otherwise)];
-        return then === otherwise ? then : undefined;
+        if (then === undefined || otherwise === undefined) return undefined;
+        return this.conditional(term.condition, then, otherwise, NUMBERS, span);
       }
       case 'apply': {
         const returned = returnedOutputs(term.op);
@@ -575,4 +598,16 @@ function foldNumbers(operator: HostOperator, left: unknown, right: unknown): num
     default:
       return undefined;
   }
+}
+
+/** How many terms a term is made of, shared ones counted once. */
+function countOf(term: Term): number {
+  const seen = new Set<Term>();
+  const visit = (one: Term): void => {
+    if (seen.has(one)) return;
+    seen.add(one);
+    childTerms(one).forEach(visit);
+  };
+  visit(term);
+  return seen.size;
 }

@@ -7,7 +7,16 @@
  */
 import { HOST_FUNCTIONS, type HostType } from '../../kernels/host-functions.js';
 import { isReservedWord } from './reserved.js';
-import { type ApplyTerm, type Binding, childTerms, type HostOperator, type Line, returnedOutputs, type Term, type TermProgram } from './terms.js';
+import {
+  type ApplyTerm,
+  type Binding,
+  childTerms,
+  type HostOperator,
+  type Line,
+  returnedOutputs,
+  type Term,
+  type TermProgram,
+} from './terms.js';
 import type { Type } from './types.js';
 
 /** The TypeScript type of a value of the language; tensors are `V`, the value type of the algebra. */
@@ -76,14 +85,21 @@ export class TypeScriptWriter {
   /** A program's lines and the list that it returns. */
   program({ lines, results }: TermProgram): string[] {
     const written = this.lines(lines, results);
-    const items = results.map((result) => (result.type.kind === 'list' ? `...${this.tensors(result)}` : this.tensorOperand(result)));
+    const items = results.map((result) =>
+      result.type.kind === 'list' ? `...${this.tensors(result)}` : this.tensorOperand(result),
+    );
     const [only] = items;
-    return [...written, items.length === 1 && only!.startsWith('...') ? `return ${only!.slice(3)};` : `return [${items.join(', ')}];`];
+    return [
+      ...written,
+      items.length === 1 && only!.startsWith('...') ? `return ${only!.slice(3)};` : `return [${items.join(', ')}];`,
+    ];
   }
 
   expression(term: Term): string {
     switch (term.kind) {
       case 'literal':
+        // What stands where a value is never read has the type of no value.
+        if (term.type.kind === 'unknown') return 'undefined!';
         return typeof term.value === 'string' ? quote(term.value) : String(term.value);
       case 'reference': {
         const name = this.name(term.binding);
@@ -102,7 +118,11 @@ export class TypeScriptWriter {
       case 'binary':
         return this.binary(term.operator, term.left, term.right);
       case 'conditional': {
-        const [condition, then, otherwise] = [this.nested(term.condition, 'boolean'), this.branch(term.then), this.branch(term.otherwise)];
+        const [condition, then, otherwise] = [
+          this.nested(term.condition, 'boolean'),
+          this.branch(term.then),
+          this.branch(term.otherwise),
+        ];
         return `${condition} ? ${then} : ${otherwise}`;
       }
       case 'arrow':
@@ -159,7 +179,8 @@ export class TypeScriptWriter {
 
   private property(term: Extract<Term, { kind: 'property' }>): string {
     if (term.name === 'length') return `${this.as(term.object, 'readonly unknown[]', true)}.length`;
-    const object = term.object.type.kind === 'unknown' ? `(${this.expression(term.object)} as LayoutMeta)` : this.expression(term.object);
+    const object =
+      term.object.type.kind === 'unknown' ? `(${this.expression(term.object)} as LayoutMeta)` : this.expression(term.object);
     return term.name === 'rank' ? `${object}.shape.length` : `${object}.${term.name}`;
   }
 
@@ -191,7 +212,8 @@ export class TypeScriptWriter {
     const rest = called.parameters.findIndex((parameter) => parameter.rest);
     const written = term.arguments.map((argument, index) => {
       const parameter = called.parameters[index] ?? called.parameters.at(-1)!;
-      const spread = rest >= 0 && index >= rest && argument.kind === 'list' && argument.items.length === 1 && argument.items[0]!.spread;
+      const spread =
+        rest >= 0 && index >= rest && argument.kind === 'list' && argument.items.length === 1 && argument.items[0]!.spread;
       if (spread) return `...${this.as(argument.items[0]!.value, `readonly ${hostTypeText(parameter.type)}[]`)}`;
       return argument.kind === 'arrow' ? this.arrow(argument) : this.as(argument, hostTypeText(parameter.type));
     });
@@ -200,7 +222,9 @@ export class TypeScriptWriter {
 
   private arrow(term: Extract<Term, { kind: 'arrow' }>): string {
     const parameters = term.parameters.map((parameter) =>
-      parameter.type.kind === 'unknown' ? this.name(parameter) : `${this.name(parameter)}: ${typeText(parameter.type, this.tensor)}`,
+      parameter.type.kind === 'unknown'
+        ? this.name(parameter)
+        : `${this.name(parameter)}: ${typeText(parameter.type, this.tensor)}`,
     );
     const body = this.expression(term.body);
     return `(${parameters.join(', ')}) => ${body}`;
@@ -211,8 +235,12 @@ export class TypeScriptWriter {
     const positional = op.inputs.filter((input) => !input.optional).map((input) => this.inputOf(term, input.name, input.list));
     const required = op.attrs.filter((attr) => attr.required).map((attr) => this.attrOf(term, attr.name));
     const options = [
-      ...op.inputs.filter((input) => input.optional && term.inputs.has(input.name)).map((input) => this.option(input.name, this.inputOf(term, input.name, false))),
-      ...op.attrs.filter((attr) => !attr.required && term.attrs.has(attr.name)).map((attr) => this.option(attr.name, this.attrOf(term, attr.name))),
+      ...op.inputs
+        .filter((input) => input.optional && term.inputs.has(input.name))
+        .map((input) => this.option(input.name, this.inputOf(term, input.name, false))),
+      ...op.attrs
+        .filter((attr) => !attr.required && term.attrs.has(attr.name))
+        .map((attr) => this.option(attr.name, this.attrOf(term, attr.name))),
     ];
     const given = [...positional, ...required, ...(options.length === 0 ? [] : [`{ ${options.join(', ')} }`])];
     return `g.${op.name}(${given.join(', ')})`;

@@ -4,6 +4,7 @@
  */
 import type { AttrValue, Dtype } from '../../kernels/op.js';
 import type { Expression } from '../lang/ast.js';
+import { isDtype } from '../lang/types.js';
 import type { Fill, Input, Op, Sample, SampleValue, SpecModel } from './model.js';
 
 export type TensorData =
@@ -47,7 +48,8 @@ function dtypeOf(model: SpecModel, op: Op, sample: Sample, dtype: Expression): D
   }
   if (dtype.kind !== 'name') return 'float32';
   const variable = op.dtypes.find(({ name }) => name === dtype.name);
-  if (variable === undefined) return preferred(model.dtypes.get(dtype.name)?.members ?? [asDtype(dtype.name)]);
+  if (variable === undefined)
+    return preferred(model.dtypes.get(dtype.name)?.members ?? (isDtype(dtype.name) ? [dtype.name] : []));
   const stated = op.inputs.filter((input) => isCalled(input, variable.name)).flatMap((input) => statedDtype(sample, input) ?? []);
   return stated[0] ?? preferred(variable.members);
 }
@@ -66,10 +68,4 @@ function statedDtype(sample: Sample, input: Input): Dtype | undefined {
 function preferred(dtypes: readonly Dtype[]): Dtype {
   const common: readonly Dtype[] = ['float32', 'int32'];
   return common.find((dtype) => dtypes.includes(dtype)) ?? dtypes[0] ?? 'float32';
-}
-
-const dtypes: readonly Dtype[] = ['bool', 'uint8', 'int8', 'int16', 'int32', 'int64', 'float16', 'bfloat16', 'float32', 'float64'];
-
-function asDtype(name: string): Dtype {
-  return dtypes.find((dtype) => dtype === name) ?? 'float32';
 }

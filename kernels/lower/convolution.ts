@@ -131,16 +131,16 @@ const tileVectors = 2;
 export function convolutionKernel(form: ConvolutionForm): Kernel {
   const body = new Body();
   body.for('item', begin, end, (item, each) => {
-    const part = splitItem(each, item, ['filterBlock', 'rowBlock', 'group'], ['filterBlocks', 'rowBlocks', 'groups']);
-    const { image, group } = part;
-    const source = each.let('source', add(mul(image!, param('imageSize')), mul(group!, param('groupSize'))));
-    const outImage = mul(image!, param('outImage'));
-    const out = each.let('target', add(add(outImage, param('outStart')), mul(group!, param('outGroup'))));
-    const firstFilter = each.let('firstFilter', mul(part['filterBlock']!, param('blockFilters')));
+    const { at, rest: image } = splitItem(each, item, ['filterBlock', 'rowBlock', 'group']);
+    const group = at('group');
+    const source = each.let('source', add(mul(image, param('imageSize')), mul(group, param('groupSize'))));
+    const outImage = mul(image, param('outImage'));
+    const out = each.let('target', add(add(outImage, param('outStart')), mul(group, param('outGroup'))));
+    const firstFilter = each.let('firstFilter', mul(at('filterBlock'), param('blockFilters')));
     const endFilter = each.let('endFilter', min(add(firstFilter, param('blockFilters')), param('filters')));
-    const firstRow = each.let('firstRow', mul(part['rowBlock']!, param('blockRows')));
+    const firstRow = each.let('firstRow', mul(at('rowBlock'), param('blockRows')));
     const endRow = each.let('endRow', min(add(firstRow, param('blockRows')), param('rows')));
-    const weights = each.let('weights', mul(group!, param('groupWeights')));
+    const weights = each.let('weights', mul(group, param('groupWeights')));
     each.for(
       'filter',
       firstFilter,
@@ -174,16 +174,20 @@ export function convolutionKernel(form: ConvolutionForm): Kernel {
   );
 }
 
-/** The item's coordinates, the fastest first; what remains is called `image`. */
-function splitItem(body: Body, item: Expr, names: readonly string[], sizes: readonly string[]): Record<string, Expr> {
-  const parts: Record<string, Expr> = {};
+/** The item's coordinates, the fastest first; each has as many values as the parameter of its name and an s says. `rest` is what remains. */
+function splitItem<Name extends string>(
+  body: Body,
+  item: Expr,
+  names: readonly Name[],
+): { readonly at: (name: Name) => Expr; readonly rest: Expr } {
+  const parts = new Map<Name, Expr>();
   let rest = item;
-  names.forEach((name, at) => {
-    const size = param(sizes[at]!);
-    parts[name] = body.let(name, rem(rest, size));
-    rest = body.let(`${name}Rest`, div(rest, size));
-  });
-  return { ...parts, image: rest };
+  for (const name of names) {
+    const size = param(`${name}s`);
+    parts.set(name, body.let(name, rem(rest, size)));
+    rest = body.let(`after_${name}`, div(rest, size));
+  }
+  return { at: (name) => parts.get(name)!, rest };
 }
 
 interface RowOfTiles {
@@ -261,20 +265,18 @@ export interface FilterGradientForm {
 export function filterGradientKernel(form: FilterGradientForm): Kernel {
   const body = new Body();
   body.for('item', begin, end, (item, each) => {
-    const split = splitItem(each, item, ['tapBlock', 'group'], ['tapBlocks', 'groups']);
-    const { image: part, group } = split;
-    const firstTap = each.let('firstTap', mul(split['tapBlock']!, param('blockTaps')));
+    const { at, rest: part } = splitItem(each, item, ['tapBlock', 'group']);
+    const group = at('group');
+    const firstTap = each.let('firstTap', mul(at('tapBlock'), param('blockTaps')));
     const endTap = each.let('endTap', min(add(firstTap, param('blockTaps')), param('length')));
-    const partial = each.let(
-      'partialStart',
-      mul(mul(each.let('partGroup', add(mul(part!, param('groups')), group!)), param('length')), param('paddedFilters')),
-    );
-    const firstImage = each.let('firstImage', mul(part!, param('partImages')));
+    const partGroup = each.let('partGroup', add(mul(part, param('groups')), group));
+    const partial = each.let('partialStart', mul(mul(partGroup, param('length')), param('paddedFilters')));
+    const firstImage = each.let('firstImage', mul(part, param('partImages')));
     const endImage = each.let('endImage', min(add(firstImage, param('partImages')), param('images')));
     each.for('image', firstImage, endImage, (image, inImage) => {
       const isFirst = inImage.let('isFirst', le(image, firstImage));
-      const source = inImage.let('source', add(mul(image, param('imageSize')), mul(group!, param('groupSize'))));
-      const gradients = inImage.let('gradients', mul(add(mul(image, param('groups')), group!), param('groupGradients')));
+      const source = inImage.let('source', add(mul(image, param('imageSize')), mul(group, param('groupSize'))));
+      const gradients = inImage.let('gradients', mul(add(mul(image, param('groups')), group), param('groupGradients')));
       const width = filterVectors * form.lanes;
       inImage.for(
         'filter',

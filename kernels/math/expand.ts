@@ -5,7 +5,7 @@
  *
  * It should run after `vectorise`, as some formulas contain an `if`. The names of its locals begin with `math_`, which no other may.
  */
-import { Body, break_, if_, not } from '../build.js';
+import { Body, break_, if_, not, select } from '../build.js';
 import type { BinaryOp, Expr, Kernel, MathOp, Scalar, Stmt, TypeVariable, UnaryOp } from '../ir.js';
 import * as exponential from './exponential.js';
 import * as logarithm from './logarithm.js';
@@ -88,11 +88,8 @@ class Expansion {
       case 'while':
         return this.#while(statement);
       case 'if': {
-        const condition = this.#expr(statement.condition, block);
-        const then = this.statements(statement.then);
-        return statement.else === undefined
-          ? { ...statement, condition, then }
-          : { ...statement, condition, then, else: this.statements(statement.else) };
+        const otherwise = statement.else === undefined ? undefined : this.statements(statement.else);
+        return if_(this.#expr(statement.condition, block), this.statements(statement.then), otherwise);
       }
       case 'break':
       case 'continue':
@@ -126,10 +123,8 @@ class Expansion {
         return this.#binary(expr, block);
       case 'compare':
         return { ...expr, left: this.#expr(expr.left, block), right: this.#expr(expr.right, block) };
-      case 'select': {
-        const condition = this.#expr(expr.condition, block);
-        return { ...expr, condition, then: this.#expr(expr.then, block), else: this.#expr(expr.else, block) };
-      }
+      case 'select':
+        return select(this.#expr(expr.condition, block), this.#expr(expr.then, block), this.#expr(expr.else, block));
       case 'fma':
         return { ...expr, a: this.#expr(expr.a, block), b: this.#expr(expr.b, block), c: this.#expr(expr.c, block) };
       case 'convert':

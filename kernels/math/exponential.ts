@@ -38,10 +38,9 @@ interface Reduced {
 }
 
 /** x = n ln 2 + r. With n cut off at `highest`, an x that is too large leaves an r so large that the result overflows. */
-function reduce(x: Expr, { share }: Writer, highest?: number): Reduced {
+function reduce(x: Expr, { share }: Writer, highest: number): Reduced {
   const rounded = fma(x, constant(x.type, LOG2_E), constant(x.type, ROUNDER));
-  const pattern = integerBits(rounded);
-  const exponent = share(highest === undefined ? pattern : min(pattern, ROUNDER_BITS + highest));
+  const exponent = share(min(integerBits(rounded), ROUNDER_BITS + highest));
   const n = share(sub(bits(x.type, exponent), ROUNDER));
   const high = fma(n, constant(x.type, -LN2_HIGH), x);
   return { exponent, r: share(fma(n, constant(x.type, -LN2_LOW), high)) };
@@ -70,13 +69,6 @@ export function exponential(x: Expr, writer: Writer, { tail, halvings = 0 }: { t
   const value = add(expm1OfReduced(argument, writer), 1);
   const scaled = scale(value, halvings === 0 ? exponent : writer.share(sub(exponent, halvings)), writer);
   return select(lt(x, LOWEST), 0, scaled);
-}
-
-/** e^x - 1 for |x| <= 80. */
-export function expm1OfBounded(x: Expr, writer: Writer): Expr {
-  const { exponent, r } = reduce(x, writer);
-  const scale = writer.share(power(exponent));
-  return fma(scale, expm1OfReduced(r, writer), sub(scale, 1));
 }
 
 export const exp: Formula = (x, writer) => exponential(x, writer);
@@ -116,11 +108,13 @@ export const cosh: Formula = (x, writer) => {
   return add(half, div(0.25, half));
 };
 
-/** (e^2a - 1) / (e^2a + 1), with a bounded where the quotient is 1 long since. */
+/** e / (e + 2) with e = e^2a - 1, and a bounded where the quotient is 1 long since. */
 export const tanh: Formula = (x, writer) => {
   const { share } = writer;
   const a = magnitude(x, writer);
   const bounded = share(select(gt(a, 10), 10, a));
-  const e = share(expm1OfBounded(share(add(bounded, bounded)), writer));
+  const { exponent, r } = reduce(share(add(bounded, bounded)), writer, HIGHEST);
+  const scale = share(power(exponent));
+  const e = share(fma(scale, expm1OfReduced(r, writer), sub(scale, 1)));
   return withSign(div(e, add(e, 2)), x);
 };

@@ -52,6 +52,6 @@ export function fromBfloat16(pattern: Expr): Expr {
 export function toBfloat16(value: Expr, share: Share): Expr {
   const pattern = share(bits(integersLike(value.type), value));
   const rounded = shr(add(pattern, add(and(shru(pattern, 16), 1), 0x7fff)), 16);
-  const isNaN = gt(and(pattern, MAGNITUDE), INFINITY_BITS);
-  return and(select(isNaN, or(shr(pattern, 16), 0x40), rounded), 0xffff);
+  const isUnordered = gt(and(pattern, MAGNITUDE), INFINITY_BITS);
+  return and(select(isUnordered, or(shr(pattern, 16), 0x40), rounded), 0xffff);
 }

@@ -74,6 +74,12 @@ export function polynomial(x: Expr, coefficients: readonly number[], { share }: 
   return terms[0]!;
 }
 
+/** The same by Horner's rule, whose rounding errors are smaller where the terms nearly cancel. */
+export function horner(x: Expr, coefficients: readonly number[]): Expr {
+  const terms = coefficients.map((coefficient) => constant(x.type, coefficient));
+  return terms.reduceRight((sum, term) => fma(sum, x, term));
+}
+
 function joinNeighbours(terms: readonly Expr[], power: Expr): Expr[] {
   const joined: Expr[] = [];
   for (let index = 0; index < terms.length; index += 2) {

@@ -5,6 +5,7 @@
 import type { BinaryOp, CompareOp, UnaryOp } from '../ir.js';
 import { type Frame, lanewise, type NumberType, type Shape, scalarOf } from './frame.js';
 import { isHostUnary } from './host.js';
+import type { Opcode } from './opcodes.js';
 
 const FLOAT_UNARY = {
   neg: 'neg',
@@ -15,11 +16,16 @@ const FLOAT_UNARY = {
   trunc: 'trunc',
   rint: 'nearest',
 } as const;
+const INTEGER_UNARY = { clz: 'clz', popcount: 'popcnt' } as const;
+const INTEGER_VECTOR_UNARY = { neg: 'neg', abs: 'abs' } as const;
 
 const FLOAT_BINARY = { add: 'add', sub: 'sub', mul: 'mul', div: 'div', min: 'min', max: 'max' } as const;
-const INTEGER_BINARY = { add: 'add', sub: 'sub', mul: 'mul' } as const;
+const ARITHMETIC = { add: 'add', sub: 'sub', mul: 'mul' } as const;
 const BITWISE = { and: 'and', or: 'or', xor: 'xor' } as const;
 const SHIFTS = { shl: 'shl', shr: 'shr_s', shru: 'shr_u' } as const;
+const INTEGER_BINARY = { ...ARITHMETIC, ...BITWISE, ...SHIFTS } as const;
+const INTEGER_EXTREMES = { min: 'min_s', max: 'max_s' } as const;
+
 const FLOAT_COMPARE = { eq: 'eq', ne: 'ne', lt: 'lt', le: 'le', gt: 'gt', ge: 'ge' } as const;
 const INTEGER_COMPARE = { eq: 'eq', ne: 'ne', lt: 'lt_s', le: 'le_s', gt: 'gt_s', ge: 'ge_s' } as const;
 /** Masks are 0 or -1 in a lane: comparing them as signed integers turns the order of false and true around. */
@@ -36,89 +42,85 @@ function unsupported(name: string, type: string): never {
   throw new TypeError(`${name} of ${type} has no WebAssembly form; expandMath writes out transcendental functions`);
 }
 
+// One instruction, where there is one
+
+function scalarUnaryOpcode(name: UnaryOp, type: NumberType): Opcode | undefined {
+  if (isFloat(type)) return has(FLOAT_UNARY, name) ? `${type}.${FLOAT_UNARY[name]}` : undefined;
+  return has(INTEGER_UNARY, name) ? `${type}.${INTEGER_UNARY[name]}` : undefined;
+}
+
+function vectorUnaryOpcode(name: UnaryOp, shape: Shape): Opcode | undefined {
+  if (isFloatShape(shape)) return has(FLOAT_UNARY, name) ? `${shape}.${FLOAT_UNARY[name]}` : undefined;
+  if (name === 'bitNot') return 'v128.not';
+  return has(INTEGER_VECTOR_UNARY, name) ? `${shape}.${INTEGER_VECTOR_UNARY[name]}` : undefined;
+}
+
+function scalarBinaryOpcode(name: BinaryOp, type: NumberType): Opcode | undefined {
+  if (isFloat(type)) return has(FLOAT_BINARY, name) ? `${type}.${FLOAT_BINARY[name]}` : undefined;
+  return has(INTEGER_BINARY, name) ? `${type}.${INTEGER_BINARY[name]}` : undefined;
+}
+
+function vectorBinaryOpcode(name: BinaryOp, shape: Shape): Opcode | undefined {
+  if (isFloatShape(shape)) return has(FLOAT_BINARY, name) ? `${shape}.${FLOAT_BINARY[name]}` : undefined;
+  if (has(ARITHMETIC, name)) return `${shape}.${ARITHMETIC[name]}`;
+  if (has(BITWISE, name)) return `v128.${BITWISE[name]}`;
+  return shape === 'i32x4' && has(INTEGER_EXTREMES, name) ? `i32x4.${INTEGER_EXTREMES[name]}` : undefined;
+}
+
+function scalarCompareOpcode(name: CompareOp, type: NumberType): Opcode {
+  if (isFloat(type)) return has(FLOAT_COMPARE, name) ? `${type}.${FLOAT_COMPARE[name]}` : unsupported(name, type);
+  return name === 'ltu' ? `${type}.lt_u` : `${type}.${INTEGER_COMPARE[name]}`;
+}
+
+function vectorCompareOpcode(name: CompareOp, shape: Shape): Opcode | undefined {
+  if (isFloatShape(shape)) return has(FLOAT_COMPARE, name) ? `${shape}.${FLOAT_COMPARE[name]}` : unsupported(name, shape);
+  if (name !== 'ltu') return `${shape}.${INTEGER_COMPARE[name]}`;
+  return shape === 'i32x4' ? 'i32x4.lt_u' : undefined;
+}
+
+// Operators
+
 export function scalarUnary(frame: Frame, name: UnaryOp, type: NumberType): void {
-  const { code } = frame;
-  if (isFloat(type)) {
-    if (has(FLOAT_UNARY, name)) return code.op(`${type}.${FLOAT_UNARY[name]}`);
-    if (type === 'f64' && isHostUnary(name)) return frame.host(name, 1);
-    return unsupported(name, type);
-  }
-  switch (name) {
-    case 'neg':
-      return multiplyBy(frame, type, -1);
-    case 'bitNot':
-      pushInteger(frame, type, -1);
-      return code.op(`${type}.xor`);
-    case 'abs':
-      return absolute(frame, type);
-    case 'clz':
-      return code.op(`${type}.clz`);
-    case 'popcount':
-      return code.op(`${type}.popcnt`);
-    default:
-      return unsupported(name, type);
-  }
+  const opcode = scalarUnaryOpcode(name, type);
+  if (opcode !== undefined) frame.code.op(opcode);
+  else if (type === 'f64' && isHostUnary(name)) frame.host(name, 1);
+  else if (isFloat(type)) unsupported(name, type);
+  else if (name === 'neg') multiplyBy(frame, type, -1);
+  else if (name === 'abs') absolute(frame, type);
+  else if (name === 'bitNot') {
+    pushInteger(frame, type, -1);
+    frame.code.op(`${type}.xor`);
+  } else unsupported(name, type);
 }
 
 export function vectorUnary(frame: Frame, name: UnaryOp, shape: Shape): void {
-  const { code } = frame;
-  if (isFloatShape(shape) && has(FLOAT_UNARY, name)) return code.op(`${shape}.${FLOAT_UNARY[name]}`);
-  if (!isFloatShape(shape)) {
-    if (name === 'neg' || name === 'abs') return code.op(`${shape}.${name}`);
-    if (name === 'bitNot') return code.op('v128.not');
-    if (name === 'popcount' && shape === 'i32x4') {
-      code.op('i8x16.popcnt');
-      code.op('i16x8.extadd_pairwise_i8x16_u');
-      return code.op('i32x4.extadd_pairwise_i16x8_u');
-    }
-  }
-  lanewise(frame, shape, shape, 1, () => scalarUnary(frame, name, scalarOf(shape)));
+  const opcode = vectorUnaryOpcode(name, shape);
+  if (opcode !== undefined) frame.code.op(opcode);
+  else if (name === 'popcount' && shape === 'i32x4') countBits(frame);
+  else lanewise(frame, shape, shape, 1, () => scalarUnary(frame, name, scalarOf(shape)));
 }
 
 export function scalarBinary(frame: Frame, name: BinaryOp, type: NumberType): void {
-  const { code } = frame;
-  if (isFloat(type)) {
-    if (has(FLOAT_BINARY, name)) return code.op(`${type}.${FLOAT_BINARY[name]}`);
-    if (name === 'rem') return type === 'f32' ? remainderOfSingles(frame) : frame.host('rem', 2);
-    if (type === 'f64' && (name === 'pow' || name === 'atan2')) return frame.host(name, 2);
-    return unsupported(name, type);
-  }
-  if (has(INTEGER_BINARY, name)) return code.op(`${type}.${INTEGER_BINARY[name]}`);
-  if (has(BITWISE, name)) return code.op(`${type}.${BITWISE[name]}`);
-  if (has(SHIFTS, name)) return code.op(`${type}.${SHIFTS[name]}`);
-  switch (name) {
-    case 'div':
-      return divide(frame, type);
-    case 'rem':
-      return remainder(frame, type);
-    case 'min':
-    case 'max':
-      return frame.pair(type, (left, right) => {
-        for (const local of [left, right, left, right]) code.get(local);
-        code.op(`${type}.${name === 'min' ? 'lt_s' : 'gt_s'}`);
-        code.op('select');
-      });
-    case 'mulhiu':
-      return type === 'i32' ? highProduct(frame) : unsupported(name, type);
-    default:
-      return unsupported(name, type);
-  }
+  const opcode = scalarBinaryOpcode(name, type);
+  if (opcode !== undefined) frame.code.op(opcode);
+  else if (type === 'f32' && name === 'rem') remainderOfSingles(frame);
+  else if (type === 'f64' && (name === 'rem' || name === 'pow' || name === 'atan2')) frame.host(name, 2);
+  else if (isFloat(type)) unsupported(name, type);
+  else if (name === 'div') divide(frame, type);
+  else if (name === 'rem') remainder(frame, type);
+  else if (name === 'min' || name === 'max') extreme(frame, name, type);
+  else if (name === 'mulhiu' && type === 'i32') highProduct(frame);
+  else unsupported(name, type);
 }
 
 export function vectorBinary(frame: Frame, name: BinaryOp, shape: Shape): void {
-  const { code } = frame;
-  if (isFloatShape(shape)) {
-    if (has(FLOAT_BINARY, name)) return code.op(`${shape}.${FLOAT_BINARY[name]}`);
-  } else {
-    if (has(INTEGER_BINARY, name)) return code.op(`${shape}.${INTEGER_BINARY[name]}`);
-    if (has(BITWISE, name)) return code.op(`v128.${BITWISE[name]}`);
-    if (shape === 'i32x4') {
-      if (name === 'min' || name === 'max') return code.op(`i32x4.${name}_s`);
-      if (name === 'mulhiu') return highProducts(frame);
-    }
-  }
-  lanewise(frame, shape, shape, 2, () => scalarBinary(frame, name, scalarOf(shape)));
+  const opcode = vectorBinaryOpcode(name, shape);
+  if (opcode !== undefined) frame.code.op(opcode);
+  else if (name === 'mulhiu' && shape === 'i32x4') highProducts(frame);
+  else lanewise(frame, shape, shape, 2, () => scalarBinary(frame, name, scalarOf(shape)));
 }
+
+export const isShift = (name: BinaryOp): name is 'shl' | 'shr' | 'shru' => has(SHIFTS, name);
 
 /** Shifts the vector under the scalar count on the stack, which is of the vector's lane type. */
 export function vectorShift(frame: Frame, name: 'shl' | 'shr' | 'shru', shape: 'i32x4' | 'i64x2'): void {
@@ -127,34 +129,31 @@ export function vectorShift(frame: Frame, name: 'shl' | 'shr' | 'shru', shape: '
 }
 
 export function scalarCompare(frame: Frame, name: CompareOp, type: NumberType): void {
-  if (isFloat(type)) return has(FLOAT_COMPARE, name) ? frame.code.op(`${type}.${FLOAT_COMPARE[name]}`) : unsupported(name, type);
-  frame.code.op(name === 'ltu' ? `${type}.lt_u` : `${type}.${INTEGER_COMPARE[name]}`);
+  frame.code.op(scalarCompareOpcode(name, type));
 }
 
 export function vectorCompare(frame: Frame, name: CompareOp, shape: Shape): void {
-  const { code } = frame;
-  if (isFloatShape(shape)) {
-    return has(FLOAT_COMPARE, name) ? code.op(`${shape}.${FLOAT_COMPARE[name]}`) : unsupported(name, shape);
+  const opcode = vectorCompareOpcode(name, shape);
+  if (opcode !== undefined) frame.code.op(opcode);
+  else {
+    lanewise(frame, shape, shape, 2, () => {
+      scalarCompare(frame, name, 'i64');
+      frame.code.op('i64.extend_i32_u');
+      scalarUnary(frame, 'neg', 'i64');
+    });
   }
-  if (name !== 'ltu') return code.op(`${shape}.${INTEGER_COMPARE[name]}`);
-  if (shape === 'i32x4') return code.op('i32x4.lt_u');
-  lanewise(frame, shape, shape, 2, () => {
-    code.op('i64.lt_u');
-    code.op('i64.extend_i32_u');
-    scalarUnary(frame, 'neg', 'i64');
-  });
 }
 
 export function maskCompare(frame: Frame, name: CompareOp, shape: 'i32x4' | 'i64x2'): void {
   frame.code.op(`${shape}.${MASK_COMPARE[name]}`);
 }
 
-export function pushInteger(frame: Frame, type: 'i32' | 'i64', value: number): void {
+// Compositions
+
+function pushInteger(frame: Frame, type: 'i32' | 'i64', value: number): void {
   if (type === 'i32') frame.code.i32(value);
   else frame.code.i64(BigInt(value));
 }
-
-export const isShift = (name: BinaryOp): name is 'shl' | 'shr' | 'shru' => has(SHIFTS, name);
 
 function multiplyBy(frame: Frame, type: 'i32' | 'i64', factor: number): void {
   pushInteger(frame, type, factor);
@@ -172,6 +171,21 @@ function absolute(frame: Frame, type: 'i32' | 'i64'): void {
     code.op(`${type}.lt_s`);
     code.op('select');
   });
+}
+
+function extreme(frame: Frame, name: 'min' | 'max', type: 'i32' | 'i64'): void {
+  const { code } = frame;
+  frame.pair(type, (left, right) => {
+    for (const local of [left, right, left, right]) code.get(local);
+    code.op(`${type}.${name === 'min' ? 'lt_s' : 'gt_s'}`);
+    code.op('select');
+  });
+}
+
+function countBits(frame: Frame): void {
+  frame.code.op('i8x16.popcnt');
+  frame.code.op('i16x8.extadd_pairwise_i8x16_u');
+  frame.code.op('i32x4.extadd_pairwise_i16x8_u');
 }
 
 /** x / 0 is 0 and x / -1 is -x, wrapped: both are x times the divisor, and exactly those would trap. */

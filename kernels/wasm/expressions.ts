@@ -21,37 +21,27 @@ import { printLoad, printSplatLoad } from './memory.js';
 
 type Node<Op extends Expr['op']> = Extract<Expr, { op: Op }>;
 
-export function printExpr(frame: Frame, expr: Expr): void {
-  switch (expr.op) {
-    case 'const':
-      return printConstant(frame, expr.type, expr.value);
-    case 'local':
-      return frame.code.get(frame.lookup(expr.name));
-    case 'param':
-      return frame.code.get(frame.parameter(expr.name));
-    case 'load':
-      return printLoad(frame, expr);
-    case 'unary':
-      return printUnary(frame, expr);
-    case 'binary':
-      return printBinary(frame, expr);
-    case 'compare':
-      return printCompare(frame, expr);
-    case 'select':
-      return printSelect(frame, expr);
-    case 'fma':
-      return printFma(frame, expr);
-    case 'convert':
-      return printConvert(frame, expr);
-    case 'bits':
-      return printBits(frame, expr);
-    case 'splat':
-      return printSplat(frame, expr);
-    case 'lane':
-      return printLane(frame, expr);
-    case 'iota':
-      return printLanes(frame, expr.type, (lane) => lane);
-  }
+type Printers = { readonly [Op in Expr['op']]: (frame: Frame, expr: Node<Op>) => void };
+
+const printers: Printers = {
+  const: (frame, { type, value }) => printConstant(frame, type, value),
+  local: (frame, { name }) => frame.code.get(frame.lookup(name)),
+  param: (frame, { name }) => frame.code.get(frame.parameter(name)),
+  load: printLoad,
+  unary: printUnary,
+  binary: printBinary,
+  compare: printCompare,
+  select: printSelect,
+  fma: printFma,
+  convert: printConvert,
+  bits: printBits,
+  splat: printSplat,
+  lane: printLane,
+  iota: (frame, { type }) => printLanes(frame, type, (lane) => lane),
+};
+
+export function printExpr<Op extends Expr['op']>(frame: Frame, expr: Node<Op>): void {
+  printers[expr.op](frame, expr);
 }
 
 // Leaves

@@ -7,12 +7,13 @@ import { dotKernel, type GemmForm, gemmKernel } from '../../kernels/lower/gemm.j
 import { alignStrides } from '../../kernels/lower/space.js';
 import { lanesFor, packedStorage } from '../../kernels/lower/tile.js';
 import type { LayoutMeta, Shape, TensorMeta } from '../../kernels/op.js';
+import { addressOf } from '../copies.js';
 import type { Device } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch } from './launch.js';
-import { addressOf, layoutOf } from './operands.js';
+import { layoutOf, placeOf } from './operands.js';
 import { Packing } from './packing.js';
 
 const gemmKernels = remembered(gemmKernel);
@@ -35,14 +36,14 @@ const fewRows = 16;
 const tinyProduct = 1 << 11;
 
 /** One operand: where each matrix of the batch begins, and how to walk it. `step` is the stride along k, `across` the other one. */
-interface Operand {
+export interface Operand {
   readonly offsets: readonly number[];
   readonly step: number;
   readonly across: number;
 }
 
-/** out[b] = a[b] times b[b]; `fromX` where a is the op's first input, not its second. */
-interface Product {
+/** out[b] = a[b] times b[b], written one after the other. */
+export interface Product {
   readonly dtype: Dtype;
   readonly m: number;
   readonly n: number;
@@ -50,19 +51,24 @@ interface Product {
   readonly batch: number;
   readonly a: Operand;
   readonly b: Operand;
-  readonly fromX: boolean;
+  /** Where the operands stand among the tensors of a run. */
+  readonly places: { readonly a: number; readonly b: number };
 }
 
 export const gemm: LibraryKernel = (device, inputs, _attrs, [output]) => {
-  const product = productOf(layoutOf(inputs, 'x'), layoutOf(inputs, 'y'), output!);
-  return new Gemm(device, output!, product);
+  const places = { a: placeOf(inputs, 'x'), b: placeOf(inputs, 'y') };
+  return bindProduct(device, output!, { ...productOf(layoutOf(inputs, 'x'), layoutOf(inputs, 'y'), output!), places });
 };
 
-function productOf(x: LayoutMeta, y: LayoutMeta, output: TensorMeta): Product {
+export function bindProduct(device: Device, output: TensorMeta, product: Product): LibraryRun {
+  return new Gemm(device, output, columnAsRow(foldBatch(withoutIdleStrides(product))));
+}
+
+function productOf(x: LayoutMeta, y: LayoutMeta, output: TensorMeta): Omit<Product, 'places'> {
   const batchShape = output.shape.slice(0, -2);
   const [m, n] = [output.shape.at(-2)!, output.shape.at(-1)!];
   const k = x.shape.at(-1)!;
-  const product: Product = {
+  return {
     dtype: output.dtype,
     m,
     n,
@@ -70,9 +76,7 @@ function productOf(x: LayoutMeta, y: LayoutMeta, output: TensorMeta): Product {
     batch: batchShape.reduce((size, dimension) => size * dimension, 1),
     a: { offsets: offsetsOf(x, batchShape), step: x.strides.at(-1)!, across: x.strides.at(-2)! },
     b: { offsets: offsetsOf(y, batchShape), step: y.strides.at(-2)!, across: y.strides.at(-1)! },
-    fromX: true,
   };
-  return columnAsRow(foldBatch(withoutIdleStrides(product)));
 }
 
 function offsetsOf({ shape, strides }: LayoutMeta, batchShape: Shape): number[] {
@@ -113,7 +117,7 @@ function foldBatch(product: Product): Product {
 /** A result of one column lies in memory as one of one row does: out^T = b^T a^T. */
 function columnAsRow(product: Product): Product {
   if (product.n !== 1) return product;
-  return { ...product, m: 1, n: product.m, a: product.b, b: product.a, fromX: false };
+  return { ...product, m: 1, n: product.m, a: product.b, b: product.a, places: { a: product.places.b, b: product.places.a } };
 }
 
 // ---- Choosing kernels
@@ -220,11 +224,10 @@ class Gemm implements LibraryRun {
       return [out];
     }
     const { launch, a, b } = work;
-    const [x, y] = [addressOf(inputs[0]!), addressOf(inputs[1]!)];
-    const { fromX } = this.product;
+    const { places } = this.product;
     withScratch(this.device, [a.bytes, b.bytes], ([aScratch, bScratch]) => {
-      launch.point('a', a.prepare(fromX ? x : y, aScratch!));
-      launch.point('b', b.prepare(fromX ? y : x, bScratch!));
+      launch.point('a', a.prepare(addressOf(inputs[places.a]!), aScratch!));
+      launch.point('b', b.prepare(addressOf(inputs[places.b]!), bScratch!));
       launch.point('out', out.storage.address);
       launch.run();
     });

@@ -1,7 +1,5 @@
-/** Reading the arguments that library kernels are bound to and run with. */
-import { bytesOf } from '../../kernels/ir.js';
+/** Reading the arguments that library kernels are bound to. */
 import type { Arguments, LayoutMeta } from '../../kernels/op.js';
-import type { Tensor } from '../tensor.js';
 
 /** The layout of an input that is there and no list. */
 export function layoutOf(inputs: Arguments<LayoutMeta>, name: string): LayoutMeta {
@@ -13,9 +11,4 @@ export function layoutOf(inputs: Arguments<LayoutMeta>, name: string): LayoutMet
 /** Where an input stands among the tensors of a run; the inputs before it must be there and no lists. */
 export function placeOf(inputs: Arguments<LayoutMeta>, name: string): number {
   return Object.keys(inputs).indexOf(name);
-}
-
-/** The address of a tensor's first element. */
-export function addressOf({ storage, layout, dtype }: Tensor): number {
-  return storage.address + layout.offset * bytesOf[dtype];
 }

@@ -6,9 +6,10 @@
  * tensor of a list, `softmax/dout/0` for an incoming gradient). Its seed is the text's 32-bit FNV-1a hash; the n-th word, counted from
  * 1, is murmur3's finaliser of seed + n * 0x9e3779b9. A uniform number is a word's upper 24 bits plus a half, over 2^24.
  */
-import type { Dtype } from '../../kernels/op.js';
+
 import type { Fill } from '../../codegen/spec/model.js';
-import type { InputData, TensorData } from '../../codegen/spec/sample-data.js';
+import type { InputData } from '../../codegen/spec/sample-data.js';
+import type { Dtype } from '../../kernels/op.js';
 
 export type { InputData, SampleData, TensorData } from '../../codegen/spec/sample-data.js';
 

@@ -1,0 +1,189 @@
+/**
+ * The file of one op: its options, its definition, and the typed function that users call. Structured TypeScript is built with
+ * ts-morph; the definition's text comes from definition.ts.
+ */
+import type { JSDocStructure, OptionalKind, ParameterDeclarationStructure, SourceFile } from 'ts-morph';
+import type { CheckedModel, CheckedOp } from '../lang/check.js';
+import { returnedOutputs } from '../lang/terms.js';
+import type { Attribute, Input, Op } from '../spec/model.js';
+import { locationOf } from '../spec/source.js';
+import { definitionText } from './definition.js';
+import { definitionName, functionName, optionsName } from './names.js';
+import { givenType } from './types.js';
+
+export interface OpSignature {
+  readonly positional: readonly Input[];
+  readonly required: readonly Attribute[];
+  /** Optional inputs and attributes with defaults: the fields of the options object. */
+  readonly optionalInputs: readonly Input[];
+  readonly options: readonly Attribute[];
+  readonly returns: string;
+}
+
+export function signatureOf(op: Op): OpSignature {
+  const outputs = returnedOutputs(op);
+  const [only] = outputs;
+  return {
+    positional: op.inputs.filter((input) => !input.optional),
+    required: op.attrs.filter((attr) => attr.required),
+    optionalInputs: op.inputs.filter((input) => input.optional),
+    options: op.attrs.filter((attr) => !attr.required),
+    returns:
+      only === undefined
+        ? 'void'
+        : outputs.length > 1
+          ? `{ ${outputs.map(({ name }) => `${name}: Tensor`).join('; ')} }`
+          : only.list
+            ? 'Tensor[]'
+            : 'Tensor',
+  };
+}
+
+export const hasOptions = (signature: OpSignature): boolean => signature.optionalInputs.length + signature.options.length > 0;
+
+export const inputType = (input: Input): string =>
+  input.list ? 'readonly TensorLike[]' : outputTarget(input) ? 'Tensor' : 'TensorLike';
+
+const outputTarget = (input: Input): boolean => input.mutated;
+
+/** The parameters of the function, or of the method, which leaves out its first. */
+export function parametersOf(op: Op, skip = 0): OptionalKind<ParameterDeclarationStructure>[] {
+  const signature = signatureOf(op);
+  const given = [
+    ...signature.positional.map((input) => ({ name: safe(input.name), type: inputType(input) })),
+    ...signature.required.map((attr) => ({ name: safe(attr.name), type: givenType(attr.type) })),
+  ].slice(skip);
+  return hasOptions(signature) ? [...given, { name: 'options', type: optionsName(op), initializer: '{}' }] : given;
+}
+
+const safe = (name: string): string => (['default', 'in', 'var', 'function'].includes(name) ? `${name}_` : name);
+
+export function writeOpFile(file: SourceFile, model: CheckedModel, checked: CheckedOp): void {
+  const { op } = checked;
+  const signature = signatureOf(op);
+  if (hasOptions(signature)) {
+    file.addInterface({
+      name: optionsName(op),
+      isExported: true,
+      docs: [`Options of {@link ${functionName(op)}}.`],
+      properties: [
+        ...signature.optionalInputs.map((input) => ({
+          name: input.name,
+          type: `${inputType(input)} | undefined`,
+          hasQuestionToken: true,
+          docs: input.summary === undefined ? [] : [input.summary],
+        })),
+        ...signature.options.map((attr) => ({
+          name: attr.name,
+          type: `${givenType(attr.type)} | undefined`,
+          hasQuestionToken: true,
+          docs: [`${attr.summary === undefined ? '' : `${attr.summary} `}Default: \`${JSON.stringify(attr.default)}\`.`],
+        })),
+      ],
+    });
+  }
+  file.addStatements(definitionText(model, checked));
+  file.addFunction({
+    name: functionName(op),
+    isExported: true,
+    docs: [documentation(op, signature)],
+    parameters: parametersOf(op),
+    returnType: signature.returns,
+    statements: callText(op, signature),
+  });
+  const text = file.getFullText();
+  file.insertText(0, `${header(op)}\n${importsFor(text)}\n`);
+}
+
+function callText(op: Op, signature: OpSignature): string[] {
+  const inputs = op.inputs.map((input) => (input.optional ? `options.${input.name}` : safe(input.name)));
+  const attrs = [
+    ...signature.required.map((attr) => (safe(attr.name) === attr.name ? attr.name : `${attr.name}: ${safe(attr.name)}`)),
+  ];
+  const lines: string[] = [];
+  if (hasOptions(signature)) {
+    if (signature.optionalInputs.length === 0) attrs.push('...options');
+    else {
+      const taken = signature.optionalInputs.map(({ name }) => `${name}: _${name}`);
+      lines.push(`const { ${[...taken, '...attrs'].join(', ')} } = options;`);
+      attrs.push('...attrs');
+    }
+  }
+  const attrsText =
+    attrs.length === 0
+      ? ''
+      : attrs.length === 1 && attrs[0]!.startsWith('...')
+        ? `, ${attrs[0]!.slice(3)}`
+        : `, { ${attrs.join(', ')} }`;
+  const inputText = op.inputs.map((input, index) => (input.optional ? `_${input.name}` : inputs[index]!));
+  const call = `(${definitionName(op)}, [${inputText.join(', ')}]${attrsText})`;
+  lines.push(signature.returns === 'void' ? `callVoid${call};` : `return ${caller(signature.returns)}${call};`);
+  return lines;
+}
+
+function caller(returns: string): string {
+  return returns === 'Tensor' ? 'callOne' : returns === 'Tensor[]' ? 'callList' : 'callNamed';
+}
+
+/** The text that editors show: what it does, of what shapes and dtypes, which errors it raises. */
+export function documentation(op: Op, signature: OpSignature): OptionalKind<JSDocStructure> {
+  const dtypes = op.dtypes.map(({ name, members }) => `${name}: ${members.join(', ')}`).join('; ');
+  const lines = [
+    op.summary,
+    ...(op.doc === undefined ? [] : ['', op.doc.trim()]),
+    '',
+    ...signature.positional.map((input) => `@param ${safe(input.name)} - ${describeInput(input)}`),
+    ...signature.required.map((attr) => `@param ${safe(attr.name)} - ${attr.summary ?? 'Required.'}`),
+    ...returnedOutputs(op).map(
+      (output) =>
+        `@returns ${output.summary ?? `\`${output.name}\`, dtype ${textOf(output.dtype)}, shape ${textOf(output.shape)}`}`,
+    ),
+    ...(dtypes === '' ? [] : [`@remarks Dtypes: ${dtypes}.`]),
+    ...[...new Set([...op.constraints.map(({ code }) => code), ...op.errors.map(({ code }) => code)])].map(
+      (code) => `@throws OpwrightError ${code}`,
+    ),
+    ...(op.names.length === 0 ? [] : [`Paddle: ${op.names.map(({ name }) => name).join(', ')}.`]),
+  ];
+  return { description: `\n${lines.join('\n')}` };
+}
+
+function describeInput(input: Input): string {
+  const shape =
+    input.shape === undefined
+      ? ''
+      : `, shape ${input.shape.kind === 'pattern' ? spanText(input.shape.span) : textOf(input.shape.shape)}`;
+  const rank =
+    input.rank === undefined
+      ? ''
+      : `, rank ${input.rank.least}${input.rank.most === input.rank.least ? '' : input.rank.most === Number.POSITIVE_INFINITY ? ' or more' : ` to ${input.rank.most}`}`;
+  return `${input.summary === undefined ? '' : `${input.summary} `}${input.list ? 'Tensors' : 'Tensor'} of dtype ${textOf(input.dtype)}${shape}${rank}.`;
+}
+
+interface Spanned {
+  readonly span: Op['span'];
+}
+const textOf = (node: Spanned): string => spanText(node.span);
+const spanText = ({ source, start, end }: Op['span']): string => `\`${source.text.slice(start, end).replace(/\s+/g, ' ')}\``;
+
+export function header(op: Op): string {
+  return `// Generated by \`opwright generate\` from ${locationOf(op.span)}. Do not edit.`;
+}
+
+/** Imports for the names that the text uses. */
+function importsFor(text: string): string {
+  const uses = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(text);
+  const types = (names: readonly string[]): string => names.filter(uses).join(', ');
+  const lines: string[] = [];
+  if (/\bhost\./.test(text)) lines.push(`import * as host from '../../kernels/host.js';`);
+  const contract = types(['Dtype', 'FunctionCall', 'LayoutMeta', 'OpDefinition', 'TensorMeta', 'Value', 'ViewLayout']);
+  lines.push(`import type { ${contract} } from '../../kernels/op.js';`);
+  const calls = ['callList', 'callNamed', 'callOne', 'callVoid'].filter(uses);
+  lines.push(
+    `import { ${[...calls, ...(uses('TensorLike') ? ['type TensorLike'] : [])].join(', ')} } from '../../runtime/dispatch.js';`,
+  );
+  if (uses('Tensor')) lines.push(`import type { Tensor } from '../../runtime/tensor.js';`);
+  if (uses('OpAlgebra')) lines.push(`import type { OpAlgebra } from '../algebra.js';`);
+  if (/\bkernels\./.test(text)) lines.push(`import * as kernels from '../kernels.js';`);
+  if (/\brules\./.test(text)) lines.push(`import * as rules from '../rules.js';`);
+  return `${lines.join('\n')}\n`;
+}

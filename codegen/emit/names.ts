@@ -1,0 +1,21 @@
+/** What things are called in generated TypeScript. Decided here once, for every emitter. */
+import { isReservedWord } from '../lang/reserved.js';
+import type { Op } from '../spec/model.js';
+
+/** The file of an op, without folder. */
+export const fileName = (op: Op): string => `${kebab(op.name)}`;
+
+/** The exported function. A reserved word cannot be declared, and gets an underscore. */
+export const functionName = (op: Op): string => (isReservedWord(op.name) ? `${op.name}_` : op.name);
+
+export const definitionName = (op: Op): string => `${op.name}Definition`;
+
+export const optionsName = (op: Op): string => `${capitalised(op.name)}Options`;
+
+export function capitalised(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+export function kebab(name: string): string {
+  return name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
+}

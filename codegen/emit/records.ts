@@ -1,0 +1,127 @@
+/**
+ * Data about ops for others to read: test cases for the matrix, records for the documentation, coverage of the public names. JSON,
+ * one file an op, so that a change to an entry changes its own files only.
+ */
+import type { CheckedModel, CheckedOp } from '../lang/check.js';
+import { gradientsOf } from '../lang/differentiate.js';
+import type { Op, Sample, SampleValue } from '../spec/model.js';
+import { locationOf } from '../spec/source.js';
+import { givenType } from './types.js';
+
+const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
+
+/** What the test matrix needs to know of an op. */
+export function testText({ op, scalars }: CheckedOp): string {
+  return json({
+    op: op.name,
+    source: locationOf(op.span),
+    internal: op.internal,
+    kind: op.body.kind,
+    random: op.random,
+    inputs: op.inputs.map(({ name, optional, list, number, mutated, dtype }) => ({
+      name,
+      optional,
+      list,
+      number,
+      mutated,
+      dtype: spanText(dtype.span),
+    })),
+    attrs: op.attrs.map(({ name, required }) => ({ name, required, scalar: scalars.has(name) })),
+    outputs: op.outputs.map(({ name, list, hidden, writes, dataSized }) => ({
+      name,
+      list,
+      hidden,
+      writes: writes?.name ?? null,
+      dataSized,
+    })),
+    dtypes: Object.fromEntries(op.dtypes.map(({ name, members }) => [name, members])),
+    samples: op.samples.map(sample),
+    errors: op.errors.map((one) => ({ ...sample(one), code: one.code })),
+    example: op.example ?? null,
+  });
+}
+
+function sample({ inputs, attrs }: Sample): object {
+  return {
+    inputs: Object.fromEntries([...inputs].map(([name, value]) => [name, sampleValue(value)])),
+    attrs: Object.fromEntries(attrs),
+  };
+}
+
+function sampleValue(value: SampleValue): unknown {
+  return value.kind === 'list' ? { kind: 'list', items: value.items.map(sampleValue) } : value;
+}
+
+/** What the documentation says of an op. */
+export function recordText(model: CheckedModel, checked: CheckedOp): string {
+  const { op } = checked;
+  const gradients = gradientsOf(model, checked);
+  return json({
+    op: op.name,
+    source: locationOf(op.span),
+    class: op.class ?? null,
+    internal: op.internal,
+    summary: op.summary,
+    doc: op.doc ?? null,
+    formula: op.formula ?? null,
+    names: op.names.map(({ name }) => name),
+    aliases: op.aliases.map(({ name }) => name),
+    layer: op.layer?.name ?? null,
+    inputs: op.inputs.map((input) => ({
+      name: input.name,
+      dtype: spanText(input.dtype.span),
+      shape:
+        input.shape === undefined ? null : spanText(input.shape.kind === 'pattern' ? input.shape.span : input.shape.shape.span),
+      optional: input.optional,
+      list: input.list,
+      summary: input.summary ?? null,
+    })),
+    attrs: op.attrs.map((attr) => ({
+      name: attr.name,
+      type: givenType(attr.type),
+      default: attr.required ? null : attr.default,
+      required: attr.required,
+      summary: attr.summary ?? null,
+    })),
+    outputs: op.outputs
+      .filter((output) => !output.hidden)
+      .map((output) => ({
+        name: output.name,
+        dtype: spanText(output.dtype.span),
+        shape: spanText(output.shape.span),
+        summary: output.summary ?? null,
+      })),
+    dtypes: Object.fromEntries(op.dtypes.map(({ name, members }) => [name, members])),
+    body: op.body.kind,
+    definition: spanText(op.body.span),
+    gradients: op.inputs.map((input) => {
+      const gradient = gradients.find((one) => one.input === input.name);
+      return {
+        input: input.name,
+        how: gradient === undefined ? 'none' : gradient.derived ? 'derived' : 'explicit',
+        saved: gradient?.saved ?? [],
+      };
+    }),
+    constraints: op.constraints.map(({ code, message }) => ({ code, message })),
+    errors: [...new Set(op.errors.map(({ code }) => code))],
+    escape: op.escape ?? null,
+    differences: op.differences ?? null,
+    example: op.example ?? null,
+    seeAlso: op.seeAlso,
+  });
+}
+
+function spanText({ source, start, end }: Op['span']): string {
+  return source.text.slice(start, end);
+}
+
+/** Which of the public names an op answers to. */
+export function coverageText(ops: readonly Op[], names: readonly string[]): string {
+  const by = new Map(ops.flatMap((op) => op.names.map(({ name }) => [name, op.name] as const)));
+  const covered = names.filter((name) => by.has(name));
+  return json({
+    total: names.length,
+    covered: covered.length,
+    names: Object.fromEntries(names.map((name) => [name, by.get(name) ?? null])),
+  });
+}

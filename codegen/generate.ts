@@ -1,0 +1,130 @@
+/**
+ * From spec files to the generated folder: load, check, emit. Nothing is written unless everything is sound, and then the folder is
+ * exchanged as a whole.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { Project } from 'ts-morph';
+import type { Kernel } from '../kernels/ir.js';
+import { writeOpFile } from './emit/api.js';
+import { algebraText, indexText, kernelsText, methodsText, registerText, rulesText } from './emit/library.js';
+import { fileName } from './emit/names.js';
+import { coverageText, recordText, testText } from './emit/records.js';
+import { compileKernelFunctions } from './functions/compile.js';
+import { type CheckedModel, checkModel } from './lang/check.js';
+import { derivationDiagnostics } from './lang/differentiate.js';
+import type { Diagnostic } from './spec/diagnostic.js';
+import { loadSpec } from './spec/load.js';
+import { SourceFile } from './spec/source.js';
+
+export interface GenerateOptions {
+  /** The spec's files; ops of later ones may use those of earlier ones. */
+  readonly specFiles: readonly string[];
+  /** A folder of kernel functions. */
+  readonly functionsFolder: string;
+  /** The public names to cover, one a line. */
+  readonly paddleNames: readonly string[];
+}
+
+export interface GeneratedLibrary {
+  /** Text by path within the generated folder; empty if there are diagnostics. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export function checkSpec(specFiles: readonly string[]): { model: CheckedModel; diagnostics: readonly Diagnostic[] } {
+  const sources = specFiles.map((file) => new SourceFile(relative(process.cwd(), resolve(file)), readFileSync(file, 'utf8')));
+  const loaded = loadSpec(...sources);
+  const model = checkModel(loaded.model);
+  const sound = loaded.diagnostics.length === 0 && model.diagnostics.length === 0;
+  return { model, diagnostics: [...loaded.diagnostics, ...model.diagnostics, ...(sound ? derivationDiagnostics(model) : [])] };
+}
+
+export function generateLibrary(options: GenerateOptions): GeneratedLibrary {
+  const { model, diagnostics } = checkSpec(options.specFiles);
+  if (diagnostics.length > 0) return { files: new Map(), diagnostics };
+  const sources = readdirSync(options.functionsFolder)
+    .filter((name) => name.endsWith('.ts') && name !== 'language.ts')
+    .sort()
+    .map((name) => join(options.functionsFolder, name));
+  return { files: emitFiles(model, compileKernelFunctions(sources), options.paddleNames), diagnostics };
+}
+
+function emitFiles(
+  model: CheckedModel,
+  functions: readonly Kernel[],
+  paddleNames: readonly string[],
+): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  const checked = [...model.ops.values()];
+  const ops = checked.map(({ op }) => op);
+  const project = new Project({
+    useInMemoryFileSystem: true,
+    manipulationSettings: { indentationText: '  ' as never, quoteKind: "'" as never },
+  });
+  for (const one of checked) {
+    const file = project.createSourceFile(`${fileName(one.op)}.ts`);
+    writeOpFile(file, model, one);
+    files.set(`ops/${fileName(one.op)}.ts`, file.getFullText());
+    files.set(`tests/${fileName(one.op)}.json`, testText(one));
+    files.set(`docs/${fileName(one.op)}.json`, recordText(model, one));
+  }
+  files.set('kernels.ts', kernelsText(functions, checked));
+  files.set('rules.ts', rulesText(model));
+  files.set('algebra.ts', algebraText(checked));
+  files.set(
+    'register.ts',
+    registerText(
+      ops,
+      functions.map(({ name }) => name),
+    ),
+  );
+  files.set('methods.ts', methodsText(ops));
+  files.set('index.ts', indexText(ops));
+  files.set('coverage.json', coverageText(ops, paddleNames));
+  return files;
+}
+
+export interface WriteReport {
+  readonly written: readonly string[];
+  readonly removed: readonly string[];
+  readonly unchanged: number;
+}
+
+/** How a folder differs from what it should hold. */
+export function compareGenerated(folder: string, files: ReadonlyMap<string, string>): WriteReport {
+  const present = new Set(listFiles(folder));
+  const written = [...files]
+    .filter(([path, text]) => !present.has(path) || readFileSync(join(folder, path), 'utf8') !== text)
+    .map(([path]) => path);
+  const removed = [...present].filter((path) => !files.has(path));
+  return { written, removed, unchanged: files.size - written.length };
+}
+
+/** Makes a folder hold exactly these files. All are written beside it first; only then are they moved in. */
+export function writeGenerated(folder: string, files: ReadonlyMap<string, string>): WriteReport {
+  const report = compareGenerated(folder, files);
+  const staging = `${resolve(folder)}.next-${process.pid}`;
+  try {
+    for (const path of report.written) {
+      mkdirSync(dirname(join(staging, path)), { recursive: true });
+      writeFileSync(join(staging, path), files.get(path)!);
+    }
+    for (const path of report.written) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      renameSync(join(staging, path), join(folder, path));
+    }
+    for (const path of report.removed) rmSync(join(folder, path));
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
+  return report;
+}
+
+function listFiles(folder: string, within = ''): string[] {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
+  return readdirSync(join(folder, within), { withFileTypes: true }).flatMap((entry) => {
+    const path = within === '' ? entry.name : `${within}/${entry.name}`;
+    return entry.isDirectory() ? listFiles(folder, path) : [path];
+  });
+}

@@ -1,0 +1,592 @@
+"""Makes the goldens: what NumPy, SciPy and PyTorch give for every sample of ops.yaml.
+
+    pip install numpy scipy torch
+    npm run build
+    python test/golden/make.py            # writes test/golden/*.json
+
+Samples come from ops.yaml (node dist/test/support/dump-samples.js); their elements from the generator that
+test/support/samples.ts describes, which stands here a second time. No oracle is made of the op's own definition: each is a
+library's function, or a loop written from the operation's published description. Oracles compute in float64 from the
+sample's float32 elements. Gradients are PyTorch's, for the incoming gradients that incomingGradient of samples.ts makes.
+
+A golden is one line: the op, the sample's place, the outputs in their order, and the gradients by input. Values have nine
+significant digits; NaN and infinities are text. Random ops have goldens only where nothing is random about them.
+"""
+
+import json
+import math
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import scipy.special
+import torch
+import torch.nn.functional as F
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
+FLOATING = {"float16": 65504.0, "bfloat16": 3.38953139e38, "float32": 3.40282347e38, "float64": math.inf}
+RANGES = {
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "int16": (-32768, 32767),
+    "int32": (-(2**31), 2**31 - 1),
+    "int64": (-(2**53) + 1, 2**53 - 1),
+}
+
+
+# ---- The elements of samples (test/support/samples.ts) ----------------------------------------------------------------------
+
+
+def uniforms(text):
+    state = 0x811C9DC5
+    for byte in text.encode():
+        state = ((state ^ byte) * 0x01000193) & 0xFFFFFFFF
+    while True:
+        state = (state + 0x9E3779B9) & 0xFFFFFFFF
+        word = ((state ^ (state >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+        word = ((word ^ (word >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+        yield ((word ^ (word >> 16)) // 256 + 0.5) / 2**24
+
+
+def normal(uniform):
+    return sum((next(uniform) for _ in range(12)), -6.0)
+
+
+FILLS = {
+    "normal": normal,
+    "positive": lambda uniform: 0.5 + 1.5 * next(uniform),
+    "unit": lambda uniform: 2 * next(uniform) - 1,
+    "integers": lambda uniform: math.floor(next(uniform) * 9) - 4,
+    "large": lambda uniform: 1000 * normal(uniform),
+}
+GREATEST = float(np.finfo(np.float32).max)
+SPECIALS = [0.0, -0.0, math.inf, -math.inf, math.nan, -GREATEST, GREATEST, 2.0**-126]
+SPECIAL_PERIOD = 12
+
+
+def element(uniform, place, dtype, fill):
+    place %= SPECIAL_PERIOD
+    if dtype == "bool":
+        return next(uniform) < 0.5
+    if dtype not in FLOATING:
+        small = math.floor(next(uniform) * 9) - (0 if dtype == "uint8" else 4)
+        ends = [0, *RANGES[dtype]]
+        return ends[place] if fill == "special" and place < len(ends) else small
+    if fill != "special":
+        return float(np.float32(FILLS[fill](uniform)))
+    return SPECIALS[place] if place < len(SPECIALS) else float(np.float32(normal(uniform)))
+
+
+def tensor_of(text, data):
+    """A sample's input as a tensor, in float64, int64 or bool; a number as it is."""
+    if isinstance(data, (int, float)):
+        return data
+    if isinstance(data, list):
+        return [tensor_of(f"{text}/{place}", item) for place, item in enumerate(data)]
+    dtype = data["dtype"]
+    values = data.get("values")
+    if values is None:
+        uniform = uniforms(text)
+        values = [element(uniform, place, dtype, data["fill"]) for place in range(math.prod(data["shape"]))]
+    kind = torch.bool if dtype == "bool" else torch.float64 if dtype in FLOATING else torch.int64
+    if kind == torch.float64:
+        values = np.asarray(values, np.float32).astype(np.float64)
+    return torch.tensor(np.asarray(values), dtype=kind).reshape(data["shape"])
+
+
+# ---- Helpers of the oracles --------------------------------------------------------------------------------------------------
+
+DTYPES = {
+    "bool": torch.bool, "uint8": torch.uint8, "int8": torch.int8, "int16": torch.int16, "int32": torch.int32,
+    "int64": torch.int64, "float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32,
+    "float64": torch.float64,
+}  # fmt: skip
+
+
+def listed(value):
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def pair(value):
+    return tuple(value) if isinstance(value, list) else (value, value)
+
+
+def axes_of(x, axis):
+    return tuple(range(x.dim())) if axis is None else tuple(a % x.dim() for a in listed(axis))
+
+
+def reduce_by(function):
+    """A reduction that takes a tuple of axes."""
+    return lambda x, axis, keepdim: function(x, axes_of(x, axis), keepdim) if x.dim() > 0 else function(x.reshape(1), (0,), False)
+
+
+def one_by_one(function):
+    """A reduction that takes one axis at a time."""
+
+    def run(x, axis, keepdim):
+        if x.dim() == 0:
+            return function(x.reshape(1), 0, False)
+        for a in sorted(axes_of(x, axis), reverse=True):
+            x = function(x, a, keepdim)
+        return x
+
+    return run
+
+
+def place_of_extremum(function):
+    def run(x, axis, keepdim, dtype):
+        result = function(x.numpy(), axis=axis)
+        if not keepdim:
+            return torch.tensor(np.asarray(result))
+        return torch.tensor(np.asarray(result)).reshape([1] * x.dim()) if axis is None else torch.tensor(np.expand_dims(result, axis))
+
+    return run
+
+
+def amounts(padding, sizes, kernel, stride, dilation=(1, 1)):
+    """Above, below, left and right; 'same' as TensorFlow defines it."""
+    if padding == "valid":
+        return [0, 0, 0, 0]
+    if padding == "same":
+        ends = []
+        for n, k, s, d in zip(sizes, kernel, stride, dilation):
+            total = max(0, (math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n)
+            ends += [total // 2, total - total // 2]
+        return ends
+    padding = listed(padding)
+    return padding * 4 if len(padding) == 1 else [padding[0], padding[0], padding[1], padding[1]] if len(padding) == 2 else padding
+
+
+def conv2d(x, weight, bias, stride, padding, dilation, groups):
+    stride, dilation = pair(stride), pair(dilation)
+    top, bottom, left, right = amounts(padding, x.shape[2:], weight.shape[2:], stride, dilation)
+    return F.conv2d(F.pad(x, [left, right, top, bottom]), weight, bias, stride, 0, dilation, groups)
+
+
+def avg_pool2d(x, kernelSize, stride, padding, ceilMode, exclusive, divisorOverride):
+    return F.avg_pool2d(x, kernelSize, stride, padding, ceilMode, not exclusive, divisorOverride)
+
+
+def cut(x, axes, starts, ends, steps):
+    for place, axis in enumerate(axes):
+        step = 1 if steps is None else steps[place]
+        chosen = np.arange(x.shape[axis])[slice(starts[place], ends[place], step)]
+        x = torch.index_select(x, axis, torch.tensor(chosen.copy()))
+    return x
+
+
+def pad(x, padding, value):
+    pairs = [padding[2 * axis : 2 * axis + 2] for axis in range(x.dim())]
+    return F.pad(x, [amount for ends in reversed(pairs) for amount in ends], value=value) if pairs else x
+
+
+def coordinates(index):
+    return tuple(index.unbind(-1))
+
+
+def scatter(x, index, updates, overwrite):
+    if overwrite:
+        return x.index_copy(0, index % len(x), updates)
+    return x.index_fill(0, index, 0).index_add(0, index, updates)
+
+
+def embedding(index, weight, paddingIndex):
+    rows = weight[index]
+    return rows if paddingIndex is None else rows * (index != paddingIndex)[..., None]
+
+
+def unique(x):
+    return [torch.tensor(np.asarray(part)).reshape(-1) for part in np.unique(x.numpy(), True, True, True)]
+
+
+def bilinear(plane, y, x):
+    """As He et al. sample: nothing beyond one pixel outside, the edge's value up to there."""
+    h, w = plane.shape
+    if y < -1 or y > h or x < -1 or x > w:
+        return plane.new_zeros(())
+    y, x = min(max(y, 0), h - 1), min(max(x, 0), w - 1)
+    result = plane.new_zeros(())
+    for row in range(h):
+        for column in range(w):
+            weight = max(0, 1 - abs(y - row)) * max(0, 1 - abs(x - column))
+            if weight > 0:
+                result = result + plane[row, column] * weight
+    return result
+
+
+def roi_align(x, rois, image, pooledHeight, pooledWidth, spatialScale, samplingRatio, aligned):
+    regions = []
+    for roi, number in zip(rois.tolist(), image.tolist()):
+        x1, y1, x2, y2 = (c * spatialScale - (0.5 if aligned else 0) for c in roi)
+        width, height = x2 - x1, y2 - y1
+        if not aligned:
+            width, height = max(width, 1), max(height, 1)
+        bin_width, bin_height = width / pooledWidth, height / pooledHeight
+        rows = samplingRatio if samplingRatio > 0 else math.ceil(bin_height)
+        columns = samplingRatio if samplingRatio > 0 else math.ceil(bin_width)
+        for plane in x[number]:
+            for i in range(pooledHeight):
+                for j in range(pooledWidth):
+                    samples = [
+                        bilinear(plane, y1 + bin_height * (i + (a + 0.5) / rows), x1 + bin_width * (j + (b + 0.5) / columns))
+                        for a in range(rows)
+                        for b in range(columns)
+                    ]
+                    regions.append(torch.stack(samples).mean())
+    return torch.stack(regions).reshape(len(rois), x.shape[1], pooledHeight, pooledWidth)
+
+
+def dropout(x, p, training, mode):
+    if training and p not in (0, 1):
+        return None
+    kept = x * (0 if training and p == 1 else 1)
+    return kept * (1 - p) if mode == "downscale_in_infer" and not training else kept
+
+
+def batch_norm(x, runningMean, runningVariance, weight, bias, training, momentum, epsilon):
+    out = F.batch_norm(x, runningMean.clone(), runningVariance.clone(), weight, bias, training, 0.0, epsilon)
+    if not training:
+        return out, runningMean, runningVariance
+    batch = np.moveaxis(x.detach().numpy(), 1, 0).reshape(x.shape[1], -1)
+    mean, variance = torch.tensor(batch.mean(1)), torch.tensor(batch.var(1))
+    return out, runningMean * momentum + mean * (1 - momentum), runningVariance * momentum + variance * (1 - momentum)
+
+
+def layer_norm(x, weight, bias, normalizedShape, epsilon):
+    return F.layer_norm(x, listed(normalizedShape), weight, bias, epsilon)
+
+
+def optimizer_step(make, parameter, gradient, state):
+    """The parameter and the state after one step of an optimizer of PyTorch."""
+    tensor = torch.nn.Parameter(parameter.detach().clone())
+    optimizer = make([tensor])
+    optimizer.state[tensor] = {name: value.clone() for name, value in state.items()}
+    tensor.grad = gradient.detach().clone()
+    optimizer.step()
+    left = optimizer.state[tensor]
+    return [tensor.detach(), *(left[name] for name in state if name != "step")]
+
+
+def sgd_update(parameter, gradient, learningRate, weightDecay):
+    return optimizer_step(lambda ps: torch.optim.SGD(ps, learningRate, weight_decay=weightDecay), parameter, gradient, {})
+
+
+def momentum_update(parameter, gradient, velocity, learningRate, momentum, weightDecay, nesterov):
+    make = lambda ps: torch.optim.SGD(ps, learningRate, momentum, weight_decay=weightDecay, nesterov=nesterov)
+    return optimizer_step(make, parameter, gradient, {"momentum_buffer": velocity})
+
+
+def adam_update(optimizer):
+    def run(parameter, gradient, moment1, moment2, learningRate, correction1, correction2, beta1, beta2, epsilon, weightDecay):
+        step = round(math.log(1 - correction1) / math.log(beta1))
+        make = lambda ps: optimizer(ps, learningRate, (beta1, beta2), epsilon, weightDecay)
+        state = {"step": torch.tensor(step - 1.0), "exp_avg": moment1, "exp_avg_sq": moment2}
+        return optimizer_step(make, parameter, gradient, state)
+
+    return run
+
+
+# ---- The oracles: an op's arguments by name, to its outputs -------------------------------------------------------------------
+
+ARITHMETIC = {
+    "add": lambda x, y: torch.add(x, y),
+    "subtract": lambda x, y: torch.sub(x, y),
+    "multiply": lambda x, y: torch.mul(x, y),
+    "divide": lambda x, y: torch.div(x, y),
+    "floorDivide": lambda x, y: torch.floor_divide(x, y),
+    "mod": lambda x, y: torch.remainder(x, y),
+    "pow": lambda x, y: torch.pow(x, y),
+    "maximum": lambda x, y: torch.maximum(x, torch.as_tensor(y, dtype=x.dtype)),
+    "minimum": lambda x, y: torch.minimum(x, torch.as_tensor(y, dtype=x.dtype)),
+    "neg": lambda x: torch.neg(x),
+    "abs": lambda x: torch.abs(x),
+    "sign": lambda x: torch.tensor(np.sign(x.numpy())),
+    "square": lambda x: torch.square(x),
+    "sqrt": lambda x: torch.sqrt(x),
+    "rsqrt": lambda x: torch.rsqrt(x),
+    "reciprocal": lambda x: torch.reciprocal(x),
+    "scale": lambda x, scale, bias, biasAfterScale: x * scale + bias if biasAfterScale else (x + bias) * scale,
+    "clip": lambda x, min, max: x if min is None and max is None else torch.clamp(x, min, max),
+}
+
+FUNCTIONS = {
+    **{name: (lambda f: lambda x: f(x))(getattr(torch, name)) for name in (
+        "exp", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf",
+    )},
+    **{name: (lambda f: lambda x: f(x))(getattr(torch, name)) for name in (
+        "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite",
+    )},
+    **{op: (lambda f: lambda x, y: f(x, y))(getattr(torch, name)) for op, name in {
+        "equal": "eq", "notEqual": "ne", "lessThan": "lt", "lessEqual": "le", "greaterThan": "gt", "greaterEqual": "ge",
+        "logicalAnd": "logical_and", "logicalOr": "logical_or", "logicalXor": "logical_xor",
+    }.items()},
+    "logicalNot": lambda x: torch.logical_not(x),
+    "where": lambda condition, x, y: torch.where(condition, x, y),
+    "cast": lambda x, dtype: x.to(DTYPES[dtype]),
+}  # fmt: skip
+
+ACTIVATIONS = {
+    "sigmoid": lambda x: torch.special.expit(x),
+    "logSigmoid": lambda x: F.logsigmoid(x),
+    "relu": lambda x: F.relu(x),
+    "relu6": lambda x: F.relu6(x),
+    "leakyRelu": lambda x, negativeSlope: F.leaky_relu(x, negativeSlope),
+    "elu": lambda x, alpha: F.elu(x, alpha),
+    "selu": lambda x, scale, alpha: F.selu(x),
+    "gelu": lambda x, approximate: F.gelu(x, approximate="tanh" if approximate else "none"),
+    "softplus": lambda x, beta, threshold: F.softplus(x, beta, threshold),
+    "softsign": lambda x: F.softsign(x),
+    "softshrink": lambda x, threshold: F.softshrink(x, threshold),
+    "hardshrink": lambda x, threshold: F.hardshrink(x, threshold),
+    "tanhshrink": lambda x: F.tanhshrink(x),
+    "hardtanh": lambda x, min, max: F.hardtanh(x, min, max),
+    "hardsigmoid": lambda x, slope, offset: F.hardtanh(x * slope + offset, 0.0, 1.0),
+    "hardswish": lambda x: F.hardswish(x),
+    "thresholdedRelu": lambda x, threshold: F.threshold(x, threshold, 0.0),
+    "swish": lambda x: F.silu(x),
+    "stanh": lambda x, scaleA, scaleB: scaleB * torch.tanh(scaleA * x),
+}
+
+REDUCTIONS = {
+    "sum": reduce_by(lambda x, axes, keepdim: torch.sum(x, axes, keepdim)),
+    "prod": one_by_one(lambda x, axis, keepdim: torch.prod(x, axis, keepdim)),
+    "max": reduce_by(lambda x, axes, keepdim: torch.amax(x, axes, keepdim)),
+    "min": reduce_by(lambda x, axes, keepdim: torch.amin(x, axes, keepdim)),
+    "any": one_by_one(lambda x, axis, keepdim: torch.any(x, axis, keepdim)),
+    "all": one_by_one(lambda x, axis, keepdim: torch.all(x, axis, keepdim)),
+    "mean": reduce_by(lambda x, axes, keepdim: torch.mean(x, axes, keepdim)),
+    "variance": lambda x, axis, unbiased, keepdim: torch.var(x, axes_of(x, axis), correction=int(unbiased), keepdim=keepdim),
+    "std": lambda x, axis, unbiased, keepdim: torch.std(x, axes_of(x, axis), correction=int(unbiased), keepdim=keepdim),
+    "logsumexp": reduce_by(lambda x, axes, keepdim: torch.logsumexp(x, axes, keepdim)),
+    "argmax": place_of_extremum(np.argmax),
+    "argmin": place_of_extremum(np.argmin),
+    "softmax": lambda x, axis: torch.softmax(x, axis),
+    "logSoftmax": lambda x, axis: torch.log_softmax(x, axis),
+    "norm": lambda x, p, axis, keepdim: torch.linalg.vector_norm(x, 2 if p == "fro" else float(p), axes_of(x, axis), keepdim),
+    "cumsum": lambda x, axis: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
+}
+
+CREATION = {
+    "full": lambda shape, value, dtype: torch.full(shape, value, dtype=DTYPES[dtype]),
+    "zeros": lambda shape, dtype: torch.zeros(shape, dtype=DTYPES[dtype]),
+    "ones": lambda shape, dtype: torch.ones(shape, dtype=DTYPES[dtype]),
+    "fullLike": lambda x, value, dtype: torch.full_like(x, value, dtype=DTYPES.get(dtype)),
+    "zerosLike": lambda x, dtype: torch.zeros_like(x, dtype=DTYPES.get(dtype)),
+    "onesLike": lambda x, dtype: torch.ones_like(x, dtype=DTYPES.get(dtype)),
+    "arange": lambda start, end, step, dtype: torch.tensor(np.arange(start, end, step) if end is not None else np.arange(start)).to(
+        DTYPES.get(dtype)
+    ),
+    "linspace": lambda start, stop, num, dtype: torch.tensor(np.linspace(start, stop, num)).to(DTYPES[dtype]),
+    "eye": lambda numRows, numColumns, dtype: torch.tensor(np.eye(numRows, numColumns)).to(DTYPES[dtype]),
+}
+
+MOVEMENT = {
+    "reshape": lambda x, shape: x.reshape([x.shape[axis] if size == 0 else size for axis, size in enumerate(shape)]),
+    "squeeze": lambda x, axis: torch.squeeze(x) if axis is None else torch.squeeze(x, tuple(listed(axis))),
+    "unsqueeze": lambda x, axis: torch.tensor(np.expand_dims(x.detach().numpy(), axis)) if isinstance(axis, list) else torch.unsqueeze(x, axis),
+    "flatten": lambda x, startAxis, stopAxis: torch.flatten(x, startAxis, stopAxis),
+    "transpose": lambda x, perm: torch.permute(x, perm),
+    "t": lambda x: torch.t(x),
+    "broadcastTo": lambda x, shape: torch.broadcast_to(x, shape),
+    "expand": lambda x, shape: x.expand(shape),
+    "expandAs": lambda x, y: x.expand_as(y),
+    "slice": cut,
+    "flip": lambda x, axis: torch.flip(x, listed(axis)),
+    "roll": lambda x, shifts, axis: torch.roll(x, shifts, axis),
+    "concat": lambda xs, axis: torch.cat(xs, axis),
+    "stack": lambda xs, axis: torch.stack(xs, axis),
+    "unstack": lambda x, axis: [torch.unbind(x, axis)],
+    "split": lambda x, sections, axis: [torch.tensor_split(x, sections, axis) if isinstance(sections, int) else torch.split(
+        x, [x.shape[axis] - sum(s for s in sections if s > 0) if s == -1 else s for s in sections], axis
+    )],
+    "pad": pad,
+    "tile": lambda x, repeats: torch.tile(x, repeats),
+}  # fmt: skip
+
+INDEXING = {
+    "gather": lambda x, index: x[index],
+    "indexSelect": lambda x, index, axis: torch.index_select(x, axis, index % x.shape[axis]),
+    "gatherNd": lambda x, index: x[coordinates(index)],
+    "scatterNdAdd": lambda x, index, updates: x.index_put(coordinates(index), updates, accumulate=True),
+    "scatterNd": lambda index, updates, shape: updates.new_zeros(shape).index_put(coordinates(index), updates, accumulate=True),
+    "scatter": scatter,
+    "takeAlongAxis": lambda x, index, axis: torch.gather(x, axis, index % x.shape[axis]),
+    "putAlongAxis": lambda x, index, values, axis, reduce: (torch.scatter_add if reduce == "add" else torch.scatter)(
+        x, axis, index % x.shape[axis], values
+    ),
+    "embedding": embedding,
+    "oneHot": lambda x, numClasses, dtype: F.one_hot(x, numClasses).to(DTYPES[dtype]),
+    "nonzero": lambda x: torch.nonzero(x),
+    "maskedSelect": lambda x, mask: torch.masked_select(x, mask),
+    "sort": lambda x, axis, descending: torch.sort(x, stable=True, dim=axis, descending=descending).values,
+    "argsort": lambda x, axis, descending: torch.sort(x, stable=True, dim=axis, descending=descending).indices,
+    "topk": lambda x, k, axis, largest: torch.topk(x, k, axis, largest),
+    "unique": unique,
+}
+
+PRODUCTS = {
+    "bmm": lambda x, y: torch.matmul(x, y),
+    "matmul": lambda x, y, transposeX, transposeY: torch.matmul(x.mT if transposeX else x, y.mT if transposeY else y),
+    "mv": lambda x, vec: torch.mv(x, vec),
+    "dot": lambda x, y: torch.linalg.vecdot(x, y),
+    "addmm": lambda input, x, y, alpha, beta: torch.addmm(input, x, y, beta=beta, alpha=alpha),
+    "linear": lambda x, weight, bias: F.linear(x, weight.T, bias),
+}
+
+NETWORKS = {
+    "conv2d": conv2d,
+    "maxPool2d": lambda x, kernelSize, stride, padding, ceilMode: F.max_pool2d(x, kernelSize, stride, padding, 1, ceilMode),
+    "avgPool2d": avg_pool2d,
+    "unfold": lambda x, kernelSizes, strides, paddings, dilations: F.unfold(x, kernelSizes, dilations, paddings, strides),
+    "roiAlign": roi_align,
+    "dropout": dropout,
+    "batchNorm": batch_norm,
+    "layerNorm": layer_norm,
+}
+
+LOSSES = {
+    "mseLoss": lambda input, label, reduction: F.mse_loss(input, label, reduction=reduction),
+    "squareErrorCost": lambda input, label: F.mse_loss(input, label, reduction="none"),
+    "l1Loss": lambda input, label, reduction: F.l1_loss(input, label, reduction=reduction),
+    "smoothL1Loss": lambda input, label, reduction, delta: F.huber_loss(input, label, reduction=reduction, delta=delta),
+    "klDiv": lambda input, label, reduction: F.kl_div(input, label, reduction=reduction),
+    "binaryCrossEntropyWithLogits": lambda logit, label, weight, posWeight, reduction: F.binary_cross_entropy_with_logits(
+        logit, label, weight, reduction=reduction, pos_weight=posWeight
+    ),
+    "nllLoss": lambda input, label, weight, ignoreIndex, reduction: F.nll_loss(
+        input, label, weight, ignore_index=ignoreIndex, reduction=reduction
+    ),
+    "crossEntropy": lambda input, label, weight, axis, softLabel, ignoreIndex, reduction: F.cross_entropy(
+        torch.movedim(input, axis, 1), label, weight, ignore_index=ignoreIndex, reduction=reduction
+    ),
+}
+
+OPTIMIZERS = {
+    "sgdUpdate": sgd_update,
+    "momentumUpdate": momentum_update,
+    "adamUpdate": adam_update(torch.optim.Adam),
+    "adamwUpdate": adam_update(torch.optim.AdamW),
+}
+
+GROUPS = {
+    "arithmetic": ARITHMETIC,
+    "functions": FUNCTIONS,
+    "activations": ACTIVATIONS,
+    "reductions": REDUCTIONS,
+    "creation": CREATION,
+    "movement": MOVEMENT,
+    "indexing": INDEXING,
+    "products": PRODUCTS,
+    "networks": NETWORKS,
+    "losses": LOSSES,
+    "optimizers": OPTIMIZERS,
+}
+
+
+# ---- Goldens ---------------------------------------------------------------------------------------------------------------
+
+
+def flat(arguments):
+    return [one for argument in arguments for one in (flat(argument) if isinstance(argument, (list, tuple)) else [argument])]
+
+
+def rounded(value, limit):
+    if isinstance(value, (bool, int)):
+        return int(value)
+    if math.isnan(value):
+        return "nan"
+    if abs(value) > limit:
+        return "inf" if value > 0 else "-inf"
+    short = float(f"{value:.9g}")
+    return int(short) if short.is_integer() and abs(short) < 1e15 and math.copysign(1, short) * short >= 0 and str(short) != "-0.0" else short
+
+
+def recorded(tensor, dtype):
+    limit = min(FLOATING.get(dtype, math.inf), sys.float_info.max)
+    values = tensor.detach().reshape(-1).tolist()
+    return {"shape": list(tensor.shape), "dtype": dtype, "values": [rounded(value, limit) for value in values]}
+
+
+def dtype_of(tensor, arguments, inputs):
+    stated = arguments.get("dtype")
+    if stated is not None:
+        return stated
+    if tensor.dtype == torch.bool:
+        return "bool"
+    if not tensor.dtype.is_floating_point:
+        return "int32"
+    given = [data["dtype"] for data in flat(inputs.values()) if isinstance(data, dict) and data["dtype"] in FLOATING]
+    return given[0] if given else "float32"
+
+
+def is_special(data):
+    return any(isinstance(one, dict) and one.get("fill") == "special" for one in flat([data]))
+
+
+def golden(op, oracle, place):
+    sample = op["samples"][place]
+    tensors = {name: tensor_of(f"{op['op']}/{name}/{place}", data) for name, data in sample["inputs"].items()}
+    arguments = {name: None for name in op["inputs"]} | op["defaults"] | sample["attrs"] | tensors
+    wanted = [
+        name
+        for name in op["differentiable"]
+        if name in tensors and not is_special(sample["inputs"][name])
+        if all(torch.is_tensor(one) and one.dtype == torch.float64 for one in flat([tensors[name]]))
+    ]
+    for one in flat(tensors[name] for name in wanted):
+        one.requires_grad_(True)
+    try:
+        result = oracle(**arguments)
+    except RuntimeError:
+        # A function of NumPy takes no tensor that has a gradient.
+        for one in flat(tensors[name] for name in wanted):
+            one.requires_grad_(False)
+        result = oracle(**arguments)
+    if result is None:
+        return None
+    outputs = list(result) if isinstance(result, (list, tuple)) else [result]
+    record = {"op": op["op"], "sample": place, "outputs": [recorded(one, dtype_of(one, arguments, sample["inputs"])) for one in flat(outputs)]}
+    grads = gradients(op["op"], place, dict(zip(op["outputs"], outputs)), {name: tensors[name] for name in wanted})
+    return record | ({"grads": grads} if grads else {})
+
+
+def gradients(op, place, outputs, inputs):
+    """By input, the gradient of all outputs' products with their incoming gradients."""
+    total = torch.zeros((), dtype=torch.float64)
+    for name, output in outputs.items():
+        for number, one in enumerate(flat([output])):
+            text = f"{op}/d{name}/{place}" + (f"/{number}" if isinstance(output, (list, tuple)) else "")
+            if one.requires_grad:
+                total = total + (one * tensor_of(text, {"shape": list(one.shape), "dtype": "float32", "fill": "normal"})).sum()
+    if not total.requires_grad:
+        return {}
+    found = torch.autograd.grad(total, flat(inputs.values()), allow_unused=True)
+    by_tensor = {id(one): grad if grad is not None else torch.zeros_like(one) for one, grad in zip(flat(inputs.values()), found)}
+    values = lambda one: [rounded(value, GREATEST) for value in by_tensor[id(one)].reshape(-1).tolist()]
+    return {name: [values(one) for one in given] if isinstance(given, list) else values(given) for name, given in inputs.items()}
+
+
+def main():
+    dump = subprocess.run(["node", sys.argv[1] if len(sys.argv) > 1 else "dist/test/support/dump-samples.js"], cwd=ROOT, capture_output=True, check=True)
+    ops = {op["op"]: op for op in json.loads(dump.stdout)}
+    oracles = {name: oracle for group in GROUPS.values() for name, oracle in group.items()}
+    missing = [name for name, op in ops.items() if name not in oracles and not op["internal"] and not op["random"]]
+    if missing:
+        sys.exit(f"no oracle for {', '.join(missing)}")
+    for group, members in GROUPS.items():
+        lines = []
+        for name, oracle in members.items():
+            for place in range(len(ops[name]["samples"])):
+                try:
+                    record = golden(ops[name], oracle, place)
+                except Exception as error:
+                    raise RuntimeError(f"{name}, sample {place}") from error
+                if record is not None:
+                    lines.append(json.dumps(record, separators=(",", ":")))
+        (HERE / f"{group}.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
+
+
+if __name__ == "__main__":
+    main()
