@@ -4,7 +4,7 @@ import * as host from '../kernels/host.js';
 
 /** The shape without the reduced axes, or with size 1 there if keepdim is set. (ops.yaml:13) */
 export function reduced(shape: unknown, axes: unknown, keepdim: unknown) {
-  return (keepdim as boolean) ? host.replace((shape as readonly number[]), axes, 1) : host.drop((shape as readonly unknown[]), axes);
+  return (keepdim as boolean) ? host.replace((shape as readonly number[]), (axes as number | readonly number[]), 1) : host.drop((shape as readonly unknown[]), (axes as number | readonly number[]));
 }
 
 /** How many windows of a given extent fit along one dimension. (ops.yaml:17) */
@@ -14,12 +14,12 @@ export function windowCount(size: unknown, kernel: unknown, stride: unknown, bef
 
 /** How many pooling windows there are along one dimension; with ceilMode the last may reach over the edge, but never begins beyond it. (ops.yaml:21) */
 export function poolCount(size: unknown, kernel: unknown, stride: unknown, before: unknown, after: unknown, ceilMode: unknown) {
-  return (ceilMode as boolean) ? host.min(host.idiv((size as number) + (before as number) + (after as number) - (kernel as number) + (stride as number) - 1, (stride as number)), host.idiv((size as number) + (before as number) - 1, (stride as number))) + 1 : windowCount(size, kernel, stride, before, after, 1);
+  return (ceilMode as boolean) ? host.min(host.idiv((size as number) + (before as number) + (after as number) - (kernel as number) + (stride as number) - 1, (stride as number)), host.idiv((size as number) + (before as number) - 1, (stride as number))) + 1 : (windowCount(size, kernel, stride, before, after, 1) as number);
 }
 
 /** Padding before and after height and width, from a number, a pair, four numbers, 'same' or 'valid'. (ops.yaml:27) */
 export function windowPadding(padding: unknown, sizes: unknown, kernel: unknown, stride: unknown, dilation: unknown) {
-  return (host.equals(padding, 'valid')) ? [0, 0, 0, 0] : ((host.equals(padding, 'same')) ? host.flatten(host.each((sizes as readonly unknown[]), (size, i: number) => halves(host.max(0, ((host.idiv((size as number) + (host.at((stride as readonly unknown[]), i) as number) - 1, (host.at((stride as readonly unknown[]), i) as number)) - 1) * (host.at((stride as readonly unknown[]), i) as number) + (host.at((dilation as readonly unknown[]), i) as number) * ((host.at((kernel as readonly unknown[]), i) as number) - 1) + 1) - (size as number))))) : (host.isNumber(padding) ? host.fill(4, padding) : (((padding as readonly unknown[]).length === 2) ? [host.at((padding as readonly unknown[]), 0), host.at((padding as readonly unknown[]), 0), host.at((padding as readonly unknown[]), 1), host.at((padding as readonly unknown[]), 1)] : padding)));
+  return (host.equals(padding, 'valid')) ? [0, 0, 0, 0] : ((host.equals(padding, 'same')) ? host.flatten(host.each((sizes as readonly unknown[]), (size, i: number) => (halves(host.max(0, ((host.idiv((size as number) + (host.at((stride as readonly unknown[]), i) as number) - 1, (host.at((stride as readonly unknown[]), i) as number)) - 1) * (host.at((stride as readonly unknown[]), i) as number) + (host.at((dilation as readonly unknown[]), i) as number) * ((host.at((kernel as readonly unknown[]), i) as number) - 1) + 1) - (size as number))) as readonly number[]))) : (host.isNumber(padding) ? host.fill(4, padding) : (((padding as readonly unknown[]).length === 2) ? [host.at((padding as readonly unknown[]), 0), host.at((padding as readonly unknown[]), 0), host.at((padding as readonly unknown[]), 1), host.at((padding as readonly unknown[]), 1)] : padding)));
 }
 
 /** A total split in two, the larger half last. (ops.yaml:35) */

@@ -12,7 +12,7 @@ import { alignStrides, type Dimension, denseStrides } from '../kernels/lower/spa
 import type { Arguments, Attrs, LayoutMeta, Shape } from '../kernels/op.js';
 import type { FusedOperand, Plan, Step } from '../kernels/partition.js';
 import { compiledFunction, compiledFused } from './compiled.js';
-import { addressOf, ContiguousCopy, freshTensor } from './copies.js';
+import { addressOf, ContiguousCopy, freshTensor, StridedCopy } from './copies.js';
 import type { CompiledKernel, Device, ParamBlock } from './devices/device.js';
 import type { Dtype } from './dtype.js';
 import { contiguousLayout, type Layout, stridedLayout } from './layout.js';

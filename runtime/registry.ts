@@ -1,9 +1,11 @@
 /**
- * The one door between the runtime and the generated ops: their definitions by name, and their public functions, typed.
+ * The one door between the runtime and the generated ops: their definitions by name, their public functions, typed, and the kernel
+ * functions that library ops are made of.
  *
  * generated/index.ts fills it when it is loaded, and merges each op's signature into `OpFunctions`; the runtime (autograd, layers,
  * optimizers) calls `ops.conv2d(...)` as a user would, without importing generated code.
  */
+import type { Kernel } from '../kernels/ir.js';
 import type { Algebra, AlgebraOf, OpDefinition, Value } from '../kernels/op.js';
 import { OpwrightError } from './errors.js';
 
@@ -14,7 +16,20 @@ const definitions = new Map<string, OpDefinition>();
 const functions: Record<string, unknown> = {};
 
 /** The public function of each registered op. */
-export const ops = functions as OpFunctions;
+export const ops = functions as unknown as OpFunctions; // filled by name, which no type can follow
+
+const kernels = new Map<string, Kernel>();
+
+/** Adds kernel functions, for library kernels to use. */
+export function registerKernelFunctions(compiled: readonly Kernel[]): void {
+  for (const kernel of compiled) kernels.set(kernel.name, kernel);
+}
+
+export function kernelFunction(name: string): Kernel {
+  const kernel = kernels.get(name);
+  if (kernel === undefined) throw new OpwrightError('UNKNOWN_OP', `No kernel function named ${name} is registered.`);
+  return kernel;
+}
 
 /** Adds a library's ops. A name that is taken is an error: ops are never replaced silently. */
 export function registerOps(library: readonly OpDefinition[], publicFunctions: Readonly<Record<string, unknown>>): void {

@@ -76,15 +76,24 @@ function hostFunction(
 ): string[] {
   const inputs = [...checked.bindings.inputs.values()];
   const attrs = [...checked.bindings.attrs.values()];
-  const writer = new TypeScriptWriter([...inputs, ...attrs], meta);
+  const writer = new TypeScriptWriter([...inputs, ...attrs], meta, optionalInputs(checked));
   const lines = write(writer);
-  const used = (binding: Binding): boolean => lines.some((line) => new RegExp(`\\b${writer.name(binding)}\\b`).test(line));
+  const used = (binding: Binding): boolean => lines.some((line) => mentions(line, writer.name(binding)));
   const parameters = [
     parameterText(inputs.filter(used), writer, (binding) => tensorText(checked, binding, meta)),
     ...(extra === '' ? [] : [lines.some((line) => line.includes('outputs')) ? `outputs: ${extra}` : `_outputs: ${extra}`]),
     parameterText(attrs.filter(used), writer, (binding) => attrTypeText(checked, binding)),
   ];
   return [`${name}(${parameters.join(', ')}): ${result} {`, ...indent(lines), '},'];
+}
+
+function optionalInputs(checked: CheckedOp): ReadonlySet<Binding> {
+  return new Set(checked.op.inputs.flatMap((input) => (input.optional ? [checked.bindings.inputs.get(input.name)!] : [])));
+}
+
+/** Whether a line of generated text uses a name, other than as a property or a key. */
+function mentions(line: string, name: string): boolean {
+  return new RegExp(`(?<![.\\w'])(?:(?<=\\.\\.\\.)|(?<!\\.))${name}\\b(?!:|')`).test(line) || line.includes(`...${name}`);
 }
 
 function tensorText(checked: CheckedOp, binding: Binding, tensor: string): string {
@@ -275,9 +284,9 @@ function indexCallText(checked: CheckedOp): string[] {
 function algebraFunction(checked: CheckedOp, program: TermProgram, tensors: readonly Binding[]): string[] {
   const scalars = [...checked.bindings.scalars.values()];
   const attrs = [...checked.bindings.attrs.values()].filter(({ name }) => !checked.scalars.has(name));
-  const writer = new TypeScriptWriter([...tensors, ...scalars, ...attrs], 'V');
+  const writer = new TypeScriptWriter([...tensors, ...scalars, ...attrs], 'V', optionalInputs(checked));
   const lines = writer.program(program);
-  const used = (binding: Binding): boolean => lines.some((line) => new RegExp(`\\b${writer.name(binding)}\\b`).test(line));
+  const used = (binding: Binding): boolean => lines.some((line) => mentions(line, writer.name(binding)));
   const inputs = parameterText(tensors.filter(used), writer, (binding) => tensorText(checked, binding, 'V'));
   const given = parameterText([...scalars, ...attrs].filter(used), writer, (binding) =>
     scalars.includes(binding) ? 'V' : attrTypeText(checked, binding),

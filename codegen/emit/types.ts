@@ -46,6 +46,22 @@ export function checkedType(type: AttrType): string {
   }
 }
 
+/** What a definition may pass to another op: lists whose length only the check knows, words without their choice. */
+export function operandType(type: AttrType): string {
+  switch (type.kind) {
+    case 'pair':
+      return 'number | readonly number[]';
+    case 'literal':
+      return typeof type.value === 'number' ? 'number' : 'string';
+    case 'list':
+      return `readonly ${parenthesised(operandType(type.of))}[]`;
+    case 'union':
+      return [...new Set(type.options.map(operandType))].join(' | ');
+    default:
+      return givenType(type);
+  }
+}
+
 function listType(of: string, length: number | undefined): string {
   if (length === undefined) return `readonly ${parenthesised(of)}[]`;
   return `readonly [${new Array(length).fill(of).join(', ')}]`;

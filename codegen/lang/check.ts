@@ -11,7 +11,7 @@ import { CheckContext, checkExpression, type ContextOptions, unknownTerm } from 
 import { type CheckedRule, instantiateRule } from './check-host.js';
 import { bindDimensions } from './dimensions.js';
 import { Scope } from './scope.js';
-import { type Binding, completeProgram, type Line, type Term, type TermProgram } from './terms.js';
+import { type Binding, bindingsOf as bindingsIn, completeProgram, type Line, type Term, type TermProgram } from './terms.js';
 import {
   attributeDtype,
   attrValueType,
@@ -105,9 +105,17 @@ function checkOnce(model: SpecModel, scalars: Scalars): { checked: CheckedModel;
   for (const op of model.ops.values()) {
     const checker = new OpChecker(options, op, diagnostics);
     ops.set(op.name, checker.check());
-    demoted.set(op.name, [...checker.demoted]);
+    demoted.set(op.name, [...checker.demoted, ...hostUses(ops.get(op.name)!)]);
   }
   return { checked: { model, ops, rules, diagnostics }, demoted };
+}
+
+/** Scalars whose host value a definition or gradient needs after all, through a `let` that it uses. */
+function hostUses(checked: CheckedOp): string[] {
+  const programs = [checked.define, ...checked.gradients.values()].filter((program) => program !== undefined);
+  const terms = programs.flatMap(({ lines, results }) => [...lines.map(({ value }) => value), ...results]);
+  const used = new Set(terms.flatMap((term) => [...bindingsIn(term)]));
+  return [...checked.scalars].filter((name) => used.has(checked.bindings.attrs.get(name)!));
 }
 
 /** A rule for parameters of any type; calls check it again for theirs. */

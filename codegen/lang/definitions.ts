@@ -16,6 +16,7 @@ import type {
   OpBody,
   OpDefinition,
   OpFunction,
+  OperandAttrs,
   Shape,
   TensorMeta,
   Value,
@@ -152,7 +153,7 @@ class DefinitionMaker {
   }
 
   #function(checked: CheckedOp, program: TermProgram, tensors: readonly Binding[]): OpFunction {
-    return <V extends Value>(algebra: Algebra<V>, inputs: Arguments<V>, attrs: Attrs): readonly V[] => {
+    return <V extends Value>(algebra: Algebra<V>, inputs: Arguments<V>, attrs: OperandAttrs<V>): readonly V[] => {
       const values = [...tensors.map((binding): [Binding, Evaluated<V>] => [binding, inputs[binding.name]]), ...attrBindings<V>(checked, attrs)];
       const interpreter = { rules: this.#model.rules, algebra, definitionOf: this.#definitionOf };
       return evaluateProgram<V>(program, values, interpreter).flatMap((result) => tensorsOf(result));
@@ -255,7 +256,7 @@ function dtypeName(dtype: Expression): string {
   return dtype.kind === 'name' ? dtype.name : dtype.kind === 'string' ? dtype.value : 'any';
 }
 
-function attrBindings<V extends Tensor>(checked: CheckedOp, attrs: Attrs): readonly (readonly [Binding, Evaluated<V>])[] {
+function attrBindings<V extends Tensor>(checked: CheckedOp, attrs: OperandAttrs<V>): readonly (readonly [Binding, Evaluated<V>])[] {
   const { bindings } = checked;
   const pair = (binding: Binding): readonly [Binding, Evaluated<V>] => [binding, attrs[binding.name]];
   return [...bindings.attrs.values(), ...bindings.scalars.values()].map(pair);

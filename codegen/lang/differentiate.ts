@@ -124,7 +124,15 @@ function sumToParameters(sumTo: Op): readonly [input: string, attr: string] {
 /** Whether an output can be larger than an input along an axis where that has size 1. */
 function broadcasts(op: Op): boolean {
   if (op.inputs.length < 2) return false;
-  return op.body.kind === 'map' || op.outputs.some(({ shape }) => shape.kind === 'call' && shape.callee === 'broadcast');
+  const groups = op.inputs.flatMap(({ shape }) => leadingGroup(shape));
+  const isShared = groups.some((group, index) => groups.indexOf(group) !== index);
+  return isShared || op.body.kind === 'map' || op.outputs.some(({ shape }) => shape.kind === 'call' && shape.callee === 'broadcast');
+}
+
+/** The group that leads a pattern: it broadcasts with its namesakes. */
+function leadingGroup(pattern: Input['shape']): readonly string[] {
+  const [first] = pattern?.kind === 'pattern' ? pattern.items : [];
+  return first?.kind === 'group' ? [first.name] : [];
 }
 
 // ---- Derivation -------------------------------------------------------------------------------------------------------------

@@ -404,7 +404,7 @@ export class TermGraph {
       case 'list':
         return type.of.kind === 'axis' ? this.#axisList(given, () => this.#rankOf(axisInput(type.of), inputs, callee, span, 0)) : given;
       case 'union': {
-        const option = type.options.find((one) => (one.kind === 'axis' || one.kind === 'axes') && given.type.kind !== 'null');
+        const option = type.options.find((one) => mayNameAxes(one, given.type));
         return option === undefined ? given : this.#normalised(option, given, inputs, callee);
       }
       default:
@@ -559,6 +559,12 @@ function onlyInput(term: ApplyTerm): Term {
 function axisInput(type: AttrType): string {
   if (type.kind === 'axis' || type.kind === 'axes') return type.of;
   throw new TypeError('the type is not one of axes');
+}
+
+/** Whether a value of the one type, given for the other, names axes. */
+function mayNameAxes(type: AttrType, given: Type): boolean {
+  if (type.kind === 'axes') return true;
+  return type.kind === 'axis' ? given.kind === 'number' : type.kind === 'list' && type.of.kind === 'axis' && given.kind === 'list';
 }
 
 /** Attributes of type axis or axes have been counted from the front; so have lists made of these. */

@@ -10,6 +10,7 @@ import { isReservedWord } from './reserved.js';
 import {
   type ApplyTerm,
   type Binding,
+  bindingsOf,
   childTerms,
   type HostOperator,
   type Line,
@@ -55,6 +56,8 @@ export class TypeScriptWriter {
     parameters: Iterable<Binding>,
     /** The type that tensors have here. */
     private readonly tensor: string,
+    /** Inputs that may be absent; the checker has seen to it that they are only used where they are not. */
+    private readonly optional: ReadonlySet<Binding> = new Set(),
   ) {
     for (const parameter of parameters) this.name(parameter);
   }
@@ -103,7 +106,10 @@ export class TypeScriptWriter {
         return typeof term.value === 'string' ? quote(term.value) : String(term.value);
       case 'reference': {
         const name = this.name(term.binding);
-        return this.#lazy.has(term.binding) ? `${name}()` : name;
+        if (this.optional.has(term.binding)) return `${name}!`;
+        const text = this.#lazy.has(term.binding) ? `${name}()` : name;
+        const [own, declared] = [typeText(term.type, this.tensor), typeText(term.binding.type, this.tensor)];
+        return own === declared || own === 'unknown' || own === 'null' ? text : `(${text} as ${own})`;
       }
       case 'present':
         return `${this.name(term.binding)} !== undefined`;
@@ -126,11 +132,14 @@ export class TypeScriptWriter {
         return `${condition} ? ${then} : ${otherwise}`;
       }
       case 'arrow':
-        return `(${term.parameters.map((parameter) => this.name(parameter)).join(', ')}) => ${this.expression(term.body)}`;
+        return this.arrow(term);
       case 'host':
         return this.hostCall(term);
-      case 'rule':
-        return `rules.${term.rule.name}(${term.arguments.map((argument) => this.expression(argument)).join(', ')})`;
+      case 'rule': {
+        const call = `rules.${term.rule.name}(${term.arguments.map((argument) => this.expression(argument)).join(', ')})`;
+        const type = typeText(term.type, this.tensor);
+        return type === 'unknown' ? call : `(${call} as ${type})`;
+      }
       case 'apply':
         return this.apply(term);
       case 'output':
@@ -142,9 +151,10 @@ export class TypeScriptWriter {
   as(term: Term, wanted: string, loosely = false): string {
     const own = typeText(term.type, this.tensor);
     const text = this.expression(term);
-    if (own === wanted || wanted === 'unknown' || wanted.includes(' | ') || (loosely && term.type.kind === 'list')) return text;
+    if (own === wanted || wanted === 'unknown' || (loosely && term.type.kind === 'list')) return text;
     if (term.kind === 'literal' && typeof term.value === 'boolean' && wanted === 'number') return term.value ? '1' : '0';
-    if (term.type.kind !== 'unknown' && term.type.kind !== 'union' && !own.includes('unknown')) return text;
+    const known = term.type.kind !== 'unknown' && !own.includes('unknown');
+    if (known && (term.type.kind !== 'union' || wanted.includes(' | '))) return text;
     return `(${text} as ${wanted})`;
   }
 
@@ -221,12 +231,12 @@ export class TypeScriptWriter {
   }
 
   private arrow(term: Extract<Term, { kind: 'arrow' }>): string {
-    const parameters = term.parameters.map((parameter) =>
-      parameter.type.kind === 'unknown'
-        ? this.name(parameter)
-        : `${this.name(parameter)}: ${typeText(parameter.type, this.tensor)}`,
-    );
     const body = this.expression(term.body);
+    const used = new Set(bindingsOf(term.body));
+    const parameters = term.parameters.map((parameter) => {
+      const name = `${used.has(parameter) ? '' : '_'}${this.name(parameter)}`;
+      return parameter.type.kind === 'unknown' ? name : `${name}: ${typeText(parameter.type, this.tensor)}`;
+    });
     return `(${parameters.join(', ')}) => ${body}`;
   }
 
@@ -249,7 +259,10 @@ export class TypeScriptWriter {
   private inputOf(term: ApplyTerm, name: string, list: boolean): string {
     const value = term.inputs.get(name);
     if (value === undefined) throw new TypeError(`${term.op.name} is called without ${name}`);
-    return list ? this.tensors(value) : this.as(value, this.tensor);
+    if (list) return this.tensors(value);
+    if (value.type.kind === 'boolean') return value.kind === 'literal' ? String(Number(value.value)) : `Number(${this.expression(value)})`;
+    const isTensor = value.type.kind === 'tensor' || value.type.kind === 'unknown';
+    return this.as(value, isTensor ? this.tensor : 'number');
   }
 
   private attrOf(term: ApplyTerm, name: string): string {
@@ -282,6 +295,7 @@ function hostTypeText(type: HostType): string {
     if (type === 'dtype') return 'Dtype';
     return 'unknown';
   }
+  if ('either' in type) return type.either.map(hostTypeText).join(' | ');
   if ('list' in type) {
     const of = hostTypeText(type.list);
     return of === 'unknown' ? 'readonly unknown[]' : `readonly ${of}[]`;

@@ -9,10 +9,10 @@ import * as kernels from '../kernels.js';
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
   source: 'ops.yaml:1657',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -34,16 +34,16 @@ export const addLastDefinition: OpDefinition = {
   gradients: [
     {
       input: 'x',
-      saved: [],
-      run<V extends Value>(_g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
-        return [dout];
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.sumTo(dout, x.shape)];
       },
     },
     {
       input: 'values',
-      saved: [{ name: 'index', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, dout }: { index: V; dout: V }): readonly V[] {
-        return [g.takeLast(dout, index)];
+      saved: [{ name: 'index', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { index, values, dout }: { index: V; values: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.takeLast(dout, index), values.shape)];
       },
     },
   ],
@@ -53,10 +53,10 @@ export const addLastDefinition: OpDefinition = {
  * A copy of a tensor with something added at some places along the last axis.
  *
  * @param x - Tensor of dtype `T`, shape `[...b, n]`.
- * @param index - Tensor of dtype `index`, shape `[...b, k]`.
+ * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @param values - Tensor of dtype `T`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values]);

@@ -48,7 +48,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.matmul(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), y, { transposeY: true })];
+        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), g.swapLast(y)), x.shape)];
       },
     },
     {
@@ -56,7 +56,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.matmul(x, g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), { transposeX: true })];
+        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha)), y.shape)];
       },
     },
   ],

@@ -20,7 +20,7 @@ export const allDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
-    return [{ shape: host.checkShape(rules.reduced(x.shape, axis, keepdim), 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
   body: { kind: 'reduce', reduce: 'all' },
   gradients: [],

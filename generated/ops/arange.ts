@@ -18,12 +18,12 @@ export const arangeDefinition: OpDefinition = {
   name: 'arange',
   source: 'ops.yaml:986',
   inputs: [],
-  attrs: [{ name: 'start', type: {"kind":"number"}, required: true, scalar: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
+  attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: {  },
   infer(_: object, { start, end, step, dtype }: { start: number; end: number | null; step: number; dtype: Dtype | null }): TensorMeta[] {
     const first = (end == null) ? 0 : start;
-    const last = (end == null) ? start : end;
+    const last = (end == null) ? start : (end as number);
     const size = host.max(0, host.ceil((last - first) / step));
     const natural = host.lazy(() => host.all([first, last, step], (number: number) => host.floor(number) === number) ? 'int32' : 'float32');
     if (!(step !== 0)) throw new host.RuleError('INVALID_ARGUMENT', "step must not be 0");
@@ -31,16 +31,15 @@ export const arangeDefinition: OpDefinition = {
   },
   body: {
     kind: 'define',
-    run<V extends Value>(g: OpAlgebra<V>, _: object, { step, end, dtype }: { step: V; end: number | null; dtype: Dtype | null }): readonly V[] {
-      const first = (end == null) ? 0 : start2;
-      const last = (end == null) ? start2 : end;
-      const size = host.max(0, host.ceil((last - first) / step2));
-      const natural = host.lazy(() => host.all([first, last, step2], (number: number) => host.floor(number) === number) ? 'int32' : 'float32');
+    run<V extends Value>(g: OpAlgebra<V>, _: object, { start, end, step, dtype }: { start: number; end: number | null; step: number; dtype: Dtype | null }): readonly V[] {
+      const first = (end == null) ? 0 : start;
+      const last = (end == null) ? start : (end as number);
+      const size = host.max(0, host.ceil((last - first) / step));
+      const natural = host.lazy(() => host.all([first, last, step], (number: number) => host.floor(number) === number) ? 'int32' : 'float32');
       return [g.add(g.multiply(g.iota([size], { dtype: dtype ?? natural() }), step), first)];
     },
   },
   gradients: [],
-  constrainsScalars: true,
 };
 
 /**

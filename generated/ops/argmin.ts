@@ -24,19 +24,19 @@ export const argminDefinition: OpDefinition = {
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim, dtype }: { axis: number | null; keepdim: boolean; dtype: Dtype }): TensorMeta[] {
     if (!((dtype === 'int32') || (dtype === 'int64'))) throw new host.RuleError('DTYPE_MISMATCH', "dtype must be int32 or int64");
-    if (!((axis == null) ? host.count(x.shape) > 0 : host.at(x.shape, axis) > 0)) throw new host.RuleError('EMPTY_REDUCTION', "the axis must not be empty");
-    return [{ shape: host.checkShape((axis == null) ? (keepdim ? host.fill(x.shape.length, 1) : []) : rules.reduced(x.shape, [axis], keepdim), 'out'), dtype: dtype }];
+    if (!((axis == null) ? host.count(x.shape) > 0 : host.at(x.shape, (axis as number)) > 0)) throw new host.RuleError('EMPTY_REDUCTION', "the axis must not be empty");
+    return [{ shape: host.checkShape((axis == null) ? (keepdim ? host.fill(x.shape.length, 1) : []) : (rules.reduced(x.shape, [(axis as number)], keepdim) as readonly number[]), 'out'), dtype: dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, keepdim, dtype }: { axis: number | null; keepdim: boolean; dtype: Dtype }): readonly V[] {
       const flat = (axis == null) ? g.reshape(x, [host.count(x.shape)]) : x;
-      const along = (axis == null) ? 0 : axis;
+      const along = (axis == null) ? 0 : (axis as number);
       const bottom = g.min(flat, { axis: along, keepdim: true });
       const places = g.iota(flat.shape, { axis: along, dtype });
       const hit = g.logicalOr(g.equal(flat, bottom), g.notEqual(flat, flat));
       const first = g.min(g.where(hit, places, host.at(flat.shape, along)), { axis: along, keepdim: true });
-      const out = g.reshape(first, (axis == null) ? (keepdim ? host.fill(x.shape.length, 1) : []) : rules.reduced(x.shape, [axis], keepdim));
+      const out = g.reshape(first, (axis == null) ? (keepdim ? host.fill(x.shape.length, 1) : []) : (rules.reduced(x.shape, [(axis as number)], keepdim) as readonly number[]));
       return [out];
     },
   },

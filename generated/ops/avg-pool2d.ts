@@ -34,13 +34,13 @@ export const avgPool2dDefinition: OpDefinition = {
     const c = host.at(x.shape, 1);
     const h = host.at(x.shape, 2);
     const w = host.at(x.shape, 3);
-    const steps = (stride == null) ? kernelSize : (host.isNumber(stride) ? [stride, stride] : stride);
-    const pads = rules.windowPadding(padding, [h, w], kernelSize, steps, [1, 1]);
-    const oh = rules.poolCount(h, host.at(kernelSize, 0), host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), ceilMode);
-    const ow = rules.poolCount(w, host.at(kernelSize, 1), host.at(steps, 1), host.at(pads, 2), host.at(pads, 3), ceilMode);
+    const steps = (stride == null) ? kernelSize : (host.isNumber((stride as number | readonly number[])) ? [(stride as number), (stride as number)] : (stride as readonly number[]));
+    const pads = (rules.windowPadding(padding, [h, w], kernelSize, steps, [1, 1]) as readonly number[]);
+    const oh = (rules.poolCount(h, host.at(kernelSize, 0), host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), ceilMode) as number);
+    const ow = (rules.poolCount(w, host.at(kernelSize, 1), host.at(steps, 1), host.at(pads, 2), host.at(pads, 3), ceilMode) as number);
     if (!(host.all(kernelSize, (k: number) => k >= 1) && host.all(steps, (s: number) => s >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "kernelSize and stride must be at least 1");
     if (!(host.all(pads, (p: number, i: number) => (p >= 0) && (p < host.at(kernelSize, host.idiv(i, 2)))))) throw new host.RuleError('INVALID_ARGUMENT', "padding must be less than kernelSize, so that each window holds an element");
-    if (!((divisorOverride == null) || (divisorOverride >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "divisorOverride must be at least 1");
+    if (!((divisorOverride == null) || ((divisorOverride as number) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "divisorOverride must be at least 1");
     return [{ shape: host.checkShape([n, c, oh, ow], 'out'), dtype: x.dtype }];
   },
   body: {
@@ -51,10 +51,10 @@ export const avgPool2dDefinition: OpDefinition = {
       const c = host.at(x.shape, 1);
       const h = host.at(x.shape, 2);
       const w = host.at(x.shape, 3);
-      const steps = (stride == null) ? kernelSize : (host.isNumber(stride) ? [stride, stride] : stride);
-      const pads = rules.windowPadding(padding, [h, w], kernelSize, steps, [1, 1]);
-      const oh = rules.poolCount(h, host.at(kernelSize, 0), host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), ceilMode);
-      const ow = rules.poolCount(w, host.at(kernelSize, 1), host.at(steps, 1), host.at(pads, 2), host.at(pads, 3), ceilMode);
+      const steps = (stride == null) ? kernelSize : (host.isNumber((stride as number | readonly number[])) ? [(stride as number), (stride as number)] : (stride as readonly number[]));
+      const pads = (rules.windowPadding(padding, [h, w], kernelSize, steps, [1, 1]) as readonly number[]);
+      const oh = (rules.poolCount(h, host.at(kernelSize, 0), host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), ceilMode) as number);
+      const ow = (rules.poolCount(w, host.at(kernelSize, 1), host.at(steps, 1), host.at(pads, 2), host.at(pads, 3), ceilMode) as number);
       return {
         work: n * c,
         params: { h: h, w: w, outHeight: oh, outWidth: ow, kernelHeight: host.at(kernelSize, 0), kernelWidth: host.at(kernelSize, 1), strideHeight: host.at(steps, 0), strideWidth: host.at(steps, 1), padHeight: host.at(pads, 0), padWidth: host.at(pads, 2), exclusive: Number(exclusive), divisor: divisorOverride ?? 0 },
@@ -68,8 +68,8 @@ export const avgPool2dDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { kernelSize, stride, padding, ceilMode, exclusive, divisorOverride }: { kernelSize: readonly number[]; stride: number | readonly number[] | null; padding: number | readonly number[] | string; ceilMode: boolean; exclusive: boolean; divisorOverride: number | null }): readonly V[] {
         const h = host.at(x.shape, 2);
         const w = host.at(x.shape, 3);
-        const steps = (stride == null) ? kernelSize : (host.isNumber(stride) ? [stride, stride] : stride);
-        const pads = rules.windowPadding(padding, [h, w], kernelSize, steps, [1, 1]);
+        const steps = (stride == null) ? kernelSize : (host.isNumber((stride as number | readonly number[])) ? [(stride as number), (stride as number)] : (stride as readonly number[]));
+        const pads = (rules.windowPadding(padding, [h, w], kernelSize, steps, [1, 1]) as readonly number[]);
         return [g.avgPool2dGrad(dout, x.shape, kernelSize, steps, pads, ceilMode, exclusive, divisorOverride ?? 0)];
       },
     },

@@ -57,8 +57,8 @@ export const batchNormDefinition: OpDefinition = {
       const variance = training ? batchVariance() : g.reshape(runningVariance, per());
       const inverse = g.rsqrt(g.add(variance, epsilon));
       const scaled = host.lazy(() => g.multiply(g.subtract(x, mean), inverse));
-      const weighted = host.lazy(() => (weight !== undefined) ? g.multiply(scaled(), g.reshape(weight, per())) : scaled());
-      const out = (bias !== undefined) ? g.add(weighted(), g.reshape(bias, per())) : weighted();
+      const weighted = host.lazy(() => (weight !== undefined) ? g.multiply(scaled(), g.reshape(weight!, per())) : scaled());
+      const out = (bias !== undefined) ? g.add(weighted(), g.reshape(bias!, per())) : weighted();
       const nextMean = training ? g.add(g.multiply(runningMean, momentum), g.multiply(g.reshape(batchMean(), [c()]), g.subtract(1, momentum))) : runningMean;
       const nextVariance = training ? g.add(g.multiply(runningVariance, momentum), g.multiply(g.reshape(batchVariance(), [c()]), g.subtract(1, momentum))) : runningVariance;
       return [out, mean, inverse, nextMean, nextVariance];
@@ -73,7 +73,7 @@ export const batchNormDefinition: OpDefinition = {
         const axes = host.lazy(() => [0, ...host.range(2, x.shape.length)]);
         const per = host.lazy(() => host.replace(host.fill(x.shape.length, 1), [1], c()));
         const scaled = host.lazy(() => g.multiply(g.subtract(x, mean), inverse));
-        const dscaled = host.lazy(() => (weight !== undefined) ? g.multiply(dout, g.reshape(weight, per())) : dout);
+        const dscaled = host.lazy(() => (weight !== undefined) ? g.multiply(dout, g.reshape(weight!, per())) : dout);
         return [training ? g.multiply(inverse, g.subtract(g.subtract(dscaled(), g.mean(dscaled(), { axis: axes(), keepdim: true })), g.multiply(scaled(), g.mean(g.multiply(dscaled(), scaled()), { axis: axes(), keepdim: true })))) : g.multiply(dscaled(), inverse)];
       },
     },

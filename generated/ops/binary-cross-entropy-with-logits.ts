@@ -24,16 +24,16 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ logit, label, weight, posWeight }: { logit: TensorMeta; label: TensorMeta; weight: TensorMeta | undefined; posWeight: TensorMeta | undefined }, { reduction }: { reduction: string }): TensorMeta[] {
     host.checkEqualShape(label.shape, logit.shape, 'label');
-    if (!((!(weight !== undefined)) || host.equals(host.broadcast(weight.shape, logit.shape), logit.shape))) throw new host.RuleError('SHAPE_MISMATCH', "weight must broadcast to logit");
-    if (!((!(posWeight !== undefined)) || host.equals(host.broadcast(posWeight.shape, logit.shape), logit.shape))) throw new host.RuleError('SHAPE_MISMATCH', "posWeight must broadcast to logit");
+    if (!((!(weight !== undefined)) || host.equals(host.broadcast(weight!.shape, logit.shape), logit.shape))) throw new host.RuleError('SHAPE_MISMATCH', "weight must broadcast to logit");
+    if (!((!(posWeight !== undefined)) || host.equals(host.broadcast(posWeight!.shape, logit.shape), logit.shape))) throw new host.RuleError('SHAPE_MISMATCH', "posWeight must broadcast to logit");
     return [{ shape: host.checkShape((host.equals(reduction, 'none')) ? logit.shape : [], 'out'), dtype: logit.dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { logit, label, weight, posWeight }: { logit: V; label: V; weight: V | undefined; posWeight: V | undefined }, { reduction }: { reduction: string }): readonly V[] {
-      const positive = host.lazy(() => (posWeight !== undefined) ? g.multiply(label, posWeight) : label);
+      const positive = host.lazy(() => (posWeight !== undefined) ? g.multiply(label, posWeight!) : label);
       const losses = host.lazy(() => g.subtract(g.multiply(g.subtract(1, label), logit), g.multiply(g.add(g.subtract(1, label), positive()), g.logSigmoid(logit))));
-      const out = g.reduceLoss((weight !== undefined) ? g.multiply(losses(), weight) : losses(), reduction);
+      const out = g.reduceLoss((weight !== undefined) ? g.multiply(losses(), weight!) : losses(), reduction);
       return [out];
     },
   },
@@ -43,16 +43,16 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
       input: 'logit',
       saved: [{ name: 'logit', keep: 'value' }, { name: 'label', keep: 'value' }, { name: 'weight', keep: 'value' }, { name: 'posWeight', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { logit, label, weight, posWeight, dout }: { logit: V; label: V; weight: V | undefined; posWeight: V | undefined; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => (posWeight !== undefined) ? host.broadcast(label.shape, posWeight.shape) : label.shape);
+        const value = host.lazy(() => (posWeight !== undefined) ? host.broadcast(label.shape, posWeight!.shape) : label.shape);
         const value2 = host.lazy(() => host.broadcast(label.shape, logit.shape, value()));
-        const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(label.shape, logit.shape, value(), weight.shape) : value2());
+        const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(label.shape, logit.shape, value(), weight!.shape) : value2());
         const value4 = host.lazy(() => host.range(value3().length));
         const value5 = host.lazy(() => host.replace(value3(), value4(), 1));
-        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value3(), value4())), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
-        const part2 = host.lazy(() => (weight !== undefined) ? g.multiply(part(), weight) : undefined!);
+        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value3(), value4()) as number)), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
+        const part2 = host.lazy(() => (weight !== undefined) ? g.multiply(part(), weight!) : undefined!);
         const value6 = host.lazy(() => host.broadcast(label.shape, value(), logit.shape));
         const part3 = host.lazy(() => g.subtract(1, label));
-        const part4 = host.lazy(() => g.add(part3(), (posWeight !== undefined) ? g.multiply(label, posWeight) : label));
+        const part4 = host.lazy(() => g.add(part3(), (posWeight !== undefined) ? g.multiply(label, posWeight!) : label));
         const part5 = host.lazy(() => g.subtract(1, g.sigmoid(logit)));
         const value7 = host.lazy(() => host.broadcast(label.shape, logit.shape));
         return [(weight !== undefined) ? g.add(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(g.sumTo(part2(), value2())), value6()), part4()), logit.shape), part5()), g.sumTo(g.multiply(g.sumTo(part2(), value7()), part3()), logit.shape)) : g.add(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(part()), value6()), part4()), logit.shape), part5()), g.sumTo(g.multiply(g.sumTo(part(), value7()), part3()), logit.shape))];
@@ -63,13 +63,13 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
       input: 'label',
       saved: [{ name: 'logit', keep: 'value' }, { name: 'label', keep: 'shape' }, { name: 'weight', keep: 'value' }, { name: 'posWeight', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { logit, label, weight, posWeight, dout }: { logit: V; label: V; weight: V | undefined; posWeight: V | undefined; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => (posWeight !== undefined) ? host.broadcast(label.shape, posWeight.shape) : label.shape);
+        const value = host.lazy(() => (posWeight !== undefined) ? host.broadcast(label.shape, posWeight!.shape) : label.shape);
         const value2 = host.lazy(() => host.broadcast(label.shape, logit.shape, value()));
-        const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(label.shape, logit.shape, value(), weight.shape) : value2());
+        const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(label.shape, logit.shape, value(), weight!.shape) : value2());
         const value4 = host.lazy(() => host.range(value3().length));
         const value5 = host.lazy(() => host.replace(value3(), value4(), 1));
-        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value3(), value4())), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
-        const part2 = host.lazy(() => (weight !== undefined) ? g.multiply(part(), weight) : undefined!);
+        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value3(), value4()) as number)), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
+        const part2 = host.lazy(() => (weight !== undefined) ? g.multiply(part(), weight!) : undefined!);
         const value6 = host.lazy(() => host.broadcast(label.shape, value(), logit.shape));
         const part3 = host.lazy(() => g.logSigmoid(logit));
         const part4 = host.lazy(() => (weight !== undefined) ? g.multiply(g.sumTo(g.neg(g.sumTo(part2(), value2())), value6()), part3()) : undefined!);
@@ -79,7 +79,7 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
         const part7 = host.lazy(() => (weight !== undefined) ? undefined! : g.multiply(g.sumTo(g.neg(part()), value6()), part3()));
         const part8 = host.lazy(() => (weight !== undefined) ? undefined! : g.neg(g.add(g.sumTo(part7(), label.shape), g.sumTo(g.multiply(g.sumTo(part(), value7()), logit), label.shape))));
         const part9 = host.lazy(() => (weight !== undefined) ? undefined! : g.sumTo(part7(), value()));
-        return [(weight !== undefined) ? ((posWeight !== undefined) ? g.add(part5(), g.sumTo(g.multiply(part6(), posWeight), label.shape)) : g.add(part5(), part6())) : ((posWeight !== undefined) ? g.add(part8(), g.sumTo(g.multiply(part9(), posWeight), label.shape)) : g.add(part8(), part9()))];
+        return [(weight !== undefined) ? ((posWeight !== undefined) ? g.add(part5(), g.sumTo(g.multiply(part6(), posWeight!), label.shape)) : g.add(part5(), part6())) : ((posWeight !== undefined) ? g.add(part8(), g.sumTo(g.multiply(part9(), posWeight!), label.shape)) : g.add(part8(), part9()))];
       },
     },
     {
@@ -87,11 +87,11 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
       input: 'weight',
       saved: [{ name: 'logit', keep: 'value' }, { name: 'label', keep: 'value' }, { name: 'weight', keep: 'shape' }, { name: 'posWeight', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { logit, label, weight, posWeight, dout }: { logit: V; label: V; weight: V | undefined; posWeight: V | undefined; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => host.broadcast(label.shape, logit.shape, (posWeight !== undefined) ? host.broadcast(label.shape, posWeight.shape) : label.shape, weight.shape));
+        const value = host.lazy(() => host.broadcast(label.shape, logit.shape, (posWeight !== undefined) ? host.broadcast(label.shape, posWeight!.shape) : label.shape, weight!.shape));
         const value2 = host.lazy(() => host.range(value().length));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
         const part = g.subtract(1, label);
-        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value(), value2())), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.subtract(g.multiply(part, logit), g.multiply(g.add(part, (posWeight !== undefined) ? g.multiply(label, posWeight) : label), g.logSigmoid(logit)))), weight.shape)];
+        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.subtract(g.multiply(part, logit), g.multiply(g.add(part, (posWeight !== undefined) ? g.multiply(label, posWeight!) : label), g.logSigmoid(logit)))), weight!.shape)];
       },
     },
     {
@@ -99,15 +99,15 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
       input: 'posWeight',
       saved: [{ name: 'logit', keep: 'value' }, { name: 'label', keep: 'value' }, { name: 'weight', keep: 'value' }, { name: 'posWeight', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { logit, label, weight, posWeight, dout }: { logit: V; label: V; weight: V | undefined; posWeight: V | undefined; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => host.broadcast(label.shape, logit.shape, posWeight.shape));
-        const value2 = host.lazy(() => (weight !== undefined) ? host.broadcast(label.shape, logit.shape, posWeight.shape, weight.shape) : value());
+        const value = host.lazy(() => host.broadcast(label.shape, logit.shape, posWeight!.shape));
+        const value2 = host.lazy(() => (weight !== undefined) ? host.broadcast(label.shape, logit.shape, posWeight!.shape, weight!.shape) : value());
         const value3 = host.lazy(() => host.range(value2().length));
         const value4 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value2(), value3())), value4()), value2()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value4()), value2()) : dout));
-        const value5 = host.lazy(() => host.broadcast(label.shape, posWeight.shape, logit.shape));
+        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value2(), value3()) as number)), value4()), value2()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value4()), value2()) : dout));
+        const value5 = host.lazy(() => host.broadcast(label.shape, posWeight!.shape, logit.shape));
         const part2 = host.lazy(() => g.logSigmoid(logit));
-        const value6 = host.lazy(() => host.broadcast(label.shape, posWeight.shape));
-        return [(weight !== undefined) ? g.sumTo(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(g.sumTo(g.multiply(part(), weight), value())), value5()), part2()), value6()), label), posWeight.shape) : g.sumTo(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(part()), value5()), part2()), value6()), label), posWeight.shape)];
+        const value6 = host.lazy(() => host.broadcast(label.shape, posWeight!.shape));
+        return [(weight !== undefined) ? g.sumTo(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(g.sumTo(g.multiply(part(), weight!), value())), value5()), part2()), value6()), label), posWeight!.shape) : g.sumTo(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(part()), value5()), part2()), value6()), label), posWeight!.shape)];
       },
     },
   ],

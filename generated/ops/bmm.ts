@@ -25,16 +25,16 @@ export const bmmDefinition: OpDefinition = {
   gradients: [
     {
       input: 'x',
-      saved: [{ name: 'y', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { y, dout }: { y: V; dout: V }): readonly V[] {
-        return [g.matmul(dout, y, { transposeY: true })];
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.sumTo(g.bmm(dout, g.swapLast(y)), x.shape), x.shape)];
       },
     },
     {
       input: 'y',
-      saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.matmul(x, dout, { transposeX: true })];
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.sumTo(g.bmm(g.swapLast(x), dout), y.shape), y.shape)];
       },
     },
   ],

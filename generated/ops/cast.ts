@@ -19,7 +19,7 @@ export const castDefinition: OpDefinition = {
     {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { dtype }: { dtype: Dtype }): readonly V[] {
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         return [g.cast(dout, x.dtype)];
       },
     },

@@ -18,13 +18,13 @@ export const clipDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x, min, max }: { x: TensorMeta; min: TensorMeta | undefined; max: TensorMeta | undefined }, _: object): TensorMeta[] {
-    return [{ shape: host.checkShape(host.broadcast(x.shape, (min !== undefined) ? min.shape : [], (max !== undefined) ? max.shape : []), 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape(host.broadcast(x.shape, (min !== undefined) ? min!.shape : [], (max !== undefined) ? max!.shape : []), 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x, min, max }: { x: V; min: V | undefined; max: V | undefined }): readonly V[] {
-      const low = host.lazy(() => (min !== undefined) ? g.maximum(x, min) : x);
-      const out = (max !== undefined) ? g.minimum(low(), max) : low();
+      const low = host.lazy(() => (min !== undefined) ? g.maximum(x, min!) : x);
+      const out = (max !== undefined) ? g.minimum(low(), max!) : low();
       return [out];
     },
   },

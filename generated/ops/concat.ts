@@ -31,7 +31,7 @@ export const concatDefinition: OpDefinition = {
       input: 'xs',
       saved: [{ name: 'xs', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }, { axis }: { axis: number }): readonly V[] {
-        return host.each(xs, (x: V, i: number) => g.slice(dout, [axis], [host.total(host.each(host.take(xs, 0, i), (y: V) => host.at(y.shape, axis)))], [host.total(host.each(host.take(xs, 0, i + 1), (y2: V) => host.at(y2.shape, axis)))]));
+        return host.each(xs, (_x: V, i: number) => g.slice(dout, [axis], [host.total(host.each(host.take(xs, 0, i), (y: V) => host.at(y.shape, axis)))], [host.total(host.each(host.take(xs, 0, i + 1), (y2: V) => host.at(y2.shape, axis)))]));
       },
     },
   ],

@@ -40,10 +40,10 @@ export const conv2dDefinition: OpDefinition = {
     const i = host.lazy(() => host.at(weight.shape, 1));
     const kh = host.at(weight.shape, 2);
     const kw = host.at(weight.shape, 3);
-    const pads = rules.windowPadding(padding, [h, w], [kh, kw], stride, dilation);
+    const pads = (rules.windowPadding(padding, [h, w], [kh, kw], stride, dilation) as readonly number[]);
     if (!((groups >= 1) && (c() === (i() * groups)) && ((o % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
     if (!(host.all(stride, (s: number) => s >= 1) && host.all(dilation, (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
-    return [{ shape: host.checkShape([n, o, rules.windowCount(h, kh, host.at(stride, 0), host.at(pads, 0), host.at(pads, 1), host.at(dilation, 0)), rules.windowCount(w, kw, host.at(stride, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilation, 1))], 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape([n, o, (rules.windowCount(h, kh, host.at(stride, 0), host.at(pads, 0), host.at(pads, 1), host.at(dilation, 0)) as number), (rules.windowCount(w, kw, host.at(stride, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilation, 1)) as number)], 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
@@ -53,9 +53,9 @@ export const conv2dDefinition: OpDefinition = {
       const o = host.lazy(() => host.at(weight.shape, 0));
       const kh = host.lazy(() => host.at(weight.shape, 2));
       const kw = host.lazy(() => host.at(weight.shape, 3));
-      const pads = host.lazy(() => rules.windowPadding(padding, [h(), w()], [kh(), kw()], stride, dilation));
+      const pads = host.lazy(() => (rules.windowPadding(padding, [h(), w()], [kh(), kw()], stride, dilation) as readonly number[]));
       const y = host.lazy(() => g.convolution(x, weight, stride, pads(), dilation, groups));
-      const out = (bias !== undefined) ? g.add(y(), g.reshape(bias, [o(), 1, 1])) : y();
+      const out = (bias !== undefined) ? g.add(y(), g.reshape(bias!, [o(), 1, 1])) : y();
       return [out];
     },
   },
@@ -65,7 +65,7 @@ export const conv2dDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'weight', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[] | string; dilation: readonly number[]; groups: number }): readonly V[] {
-        return [g.convolutionInputGrad(dout, weight, x.shape, stride, rules.windowPadding(padding, [host.at(x.shape, 2), host.at(x.shape, 3)], [host.at(weight.shape, 2), host.at(weight.shape, 3)], stride, dilation), dilation, groups)];
+        return [g.convolutionInputGrad(dout, weight, x.shape, stride, (rules.windowPadding(padding, [host.at(x.shape, 2), host.at(x.shape, 3)], [host.at(weight.shape, 2), host.at(weight.shape, 3)], stride, dilation) as readonly number[]), dilation, groups)];
       },
     },
     {
@@ -73,7 +73,7 @@ export const conv2dDefinition: OpDefinition = {
       input: 'weight',
       saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[] | string; dilation: readonly number[]; groups: number }): readonly V[] {
-        return [g.convolutionWeightGrad(dout, x, weight.shape, stride, rules.windowPadding(padding, [host.at(x.shape, 2), host.at(x.shape, 3)], [host.at(weight.shape, 2), host.at(weight.shape, 3)], stride, dilation), dilation, groups)];
+        return [g.convolutionWeightGrad(dout, x, weight.shape, stride, (rules.windowPadding(padding, [host.at(x.shape, 2), host.at(x.shape, 3)], [host.at(weight.shape, 2), host.at(weight.shape, 3)], stride, dilation) as readonly number[]), dilation, groups)];
       },
     },
     {
@@ -81,7 +81,7 @@ export const conv2dDefinition: OpDefinition = {
       input: 'bias',
       saved: [{ name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }): readonly V[] {
-        return [g.reshape(g.sumTo(dout, host.inferReshape(bias.shape, [host.at(weight.shape, 0), 1, 1])), bias.shape)];
+        return [g.reshape(g.sumTo(dout, host.inferReshape(bias!.shape, [host.at(weight.shape, 0), 1, 1])), bias!.shape)];
       },
     },
   ],

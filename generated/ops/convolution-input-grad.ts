@@ -30,7 +30,7 @@ export const convolutionInputGradDefinition: OpDefinition = {
     {
       input: 'weight',
       saved: [{ name: 'dout', keep: 'value' }, { name: 'weight', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { dout, weight, ddx }: { dout: V; weight: V; ddx: V }, { shape, stride, padding, dilation, groups }: { shape: readonly number[]; stride: readonly number[]; padding: readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
+      run<V extends Value>(g: OpAlgebra<V>, { dout, weight, ddx }: { dout: V; weight: V; ddx: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
         return [g.convolutionWeightGrad(dout, ddx, weight.shape, stride, padding, dilation, groups)];
       },
     },

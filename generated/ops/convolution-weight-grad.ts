@@ -30,7 +30,7 @@ export const convolutionWeightGradDefinition: OpDefinition = {
     {
       input: 'x',
       saved: [{ name: 'dout', keep: 'value' }, { name: 'x', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { dout, x, ddweight }: { dout: V; x: V; ddweight: V }, { shape, stride, padding, dilation, groups }: { shape: readonly number[]; stride: readonly number[]; padding: readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
+      run<V extends Value>(g: OpAlgebra<V>, { dout, x, ddweight }: { dout: V; x: V; ddweight: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
         return [g.convolutionInputGrad(dout, ddweight, x.shape, stride, padding, dilation, groups)];
       },
     },

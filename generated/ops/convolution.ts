@@ -23,7 +23,7 @@ export const convolutionDefinition: OpDefinition = {
     const o = host.at(weight.shape, 0);
     const kh = host.at(weight.shape, 2);
     const kw = host.at(weight.shape, 3);
-    return [{ shape: host.checkShape([n, o, rules.windowCount(h, kh, host.at(stride, 0), host.at(padding, 0), host.at(padding, 1), host.at(dilation, 0)), rules.windowCount(w, kw, host.at(stride, 1), host.at(padding, 2), host.at(padding, 3), host.at(dilation, 1))], 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape([n, o, (rules.windowCount(h, kh, host.at(stride, 0), host.at(padding, 0), host.at(padding, 1), host.at(dilation, 0)) as number), (rules.windowCount(w, kw, host.at(stride, 1), host.at(padding, 2), host.at(padding, 3), host.at(dilation, 1)) as number)], 'out'), dtype: x.dtype }];
   },
   body: { kind: 'library', library: 'convolution' },
   gradients: [

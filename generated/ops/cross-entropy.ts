@@ -32,7 +32,7 @@ export const crossEntropyDefinition: OpDefinition = {
     if (weight !== undefined) {
       dimensions.match('weight', weight.shape, ['classes']);
     }
-    if (!((!(weight !== undefined)) || (host.at(weight.shape, 0) === host.at(input.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "weight must have one entry for each class");
+    if (!((!(weight !== undefined)) || (host.at(weight!.shape, 0) === host.at(input.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "weight must have one entry for each class");
     return [{ shape: host.checkShape((host.equals(reduction, 'none')) ? host.drop(input.shape, [axis]) : [], 'out'), dtype: input.dtype }];
   },
   body: {
@@ -42,7 +42,7 @@ export const crossEntropyDefinition: OpDefinition = {
       const classes = host.lazy(() => g.iota(input.shape, { axis, dtype: 'int32' }));
       const along = host.lazy(() => host.replace(host.fill(input.shape.length, 1), [axis], host.at(input.shape, axis)));
       const hot = host.lazy(() => softLabel ? label : g.cast(g.equal(g.cast(g.reshape(label, host.replace(input.shape, [axis], 1)), 'int32'), classes()), input.dtype));
-      const weighted = host.lazy(() => (weight !== undefined) ? g.multiply(hot(), g.reshape(weight, along())) : hot());
+      const weighted = host.lazy(() => (weight !== undefined) ? g.multiply(hot(), g.reshape(weight!, along())) : hot());
       const counted = host.lazy(() => softLabel ? g.full(host.drop(input.shape, [axis]), 1, { dtype: input.dtype }) : g.cast(g.notEqual(label, ignoreIndex), input.dtype));
       const losses = host.lazy(() => g.multiply(g.neg(g.sum(g.where(g.equal(weighted(), 0), 0, g.multiply(weighted(), logp())), { axis })), counted()));
       const share = host.lazy(() => (weight !== undefined) && (!softLabel) ? g.multiply(g.sum(weighted(), { axis }), counted()) : counted());
@@ -59,13 +59,13 @@ export const crossEntropyDefinition: OpDefinition = {
         const value = host.lazy(() => host.replace(input.shape, [axis], 1));
         const hot = host.lazy(() => softLabel ? label : g.cast(g.equal(g.cast(g.reshape(label, value()), 'int32'), g.iota(input.shape, { axis, dtype: 'int32' })), input.dtype));
         const along = host.lazy(() => host.replace(host.fill(input.shape.length, 1), [axis], host.at(input.shape, axis)));
-        const weighted = host.lazy(() => (weight !== undefined) ? g.multiply(hot(), g.reshape(weight, along())) : hot());
+        const weighted = host.lazy(() => (weight !== undefined) ? g.multiply(hot(), g.reshape(weight!, along())) : hot());
         const part = host.lazy(() => g.equal(weighted(), 0));
         const value2 = host.lazy(() => host.drop(input.shape, [axis]));
         const counted = host.lazy(() => softLabel ? g.full(value2(), 1, { dtype: input.dtype }) : g.cast(g.notEqual(label, ignoreIndex), input.dtype));
         const value3 = host.lazy(() => softLabel ? label.shape : host.broadcast(host.inferReshape(label.shape, value()), input.shape));
-        const value4 = host.lazy(() => host.broadcast((weight !== undefined) ? host.broadcast(value3(), host.inferReshape(weight.shape, along())) : value3(), input.shape));
-        const value5 = host.lazy(() => rules.reduced(value4(), [axis], false));
+        const value4 = host.lazy(() => host.broadcast((weight !== undefined) ? host.broadcast(value3(), host.inferReshape(weight!.shape, along())) : value3(), input.shape));
+        const value5 = host.lazy(() => (rules.reduced(value4(), [axis], false) as readonly number[]));
         const value6 = host.lazy(() => host.replace(value4(), [axis], 1));
         const part2 = host.lazy(() => g.sumTo(g.multiply(g.where(part(), 0, g.broadcastTo(g.reshape(g.neg(g.sumTo(g.multiply(dout, counted()), value5())), value6()), value4())), weighted()), input.shape));
         const part3 = host.lazy(() => g.exp(g.logSoftmax(input, { axis })));
@@ -73,7 +73,7 @@ export const crossEntropyDefinition: OpDefinition = {
         const value8 = host.lazy(() => host.range(value7().length));
         const value9 = host.lazy(() => host.replace(value7(), value8(), 1));
         const part4 = host.lazy(() => g.sumTo(g.multiply(g.where(part(), 0, g.broadcastTo(g.reshape(g.neg(g.sumTo(g.multiply(g.broadcastTo(g.reshape(dout, value9()), value7()), counted()), value5())), value6()), value4())), weighted()), input.shape));
-        const part5 = host.lazy(() => g.sumTo(g.multiply(g.where(part(), 0, g.broadcastTo(g.reshape(g.neg(g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.sum((weight !== undefined) && (!softLabel) ? g.multiply(g.sum(weighted(), { axis }), counted()) : counted())), rules.reduced(value7(), value8(), false)), value9()), value7()), counted()), value5())), value6()), value4())), weighted()), input.shape));
+        const part5 = host.lazy(() => g.sumTo(g.multiply(g.where(part(), 0, g.broadcastTo(g.reshape(g.neg(g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.sum((weight !== undefined) && (!softLabel) ? g.multiply(g.sum(weighted(), { axis }), counted()) : counted())), (rules.reduced(value7(), value8(), false) as readonly number[])), value9()), value7()), counted()), value5())), value6()), value4())), weighted()), input.shape));
         return [(host.equals(reduction, 'none')) ? g.subtract(part2(), g.multiply(part3(), g.sum(part2(), { axis, keepdim: true }))) : ((host.equals(reduction, 'sum')) ? g.subtract(part4(), g.multiply(part3(), g.sum(part4(), { axis, keepdim: true }))) : g.subtract(part5(), g.multiply(part3(), g.sum(part5(), { axis, keepdim: true }))))];
       },
     },

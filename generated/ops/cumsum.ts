@@ -23,7 +23,7 @@ export const cumsumDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis }: { axis: number | null }): readonly V[] {
-      return [(axis == null) ? g.scanSum(g.reshape(x, [host.count(x.shape)]), 0, false) : g.scanSum(x, axis, false)];
+      return [(axis == null) ? g.scanSum(g.reshape(x, [host.count(x.shape)]), 0, false) : g.scanSum(x, (axis as number), false)];
     },
   },
   gradients: [

@@ -18,7 +18,7 @@ export const dropoutDefinition: OpDefinition = {
   name: 'dropout',
   source: 'ops.yaml:2199',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
-  attrs: [{ name: 'p', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }, { name: 'training', type: {"kind":"boolean"}, default: true, required: false }, { name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"upscale_in_train"},{"kind":"literal","value":"downscale_in_infer"}]}, default: "upscale_in_train", required: false }],
+  attrs: [{ name: 'p', type: {"kind":"number"}, default: 0.5, required: false }, { name: 'training', type: {"kind":"boolean"}, default: true, required: false }, { name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"upscale_in_train"},{"kind":"literal","value":"downscale_in_infer"}]}, default: "upscale_in_train", required: false }],
   outputs: [{ name: 'out' }, { name: 'mask', hidden: true }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { p }: { p: number }): TensorMeta[] {
@@ -30,8 +30,8 @@ export const dropoutDefinition: OpDefinition = {
   },
   body: {
     kind: 'define',
-    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p, training, mode }: { p: V; training: boolean; mode: string }): readonly V[] {
-      const factor = (host.equals(mode, 'upscale_in_train')) ? ((training && (p2 < 1)) ? 1 / (1 - p2) : 1) : (training ? 1 : 1 - p2);
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p, training, mode }: { p: number; training: boolean; mode: string }): readonly V[] {
+      const factor = (host.equals(mode, 'upscale_in_train')) ? ((training && (p < 1)) ? 1 / (1 - p) : 1) : (training ? 1 : 1 - p);
       const mask = training ? g.greaterEqual(g.rand(x.shape), p) : g.full(x.shape, true, { dtype: 'bool' });
       const out = g.where(mask, g.multiply(x, factor), 0);
       return [out, mask];
@@ -41,14 +41,13 @@ export const dropoutDefinition: OpDefinition = {
     {
       input: 'x',
       saved: [{ name: 'mask', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { mask, dout }: { mask: V; dout: V }, { training, mode }: { training: boolean; mode: string }): readonly V[] {
-        const factor = (host.equals(mode, 'upscale_in_train')) ? ((training && (p2 < 1)) ? 1 / (1 - p2) : 1) : (training ? 1 : 1 - p2);
+      run<V extends Value>(g: OpAlgebra<V>, { mask, dout }: { mask: V; dout: V }, { p, training, mode }: { p: number; training: boolean; mode: string }): readonly V[] {
+        const factor = (host.equals(mode, 'upscale_in_train')) ? ((training && (p < 1)) ? 1 / (1 - p) : 1) : (training ? 1 : 1 - p);
         return [g.where(mask, g.multiply(dout, factor), 0)];
       },
     },
   ],
   random: true,
-  constrainsScalars: true,
 };
 
 /**

@@ -13,10 +13,10 @@ export interface EmbeddingOptions {
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
   source: 'ops.yaml:1699',
-  inputs: [{ name: 'index', dtype: 'index', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
+  inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ index, weight }: { index: TensorMeta; weight: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i']);
@@ -54,10 +54,10 @@ export const embeddingDefinition: OpDefinition = {
 /**
  * Rows of a table for a tensor of indices; rows of paddingIndex give and receive nothing.
  *
- * @param index - Tensor of dtype `index`, shape `[...i]`.
+ * @param index - Tensor of dtype `I`, shape `[...i]`.
  * @param weight - Tensor of dtype `T`, shape `[n, d]`.
  * @returns `out`, dtype `T`, shape `[...i, d]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * Paddle: paddle.nn.functional.embedding, paddle.fluid.layers.embedding.
  */

@@ -28,7 +28,7 @@ export const expandDefinition: OpDefinition = {
       // Derived from the definition.
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { shape }: { shape: readonly number[] }): readonly V[] {
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         return [g.sumTo(dout, x.shape)];
       },
     },

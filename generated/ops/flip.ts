@@ -19,7 +19,7 @@ export const flipDefinition: OpDefinition = {
   body: {
     kind: 'view',
     view({ x }: { x: LayoutMeta }, { axis }: { axis: number | readonly number[] }): ViewLayout | null {
-      const axes = rules.listed(axis);
+      const axes = (rules.listed(axis) as readonly number[]);
       return { shape: x.shape, strides: host.replace(x.strides, axes, host.each(axes, (a: number) => -host.at(x.strides, a))), offset: x.offset + host.total(host.each(axes, (a2: number) => host.max(host.at(x.shape, a2) - 1, 0) * host.at(x.strides, a2))) };
     },
   },
@@ -28,7 +28,7 @@ export const flipDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { axis }: { axis: number | readonly number[] }): readonly V[] {
-        const axes = rules.listed(axis);
+        const axes = (rules.listed(axis) as readonly number[]);
         return [g.flip(dout, axes)];
       },
     },

@@ -23,8 +23,8 @@ export const foldDefinition: OpDefinition = {
     kind: 'kernel',
     kernel: kernels.fold,
     call(_: object, _outputs: readonly TensorMeta[], { shape, kernelSizes, strides, paddings, dilations }: { shape: readonly number[]; kernelSizes: readonly number[]; strides: readonly number[]; paddings: readonly number[]; dilations: readonly number[] }): FunctionCall {
-      const oh = rules.windowCount(host.at(shape, 2), host.at(kernelSizes, 0), host.at(strides, 0), host.at(paddings, 0), host.at(paddings, 1), host.at(dilations, 0));
-      const ow = rules.windowCount(host.at(shape, 3), host.at(kernelSizes, 1), host.at(strides, 1), host.at(paddings, 2), host.at(paddings, 3), host.at(dilations, 1));
+      const oh = (rules.windowCount(host.at(shape, 2), host.at(kernelSizes, 0), host.at(strides, 0), host.at(paddings, 0), host.at(paddings, 1), host.at(dilations, 0)) as number);
+      const ow = (rules.windowCount(host.at(shape, 3), host.at(kernelSizes, 1), host.at(strides, 1), host.at(paddings, 2), host.at(paddings, 3), host.at(dilations, 1)) as number);
       return {
         work: host.at(shape, 0) * host.at(shape, 1),
         params: { h: host.at(shape, 2), w: host.at(shape, 3), outHeight: oh, outWidth: ow, kernelHeight: host.at(kernelSizes, 0), kernelWidth: host.at(kernelSizes, 1), strideHeight: host.at(strides, 0), strideWidth: host.at(strides, 1), padHeight: host.at(paddings, 0), padWidth: host.at(paddings, 2), dilationHeight: host.at(dilations, 0), dilationWidth: host.at(dilations, 1) },

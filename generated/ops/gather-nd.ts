@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
   source: 'ops.yaml:1586',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
@@ -49,9 +49,9 @@ export const gatherNdDefinition: OpDefinition = {
  * Parts of a tensor, chosen by coordinates along the index's last axis.
  *
  * @param x - Tensor of dtype `T`.
- * @param index - Tensor of dtype `index`, shape `[...i, k]`.
+ * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @returns `out`, dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * Paddle: paddle.gather_nd, paddle.fluid.layers.gather_nd.

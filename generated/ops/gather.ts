@@ -9,10 +9,10 @@ import * as kernels from '../kernels.js';
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
   source: 'ops.yaml:1498',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -46,9 +46,9 @@ export const gatherDefinition: OpDefinition = {
  * Rows of a tensor, chosen by an index along its first axis; negative ones count from the end.
  *
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
- * @param index - Tensor of dtype `index`, shape `[i]`.
+ * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `[i, ...c]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.gather, paddle.fluid.layers.gather.

@@ -9,10 +9,10 @@ import * as kernels from '../kernels.js';
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
   source: 'ops.yaml:1547',
-  inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }],
+  inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ updates, index }: { updates: TensorMeta; index: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     host.checkRank(updates.shape, 1, Infinity, 'updates');
@@ -47,11 +47,11 @@ export const indexSelectGradDefinition: OpDefinition = {
  * Selected parts added back where they came from.
  *
  * @param updates - Tensor of dtype `T`, rank 1 or more.
- * @param index - Tensor of dtype `index`, shape `[i]`.
+ * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param shape - Required.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis });

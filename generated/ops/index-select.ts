@@ -14,10 +14,10 @@ export interface IndexSelectOptions {
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
   source: 'ops.yaml:1532',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     host.checkRank(x.shape, 1, Infinity, 'x');
@@ -52,9 +52,9 @@ export const indexSelectDefinition: OpDefinition = {
  * Parts of a tensor, chosen by an index along one axis; negative ones count from the end.
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
- * @param index - Tensor of dtype `index`, shape `[i]`.
+ * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, i)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.index_select.

@@ -40,7 +40,7 @@ export const klDivDefinition: OpDefinition = {
         const value = host.lazy(() => host.broadcast(label.shape, input.shape));
         const value2 = host.lazy(() => host.range(value().length));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        return [(host.equals(reduction, 'batchmean')) ? g.sumTo(g.neg(g.multiply(g.where(part(), g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), rules.reduced(value(), value2(), false)), value3()), value()), 0), label)), input.shape) : g.sumTo(g.neg(g.multiply(g.sumTo(g.where(part(), (host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value(), value2())), value3()), value()) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), 0), value()), label)), input.shape)];
+        return [(host.equals(reduction, 'batchmean')) ? g.sumTo(g.neg(g.multiply(g.where(part(), g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), (rules.reduced(value(), value2(), false) as readonly number[])), value3()), value()), 0), label)), input.shape) : g.sumTo(g.neg(g.multiply(g.sumTo(g.where(part(), (host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), 0), value()), label)), input.shape)];
       },
     },
     {
@@ -52,10 +52,10 @@ export const klDivDefinition: OpDefinition = {
         const value = host.lazy(() => host.broadcast(label.shape, input.shape));
         const value2 = host.lazy(() => host.range(value().length));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part2 = host.lazy(() => g.where(part(), g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), rules.reduced(value(), value2(), false)), value3()), value()), 0));
+        const part2 = host.lazy(() => g.where(part(), g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), (rules.reduced(value(), value2(), false) as readonly number[])), value3()), value()), 0));
         const part3 = host.lazy(() => g.where(part(), label, 1));
         const part4 = host.lazy(() => g.subtract(g.log(part3()), input));
-        const part5 = host.lazy(() => (host.equals(reduction, 'batchmean')) ? undefined! : g.sumTo(g.where(part(), (host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value(), value2())), value3()), value()) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), 0), value()));
+        const part5 = host.lazy(() => (host.equals(reduction, 'batchmean')) ? undefined! : g.sumTo(g.where(part(), (host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), 0), value()));
         return [(host.equals(reduction, 'batchmean')) ? g.add(g.sumTo(g.multiply(part2(), part4()), label.shape), g.where(part(), g.divide(g.sumTo(g.multiply(part2(), label), label.shape), part3()), 0)) : g.add(g.sumTo(g.multiply(part5(), part4()), label.shape), g.where(part(), g.divide(g.sumTo(g.multiply(part5(), label), label.shape), part3()), 0))];
       },
     },

@@ -37,7 +37,7 @@ export const l1LossDefinition: OpDefinition = {
         const value = host.lazy(() => host.broadcast(input.shape, label.shape));
         const value2 = host.lazy(() => host.range(value().length));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value(), value2())), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.sign(g.subtract(input, label))), input.shape)];
+        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.sign(g.subtract(input, label))), input.shape)];
       },
     },
     {
@@ -48,7 +48,7 @@ export const l1LossDefinition: OpDefinition = {
         const value = host.lazy(() => host.broadcast(input.shape, label.shape));
         const value2 = host.lazy(() => host.range(value().length));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value(), value2())), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.sign(g.subtract(input, label)))), label.shape)];
+        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.sign(g.subtract(input, label)))), label.shape)];
       },
     },
   ],

@@ -21,7 +21,7 @@ export const layerNormDefinition: OpDefinition = {
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x, weight, bias }: { x: TensorMeta; weight: TensorMeta | undefined; bias: TensorMeta | undefined }, { normalizedShape }: { normalizedShape: number | readonly number[] }): TensorMeta[] {
-    const tail = host.lazy(() => rules.listed(normalizedShape));
+    const tail = host.lazy(() => (rules.listed(normalizedShape) as readonly number[]));
     if (weight !== undefined) {
       host.checkEqualShape(weight.shape, tail(), 'weight');
     }
@@ -39,14 +39,14 @@ export const layerNormDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias }: { x: V; weight: V | undefined; bias: V | undefined }, { epsilon, normalizedShape }: { epsilon: V; normalizedShape: number | readonly number[] }): readonly V[] {
-      const tail = rules.listed(normalizedShape);
+      const tail = (rules.listed(normalizedShape) as readonly number[]);
       const axes = host.range(x.shape.length - tail.length, x.shape.length);
       const mean = g.mean(x, { axis: axes, keepdim: true });
       const centred = g.subtract(x, mean);
       const inverse = g.rsqrt(g.add(g.mean(g.multiply(centred, centred), { axis: axes, keepdim: true }), epsilon));
       const scaled = host.lazy(() => g.multiply(centred, inverse));
-      const weighted = host.lazy(() => (weight !== undefined) ? g.multiply(scaled(), weight) : scaled());
-      const out = (bias !== undefined) ? g.add(weighted(), bias) : weighted();
+      const weighted = host.lazy(() => (weight !== undefined) ? g.multiply(scaled(), weight!) : scaled());
+      const out = (bias !== undefined) ? g.add(weighted(), bias!) : weighted();
       return [out, mean, inverse];
     },
   },
@@ -55,10 +55,10 @@ export const layerNormDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'value' }, { name: 'mean', keep: 'value' }, { name: 'inverse', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, mean, inverse, dout }: { x: V; weight: V | undefined; mean: V; inverse: V; dout: V }, { normalizedShape }: { normalizedShape: number | readonly number[] }): readonly V[] {
-        const tail = rules.listed(normalizedShape);
+        const tail = (rules.listed(normalizedShape) as readonly number[]);
         const axes = host.range(x.shape.length - tail.length, x.shape.length);
         const scaled = g.multiply(g.subtract(x, mean), inverse);
-        const dscaled = (weight !== undefined) ? g.multiply(dout, weight) : dout;
+        const dscaled = (weight !== undefined) ? g.multiply(dout, weight!) : dout;
         return [g.multiply(inverse, g.subtract(g.subtract(dscaled, g.mean(dscaled, { axis: axes, keepdim: true })), g.multiply(scaled, g.mean(g.multiply(dscaled, scaled), { axis: axes, keepdim: true }))))];
       },
     },
@@ -66,7 +66,7 @@ export const layerNormDefinition: OpDefinition = {
       input: 'weight',
       saved: [{ name: 'x', keep: 'value' }, { name: 'mean', keep: 'value' }, { name: 'inverse', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, mean, inverse, dout }: { x: V; mean: V; inverse: V; dout: V }, { normalizedShape }: { normalizedShape: number | readonly number[] }): readonly V[] {
-        const tail = rules.listed(normalizedShape);
+        const tail = (rules.listed(normalizedShape) as readonly number[]);
         return [g.sumTo(g.multiply(g.multiply(dout, g.subtract(x, mean)), inverse), tail)];
       },
     },
@@ -74,7 +74,7 @@ export const layerNormDefinition: OpDefinition = {
       input: 'bias',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { normalizedShape }: { normalizedShape: number | readonly number[] }): readonly V[] {
-        const tail = rules.listed(normalizedShape);
+        const tail = (rules.listed(normalizedShape) as readonly number[]);
         return [g.sumTo(dout, tail)];
       },
     },

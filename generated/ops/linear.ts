@@ -34,7 +34,7 @@ export const linearDefinition: OpDefinition = {
       const k = host.lazy(() => host.at(x.shape, x.shape.length - 1));
       const n = host.at(weight.shape, 1);
       const rows = host.lazy(() => g.bmm(g.reshape(x, [host.count(b), k()]), weight));
-      const out = g.reshape((bias !== undefined) ? g.add(rows(), bias) : rows(), [...b, n]);
+      const out = g.reshape((bias !== undefined) ? g.add(rows(), bias!) : rows(), [...b, n]);
       return [out];
     },
   },
@@ -47,8 +47,9 @@ export const linearDefinition: OpDefinition = {
         const target = host.lazy(() => host.inferReshape(x.shape, [host.count(host.take(x.shape, 0, x.shape.length - 1)), host.at(x.shape, x.shape.length - 1)]));
         const value = host.lazy(() => target().length - 2);
         const value2 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value()), host.at(weight.shape, weight.shape.length - 1)]);
-        const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value2(), bias.shape) : value2()));
-        return [(bias !== undefined) ? g.reshape(g.matmul(g.sumTo(part(), value2()), weight, { transposeY: true }), x.shape) : g.reshape(g.matmul(part(), weight, { transposeY: true }), x.shape)];
+        const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value2(), bias!.shape) : value2()));
+        const part2 = host.lazy(() => g.swapLast(weight));
+        return [(bias !== undefined) ? g.reshape(g.sumTo(g.bmm(g.sumTo(part(), value2()), part2()), target()), x.shape) : g.reshape(g.sumTo(g.bmm(part(), part2()), target()), x.shape)];
       },
     },
     {
@@ -57,12 +58,12 @@ export const linearDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias, dout }: { x: V; weight: V; bias: V | undefined; dout: V }): readonly V[] {
         const value = host.lazy(() => [host.count(host.take(x.shape, 0, x.shape.length - 1)), host.at(x.shape, x.shape.length - 1)]);
-        const part = host.lazy(() => g.reshape(x, value()));
+        const part = host.lazy(() => g.swapLast(g.reshape(x, value())));
         const target = host.lazy(() => host.inferReshape(x.shape, value()));
         const value2 = host.lazy(() => target().length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value2()), host.at(weight.shape, weight.shape.length - 1)]);
-        const part2 = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias.shape) : value3()));
-        return [(bias !== undefined) ? g.matmul(part(), g.sumTo(part2(), value3()), { transposeX: true }) : g.matmul(part(), part2(), { transposeX: true })];
+        const part2 = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
+        return [(bias !== undefined) ? g.sumTo(g.bmm(part(), g.sumTo(part2(), value3())), weight.shape) : g.sumTo(g.bmm(part(), part2()), weight.shape)];
       },
     },
     {
@@ -72,7 +73,7 @@ export const linearDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias, dout }: { x: V; weight: V; bias: V | undefined; dout: V }): readonly V[] {
         const target = host.inferReshape(x.shape, [host.count(host.take(x.shape, 0, x.shape.length - 1)), host.at(x.shape, x.shape.length - 1)]);
         const value = target.length - 2;
-        return [g.sumTo(g.reshape(dout, host.broadcast([...host.broadcast(host.take(target, 0, value), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value), host.at(weight.shape, weight.shape.length - 1)], bias.shape)), bias.shape)];
+        return [g.sumTo(g.reshape(dout, host.broadcast([...host.broadcast(host.take(target, 0, value), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value), host.at(weight.shape, weight.shape.length - 1)], bias!.shape)), bias!.shape)];
       },
     },
   ],

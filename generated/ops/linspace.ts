@@ -14,7 +14,7 @@ export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
   source: 'ops.yaml:1006',
   inputs: [],
-  attrs: [{ name: 'start', type: {"kind":"number"}, required: true, scalar: true }, { name: 'stop', type: {"kind":"number"}, required: true, scalar: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
+  attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
   dtypes: {  },
   infer(_: object, { num, dtype }: { num: number; dtype: Dtype }): TensorMeta[] {
@@ -23,8 +23,8 @@ export const linspaceDefinition: OpDefinition = {
   },
   body: {
     kind: 'define',
-    run<V extends Value>(g: OpAlgebra<V>, _: object, { start, stop, num, dtype }: { start: V; stop: V; num: number; dtype: Dtype }): readonly V[] {
-      const step = (stop2 - start2) / host.max(num - 1, 1);
+    run<V extends Value>(g: OpAlgebra<V>, _: object, { start, stop, num, dtype }: { start: number; stop: number; num: number; dtype: Dtype }): readonly V[] {
+      const step = (stop - start) / host.max(num - 1, 1);
       const place = g.iota([num], { dtype: host.isFloating(dtype) ? dtype : 'float64' });
       const out = g.cast(g.where(g.lessThan(g.multiply(place, 2), num), g.add(start, g.multiply(place, step)), g.subtract(stop, g.multiply(g.subtract(num - 1, place), step))), dtype);
       return [out];

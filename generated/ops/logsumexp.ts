@@ -21,14 +21,14 @@ export const logsumexpDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
-    return [{ shape: host.checkShape(rules.reduced(x.shape, axis, keepdim), 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): readonly V[] {
       const top = g.max(x, { axis, keepdim: true });
       const shift = g.stopGradient(g.where(g.isfinite(top), top, 0));
-      const out = g.add(g.log(g.sum(g.exp(g.subtract(x, shift)), { axis, keepdim })), g.reshape(shift, rules.reduced(x.shape, axis, keepdim)));
+      const out = g.add(g.log(g.sum(g.exp(g.subtract(x, shift)), { axis, keepdim })), g.reshape(shift, (rules.reduced(x.shape, axis, keepdim) as readonly number[])));
       return [out];
     },
   },

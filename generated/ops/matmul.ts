@@ -43,7 +43,7 @@ export const matmulDefinition: OpDefinition = {
         const value2 = host.lazy(() => value().length - 2);
         const value3 = host.lazy(() => [host.at(y.shape, 0), 1]);
         const value4 = host.lazy(() => (y.shape.length === 1) ? host.inferReshape(y.shape, value3()) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
-        const part = host.lazy(() => g.matmul(g.reshape(dout, [...host.broadcast(host.take(value(), 0, value2()), host.take(value4(), 0, value4().length - 2)), host.at(value(), value2()), host.at(value4(), value4().length - 1)]), (y.shape.length === 1) ? g.reshape(y, value3()) : (transposeY ? g.swapLast(y) : y), { transposeY: true }));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value(), 0, value2()), host.take(value4(), 0, value4().length - 2)), host.at(value(), value2()), host.at(value4(), value4().length - 1)]), g.swapLast((y.shape.length === 1) ? g.reshape(y, value3()) : (transposeY ? g.swapLast(y) : y))), value()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : (transposeX ? g.swapLast(part()) : part())];
       },
     },
@@ -56,7 +56,7 @@ export const matmulDefinition: OpDefinition = {
         const value2 = host.lazy(() => (x.shape.length === 1) ? host.inferReshape(x.shape, value()) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => (y.shape.length === 1) ? host.inferReshape(y.shape, [host.at(y.shape, 0), 1]) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
-        const part = host.lazy(() => g.matmul((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value4(), 0, value4().length - 2)), host.at(value2(), value3()), host.at(value4(), value4().length - 1)]), { transposeX: true }));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x)), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value4(), 0, value4().length - 2)), host.at(value2(), value3()), host.at(value4(), value4().length - 1)])), value4()));
         return [(y.shape.length === 1) ? g.reshape(part(), y.shape) : (transposeY ? g.swapLast(part()) : part())];
       },
     },

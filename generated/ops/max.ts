@@ -21,15 +21,15 @@ export const maxDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
-    if (!(rules.elementsAlong(x.shape, axis) > 0)) throw new host.RuleError('EMPTY_REDUCTION', "there is no largest of no elements");
-    return [{ shape: host.checkShape(rules.reduced(x.shape, axis, keepdim), 'out'), dtype: x.dtype }];
+    if (!((rules.elementsAlong(x.shape, axis) as number) > 0)) throw new host.RuleError('EMPTY_REDUCTION', "there is no largest of no elements");
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
   body: { kind: 'reduce', reduce: 'max' },
   gradients: [
     {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): readonly V[] {
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { axis }: { axis: readonly number[] }): readonly V[] {
         const hit = g.equal(x, g.reshape(out, host.replace(x.shape, axis, 1)));
         return [g.where(hit, g.divide(g.reshape(dout, host.replace(x.shape, axis, 1)), g.sum(g.cast(hit, x.dtype), { axis, keepdim: true })), 0)];
       },

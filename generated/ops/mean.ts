@@ -21,12 +21,12 @@ export const meanDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
-    return [{ shape: host.checkShape(rules.reduced(x.shape, axis, keepdim), 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): readonly V[] {
-      return [g.divide(g.sum(x, { axis, keepdim }), rules.elementsAlong(x.shape, axis))];
+      return [g.divide(g.sum(x, { axis, keepdim }), (rules.elementsAlong(x.shape, axis) as number))];
     },
   },
   gradients: [
@@ -35,7 +35,7 @@ export const meanDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: readonly number[] }): readonly V[] {
-        return [g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(x.shape, axis)), host.replace(x.shape, axis, 1)), x.shape)];
+        return [g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape)];
       },
     },
   ],

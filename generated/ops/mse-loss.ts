@@ -38,7 +38,7 @@ export const mseLossDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
         const part = g.subtract(input, label);
-        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value(), value2())), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.add(part, part)), input.shape)];
+        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.add(part, part)), input.shape)];
       },
     },
     {
@@ -50,7 +50,7 @@ export const mseLossDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
         const part = g.subtract(input, label);
-        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value(), value2())), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.add(part, part))), label.shape)];
+        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.add(part, part))), label.shape)];
       },
     },
   ],

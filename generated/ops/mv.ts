@@ -35,7 +35,7 @@ export const mvDefinition: OpDefinition = {
         const value2 = host.lazy(() => value().length - 2);
         const value3 = host.lazy(() => [host.at(vec.shape, 0), 1]);
         const value4 = host.lazy(() => (vec.shape.length === 1) ? host.inferReshape(vec.shape, value3()) : vec.shape);
-        const part = host.lazy(() => g.matmul(g.reshape(dout, [...host.broadcast(host.take(value(), 0, value2()), host.take(value4(), 0, value4().length - 2)), host.at(value(), value2()), host.at(value4(), value4().length - 1)]), (vec.shape.length === 1) ? g.reshape(vec, value3()) : vec, { transposeY: true }));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value(), 0, value2()), host.take(value4(), 0, value4().length - 2)), host.at(value(), value2()), host.at(value4(), value4().length - 1)]), g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value3()) : vec)), value()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : part()];
       },
     },
@@ -48,7 +48,7 @@ export const mvDefinition: OpDefinition = {
         const value2 = host.lazy(() => (x.shape.length === 1) ? host.inferReshape(x.shape, value()) : x.shape);
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => (vec.shape.length === 1) ? host.inferReshape(vec.shape, [host.at(vec.shape, 0), 1]) : vec.shape);
-        const part = host.lazy(() => g.matmul((x.shape.length === 1) ? g.reshape(x, value()) : x, g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value4(), 0, value4().length - 2)), host.at(value2(), value3()), host.at(value4(), value4().length - 1)]), { transposeX: true }));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value4(), 0, value4().length - 2)), host.at(value2(), value3()), host.at(value4(), value4().length - 1)])), value4()));
         return [(vec.shape.length === 1) ? g.reshape(part(), vec.shape) : part()];
       },
     },

@@ -18,10 +18,10 @@ export interface NllLossOptions {
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
   source: 'ops.yaml:2386',
-  inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'index', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
+  inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ input, label, weight }: { input: TensorMeta; label: TensorMeta; weight: TensorMeta | undefined }, { reduction }: { reduction: string }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('input', input.shape, ['n', 'c', '...d']);
@@ -39,7 +39,7 @@ export const nllLossDefinition: OpDefinition = {
       const per = host.lazy(() => [1, c(), ...host.fill(d().length, 1)]);
       const wanted = host.lazy(() => g.unsqueeze(g.where(g.equal(label, ignoreIndex), -1, label), 1));
       const hot = host.lazy(() => g.equal(wanted(), g.iota(input.shape, { axis: 1, dtype: label.dtype })));
-      const share = host.lazy(() => (weight !== undefined) ? g.reshape(weight, per()) : g.full(per(), 1, { dtype: input.dtype }));
+      const share = host.lazy(() => (weight !== undefined) ? g.reshape(weight!, per()) : g.full(per(), 1, { dtype: input.dtype }));
       const losses = host.lazy(() => g.sum(g.where(hot(), g.multiply(g.neg(input), share()), 0), { axis: 1 }));
       const out = (host.equals(reduction, 'none')) ? losses() : ((host.equals(reduction, 'sum')) ? g.sum(losses()) : g.divide(g.sum(losses()), g.sum(g.where(hot(), share(), 0))));
       return [out];
@@ -53,15 +53,15 @@ export const nllLossDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { input, label, weight, dout }: { input: V; label: V; weight: V | undefined; dout: V }, { ignoreIndex, reduction }: { ignoreIndex: number; reduction: string }): readonly V[] {
         const hot = host.lazy(() => g.equal(g.unsqueeze(g.where(g.equal(label, ignoreIndex), -1, label), 1), g.iota(input.shape, { axis: 1, dtype: label.dtype })));
         const per = host.lazy(() => [1, host.at(input.shape, 1), ...host.fill(host.take(input.shape, 2, input.shape.length).length, 1)]);
-        const value = host.lazy(() => (weight !== undefined) ? host.inferReshape(weight.shape, per()) : per());
-        const value2 = host.lazy(() => host.broadcast(host.insert(label.shape, rules.fromFront(rules.listed(1), label.shape.length + rules.listed(1).length), 1), input.shape, value()));
+        const value = host.lazy(() => (weight !== undefined) ? host.inferReshape(weight!.shape, per()) : per());
+        const value2 = host.lazy(() => host.broadcast(host.insert(label.shape, (rules.fromFront((rules.listed(1) as readonly number[]), label.shape.length + (rules.listed(1) as readonly number[]).length) as readonly number[]), 1), input.shape, value()));
         const value3 = host.lazy(() => host.replace(value2(), [1], 1));
         const value4 = host.lazy(() => host.broadcast(input.shape, value()));
-        const share = host.lazy(() => (weight !== undefined) ? g.reshape(weight, per()) : g.full(per(), 1, { dtype: input.dtype }));
-        const value5 = host.lazy(() => rules.reduced(value2(), [1], false));
+        const share = host.lazy(() => (weight !== undefined) ? g.reshape(weight!, per()) : g.full(per(), 1, { dtype: input.dtype }));
+        const value5 = host.lazy(() => (rules.reduced(value2(), [1], false) as readonly number[]));
         const value6 = host.lazy(() => host.range(value5().length));
         const value7 = host.lazy(() => host.replace(value5(), value6(), 1));
-        return [(host.equals(reduction, 'none')) ? g.neg(g.sumTo(g.multiply(g.sumTo(g.where(hot(), g.broadcastTo(g.reshape(dout, value3()), value2()), 0), value4()), share()), input.shape)) : ((host.equals(reduction, 'sum')) ? g.neg(g.sumTo(g.multiply(g.sumTo(g.where(hot(), g.broadcastTo(g.reshape(g.broadcastTo(g.reshape(dout, value7()), value5()), value3()), value2()), 0), value4()), share()), input.shape)) : g.neg(g.sumTo(g.multiply(g.sumTo(g.where(hot(), g.broadcastTo(g.reshape(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.sum(g.where(hot(), share(), 0))), rules.reduced(value5(), value6(), false)), value7()), value5()), value3()), value2()), 0), value4()), share()), input.shape)))];
+        return [(host.equals(reduction, 'none')) ? g.neg(g.sumTo(g.multiply(g.sumTo(g.where(hot(), g.broadcastTo(g.reshape(dout, value3()), value2()), 0), value4()), share()), input.shape)) : ((host.equals(reduction, 'sum')) ? g.neg(g.sumTo(g.multiply(g.sumTo(g.where(hot(), g.broadcastTo(g.reshape(g.broadcastTo(g.reshape(dout, value7()), value5()), value3()), value2()), 0), value4()), share()), input.shape)) : g.neg(g.sumTo(g.multiply(g.sumTo(g.where(hot(), g.broadcastTo(g.reshape(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.sum(g.where(hot(), share(), 0))), (rules.reduced(value5(), value6(), false) as readonly number[])), value7()), value5()), value3()), value2()), 0), value4()), share()), input.shape)))];
       },
     },
   ],
@@ -71,9 +71,9 @@ export const nllLossDefinition: OpDefinition = {
  * The negative log-probability of each label's class, which stands along the second axis.
  *
  * @param input - Tensor of dtype `T`, shape `[n, c, ...d]`.
- * @param label - Tensor of dtype `index`, shape `[n, ...d]`.
+ * @param label - Tensor of dtype `I`, shape `[n, ...d]`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? label.shape : []`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * Paddle: paddle.nn.functional.nll_loss.
  */

@@ -23,13 +23,13 @@ export const normDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
-    return [{ shape: host.checkShape(rules.reduced(x.shape, axis, keepdim), 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
       const size = host.lazy(() => g.abs(x));
-      const out = (host.equals(p, 'fro')) || (host.equals(p, 2)) ? g.sqrt(g.sum(g.multiply(x, x), { axis, keepdim })) : ((host.equals(p, 'inf')) ? g.max(size(), { axis, keepdim }) : ((host.equals(p, '-inf')) ? g.min(size(), { axis, keepdim }) : ((p === 0) ? g.sum(g.cast(g.notEqual(x, 0), x.dtype), { axis, keepdim }) : ((p === 1) ? g.sum(size(), { axis, keepdim }) : g.pow(g.sum(g.pow(size(), p), { axis, keepdim }), 1 / p)))));
+      const out = (host.equals(p, 'fro')) || (host.equals(p, 2)) ? g.sqrt(g.sum(g.multiply(x, x), { axis, keepdim })) : ((host.equals(p, 'inf')) ? g.max(size(), { axis, keepdim }) : ((host.equals(p, '-inf')) ? g.min(size(), { axis, keepdim }) : (((p as number) === 0) ? g.sum(g.cast(g.notEqual(x, 0), x.dtype), { axis, keepdim }) : (((p as number) === 1) ? g.sum(size(), { axis, keepdim }) : g.pow(g.sum(g.pow(size(), (p as number)), { axis, keepdim }), 1 / (p as number))))));
       return [out];
     },
   },
@@ -46,8 +46,8 @@ export const normDefinition: OpDefinition = {
         const part2 = host.lazy(() => g.reshape(dout, value()));
         const part3 = host.lazy(() => g.sign(x));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value())));
-        const part4 = host.lazy(() => (host.equals(p, 'fro')) || (host.equals(p, 2)) ? undefined! : ((host.equals(p, 'inf')) ? undefined! : ((host.equals(p, '-inf')) ? undefined! : ((host.equals(p, 0)) ? undefined! : ((host.equals(p, 1)) ? undefined! : g.sum(g.pow(size(), (p as V)), { axis, keepdim }))))));
-        return [(host.equals(p, 'fro')) || (host.equals(p, 2)) ? g.add(part(), part()) : ((host.equals(p, 'inf')) ? g.multiply(g.where(hit(), g.divide(part2(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part3()) : ((host.equals(p, '-inf')) ? g.multiply(g.where(hit2(), g.divide(part2(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part3()) : ((host.equals(p, 0)) ? g.zeros(x.shape, { dtype: x.dtype }) : ((host.equals(p, 1)) ? g.multiply(g.broadcastTo(part2(), x.shape), part3()) : g.multiply(g.multiply(g.multiply(g.broadcastTo(g.reshape(g.multiply(g.multiply(dout, 1 / (p as number)), g.pow(g.where(g.logicalAnd(g.equal(part4(), 0), (1 / (p as number)) === 0), 1, part4()), (1 / (p as number)) - 1)), value()), x.shape), (p as V)), g.pow(g.where(g.logicalAnd(g.equal(size(), 0), g.equal((p as V), 0)), 1, size()), g.subtract((p as V), 1))), part3())))))];
+        const part4 = host.lazy(() => (host.equals(p, 'fro')) || (host.equals(p, 2)) ? undefined! : ((host.equals(p, 'inf')) ? undefined! : ((host.equals(p, '-inf')) ? undefined! : ((host.equals(p, 0)) ? undefined! : ((host.equals(p, 1)) ? undefined! : g.sum(g.pow(size(), (p as number)), { axis, keepdim }))))));
+        return [(host.equals(p, 'fro')) || (host.equals(p, 2)) ? g.add(part(), part()) : ((host.equals(p, 'inf')) ? g.multiply(g.where(hit(), g.divide(part2(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part3()) : ((host.equals(p, '-inf')) ? g.multiply(g.where(hit2(), g.divide(part2(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part3()) : ((host.equals(p, 0)) ? g.zeros(x.shape, { dtype: x.dtype }) : ((host.equals(p, 1)) ? g.multiply(g.broadcastTo(part2(), x.shape), part3()) : g.multiply(g.multiply(g.multiply(g.broadcastTo(g.reshape(g.multiply(g.multiply(dout, 1 / (p as number)), g.pow(g.where(g.logicalAnd(g.equal(part4(), 0), Number((1 / (p as number)) === 0)), 1, part4()), (1 / (p as number)) - 1)), value()), x.shape), (p as number)), g.pow(g.where(g.logicalAnd(g.equal(size(), 0), g.equal((p as number), 0)), 1, size()), g.subtract((p as number), 1))), part3())))))];
       },
     },
   ],

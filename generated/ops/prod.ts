@@ -21,14 +21,14 @@ export const prodDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
-    return [{ shape: host.checkShape(rules.reduced(x.shape, axis, keepdim), 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
   body: { kind: 'reduce', reduce: 'prod' },
   gradients: [
     {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): readonly V[] {
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: readonly number[] }): readonly V[] {
         const hole = g.equal(x, 0);
         const filled = g.where(hole, 1, x);
         const otherHoles = g.subtract(g.sum(g.cast(hole, x.dtype), { axis, keepdim: true }), g.cast(hole, x.dtype));

@@ -13,10 +13,10 @@ export interface PutAlongAxisOptions {
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
   source: 'ops.yaml:1682',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     host.checkEqualShape(values.shape, index.shape, 'values');
@@ -46,9 +46,9 @@ export const putAlongAxisDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'values',
-      saved: [{ name: 'index', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, dout }: { index: V; dout: V }, { axis }: { axis: number }): readonly V[] {
-        return [g.moveFromLast(g.takeLast(g.moveToLast(dout, axis), g.moveToLast(index, axis)), axis)];
+      saved: [{ name: 'index', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { index, values, dout }: { index: V; values: V; dout: V }, { axis }: { axis: number }): readonly V[] {
+        return [g.moveFromLast(g.sumTo(g.takeLast(g.moveToLast(dout, axis), g.moveToLast(index, axis)), [...host.drop(values.shape, axis), host.at(values.shape, axis)]), axis)];
       },
     },
   ],
@@ -58,11 +58,11 @@ export const putAlongAxisDefinition: OpDefinition = {
  * A copy of a tensor with other elements at some places along one axis, or with them added.
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
- * @param index - Tensor of dtype `index`.
+ * @param index - Tensor of dtype `I`.
  * @param values - Tensor of dtype `T`, shape `index.shape`.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  */

@@ -23,7 +23,7 @@ export const randintDefinition: OpDefinition = {
   dtypes: {  },
   infer(_: object, { low, high, shape, dtype }: { low: number; high: number | null; shape: readonly number[]; dtype: Dtype }): TensorMeta[] {
     const first = (high == null) ? 0 : low;
-    const last = (high == null) ? low : high;
+    const last = (high == null) ? low : (high as number);
     if (!((last > first) && ((last - first) <= 2147483647))) throw new host.RuleError('INVALID_ARGUMENT', "high must exceed low, by less than 2 to the power of 31");
     if (!((dtype === 'int32') || (dtype === 'int64'))) throw new host.RuleError('DTYPE_MISMATCH', "dtype must be int32 or int64");
     return [{ shape: host.checkShape(shape, 'out'), dtype: dtype }];
@@ -32,7 +32,7 @@ export const randintDefinition: OpDefinition = {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, _: object, { low, high, shape, dtype }: { low: number; high: number | null; shape: readonly number[]; dtype: Dtype }): readonly V[] {
       const first = (high == null) ? 0 : low;
-      const last = (high == null) ? low : high;
+      const last = (high == null) ? low : (high as number);
       return [g.add(g.cast(g.mod(g.randomBits(shape), last - first), dtype), first)];
     },
   },

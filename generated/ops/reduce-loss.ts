@@ -29,7 +29,7 @@ export const reduceLossDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
         const value = host.lazy(() => host.replace(x.shape, host.range(x.shape.length), 1));
-        return [(host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(x.shape, host.range(x.shape.length))), value()), x.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), x.shape) : dout)];
+        return [(host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(x.shape, host.range(x.shape.length)) as number)), value()), x.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), x.shape) : dout)];
       },
     },
   ],

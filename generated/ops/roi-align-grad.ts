@@ -38,7 +38,7 @@ export const roiAlignGradDefinition: OpDefinition = {
     {
       input: 'dout',
       saved: [{ name: 'dout', keep: 'shape' }, { name: 'rois', keep: 'value' }, { name: 'image', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { dout, rois, image, ddx }: { dout: V; rois: V; image: V; ddx: V }, { shape, spatialScale, samplingRatio, aligned }: { shape: readonly number[]; spatialScale: number; samplingRatio: number; aligned: boolean }): readonly V[] {
+      run<V extends Value>(g: OpAlgebra<V>, { dout, rois, image, ddx }: { dout: V; rois: V; image: V; ddx: V }, { spatialScale, samplingRatio, aligned }: { spatialScale: number; samplingRatio: number; aligned: boolean }): readonly V[] {
         const ph = host.at(dout.shape, 2);
         const pw = host.at(dout.shape, 3);
         return [g.roiAlign(ddx, rois, image, { pooledHeight: ph, pooledWidth: pw, spatialScale, samplingRatio, aligned })];

@@ -19,16 +19,16 @@ export const rollDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { shifts, axis }: { shifts: number | readonly number[]; axis: number | readonly number[] | null }): TensorMeta[] {
-    const steps = host.lazy(() => rules.listed(shifts));
-    const axes = host.lazy(() => (axis == null) ? [] : rules.listed(axis));
+    const steps = host.lazy(() => (rules.listed(shifts) as readonly number[]));
+    const axes = host.lazy(() => (axis == null) ? [] : (rules.listed((axis as number | readonly number[])) as readonly number[]));
     if (!((axis == null) ? steps().length === 1 : steps().length === axes().length)) throw new host.RuleError('INVALID_ARGUMENT', "there must be one shift for each axis");
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { shifts, axis }: { shifts: number | readonly number[]; axis: number | readonly number[] | null }): readonly V[] {
-      const steps = host.lazy(() => rules.listed(shifts));
-      const axes = host.lazy(() => (axis == null) ? [] : rules.listed(axis));
+      const steps = host.lazy(() => (rules.listed(shifts) as readonly number[]));
+      const axes = host.lazy(() => (axis == null) ? [] : (rules.listed((axis as number | readonly number[])) as readonly number[]));
       return [(axis == null) ? g.reshape(g.rollAxis(g.reshape(x, [host.count(x.shape)]), host.at(steps(), 0), 0), x.shape) : ((axes().length === 0) ? x : g.roll(g.rollAxis(x, host.at(steps(), 0), host.at(axes(), 0)), host.take(steps(), 1, steps().length), { axis: host.take(axes(), 1, axes().length) }))];
     },
   },
@@ -37,7 +37,7 @@ export const rollDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { shifts, axis }: { shifts: number | readonly number[]; axis: number | readonly number[] | null }): readonly V[] {
-        const steps = rules.listed(shifts);
+        const steps = (rules.listed(shifts) as readonly number[]);
         return [g.roll(dout, host.each(steps, (s: number) => -s), { axis })];
       },
     },

@@ -12,7 +12,7 @@ export const rowPlacesDefinition: OpDefinition = {
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
   dtypes: { I: ["int32","int64"] },
-  infer({ index }: { index: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
+  infer({ index }: { index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
     const i = host.take(index.shape, 0, index.shape.length - 1);

@@ -9,10 +9,10 @@ import * as kernels from '../kernels.js';
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
   source: 'ops.yaml:1508',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -53,10 +53,10 @@ export const rowsAddDefinition: OpDefinition = {
  * A copy of a tensor with updates added to the rows that an index names, in the updates' order.
  *
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
- * @param index - Tensor of dtype `index`, shape `[i]`.
+ * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates]);

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
   source: 'ops.yaml:1599',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     const k = host.lazy(() => host.at(index.shape, index.shape.length - 1));
@@ -56,10 +56,10 @@ export const scatterNdAddDefinition: OpDefinition = {
  * A copy of a tensor with updates added at given coordinates, in the updates' order.
  *
  * @param x - Tensor of dtype `T`.
- * @param index - Tensor of dtype `index`, shape `[...i, k]`.
+ * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @param updates - Tensor of dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * Paddle: paddle.scatter_nd_add.

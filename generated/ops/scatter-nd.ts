@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
   source: 'ops.yaml:1616',
-  inputs: [{ name: 'index', dtype: 'index', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
+  inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ index, updates }: { index: TensorMeta; updates: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
@@ -39,11 +39,11 @@ export const scatterNdDefinition: OpDefinition = {
 /**
  * A tensor of zeros with updates added at given coordinates.
  *
- * @param index - Tensor of dtype `index`, shape `[...i, k]`.
+ * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @param updates - Tensor of dtype `T`.
  * @param shape - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * Paddle: paddle.scatter_nd.
  */

@@ -13,10 +13,10 @@ export interface ScatterOptions {
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
   source: 'ops.yaml:1626',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -55,10 +55,10 @@ export const scatterDefinition: OpDefinition = {
  * A copy of a tensor with updates in place of the rows that an index names, or their sum.
  *
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
- * @param index - Tensor of dtype `index`, shape `[i]`.
+ * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
  * Paddle: paddle.scatter, paddle.fluid.layers.scatter.

@@ -26,7 +26,7 @@ export const sliceGradDefinition: OpDefinition = {
       const stride = steps ?? host.fill(axes.length, 1);
       const gap = host.replace(host.fill(x.shape.length, 1), axes, host.each(stride, (s: number) => host.abs(s)));
       const low = host.replace(host.fill(x.shape.length, 0), axes, host.each(axes, (a: number, i: number) => (host.at(stride, i) > 0) ? host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) : host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) + (host.at(x.shape, a) - 1) * host.at(stride, i)));
-      const ascending = host.lazy(() => g.flip(x, host.filter(axes, (a2: number, i2: number) => host.at(stride, i2) < 0)));
+      const ascending = host.lazy(() => g.flip(x, host.filter(axes, (_a2: number, i2: number) => host.at(stride, i2) < 0)));
       const paired = host.lazy(() => g.reshape(ascending(), host.flatten(host.each(x.shape, (n: number) => [n, 1]))));
       const spread = host.lazy(() => g.pad(paired(), host.flatten(host.each(gap, (g2: number) => [0, 0, 0, g2 - 1]))));
       const joined = g.reshape(host.all(gap, (g3: number) => g3 === 1) ? ascending() : spread(), host.each(x.shape, (n2: number, a3: number) => n2 * host.at(gap, a3)));

@@ -44,7 +44,7 @@ export const smoothL1LossDefinition: OpDefinition = {
         const value = host.broadcast(input.shape, label.shape);
         const value2 = host.lazy(() => host.range(value.length));
         const value3 = host.lazy(() => host.replace(value, value2(), 1));
-        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value, value2())), value3()), value) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value) : dout);
+        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value, value2()) as number)), value3()), value) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value) : dout);
         const part4 = g.sumTo(g.where(part2, part3, 0), value);
         return [g.sumTo(g.multiply(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), value), delta), g.multiply(part4, g.multiply(0.5, size))), g.multiply(g.multiply(part4, size), 0.5)), g.sign(part)), input.shape)];
       },
@@ -60,7 +60,7 @@ export const smoothL1LossDefinition: OpDefinition = {
         const value = host.broadcast(input.shape, label.shape);
         const value2 = host.lazy(() => host.range(value.length));
         const value3 = host.lazy(() => host.replace(value, value2(), 1));
-        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, rules.elementsAlong(value, value2())), value3()), value) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value) : dout);
+        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value, value2()) as number)), value3()), value) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value) : dout);
         const part4 = g.sumTo(g.where(part2, part3, 0), value);
         return [g.sumTo(g.neg(g.multiply(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), value), delta), g.multiply(part4, g.multiply(0.5, size))), g.multiply(g.multiply(part4, size), 0.5)), g.sign(part))), label.shape)];
       },

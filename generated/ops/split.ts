@@ -19,15 +19,15 @@ export const splitDefinition: OpDefinition = {
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
-    const sizes = host.isNumber(sections) ? host.fill(sections, host.idiv(host.at(x.shape, axis), sections)) : host.inferSizes(host.at(x.shape, axis), sections);
-    if (!(host.isNumber(sections) ? (sections > 0) && ((host.at(x.shape, axis) % sections) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
+    const sizes = host.isNumber(sections) ? host.fill((sections as number), host.idiv(host.at(x.shape, axis), (sections as number))) : host.inferSizes(host.at(x.shape, axis), (sections as readonly number[]));
+    if (!(host.isNumber(sections) ? ((sections as number) > 0) && ((host.at(x.shape, axis) % (sections as number)) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
     return host.each(sizes, (s: number) => host.replace(x.shape, [axis], s)).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }));
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { sections, axis }: { sections: number | readonly number[]; axis: number }): readonly V[] {
-      const sizes = host.isNumber(sections) ? host.fill(sections, host.idiv(host.at(x.shape, axis), sections)) : host.inferSizes(host.at(x.shape, axis), sections);
-      return host.each(sizes, (s: number, i: number) => g.slice(x, [axis], [host.total(host.take(sizes, 0, i))], [host.total(host.take(sizes, 0, i + 1))]));
+      const sizes = host.isNumber(sections) ? host.fill((sections as number), host.idiv(host.at(x.shape, axis), (sections as number))) : host.inferSizes(host.at(x.shape, axis), (sections as readonly number[]));
+      return host.each(sizes, (_s: number, i: number) => g.slice(x, [axis], [host.total(host.take(sizes, 0, i))], [host.total(host.take(sizes, 0, i + 1))]));
     },
   },
   gradients: [

@@ -23,7 +23,7 @@ export const stdDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
-    return [{ shape: host.checkShape(rules.reduced(x.shape, axis, keepdim), 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
@@ -35,9 +35,9 @@ export const stdDefinition: OpDefinition = {
     {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { axis, unbiased }: { axis: readonly number[]; unbiased: boolean }): readonly V[] {
         const deviation = g.reshape(out, host.replace(x.shape, axis, 1));
-        const divisor = g.multiply(g.where(g.equal(deviation, 0), 1, deviation), host.max(rules.elementsAlong(x.shape, axis) - (unbiased ? 1 : 0), 0));
+        const divisor = g.multiply(g.where(g.equal(deviation, 0), 1, deviation), host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0));
         return [g.divide(g.multiply(g.reshape(dout, host.replace(x.shape, axis, 1)), g.subtract(x, g.mean(x, { axis, keepdim: true }))), divisor)];
       },
     },

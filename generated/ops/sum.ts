@@ -21,7 +21,7 @@ export const sumDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
-    return [{ shape: host.checkShape(rules.reduced(x.shape, axis, keepdim), 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
   body: { kind: 'reduce', reduce: 'sum' },
   gradients: [

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
   source: 'ops.yaml:1669',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((index.shape.length === x.shape.length) && host.equals(host.drop(index.shape, axis), host.drop(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "index must have x's shape, but along axis");
@@ -39,10 +39,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
  * Elements along one axis, chosen by an index of the same shape but there.
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
- * @param index - Tensor of dtype `index`.
+ * @param index - Tensor of dtype `I`.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `index.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * Paddle: paddle.index_sample.

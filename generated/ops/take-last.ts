@@ -9,10 +9,10 @@ import * as kernels from '../kernels.js';
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
   source: 'ops.yaml:1636',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'index', differentiable: false }],
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -34,7 +34,7 @@ export const takeLastDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }, { name: 'index', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }): readonly V[] {
-        return [g.addLast(g.zerosLike(x), index, dout)];
+        return [g.sumTo(g.addLast(g.zerosLike(x), index, dout), x.shape)];
       },
     },
   ],
@@ -44,9 +44,9 @@ export const takeLastDefinition: OpDefinition = {
  * Elements along the last axis, chosen by an index for each row.
  *
  * @param x - Tensor of dtype `T`, shape `[...b, n]`.
- * @param index - Tensor of dtype `index`, shape `[...b, k]`.
+ * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `index.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index]);

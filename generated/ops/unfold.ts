@@ -30,9 +30,9 @@ export const unfoldDefinition: OpDefinition = {
     const c = host.at(x.shape, 1);
     const h = host.at(x.shape, 2);
     const w = host.at(x.shape, 3);
-    const pads = rules.windowPadding(paddings, [h, w], kernelSizes, strides, dilations);
-    const oh = rules.windowCount(h, host.at(kernelSizes, 0), host.at(strides, 0), host.at(pads, 0), host.at(pads, 1), host.at(dilations, 0));
-    const ow = rules.windowCount(w, host.at(kernelSizes, 1), host.at(strides, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilations, 1));
+    const pads = (rules.windowPadding(paddings, [h, w], kernelSizes, strides, dilations) as readonly number[]);
+    const oh = (rules.windowCount(h, host.at(kernelSizes, 0), host.at(strides, 0), host.at(pads, 0), host.at(pads, 1), host.at(dilations, 0)) as number);
+    const ow = (rules.windowCount(w, host.at(kernelSizes, 1), host.at(strides, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilations, 1)) as number);
     if (!((host.all(kernelSizes, (k: number) => k >= 1) && host.all(strides, (s: number) => s >= 1)) && host.all(dilations, (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "kernelSizes, strides and dilations must be at least 1");
     return [{ shape: host.checkShape([n, c * host.count(kernelSizes), oh * ow], 'out'), dtype: x.dtype }];
   },
@@ -44,9 +44,9 @@ export const unfoldDefinition: OpDefinition = {
       const c = host.at(x.shape, 1);
       const h = host.at(x.shape, 2);
       const w = host.at(x.shape, 3);
-      const pads = rules.windowPadding(paddings, [h, w], kernelSizes, strides, dilations);
-      const oh = rules.windowCount(h, host.at(kernelSizes, 0), host.at(strides, 0), host.at(pads, 0), host.at(pads, 1), host.at(dilations, 0));
-      const ow = rules.windowCount(w, host.at(kernelSizes, 1), host.at(strides, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilations, 1));
+      const pads = (rules.windowPadding(paddings, [h, w], kernelSizes, strides, dilations) as readonly number[]);
+      const oh = (rules.windowCount(h, host.at(kernelSizes, 0), host.at(strides, 0), host.at(pads, 0), host.at(pads, 1), host.at(dilations, 0)) as number);
+      const ow = (rules.windowCount(w, host.at(kernelSizes, 1), host.at(strides, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilations, 1)) as number);
       return {
         work: n * c,
         params: { h: h, w: w, outHeight: oh, outWidth: ow, kernelHeight: host.at(kernelSizes, 0), kernelWidth: host.at(kernelSizes, 1), strideHeight: host.at(strides, 0), strideWidth: host.at(strides, 1), padHeight: host.at(pads, 0), padWidth: host.at(pads, 2), dilationHeight: host.at(dilations, 0), dilationWidth: host.at(dilations, 1) },
@@ -60,7 +60,7 @@ export const unfoldDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { kernelSizes, strides, paddings, dilations }: { kernelSizes: readonly number[]; strides: readonly number[]; paddings: number | readonly number[] | string; dilations: readonly number[] }): readonly V[] {
         const h = host.at(x.shape, 2);
         const w = host.at(x.shape, 3);
-        const pads = rules.windowPadding(paddings, [h, w], kernelSizes, strides, dilations);
+        const pads = (rules.windowPadding(paddings, [h, w], kernelSizes, strides, dilations) as readonly number[]);
         return [g.fold(dout, x.shape, kernelSizes, strides, pads, dilations)];
       },
     },

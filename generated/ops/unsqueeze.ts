@@ -14,8 +14,8 @@ export const unsqueezeDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number | readonly number[] }): TensorMeta[] {
-    const added = rules.listed(axis);
-    const places = rules.fromFront(added, x.shape.length + added.length);
+    const added = (rules.listed(axis) as readonly number[]);
+    const places = (rules.fromFront(added, x.shape.length + added.length) as readonly number[]);
     if (!(host.all(places, (place: number) => (place >= 0) && (place < (x.shape.length + added.length))))) throw new host.RuleError('AXIS_OUT_OF_RANGE', "axis must name places of the result");
     if (!(host.all(places, (place2: number, i: number) => !host.contains(host.take(places, 0, i), place2)))) throw new host.RuleError('INVALID_ARGUMENT', "axis must not name a place twice");
     return [{ shape: host.checkShape(host.insert(x.shape, places, 1), 'out'), dtype: x.dtype }];
@@ -23,8 +23,8 @@ export const unsqueezeDefinition: OpDefinition = {
   body: {
     kind: 'view',
     view({ x }: { x: LayoutMeta }, { axis }: { axis: number | readonly number[] }): ViewLayout | null {
-      const added = rules.listed(axis);
-      const places = rules.fromFront(added, x.shape.length + added.length);
+      const added = (rules.listed(axis) as readonly number[]);
+      const places = (rules.fromFront(added, x.shape.length + added.length) as readonly number[]);
       return { shape: host.insert(x.shape, places, 1), strides: host.insert(x.strides, places, 1), offset: x.offset };
     },
   },

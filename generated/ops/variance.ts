@@ -23,13 +23,13 @@ export const varianceDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
-    return [{ shape: host.checkShape(rules.reduced(x.shape, axis, keepdim), 'out'), dtype: x.dtype }];
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
       const centred = g.subtract(x, g.mean(x, { axis, keepdim: true }));
-      const out = g.divide(g.sum(g.multiply(centred, centred), { axis, keepdim }), host.max(rules.elementsAlong(x.shape, axis) - (unbiased ? 1 : 0), 0));
+      const out = g.divide(g.sum(g.multiply(centred, centred), { axis, keepdim }), host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0));
       return [out];
     },
   },
@@ -39,11 +39,11 @@ export const varianceDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
-        const value = rules.reduced(x.shape, axis, true);
+        const value = (rules.reduced(x.shape, axis, true) as readonly number[]);
         const value2 = host.broadcast(x.shape, value);
-        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, host.max(rules.elementsAlong(x.shape, axis) - (unbiased ? 1 : 0), 0)), rules.reduced(value2, axis, keepdim)), host.replace(value2, axis, 1)), value2), g.subtract(x, g.mean(x, { axis, keepdim: true })));
+        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0)), (rules.reduced(value2, axis, keepdim) as readonly number[])), host.replace(value2, axis, 1)), value2), g.subtract(x, g.mean(x, { axis, keepdim: true })));
         const part2 = g.add(part, part);
-        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), rules.elementsAlong(x.shape, axis)), host.replace(x.shape, axis, 1)), x.shape))];
+        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape))];
       },
     },
   ],

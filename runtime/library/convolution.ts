@@ -23,7 +23,7 @@ import type { Device } from '../devices/device.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { bindProduct, type Product } from './gemm.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
-import { grainFor, KernelLaunch, remembered, Table, withScratch } from './launch.js';
+import { grainFor, KernelLaunch, remembered, Table, withScratch, zeros } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
 import { Packing, type PackingPlan } from './packing.js';
 
@@ -119,7 +119,7 @@ class Planes {
       ...{ imageStride: strides[0]!, channelStride: strides[1]!, rowStride: strides[2]!, columnStride },
     };
     const kernel = planesKernels({ storage: dtype, contiguous: stride[1] === 1 && columnStride === 1 });
-    this.launch = new KernelLaunch(device, kernel, integers, images * channels, grainFor(4 * this.channelSize));
+    this.launch = new KernelLaunch(device, device.compile(kernel), integers, images * channels, grainFor(4 * this.channelSize));
   }
 
   run(source: number, target: number): void {
@@ -202,7 +202,7 @@ class PassRun {
     const kernel = convolutionKernels({ storage: output.dtype, lanes, contiguous: outColumn === 1 });
     const items = images * groups * blocks.rowBlocks * blocks.filterBlocks;
     const grain = grainFor(blocks.blockRows * blocks.blockFilters * columns * length);
-    this.launch = new KernelLaunch(device, kernel, integers, rows * columns === 0 ? 0 : items, grain);
+    this.launch = new KernelLaunch(device, device.compile(kernel), integers, rows * columns === 0 ? 0 : items, grain);
     this.launch.point('taps', this.taps.address);
   }
 
@@ -249,14 +249,14 @@ class WindowConvolution implements LibraryRun {
 
   run(inputs: readonly Tensor[]): Tensor[] {
     const { device, output, planes } = this.context;
-    const out = emptyTensor(device, output.shape, output.dtype);
     const largest = this.passes.reduce((bytes, { weight }) => Math.max(bytes, weight.bytes), 0);
     const weight = addressOf(inputs[this.places.weight]!);
-    withScratch(device, [planes.bytes, largest], ([padded, packed]) => {
+    return withScratch(device, [planes.bytes, largest], ([padded, packed]) => {
+      const out = emptyTensor(device, output.shape, output.dtype);
       planes.run(addressOf(inputs[this.places.source]!), padded!);
       for (const pass of this.passes) pass.run(padded!, weight, packed!, out.storage.address);
+      return [out];
     });
-    return [out];
   }
 
   free(): void {
@@ -485,23 +485,26 @@ class FilterGradient implements LibraryRun {
     };
     const form = { storage, lanes };
     const cost = partImages * blockTaps * pixels * paddedFilters;
-    this.products = new KernelLaunch(device, filterGradientKernels(form), integers, parts * groups * tapBlocks, grainFor(cost));
+    this.products = new KernelLaunch(
+      device,
+      device.compile(filterGradientKernels(form)),
+      integers,
+      parts * groups * tapBlocks,
+      grainFor(cost),
+    );
     this.products.point('taps', this.taps.address);
     const sizes = { parts, groups, length, filters, paddedFilters };
     const panels = (groups * paddedFilters) / width;
-    this.sums = new KernelLaunch(device, sumPartsKernels(form), sizes, panels, grainFor(parts * length * width));
+    this.sums = new KernelLaunch(device, device.compile(sumPartsKernels(form)), sizes, panels, grainFor(parts * length * width));
     this.partialBytes = parts * partSize * bytesOf[packedStorage(storage)];
     this.empty = images * pixels === 0;
   }
 
   run(inputs: readonly Tensor[]): Tensor[] {
     const { device, planes, gradients, products, sums } = this;
-    const out = emptyTensor(device, this.output.shape, this.output.dtype);
-    if (this.empty) {
-      device.fill(out.storage.address, out.storage.bytes, 0);
-      return [out];
-    }
-    withScratch(device, [planes.bytes, gradients.bytes, this.partialBytes], ([padded, packed, partial]) => {
+    if (this.empty) return [zeros(device, this.output)];
+    return withScratch(device, [planes.bytes, gradients.bytes, this.partialBytes], ([padded, packed, partial]) => {
+      const out = emptyTensor(device, this.output.shape, this.output.dtype);
       planes.run(addressOf(inputs[this.places.x]!), padded!);
       gradients.run(addressOf(inputs[this.places.dout]!), packed!);
       products.point('x', padded!);
@@ -511,8 +514,8 @@ class FilterGradient implements LibraryRun {
       sums.point('partial', partial!);
       sums.point('out', out.storage.address);
       sums.run();
+      return [out];
     });
-    return [out];
   }
 
   free(): void {

@@ -12,7 +12,7 @@ import type { Device } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
-import { grainFor, KernelLaunch, remembered, Table, withScratch } from './launch.js';
+import { grainFor, KernelLaunch, remembered, Table, withScratch, zeros } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
 import { Packing } from './packing.js';
 
@@ -217,21 +217,18 @@ class Gemm implements LibraryRun {
   }
 
   run(inputs: readonly Tensor[]): Tensor[] {
-    const out = emptyTensor(this.device, this.output.shape, this.output.dtype);
-    const { work } = this;
-    if (work === null) {
-      this.device.fill(out.storage.address, out.storage.bytes, 0);
-      return [out];
-    }
+    const { device, output, work } = this;
+    if (work === null) return [zeros(device, output)];
     const { launch, a, b } = work;
     const { places } = this.product;
-    withScratch(this.device, [a.bytes, b.bytes], ([aScratch, bScratch]) => {
+    return withScratch(device, [a.bytes, b.bytes], ([aScratch, bScratch]) => {
+      const out = emptyTensor(device, output.shape, output.dtype);
       launch.point('a', a.prepare(addressOf(inputs[places.a]!), aScratch!));
       launch.point('b', b.prepare(addressOf(inputs[places.b]!), bScratch!));
       launch.point('out', out.storage.address);
       launch.run();
+      return [out];
     });
-    return [out];
   }
 
   free(): void {
@@ -264,7 +261,13 @@ function inTiles(device: Device, product: Product, form: GemmForm): Prepared {
     ...{ aRow: product.a.across, aStep: product.a.step, bColumn: product.b.across, bStep: product.b.step },
   };
   const grain = grainFor(blocks.blockRows * blocks.blockColumns * k);
-  const launch = new KernelLaunch(device, gemmKernels(form), integers, batch * blocks.rowBlocks * blocks.columnBlocks, grain);
+  const launch = new KernelLaunch(
+    device,
+    device.compile(gemmKernels(form)),
+    integers,
+    batch * blocks.rowBlocks * blocks.columnBlocks,
+    grain,
+  );
   return { launch, a, b };
 }
 
@@ -272,6 +275,12 @@ function byRows(device: Device, product: Product): Prepared {
   const { dtype, m, n, k, batch } = product;
   const { blockColumns, columnBlocks } = blocksOf({ ...product, batch: batch * m, m: 1 }, 1, 1);
   const integers = { m, n, k, aRow: product.a.across, bColumn: product.b.across, blockColumns, columnBlocks };
-  const launch = new KernelLaunch(device, dotKernels(dtype), integers, batch * m * columnBlocks, grainFor(blockColumns * k));
+  const launch = new KernelLaunch(
+    device,
+    device.compile(dotKernels(dtype)),
+    integers,
+    batch * m * columnBlocks,
+    grainFor(blockColumns * k),
+  );
   return { launch, a: new Feed(device, product.a, null), b: new Feed(device, product.b, null) };
 }

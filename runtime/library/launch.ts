@@ -1,25 +1,29 @@
 /**
- * What library kernels are put together from: a compiled kernel with its parameter block, and small tables in device memory. Nothing
- * here knows of tensors.
+ * What library kernels are put together from: a compiled kernel with its parameter block, small tables in device memory, scratch. What
+ * any of it computes is told elsewhere.
  */
 import type { Kernel } from '../../kernels/ir.js';
+import type { TensorMeta } from '../../kernels/op.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
+import { emptyTensor, type Tensor } from '../tensor.js';
 
-/** A kernel whose integers are set for good, and whose buffers are set for each run. */
+/** A kernel whose shapes are bound, and whose buffers are set for each run. */
 export class KernelLaunch {
-  private readonly compiled: CompiledKernel;
   private readonly params: ParamBlock;
 
   constructor(
     private readonly device: Device,
-    kernel: Kernel,
+    private readonly compiled: CompiledKernel,
     integers: Readonly<Record<string, number>>,
     private readonly work: number,
     private readonly grain: number,
   ) {
-    this.compiled = device.compile(kernel);
-    this.params = device.createParams(this.compiled);
-    for (const [name, value] of Object.entries(integers)) this.params.setI32(this.offsetOf(name), value);
+    this.params = device.createParams(compiled);
+    for (const [name, value] of Object.entries(integers)) this.set(name, value);
+  }
+
+  set(integer: string, value: number): void {
+    this.params.setI32(this.offsetOf(integer), value);
   }
 
   /** Says where a buffer lies. */
@@ -27,8 +31,9 @@ export class KernelLaunch {
     this.params.setPointer(this.offsetOf(buffer), address);
   }
 
-  run(): void {
-    if (this.work > 0) this.device.launch(this.compiled, this.params, this.work, this.grain);
+  /** `work` where it depends on data. */
+  run(work = this.work): void {
+    if (work > 0) this.device.launch(this.compiled, this.params, work, this.grain);
   }
 
   free(): void {
@@ -69,6 +74,12 @@ export function withScratch<R>(device: Device, sizes: readonly number[], use: (a
   } finally {
     for (const address of addresses) device.free(address);
   }
+}
+
+export function zeros(device: Device, { shape, dtype }: TensorMeta): Tensor {
+  const out = emptyTensor(device, shape, dtype);
+  device.fill(out.storage.address, out.storage.bytes, 0);
+  return out;
 }
 
 /** Items whose multiplications or copies together are worth waking another thread for. */

@@ -37,7 +37,13 @@ export class Packing {
     const copied = columnStride === 1 && width % lanes === 0 ? lanes : 1;
     const kernel = packKernels({ storage: dtype, width, lanes: copied, indexed });
     const integers = { panels, n: columns, k: length, rowStride: indexed ? 0 : rowStride, columnStride };
-    this.launch = new KernelLaunch(device, kernel, integers, panels * offsets.length, grainFor((8 * width * length) / copied));
+    this.launch = new KernelLaunch(
+      device,
+      device.compile(kernel),
+      integers,
+      panels * offsets.length,
+      grainFor((8 * width * length) / copied),
+    );
     this.tables = [offsets, ...(indexed ? [rowStride] : [])].map((values) => new Table(device, values));
     this.launch.point('offsets', this.tables[0]!.address);
     if (indexed) this.launch.point('rowOffsets', this.tables[1]!.address);

@@ -1,0 +1,17 @@
+/** The package's main entry: tensors, every op as a function and as a Tensor method, gradients, memory. */
+import '../generated/methods.js';
+
+export type { Dtype } from '../runtime/dtype.js';
+export type { Device } from '../runtime/devices/device.js';
+export type { ErrorCode } from '../runtime/errors.js';
+export * from '../generated/index.js';
+export { backward, type BackwardOptions, grad, type GradOptions, noGrad } from '../runtime/autograd.js';
+export { tensor, type TensorData, type TensorOptions } from '../runtime/create.js';
+export { getDevice, setDevice } from '../runtime/devices/registry.js';
+export type { TensorLike } from '../runtime/dispatch.js';
+export { dtypes, getDefaultDtype, setDefaultDtype } from '../runtime/dtype.js';
+export { errorCodes, OpwrightError } from '../runtime/errors.js';
+export { dispose, keep, memory, tidy } from '../runtime/memory.js';
+export { getPrintOptions, setPrintOptions } from '../runtime/print.js';
+export { getRandomState, seed, setRandomState } from '../runtime/random.js';
+export { Tensor } from '../runtime/tensor.js';
