@@ -5,7 +5,7 @@ export type { Dtype } from '../runtime/dtype.js';
 export type { Device } from '../runtime/devices/device.js';
 export type { ErrorCode } from '../runtime/errors.js';
 export * from '../generated/index.js';
-export { backward, type BackwardOptions, grad, type GradOptions, noGrad } from '../runtime/autograd.js';
+export { backward, grad, type GradOptions, noGrad, type RootOptions } from '../runtime/autograd.js';
 export { tensor, type TensorData, type TensorOptions } from '../runtime/create.js';
 export { getDevice, setDevice } from '../runtime/devices/registry.js';
 export type { TensorLike } from '../runtime/dispatch.js';

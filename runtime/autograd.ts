@@ -157,6 +157,11 @@ export interface BackwardOptions {
   readonly createGraph?: boolean;
 }
 
+export interface RootOptions extends BackwardOptions {
+  /** The incoming gradient, of the tensor's shape; ones for a tensor with one element. */
+  readonly gradient?: Tensor | null;
+}
+
 export interface GradOptions extends BackwardOptions {
   /** The incoming gradient of each output; ones for an output with one element. */
   readonly gradOutputs?: readonly (Tensor | null)[];
@@ -164,10 +169,10 @@ export interface GradOptions extends BackwardOptions {
   readonly allowUnused?: boolean;
 }
 
-/** Adds to `grad` of each leaf the gradient of a tensor with one element, or of `gradient`-weighted elements. */
-export function backward(root: Tensor, gradient: Tensor | null = null, options: BackwardOptions = {}): void {
+/** Adds to `grad` of each leaf the gradient of a tensor with one element, or of elements weighted by `gradient`. */
+export function backward(root: Tensor, options: RootOptions = {}): void {
   const sink = new Map<Edge, Tensor>();
-  runBackward([root], [gradient], options, sink, null);
+  runBackward([root], [options.gradient ?? null], options, sink, null);
   withRecording(options.createGraph === true, () => {
     for (const [edge, value] of sink) {
       const leaf = edge.leaf!;

@@ -1,5 +1,15 @@
-/** Op functions as Tensor methods: `x.softmax({ axis: 1 })` is `softmax(x, { axis: 1 })`. */
+/** Functions as Tensor methods: `x.softmax({ axis: 1 })` is `softmax(x, { axis: 1 })`, and `loss.backward()` is `backward(loss)`. */
+import type { Dtype } from '../kernels/op.js';
+import { backward, type RootOptions } from './autograd.js';
 import { Tensor } from './tensor.js';
+
+declare module './tensor.js' {
+  // biome-ignore lint/correctness/noUnusedVariables: merged declarations must have the same type parameters
+  interface Tensor<D extends Dtype = Dtype> {
+    /** Adds to `grad` of each leaf that this tensor was computed from; see {@link backward}. */
+    backward(options?: RootOptions): void;
+  }
+}
 
 /** Puts functions whose first argument is a tensor on the prototype. Their types are merged in by generated code. */
 export function addTensorMethods(functions: Readonly<Record<string, (x: Tensor, ...rest: never[]) => unknown>>): void {
@@ -13,3 +23,5 @@ export function addTensorMethods(functions: Readonly<Record<string, (x: Tensor, 
     });
   }
 }
+
+addTensorMethods({ backward });

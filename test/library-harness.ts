@@ -12,7 +12,8 @@ import { contiguousStrides, sizeOf, stridedLayout } from '../runtime/layout.js';
 import { type LibraryKernel, libraryKernel } from '../runtime/library/index.js';
 import { Tensor } from '../runtime/tensor.js';
 
-export const device: Device = openCpu();
+/** Red zones around every allocation show stores outside of it. */
+export const device: Device = openCpu({ guarded: true, threads: 2 });
 
 /** How an operand lies in memory; all hold the same numbers. */
 export const arrangements = ['contiguous', 'transposed', 'strided', 'flipped'] as const;
@@ -36,19 +37,20 @@ export interface Operand {
 export function operand(
   shape: Shape,
   dtype: Dtype,
-  valueOf: (place: number) => number,
+  valueAt: (place: number) => number,
   arrangement: Arrangement = 'contiguous',
   broadcast: readonly number[] = [],
+  on: Device = device,
 ): Operand {
   const stored = shape.map((size, axis) => (broadcast.includes(axis) ? 1 : size));
   const { size, strides, offset } = arranged(stored, arrangement);
   const elements = new Float64Array(size);
   const places = [...walk(stored, strides, offset)];
   places.forEach((place, index) => {
-    elements[place] = valueOf(index);
+    elements[place] = valueAt(index);
   });
   const seen = strides.map((stride, axis) => (broadcast.includes(axis) ? 0 : stride));
-  const base = tensor(elements, { dtype, device });
+  const base = tensor(elements, { dtype, device: on });
   const view = new Tensor(base.storage, stridedLayout(shape, seen, offset), dtype);
   base.dispose();
   return {
@@ -128,8 +130,8 @@ export function referenceOf({ name, inputs, outputs, attrs = {} }: Call): readon
 }
 
 /** The largest difference from the reference, over all outputs; every input and result is disposed. */
-export function worstError(call: Call): number {
-  const results = runLibrary(call);
+export function worstError(call: Call, on: Device = device): number {
+  const results = runLibrary(call, on);
   const expected = referenceOf(call);
   let worst = 0;
   results.forEach((result, index) => {

@@ -3,8 +3,8 @@
  * parameter block, and hands back the error word. A tool of the tests, with no assertions.
  */
 import { type BufferDeclaration, type Kernel, type ParamDeclaration, paramLayout, type Stmt } from '../kernels/ir.js';
-import { webAssembly, type WasmMemory } from '../runtime/devices/cpu/webassembly.js';
 import { compileWasm, mathImports, type PrintOptions } from '../kernels/wasm/compile.js';
+import { type WasmMemory, webAssembly } from '../runtime/devices/cpu/webassembly.js';
 
 export type Data = Uint8Array | Int8Array | Int16Array | Uint16Array | Int32Array | BigInt64Array | Float32Array | Float64Array;
 

@@ -70,8 +70,12 @@ export const commonOptions = {
   help: { type: 'boolean', short: 'h', summary: 'Print this help.' },
 } as const satisfies OptionDefinitions;
 
+type Parsed<Options extends OptionDefinitions> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: Options; allowPositionals: true }>
+>;
+
 /** The options' values and the other arguments. Throws a UsageError for what the command does not know. */
-export function parseArguments<const Options extends OptionDefinitions>(options: Options, args: readonly string[]) {
+export function parseArguments<const Options extends OptionDefinitions>(options: Options, args: readonly string[]): Parsed<Options> {
   checkOptionNames(options, args);
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });

@@ -5,7 +5,6 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { type CheckedModel, checkModel } from '../lang/check.js';
-import { derivationDiagnostics } from '../lang/differentiate.js';
 import type { Diagnostic } from '../spec/diagnostic.js';
 import { loadSpec } from '../spec/load.js';
 import { SourceFile } from '../spec/source.js';
@@ -62,25 +61,22 @@ export function displayPath(file: string): string {
 export interface CheckedSpec {
   readonly sources: readonly SourceFile[];
   readonly checked: CheckedModel;
-  /** All that is wrong, in the order of the files. */
+  /** What is wrong with texts and expressions, in the order of the files. */
   readonly diagnostics: readonly Diagnostic[];
-}
-
-/** Reads, checks and differentiates. */
-export function checkSources(sources: readonly SourceFile[]): CheckedSpec {
-  const { model, diagnostics } = loadSpec(...sources);
-  const checked = checkModel(model);
-  const found = [...diagnostics, ...checked.diagnostics];
-  // Gradients are derived from terms, which only sound expressions give.
-  const derivation = found.length === 0 ? derivationDiagnostics(checked) : [];
-  return { sources, checked, diagnostics: inOrder(sources, [...found, ...derivation]) };
 }
 
 export function loadSpecs(selection: SpecSelection): CheckedSpec {
   return checkSources(specFiles(selection).map(readSource));
 }
 
-function inOrder(sources: readonly SourceFile[], diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+export function checkSources(sources: readonly SourceFile[]): CheckedSpec {
+  const { model, diagnostics } = loadSpec(...sources);
+  const checked = checkModel(model);
+  return { sources, checked, diagnostics: inOrder(sources, [...diagnostics, ...checked.diagnostics]) };
+}
+
+/** Sorted by file, and within it by place. */
+export function inOrder(sources: readonly SourceFile[], diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   const place = new Map(sources.map(({ file }, index) => [file, index]));
   const fileOf = ({ file }: Diagnostic): number => place.get(file) ?? sources.length;
   return diagnostics.toSorted((a, b) => fileOf(a) - fileOf(b) || a.line - b.line || a.column - b.column);

@@ -213,7 +213,8 @@ class Derivation {
     op.outputs.forEach((output, index) => {
       const gradient = bindings.gradients.get(output.name);
       const result = results[index];
-      if (gradient === undefined || result === undefined || output.hidden || !outputMayBeFloating(this.#checked, output.name)) return;
+      const isReturned = !output.hidden && output.writes === undefined && outputMayBeFloating(this.#checked, output.name);
+      if (gradient === undefined || result === undefined || !isReturned) return;
       reverse.add(result, { guards: [], gradient: graph.reference(gradient, span) });
     });
     const collected = reverse.run(results).filter(({ leaf }) => bindingOf(leaf) === input);
@@ -338,11 +339,15 @@ class ReverseMode {
 
   // ---- Sums of contributions
 
-  /** One contribution for each set of guards; all in one where one of them holds everywhere. */
+  /** One contribution for each set of guards; all in one where between them they hold whenever what they share does. */
   #merged(term: Term, contributions: readonly Contribution[]): readonly Contribution[] {
     const sums = this.#sumsByGuards(contributions);
-    if (sums.length <= 1 || !sums.some(({ guards }) => guards.length === 0)) return sums;
-    return [{ guards: [], gradient: this.total(sums, term) ?? this.zeros(term) }];
+    const [first] = sums;
+    if (first === undefined || sums.length === 1) return sums;
+    const shared = first.guards.filter(({ condition, truth }) => sums.every(({ guards }) => holds(guards, condition) === truth));
+    const rest = sums.map((sum) => shared.reduce((one, { condition }) => without(one, condition), sum));
+    if (!coverAll(rest)) return sums;
+    return [{ guards: shared, gradient: this.total(rest, term) ?? this.zeros(term) }];
   }
 
   #sumsByGuards(contributions: readonly Contribution[]): readonly Contribution[] {
@@ -381,10 +386,8 @@ class ReverseMode {
     const [first] = guarded;
     const guard = first?.guards[0];
     if (guard === undefined) return base;
-    const within = (truth: boolean): Contribution[] =>
-      guarded.filter(({ guards }) => holds(guards, guard.condition) !== !truth).map((one) => without(one, guard.condition));
     const branch = (truth: boolean): Term => {
-      const rest = within(truth);
+      const rest = within(guarded, guard.condition, truth);
       const all = base === undefined ? rest : [{ guards: [], gradient: base }, ...rest];
       return this.total(all, like) ?? this.zeros(like);
     };
@@ -588,6 +591,19 @@ function holds(guards: readonly Guard[], condition: Term): boolean | undefined {
 
 function without({ guards, gradient }: Contribution, condition: Term): Contribution {
   return { guards: guards.filter((guard) => guard.condition !== condition), gradient };
+}
+
+/** What holds where a condition comes out so. */
+function within(contributions: readonly Contribution[], condition: Term, truth: boolean): Contribution[] {
+  return contributions.filter(({ guards }) => holds(guards, condition) !== !truth).map((one) => without(one, condition));
+}
+
+/** Whether one of the contributions holds however the conditions come out. */
+function coverAll(contributions: readonly Contribution[]): boolean {
+  if (contributions.some(({ guards }) => guards.length === 0)) return true;
+  const condition = contributions[0]?.guards[0]?.condition;
+  if (condition === undefined) return false;
+  return coverAll(within(contributions, condition, true)) && coverAll(within(contributions, condition, false));
 }
 
 /** The contribution that holds everywhere first, if there is one. */

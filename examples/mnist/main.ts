@@ -34,8 +34,10 @@ console.log(
 /** Trains, and gives the share of the test examples that are read correctly in the end. */
 function train(model: LeNet, training: Digits, testing: Digits, { epochs, batchSize, learningRate }: Options): number {
   const criterion = new CrossEntropyLoss();
-  const optimizer = new Adam(model.parameters(), { learningRate });
   const steps = Math.ceil(training.labels.size / batchSize);
+  // Half a cosine, from the full rate down to 0 at the end: large steps first, and no noise left in the last ones.
+  const schedule = (update: number) => (learningRate / 2) * (1 + Math.cos((Math.PI * update) / (steps * epochs)));
+  const optimizer = new Adam(model.parameters(), { learningRate: schedule });
   let accuracy = 0;
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const epochStart = performance.now();

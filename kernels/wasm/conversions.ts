@@ -48,10 +48,9 @@ export function maskToVector(frame: Frame, to: Shape): void {
 }
 
 export function convertVector(frame: Frame, from: Shape, to: Shape): void {
-  if (from === to) return;
-  if (from === 'i32x4' && to === 'f32x4') return frame.code.op('f32x4.convert_i32x4_s');
-  if (from === 'f32x4' && to === 'i32x4') return frame.code.op('i32x4.trunc_sat_f32x4_s');
-  if (from === 'i64x2' && to === 'f64x2') return lanewise(frame, from, to, 1, () => convertScalar(frame, 'i64', 'f64'));
-  if (from === 'f64x2' && to === 'i64x2') return lanewise(frame, from, to, 1, () => convertScalar(frame, 'f64', 'i64'));
-  throw new TypeError(`no conversion of ${from} to ${to}: the number of lanes differs`);
+  if (from === 'i32x4' && to === 'f32x4') frame.code.op('f32x4.convert_i32x4_s');
+  else if (from === 'f32x4' && to === 'i32x4') frame.code.op('i32x4.trunc_sat_f32x4_s');
+  else if (from === 'i64x2' && to === 'f64x2') lanewise(frame, from, to, 1, () => convertScalar(frame, 'i64', 'f64'));
+  else if (from === 'f64x2' && to === 'i64x2') lanewise(frame, from, to, 1, () => convertScalar(frame, 'f64', 'i64'));
+  else if (from !== to) throw new TypeError(`no conversion of ${from} to ${to}: the number of lanes differs`);
 }

@@ -63,9 +63,11 @@ export class Code {
 
   op(name: Opcode): void {
     const code = opcodes[name];
-    if (code <= 0xff) return this.byte(code);
-    this.byte(code >> 16);
-    this.unsigned(code & 0xffff);
+    if (code <= 0xff) this.byte(code);
+    else {
+      this.byte(code >> 16);
+      this.unsigned(code & 0xffff);
+    }
   }
 
   /** An instruction with one unsigned immediate: a local, a lane, a label, a function. */

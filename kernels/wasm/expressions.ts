@@ -17,7 +17,7 @@ import {
 import { convertScalar, convertVector, maskToVector, scalarToBool, vectorToMask } from './conversions.js';
 import { bytesOfScalar } from './encoder.js';
 import { type Frame, numberType, shapeOf } from './frame.js';
-import { printLoad, printSplatLoad } from './memory.js';
+import { isSplatLoad, printLoad, printSplatLoad } from './memory.js';
 
 type Node<Op extends Expr['op']> = Extract<Expr, { op: Op }>;
 
@@ -54,17 +54,13 @@ function numberOf(value: number | string): number {
 
 function printConstant(frame: Frame, type: Type, value: number | string): void {
   const { code } = frame;
-  if (type.lanes > 1) return printLanes(frame, type, () => value);
-  switch (numberType(type.scalar)) {
-    case 'i32':
-      return code.i32(type.scalar === 'bool' ? Number(numberOf(value) !== 0) : numberOf(value));
-    case 'i64':
-      return code.i64(BigInt(value));
-    case 'f32':
-      return code.f32(numberOf(value));
-    case 'f64':
-      return code.f64(numberOf(value));
-  }
+  const scalar = numberType(type.scalar);
+  if (type.lanes > 1) printLanes(frame, type, () => value);
+  else if (type.scalar === 'bool') code.i32(numberOf(value) === 0 ? 0 : 1);
+  else if (scalar === 'i32') code.i32(numberOf(value));
+  else if (scalar === 'i64') code.i64(BigInt(value));
+  else if (scalar === 'f32') code.f32(numberOf(value));
+  else code.f64(numberOf(value));
 }
 
 /** A vector of constants. */
@@ -91,39 +87,34 @@ function printUnary(frame: Frame, { name, type, value }: Node<'unary'>): void {
 
 function printBinary(frame: Frame, { name, type, left, right }: Node<'binary'>): void {
   frame.print(left);
-  if (type.lanes === 1) {
-    frame.print(right);
-    return scalarBinary(frame, name, numberType(type.scalar));
-  }
-  const shape = shapeOf(type);
+  const shape = type.lanes === 1 ? undefined : shapeOf(type);
   if (isShift(name) && right.op === 'splat' && (shape === 'i32x4' || shape === 'i64x2')) {
     frame.print(right.value);
-    return vectorShift(frame, name, shape);
+    vectorShift(frame, name, shape);
+  } else {
+    frame.print(right);
+    if (shape === undefined) scalarBinary(frame, name, numberType(type.scalar));
+    else vectorBinary(frame, name, shape);
   }
-  frame.print(right);
-  vectorBinary(frame, name, shape);
 }
 
 function printCompare(frame: Frame, { name, left, right }: Node<'compare'>): void {
   frame.print(left);
   frame.print(right);
-  if (left.type.lanes === 1) return scalarCompare(frame, name, numberType(left.type.scalar));
-  const shape = shapeOf(left.type);
-  if (left.type.scalar === 'bool' && (shape === 'i32x4' || shape === 'i64x2')) return maskCompare(frame, name, shape);
-  vectorCompare(frame, name, shape);
+  const { scalar, lanes, laneBits } = left.type;
+  if (lanes === 1) scalarCompare(frame, name, numberType(scalar));
+  else if (scalar === 'bool') maskCompare(frame, name, laneBits === 64 ? 'i64x2' : 'i32x4');
+  else vectorCompare(frame, name, shapeOf(left.type));
 }
 
-/** Masks a choice between a vector and zeros with one instruction, where the general choice takes an engine three. */
+/** A choice between a vector and zeros is one instruction, where the general choice takes an engine three. */
 function printSelect(frame: Frame, { condition, then, else: otherwise }: Node<'select'>): void {
-  if (condition.type.lanes > 1 && (isZeroVector(then) || isZeroVector(otherwise))) {
-    frame.print(isZeroVector(then) ? otherwise : then);
-    frame.print(condition);
-    return frame.code.op(isZeroVector(then) ? 'v128.andnot' : 'v128.and');
-  }
-  frame.print(then);
-  frame.print(otherwise);
+  const isMask = condition.type.lanes > 1;
+  const masked = isMask && isZeroVector(then) ? 'v128.andnot' : isMask && isZeroVector(otherwise) ? 'v128.and' : undefined;
+  if (masked !== 'v128.andnot') frame.print(then);
+  if (masked !== 'v128.and') frame.print(otherwise);
   frame.print(condition);
-  frame.code.op(condition.type.lanes === 1 ? 'select' : 'v128.bitselect');
+  frame.code.op(masked ?? (isMask ? 'v128.bitselect' : 'select'));
 }
 
 /** All bits 0: -0 is none. */
@@ -134,15 +125,16 @@ function isZeroVector(expr: Expr): boolean {
 
 function printFma(frame: Frame, { type, a, b, c }: Node<'fma'>): void {
   const scalar = numberType(type.scalar);
-  const isFloat = scalar === 'f32' || scalar === 'f64';
-  if (!isFloat) throw new TypeError(`fma of ${type.scalar}`);
-  if (frame.options.relaxedSimd) return printRelaxedFma(frame, scalar, type.lanes === 1, [a, b, c]);
-  const operand = type.lanes === 1 ? scalar : shapeOf(type);
-  frame.print(a);
-  frame.print(b);
-  frame.code.op(`${operand}.mul`);
-  frame.print(c);
-  frame.code.op(`${operand}.add`);
+  if (scalar !== 'f32' && scalar !== 'f64') throw new TypeError(`fma of ${type.scalar}`);
+  if (frame.options.relaxedSimd) printRelaxedFma(frame, scalar, type.lanes === 1, [a, b, c]);
+  else {
+    const operand = type.lanes === 1 ? scalar : shapeOf(type);
+    frame.print(a);
+    frame.print(b);
+    frame.code.op(`${operand}.mul`);
+    frame.print(c);
+    frame.code.op(`${operand}.add`);
+  }
 }
 
 /** Scalars go through a vector too, so that a loop's tail rounds as its lanes do. */
@@ -170,32 +162,35 @@ function printConvert(frame: Frame, { type, value }: Node<'convert'>): void {
 
 function printBits(frame: Frame, { type, value }: Node<'bits'>): void {
   frame.print(value);
-  if (type.lanes > 1) return;
   const [from, to] = [value.type.scalar, type.scalar];
-  if (from === to) return;
-  if (from === 'f32' && to === 'i32') return frame.code.op('i32.reinterpret_f32');
-  if (from === 'i32' && to === 'f32') return frame.code.op('f32.reinterpret_i32');
-  if (from === 'f64' && to === 'i64') return frame.code.op('i64.reinterpret_f64');
-  if (from === 'i64' && to === 'f64') return frame.code.op('f64.reinterpret_i64');
-  throw new TypeError(`the bits of ${from} are no ${to}`);
+  if (type.lanes > 1 || from === to) return;
+  if (from === 'f32' && to === 'i32') frame.code.op('i32.reinterpret_f32');
+  else if (from === 'i32' && to === 'f32') frame.code.op('f32.reinterpret_i32');
+  else if (from === 'f64' && to === 'i64') frame.code.op('i64.reinterpret_f64');
+  else if (from === 'i64' && to === 'f64') frame.code.op('f64.reinterpret_i64');
+  else throw new TypeError(`the bits of ${from} are no ${to}`);
 }
 
 // Lanes
 
 function printSplat(frame: Frame, { type, value }: Node<'splat'>): void {
-  const { code } = frame;
-  if (value.op === 'const') return printConstant(frame, type, value.value);
-  if (value.op === 'load' && printSplatLoad(frame, value)) return;
-  const shape = shapeOf(type);
-  if (type.scalar !== 'bool') {
+  if (value.op === 'const') printConstant(frame, type, value.value);
+  else if (value.op === 'load' && isSplatLoad(frame, value)) printSplatLoad(frame, value);
+  else if (type.scalar === 'bool') printMaskSplat(frame, type, value);
+  else {
     frame.print(value);
-    return code.op(`${shape}.splat`);
+    frame.code.op(`${shapeOf(type)}.splat`);
   }
-  code.i32(0);
+}
+
+/** 0 or 1 to lanes of all zeros or ones: its negation. */
+function printMaskSplat(frame: Frame, type: Type, value: Expr): void {
+  const shape = shapeOf(type);
+  frame.code.i32(0);
   frame.print(value);
-  code.op('i32.sub');
-  if (shape === 'i64x2') code.op('i64.extend_i32_s');
-  code.op(`${shape}.splat`);
+  frame.code.op('i32.sub');
+  if (shape === 'i64x2') frame.code.op('i64.extend_i32_s');
+  frame.code.op(`${shape}.splat`);
 }
 
 function printLane(frame: Frame, { value, lane }: Node<'lane'>): void {

@@ -203,11 +203,13 @@ export function lanewise(frame: Frame, from: Shape, to: Shape, count: 1 | 2, sca
       else code.opWith(`${to}.replace_lane`, lane);
     }
   };
-  if (count === 2) return frame.pair('v128', (left, right) => combine([left, right]));
-  frame.temporary('v128', (operand) => {
-    code.set(operand);
-    combine([operand]);
-  });
+  if (count === 2) frame.pair('v128', (left, right) => combine([left, right]));
+  else {
+    frame.temporary('v128', (operand) => {
+      code.set(operand);
+      combine([operand]);
+    });
+  }
 }
 
 export const scalarOf = (shape: Shape): NumberType => lanesOf[shape].scalar;

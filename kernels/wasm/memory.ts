@@ -9,8 +9,8 @@
 import { add, sub } from '../build.js';
 import { bytesOf, type Expr, registerOf, type Storage, type Type } from '../ir.js';
 import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../math/half.js';
-import type { Opcode } from './opcodes.js';
 import { type Frame, shapeOf } from './frame.js';
+import type { Opcode } from './opcodes.js';
 
 /** Buffers lie at or above this address. */
 export const GUARD = 4096;
@@ -61,14 +61,15 @@ export function printStore(frame: Frame, buffer: string, index: Expr, value: Exp
   });
 }
 
-/** A splat of an element in memory, where one instruction does it. */
-export function printSplatLoad(frame: Frame, { type, buffer, index }: Load): boolean {
-  const storage = storageOf(frame, buffer, type);
-  const bytes = bytesOf[storage];
-  if (bytes < 4) return false;
+/** Whether one instruction loads an element into all lanes. */
+export function isSplatLoad(frame: Frame, { type, buffer }: Load): boolean {
+  return bytesOf[storageOf(frame, buffer, type)] >= 4;
+}
+
+export function printSplatLoad(frame: Frame, { type, buffer, index }: Load): void {
+  const bytes = bytesOf[storageOf(frame, buffer, type)];
   const offset = printAddress(frame, buffer, index, bytes);
   frame.code.memory(bytes === 4 ? 'v128.load32_splat' : 'v128.load64_splat', offset);
-  return true;
 }
 
 function storageOf(frame: Frame, buffer: string, type: Type): Storage {
@@ -146,25 +147,28 @@ function isNotZero(frame: Frame): void {
 
 function loadVector(frame: Frame, storage: Storage, type: Type, offset: number): void {
   const { code } = frame;
-  const shape = shapeOf(type);
   switch (storage) {
     case 'bool':
-      return loadMask(frame, shape === 'i64x2', offset);
+      loadMask(frame, shapeOf(type) === 'i64x2', offset);
+      break;
     case 'uint8':
     case 'int8': {
       const sign = storage === 'int8' ? 's' : 'u';
       code.memory('v128.load32_zero', offset);
       code.op(`i16x8.extend_low_i8x16_${sign}`);
-      return code.op(`i32x4.extend_low_i16x8_${sign}`);
+      code.op(`i32x4.extend_low_i16x8_${sign}`);
+      break;
     }
     case 'int16':
-      return code.memory('v128.load16x4_s', offset);
+      code.memory('v128.load16x4_s', offset);
+      break;
     case 'float16':
     case 'bfloat16':
       code.memory('v128.load16x4_u', offset);
-      return widenFloats(frame, storage, { scalar: 'i32', lanes: 4, laneBits: 32 });
+      widenFloats(frame, storage, { scalar: 'i32', lanes: 4, laneBits: 32 });
+      break;
     default:
-      return code.memory('v128.load', offset);
+      code.memory('v128.load', offset);
   }
 }
 
@@ -202,25 +206,24 @@ function storedForm(frame: Frame, storage: Storage, value: Expr): Expr {
 }
 
 function storeVector(frame: Frame, storage: Storage, type: Type, offset: number): void {
-  const { code } = frame;
-  const shape = shapeOf(type);
   const bytes = bytesOf[storage];
-  if (storage === 'bool') {
-    const wide = shape === 'i64x2';
-    code.v128(Array.from({ length: 16 }, (_, at) => (at % (wide ? 8 : 4) === 0 ? 1 : 0)));
-    code.op('v128.and');
-    gatherBytes(frame, wide ? [0, 8] : [0, 4, 8, 12]);
-    return storeLane(frame, wide ? 'v128.store16_lane' : 'v128.store32_lane', offset);
-  }
-  if (bytes === 1) {
+  if (storage === 'bool') storeMask(frame, shapeOf(type) === 'i64x2', offset);
+  else if (bytes === 1) {
     gatherBytes(frame, [0, 4, 8, 12]);
-    return storeLane(frame, 'v128.store32_lane', offset);
-  }
-  if (bytes === 2) {
+    storeLane(frame, 'v128.store32_lane', offset);
+  } else if (bytes === 2) {
     gatherBytes(frame, [0, 1, 4, 5, 8, 9, 12, 13]);
-    return storeLane(frame, 'v128.store64_lane', offset);
-  }
-  code.memory('v128.store', offset);
+    storeLane(frame, 'v128.store64_lane', offset);
+  } else frame.code.memory('v128.store', offset);
+}
+
+/** Lanes of all ones or none to bytes of 1 or 0. */
+function storeMask(frame: Frame, wide: boolean, offset: number): void {
+  const laneBytes = wide ? 8 : 4;
+  frame.code.v128(Array.from({ length: 16 }, (_, at) => (at % laneBytes === 0 ? 1 : 0)));
+  frame.code.op('v128.and');
+  gatherBytes(frame, wide ? [0, 8] : [0, 4, 8, 12]);
+  storeLane(frame, wide ? 'v128.store16_lane' : 'v128.store32_lane', offset);
 }
 
 /** Moves those bytes of the vector on the stack to its front: stores wrap, so the rest of each lane is dropped. */

@@ -6,13 +6,12 @@
  *
  * The kernel's types must be concrete, its vectors 128 bits wide, and its transcendental functions expanded (compile.ts does that).
  */
-import { local } from '../build.js';
+import { binary, local } from '../build.js';
 import type { AccumulateKind, BinaryOp, Expr, Kernel, Stmt } from '../ir.js';
-import { encodeModule } from './encoder.js';
+import { Code, encodeModule } from './encoder.js';
 import { printExpr } from './expressions.js';
 import { Frame, type PrintOptions } from './frame.js';
 import { printStore } from './memory.js';
-import { Code } from './encoder.js';
 
 type Node<Do extends Stmt['do']> = Extract<Stmt, { do: Do }>;
 
@@ -60,29 +59,34 @@ class StatementPrinter {
     switch (statement.do) {
       case 'let':
         frame.print(statement.value);
-        return frame.code.set(frame.declare(statement.name, statement.value.type));
+        frame.code.set(frame.declare(statement.name, statement.value.type));
+        break;
       case 'set':
         frame.print(statement.value);
-        return frame.code.set(frame.lookup(statement.name));
-      case 'accumulate': {
-        const { name, kind, value } = statement;
-        frame.print({ op: 'binary', type: value.type, name: combine[kind], left: local(name, value.type), right: value });
-        return frame.code.set(frame.lookup(name));
-      }
+        frame.code.set(frame.lookup(statement.name));
+        break;
+      case 'accumulate':
+        frame.print(binary(combine[statement.kind], local(statement.name, statement.value.type), statement.value));
+        frame.code.set(frame.lookup(statement.name));
+        break;
       case 'store':
-        return printStore(frame, statement.buffer, statement.index, statement.value);
+        printStore(frame, statement.buffer, statement.index, statement.value);
+        break;
       case 'for':
-        return this.#for(statement);
+        this.#for(statement);
+        break;
       case 'while':
-        return this.#while(statement);
+        this.#while(statement);
+        break;
       case 'if':
-        return this.#if(statement);
+        this.#if(statement);
+        break;
       case 'break':
-        return this.#branch('br', this.#loop('break').break);
       case 'continue':
-        return this.#branch('br', this.#loop('continue').continue);
+        this.#branch('br', this.#loop(statement.do)[statement.do]);
+        break;
       case 'fail':
-        return this.#fail(statement.code);
+        this.#fail(statement.code);
     }
   }
 
