@@ -41,7 +41,10 @@ function entryOf(name: string): CommandEntry {
   if (entry !== undefined) return entry;
   const kind = name.startsWith('-') ? 'option' : 'command';
   const nearest = nearestWord(name, kind === 'option' ? ['--json', '--help', '--version'] : Object.keys(commands));
-  throw new UsageError(`unknown ${kind} '${name}'`, nearest ? `did you mean '${nearest}'?` : 'opwright --help lists the commands');
+  throw new UsageError(
+    `unknown ${kind} '${name}'`,
+    nearest ? `did you mean '${nearest}'?` : 'opwright --help lists the commands',
+  );
 }
 
 async function helpFor(rest: readonly string[]): Promise<Outcome> {

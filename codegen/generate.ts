@@ -66,7 +66,7 @@ function emitFiles(
     const file = project.createSourceFile(`${fileName(one.op)}.ts`);
     writeOpFile(file, model, one);
     files.set(`ops/${fileName(one.op)}.ts`, file.getFullText());
-    files.set(`tests/${fileName(one.op)}.json`, testText(one));
+    files.set(`tests/${fileName(one.op)}.json`, testText(model, one));
     files.set(`docs/${fileName(one.op)}.json`, recordText(model, one));
   }
   files.set('kernels.ts', kernelsText(functions, checked));

@@ -1,15 +1,15 @@
 /** The package's main entry: tensors, every op as a function and as a Tensor method, gradients, memory. */
 import '../generated/methods.js';
 
-export type { Dtype } from '../runtime/dtype.js';
-export type { Device } from '../runtime/devices/device.js';
-export type { ErrorCode } from '../runtime/errors.js';
 export * from '../generated/index.js';
-export { backward, grad, type GradOptions, noGrad, type RootOptions } from '../runtime/autograd.js';
-export { tensor, type TensorData, type TensorOptions } from '../runtime/create.js';
+export { backward, type GradOptions, grad, noGrad, type RootOptions } from '../runtime/autograd.js';
+export { type TensorData, type TensorOptions, tensor } from '../runtime/create.js';
+export type { Device } from '../runtime/devices/device.js';
 export { getDevice, setDevice } from '../runtime/devices/registry.js';
 export type { TensorLike } from '../runtime/dispatch.js';
+export type { Dtype } from '../runtime/dtype.js';
 export { dtypes, getDefaultDtype, setDefaultDtype } from '../runtime/dtype.js';
+export type { ErrorCode } from '../runtime/errors.js';
 export { errorCodes, OpwrightError } from '../runtime/errors.js';
 export { dispose, keep, memory, tidy } from '../runtime/memory.js';
 export { getPrintOptions, setPrintOptions } from '../runtime/print.js';

@@ -101,10 +101,10 @@ export class InterpretedDevice implements Device {
   launch(kernel: CompiledKernel, params: ParamBlock, work: number): void {
     if (!(kernel instanceof InterpretedKernel) || !(params instanceof InterpretedParams))
       throw new TypeError('of another device');
-    const valueOf = (name: string): number | bigint => params.values.get(kernel.offsets.get(name)!)!;
+    const paramValue = (name: string): number | bigint => params.values.get(kernel.offsets.get(name)!)!;
     const { buffers, params: declared } = kernel.kernel;
-    const arrays = buffers.map(({ name, storage }) => [name, this.view(Number(valueOf(name)), storage)] as const);
-    const values = declared.map(({ name }) => [name, valueOf(name)] as const);
+    const arrays = buffers.map(({ name, storage }) => [name, this.view(Number(paramValue(name)), storage)] as const);
+    const values = declared.map(({ name }) => [name, paramValue(name)] as const);
     interpret(kernel.inLanes, { buffers: Object.fromEntries(arrays), params: Object.fromEntries(values), begin: 0, end: work });
   }
 

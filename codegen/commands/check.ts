@@ -13,7 +13,7 @@ export const command: Command = {
     name: 'check',
     arguments: '',
     description:
-      'Reads the library\'s ops.yaml, and op packs beside it, and reports every problem with its place: YAML, form, names, shapes,\n' +
+      "Reads the library's ops.yaml, and op packs beside it, and reports every problem with its place: YAML, form, names, shapes,\n" +
       'dtypes, definitions, gradients that cannot be derived. Exits with 1 if there is one.',
     examples: ['opwright check', 'opwright check --spec my-ops.yaml', 'opwright check --json'],
     options,

@@ -15,14 +15,17 @@ export const exitCodes = {
   usage: 2,
 } as const;
 
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue | undefined };
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: JsonValue | undefined;
+}
 
 export interface Outcome {
   readonly exitCode: (typeof exitCodes)[keyof typeof exitCodes];
   /** For people; without a line break at its end. */
   readonly text: string;
   /** The same for programs. `ok` is added to it. */
-  readonly json: { readonly [key: string]: JsonValue | undefined };
+  readonly json: JsonObject;
 }
 
 /** An option as parseArgs takes it, and its line in the help. */
@@ -75,7 +78,10 @@ type Parsed<Options extends OptionDefinitions> = ReturnType<
 >;
 
 /** The options' values and the other arguments. Throws a UsageError for what the command does not know. */
-export function parseArguments<const Options extends OptionDefinitions>(options: Options, args: readonly string[]): Parsed<Options> {
+export function parseArguments<const Options extends OptionDefinitions>(
+  options: Options,
+  args: readonly string[],
+): Parsed<Options> {
   checkOptionNames(options, args);
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });

@@ -7,6 +7,7 @@
  *     number:0.5            a plain number
  *     bias=16               by name; without one, inputs are filled in their order
  */
+import { bytesOf } from '../../kernels/ir.js';
 import type { AttrValue, Dtype } from '../../kernels/op.js';
 import { isDtype } from '../lang/types.js';
 import { didYouMean } from '../spec/diagnostic.js';
@@ -24,15 +25,14 @@ export interface WrittenArguments {
   readonly sample: string | undefined;
 }
 
-const forms = "write a shape such as 3,5 or 3,5:int32, [] for no axes, 2,3+4,3 for a list, number:0.5, or name=shape";
+const forms = 'write a shape such as 3,5 or 3,5:int32, [] for no axes, 2,3+4,3 for a list, number:0.5, or name=shape';
 
 export function readArguments(op: Op, written: WrittenArguments): Sample {
   const base = written.operands.length === 0 ? chosenSample(op, written.sample) : undefined;
   const dtype = written.dtype === undefined ? undefined : readDtype(written.dtype);
   const inputs = base === undefined ? readOperands(op, written.operands) : base.inputs;
-  const typed = dtype === undefined ? inputs : new Map([...inputs].map(([name, value]) => [name, withDtype(value, dtype)]));
   const attrs = new Map([...(base?.attrs ?? []), ...written.attrs.map((text) => readAttribute(op, text))]);
-  return { span: op.span, inputs: typed, attrs };
+  return { span: op.span, inputs: dtype === undefined ? inputs : withDtype(op, inputs, dtype), attrs };
 }
 
 function chosenSample(op: Op, text: string | undefined): Sample | undefined {
@@ -51,12 +51,14 @@ function readOperands(op: Op, operands: readonly string[]): ReadonlyMap<string, 
   for (const text of operands) {
     const [, name, rest] = /^([A-Za-z]\w*)=(.*)$/.exec(text) ?? [undefined, undefined, text];
     const input = name === undefined ? inOrder.next().value : inputNamed(op, name);
-    if (input === undefined) throw new UsageError(`${op.name} takes ${op.inputs.length} inputs; '${text}' is one more`, signature(op));
+    if (input === undefined)
+      throw new UsageError(`${op.name} takes ${op.inputs.length} inputs; '${text}' is one more`, signature(op));
     if (values.has(input.name)) throw new UsageError(`${input.name} is given twice`, signature(op));
     values.set(input.name, readOperand(input, rest ?? ''));
   }
   for (const input of op.inputs) {
-    if (!input.optional && !values.has(input.name)) throw new UsageError(`${op.name} needs the shape of ${input.name}`, signature(op));
+    if (!input.optional && !values.has(input.name))
+      throw new UsageError(`${op.name} needs the shape of ${input.name}`, signature(op));
   }
   return values;
 }
@@ -69,7 +71,15 @@ function inputNamed(op: Op, name: string): Input {
   const found = op.inputs.find((input) => input.name === name);
   if (found !== undefined) return found;
   const hint = op.attrs.some((attr) => attr.name === name) ? `it is an attribute: --attr ${name}=...` : undefined;
-  throw new UsageError(`${op.name} has no input '${name}'`, hint ?? didYouMean(name, op.inputs.map((input) => input.name)) ?? signature(op));
+  throw new UsageError(
+    `${op.name} has no input '${name}'`,
+    hint ??
+      didYouMean(
+        name,
+        op.inputs.map((input) => input.name),
+      ) ??
+      signature(op),
+  );
 }
 
 function readOperand(input: Input, text: string): SampleValue {
@@ -87,7 +97,8 @@ function readTensor(text: string): SampleValue {
   const inner = shapeText.replace(/^\[(.*)\]$/, '$1').trim();
   const sizes = inner === '' ? [] : inner.split(/\s*[,x]\s*/);
   const isEmpty = inner === '' && !shapeText.startsWith('[');
-  if (isEmpty || rest.length > 0 || !sizes.every((size) => /^\d+$/.test(size))) throw new UsageError(`'${text}' is not a shape`, forms);
+  if (isEmpty || rest.length > 0 || !sizes.every((size) => /^\d+$/.test(size)))
+    throw new UsageError(`'${text}' is not a shape`, forms);
   const shape = sizes.map(Number);
   return { kind: 'random', shape, dtype: dtype === undefined ? undefined : readDtype(dtype), fill: 'normal' };
 }
@@ -97,23 +108,22 @@ function readDtype(text: string): Dtype {
   throw new UsageError(`'${text}' is not a dtype`, didYouMean(text, dtypes) ?? `dtypes are ${dtypes.join(', ')}`);
 }
 
-const dtypes: readonly Dtype[] = [
-  'bool',
-  'uint8',
-  'int8',
-  'int16',
-  'int32',
-  'int64',
-  'float16',
-  'bfloat16',
-  'float32',
-  'float64',
-];
+const dtypes = Object.keys(bytesOf);
 
-/** The dtype for tensors that state none; an op's other dtypes follow from it or have their own. */
-function withDtype(value: SampleValue, dtype: Dtype): SampleValue {
-  if (value.kind === 'list') return { kind: 'list', items: value.items.map((item) => withDtype(item, dtype)) };
-  return value.kind === 'random' && value.dtype === undefined ? { ...value, dtype } : value;
+/** Gives a dtype to the tensors that state none, where the op leaves it open: those of its first dtype variable. */
+function withDtype(op: Op, inputs: ReadonlyMap<string, SampleValue>, dtype: Dtype): ReadonlyMap<string, SampleValue> {
+  const [variable] = op.dtypes;
+  if (variable === undefined) throw new UsageError(`the dtypes of ${op.name} are not open to choice`);
+  if (!variable.members.includes(dtype))
+    throw new UsageError(`${op.name} does not take ${dtype}`, `it takes ${variable.members.join(', ')}`);
+  const carriers = op.inputs.filter((input) => input.dtype.kind === 'name' && input.dtype.name === variable.name);
+  const names = new Set(carriers.map(({ name }) => name));
+  return new Map([...inputs].map(([name, value]) => [name, names.has(name) ? typed(value, dtype) : value]));
+}
+
+function typed(value: SampleValue, dtype: Dtype): SampleValue {
+  if (value.kind === 'list') return { kind: 'list', items: value.items.map((item) => typed(item, dtype)) };
+  return value.kind === 'number' || value.dtype !== undefined ? value : { ...value, dtype };
 }
 
 // ---- Attributes

@@ -4,15 +4,22 @@
  */
 import type { CheckedModel, CheckedOp } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
-import type { Op, Sample, SampleValue } from '../spec/model.js';
+import type { Op } from '../spec/model.js';
+import { sampleData } from '../spec/sample-data.js';
 import { locationOf } from '../spec/source.js';
 import { givenType } from './types.js';
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
 
+/** What JSON cannot write, as an object: `{ "number": "Infinity" }`. */
+const spelled = (_: string, value: unknown): unknown =>
+  typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
+    ? { number: Object.is(value, -0) ? '-0' : String(value) }
+    : value;
+
 /** What the test matrix needs to know of an op. */
-export function testText({ op, scalars }: CheckedOp): string {
-  return json({
+export function testText({ model }: CheckedModel, { op, scalars }: CheckedOp): string {
+  const test = {
     op: op.name,
     source: locationOf(op.span),
     internal: op.internal,
@@ -35,21 +42,11 @@ export function testText({ op, scalars }: CheckedOp): string {
       dataSized,
     })),
     dtypes: Object.fromEntries(op.dtypes.map(({ name, members }) => [name, members])),
-    samples: op.samples.map(sample),
-    errors: op.errors.map((one) => ({ ...sample(one), code: one.code })),
+    samples: op.samples.map((sample) => sampleData(model, op, sample)),
+    errors: op.errors.map((sample) => ({ ...sampleData(model, op, sample), code: sample.code })),
     example: op.example ?? null,
-  });
-}
-
-function sample({ inputs, attrs }: Sample): object {
-  return {
-    inputs: Object.fromEntries([...inputs].map(([name, value]) => [name, sampleValue(value)])),
-    attrs: Object.fromEntries(attrs),
   };
-}
-
-function sampleValue(value: SampleValue): unknown {
-  return value.kind === 'list' ? { kind: 'list', items: value.items.map(sampleValue) } : value;
+  return `${JSON.stringify(test, spelled, 1)}\n`;
 }
 
 /** What the documentation says of an op. */

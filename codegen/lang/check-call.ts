@@ -13,9 +13,9 @@ import {
   BOOLEAN,
   compatibleDtypes,
   covers,
+  type DtypeTerm,
   describeDtype,
   describeType,
-  type DtypeTerm,
   isDtype,
   listOf,
   mayBeTensor,
@@ -25,9 +25,9 @@ import {
   optionsOf,
   STRING,
   sameDtype,
+  type Type,
   tensor,
   tensorIn,
-  type Type,
   UNKNOWN,
   UNKNOWN_DTYPE,
   unionOf,
@@ -169,7 +169,11 @@ function fitAttribute(context: CheckContext, op: Op, attribute: Attribute, value
   const host = context.requireHost(value, `${attribute.name} of ${op.name}`);
   const wanted = argumentType(attribute.type);
   if (!covers(wanted, host.type)) {
-    context.error('TYPE', `${attribute.name} of ${op.name} takes ${describeType(wanted)}, not ${describeType(host.type)}`, value.span);
+    context.error(
+      'TYPE',
+      `${attribute.name} of ${op.name} takes ${describeType(wanted)}, not ${describeType(host.type)}`,
+      value.span,
+    );
   }
   return host;
 }
@@ -237,7 +241,12 @@ class DtypeMatch {
     if (earlier !== undefined && !compatibleDtypes(earlier.term, given)) {
       const dtypes = `${describeDtype(earlier.term)} and ${describeDtype(given)}`;
       const hint = 'convert one of them with cast';
-      this.#context.error('DTYPE', `${earlier.input} and ${input.name} of ${this.#op.name} must have one dtype, not ${dtypes}`, span, hint);
+      this.#context.error(
+        'DTYPE',
+        `${earlier.input} and ${input.name} of ${this.#op.name} must have one dtype, not ${dtypes}`,
+        span,
+        hint,
+      );
     }
     if (earlier === undefined || earlier.term.kind === 'weak') this.#bound.set(rule.name, { term: given, input: input.name });
   }
@@ -266,7 +275,9 @@ class DtypeMatch {
     const variable = this.#op.dtypes.find((one) => one.name === name);
     if (variable !== undefined) return { kind: 'variable', name, members: variable.members };
     const members = this.#context.vocabulary.dtypes.get(name)?.members;
-    return members === undefined ? { kind: 'term', term: UNKNOWN_DTYPE } : { kind: 'variable', name: `${name} ${input}`, members };
+    return members === undefined
+      ? { kind: 'term', term: UNKNOWN_DTYPE }
+      : { kind: 'variable', name: `${name} ${input}`, members };
   }
 
   #checkClass(input: Input, members: readonly string[], given: DtypeTerm, span: Span): void {

@@ -186,7 +186,8 @@ function checkItem(context: CheckContext, scope: Scope, item: Item): { readonly 
 
 function spreadType(context: CheckContext, value: Term): Type {
   if (value.type.kind === 'list') return value.type.of;
-  if (value.type.kind !== 'unknown') context.error('TYPE', `only a list can be spread, not ${describeType(value.type)}`, value.span);
+  if (value.type.kind !== 'unknown')
+    context.error('TYPE', `only a list can be spread, not ${describeType(value.type)}`, value.span);
   return UNKNOWN;
 }
 
@@ -246,7 +247,8 @@ function checkIndex(context: CheckContext, scope: Scope, node: Index): Term {
 
 function checkUnary(context: CheckContext, scope: Scope, node: Unary): Term {
   const operand = checkExpression(context, scope, node.operand);
-  if (context.options.ops && operand.type.kind === 'tensor') return callOperator(context, unaryOps[node.operator], [operand], node.span);
+  if (context.options.ops && operand.type.kind === 'tensor')
+    return callOperator(context, unaryOps[node.operator], [operand], node.span);
   const wanted = node.operator === '-' ? NUMBER : BOOLEAN;
   const host = context.require(operand, wanted, `the operand of ${node.operator}`);
   return { kind: 'unary', operator: node.operator, operand: host, span: node.span, type: wanted };
@@ -310,7 +312,9 @@ function hostBinary(
 }
 
 function checkComparable(context: CheckContext, left: Term, right: Term, span: Span): void {
-  const overlap = optionsOf(left.type).some((one) => optionsOf(right.type).some((other) => covers(one, other) || covers(other, one)));
+  const overlap = optionsOf(left.type).some((one) =>
+    optionsOf(right.type).some((other) => covers(one, other) || covers(other, one)),
+  );
   if (overlap) return;
   context.error('TYPE', `${describeType(left.type)} is never equal to ${describeType(right.type)}`, span);
 }
@@ -336,7 +340,11 @@ function checkCall(context: CheckContext, scope: Scope, node: Call): Term {
   }
   if (rule !== undefined && op === undefined) return checkRuleCall(context, scope, rule, node);
   if (op === undefined) {
-    const known = [...HOST_FUNCTIONS.keys(), ...context.vocabulary.rules.keys(), ...(context.options.ops ? context.vocabulary.ops.keys() : [])];
+    const known = [
+      ...HOST_FUNCTIONS.keys(),
+      ...context.vocabulary.rules.keys(),
+      ...(context.options.ops ? context.vocabulary.ops.keys() : []),
+    ];
     const isOp = context.vocabulary.ops.has(callee);
     const hint = isOp ? 'ops cannot be called here: shapes are computed before tensors are' : didYouMean(callee, known);
     context.error('UNKNOWN_FUNCTION', `unknown function '${callee}'`, calleeSpan, hint);

@@ -5,7 +5,14 @@
 import { completeAttrs } from '../../kernels/call.js';
 import type { Argument, Arguments, Attrs, OpDefinition, OpFunction } from '../../kernels/op.js';
 import { ReferenceAlgebra } from '../../kernels/reference.js';
-import { elementCount, isFloating, isList, type ReferenceArray, referenceArray, UnsupportedByReference } from '../../kernels/reference-array.js';
+import {
+  elementCount,
+  isFloating,
+  isList,
+  type ReferenceArray,
+  referenceArray,
+  UnsupportedByReference,
+} from '../../kernels/reference-array.js';
 import { type Diagnostic, diagnosticAt } from '../spec/diagnostic.js';
 import type { Input, Sample } from '../spec/model.js';
 import { type InputData, sampleData } from '../spec/sample-data.js';
@@ -114,13 +121,15 @@ class GradientChecker {
     point: Point,
   ): string | undefined {
     const isStated = this.#checked.gradients.get(input.name) !== undefined;
-    const program = isStated && this.#checked.define !== undefined ? derivedGradient(this.#model, this.#checked, input) : undefined;
+    const program =
+      isStated && this.#checked.define !== undefined ? derivedGradient(this.#model, this.#checked, input) : undefined;
     if (program === undefined) return undefined;
     const run = gradientFunction(this.#model, this.#definitions, this.#checked, program);
     const derived = run(this.#algebra, values, point.attrs);
     for (const [index, array] of given.entries()) {
       const place = array.data.findIndex((value, at) => !close(value, derived[index]?.data[at] ?? Number.NaN, 1e-9));
-      if (place >= 0) return `element ${place} is ${array.data[place]}, the derived gradient gives ${derived[index]?.data[place]}`;
+      if (place >= 0)
+        return `element ${place} is ${array.data[place]}, the derived gradient gives ${derived[index]?.data[place]}`;
     }
     return undefined;
   }
@@ -159,7 +168,9 @@ class GradientChecker {
     return Object.entries(incoming)
       .flatMap(([name, weights]) => {
         const values = floatingArrays(outputs[name]);
-        return floatingArrays(weights).flatMap(({ data }, index) => Array.from(data, (weight, at) => (weight === 0 ? 0 : weight * values[index]!.data[at]!)));
+        return floatingArrays(weights).flatMap(({ data }, index) =>
+          Array.from(data, (weight, at) => (weight === 0 ? 0 : weight * values[index]!.data[at]!)),
+        );
       })
       .reduce((sum, value) => sum + value, 0);
   }
@@ -174,7 +185,7 @@ class GradientChecker {
     const outputs = this.#run(inputs, attrs);
     const incoming = Object.fromEntries(
       this.#checked.op.outputs
-        .filter((output) => !output.hidden && output.writes === undefined)
+        .filter((output) => output.writes === undefined)
         .map(({ name }) => [name, mapArgument(outputs[name], (array) => weightsFor(array, random))] as const),
     );
     if (Object.values(incoming).flatMap(floatingArrays).length === 0) return undefined;
@@ -196,7 +207,10 @@ function floatingArrays(argument: Argument<ReferenceArray>): readonly ReferenceA
   return all.filter((array) => isFloating(array.dtype));
 }
 
-function mapArgument(argument: Argument<ReferenceArray>, change: (array: ReferenceArray) => ReferenceArray): Argument<ReferenceArray> {
+function mapArgument(
+  argument: Argument<ReferenceArray>,
+  change: (array: ReferenceArray) => ReferenceArray,
+): Argument<ReferenceArray> {
   if (argument === undefined) return undefined;
   return isList(argument) ? argument.map(change) : change(argument);
 }
@@ -216,7 +230,11 @@ function inputArray(data: InputData, random: () => number): Argument<ReferenceAr
   if (isData(data)) return data.map((item) => inputArray(item, random)).flatMap((item) => item ?? []);
   const dtype = isFloating(data.dtype) ? 'float64' : data.dtype;
   if ('values' in data) return referenceArray(data.shape, dtype, data.values);
-  return referenceArray(data.shape, dtype, Array.from({ length: elementCount(data.shape) }, () => filled(data.fill, dtype, random)));
+  return referenceArray(
+    data.shape,
+    dtype,
+    Array.from({ length: elementCount(data.shape) }, () => filled(data.fill, dtype, random)),
+  );
 }
 
 function isData(data: InputData): data is readonly InputData[] {

@@ -8,7 +8,20 @@ import type { Arrow, Call, Item } from './ast.js';
 import { type CheckContext, checkExpression, unknownTerm } from './check-expression.js';
 import { Scope } from './scope.js';
 import type { Binding, Term } from './terms.js';
-import { BOOLEAN, covers, describeType, joinTypes, listOf, NULL, NUMBER, STRING, type Type, UNKNOWN, UNKNOWN_DTYPE, unionOf } from './types.js';
+import {
+  BOOLEAN,
+  covers,
+  describeType,
+  joinTypes,
+  listOf,
+  NULL,
+  NUMBER,
+  STRING,
+  type Type,
+  UNKNOWN,
+  UNKNOWN_DTYPE,
+  unionOf,
+} from './types.js';
 
 /** What T and U stand for in one call. */
 type Bound = Map<'T' | 'U', Type>;
@@ -139,7 +152,11 @@ export function checkRuleCall(context: CheckContext, scope: Scope, rule: Rule, n
     context.error('ARITY', `${rule.name}(${names}) cannot take ${given.length} arguments`, node.span);
     return unknownTerm(node.span);
   }
-  const { body } = instantiateRule(context, rule, given.map((term) => term.type));
+  const { body } = instantiateRule(
+    context,
+    rule,
+    given.map((term) => term.type),
+  );
   return { kind: 'rule', rule, arguments: given, span: node.span, type: body.type };
 }
 

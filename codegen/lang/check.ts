@@ -7,7 +7,7 @@ import type { AttrType } from '../../kernels/op.js';
 import { type Diagnostic, diagnosticAt } from '../spec/diagnostic.js';
 import type { Attribute, Gradient, Op, Output, Rule, SpecModel } from '../spec/model.js';
 import type { Expression, PatternItem, Program } from './ast.js';
-import { CheckContext, checkExpression, type ContextOptions, unknownTerm } from './check-expression.js';
+import { CheckContext, type ContextOptions, checkExpression, unknownTerm } from './check-expression.js';
 import { type CheckedRule, instantiateRule } from './check-host.js';
 import { bindDimensions } from './dimensions.js';
 import { Scope } from './scope.js';
@@ -17,17 +17,17 @@ import {
   attrValueType,
   BOOLEAN,
   compatibleDtypes,
-  describeDtype,
   type DtypeTerm,
+  describeDtype,
   isDtype,
   isFloatingDtype,
   listOf,
   NULL,
   NUMBER,
   NUMBERS,
+  type Type,
   tensor,
   tensorIn,
-  type Type,
   UNKNOWN,
   UNKNOWN_DTYPE,
   unionOf,
@@ -95,7 +95,10 @@ function scalarCandidates(op: Op): Set<string> {
 
 type Scalars = ReadonlyMap<string, ReadonlySet<string>>;
 
-function checkOnce(model: SpecModel, scalars: Scalars): { checked: CheckedModel; demoted: ReadonlyMap<string, readonly string[]> } {
+function checkOnce(
+  model: SpecModel,
+  scalars: Scalars,
+): { checked: CheckedModel; demoted: ReadonlyMap<string, readonly string[]> } {
   const diagnostics: Diagnostic[] = [];
   const isScalar = (op: Op, attribute: Attribute): boolean => scalars.get(op.name)?.has(attribute.name) ?? false;
   const options: ContextOptions = { vocabulary: model, ops: false, layouts: false, isScalar };
@@ -153,7 +156,19 @@ class OpChecker {
     const gradients = new Map(op.gradients.map((gradient) => [gradient.name, this.#gradient(gradient)]));
     this.#reportUnusedLets();
     const scalars = new Set(op.attrs.filter((attr) => this.#options.isScalar(op, attr)).map((attr) => attr.name));
-    return { op, bindings: this.#bindings, lets: this.#lets, patterns, constraints, outputs, define, view, kernel, gradients, scalars };
+    return {
+      op,
+      bindings: this.#bindings,
+      lets: this.#lets,
+      patterns,
+      constraints,
+      outputs,
+      define,
+      view,
+      kernel,
+      gradients,
+      scalars,
+    };
   }
 
   // Host expressions
@@ -235,7 +250,13 @@ class OpChecker {
     const type = unionOf([binding.type]);
     const first: Term = { kind: 'reference', binding, span, type };
     const one: Term = carrier?.list
-      ? { kind: 'element', object: first, index: { kind: 'literal', value: 0, span, type: NUMBER }, span, type: tensorIn(type) ?? UNKNOWN }
+      ? {
+          kind: 'element',
+          object: first,
+          index: { kind: 'literal', value: 0, span, type: NUMBER },
+          span,
+          type: tensorIn(type) ?? UNKNOWN,
+        }
       : first;
     return { kind: 'property', object: one, name: 'dtype', span, type: dtypeType };
   }
@@ -409,7 +430,9 @@ function bindingsOf(model: SpecModel, op: Op, isScalar: (attr: Attribute) => boo
     const normalised = namesAxes(attr.type);
     return named({ name: attr.name, type: attrValueType(attr.type, attr.name), origin: 'attribute', normalised });
   });
-  const scalars = op.attrs.filter(isScalar).map(({ name }) => named({ name, type: tensor({ kind: 'weak' }, [name]), origin: 'scalar' }));
+  const scalars = op.attrs
+    .filter(isScalar)
+    .map(({ name }) => named({ name, type: tensor({ kind: 'weak' }, [name]), origin: 'scalar' }));
   const outputs = op.outputs.map((output) => {
     const one = tensor(dtypeTerm(model, op, output.dtype, output.name));
     return named({ name: output.name, type: output.list ? listOf(one) : one, origin: 'output' });

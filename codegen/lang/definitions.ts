@@ -3,6 +3,7 @@
  * at run time and the generator's own checks run. The generated TypeScript says the same, faster.
  */
 import { checkEqualShape, checkRank, checkShape, Dimensions, type PatternPart, RuleError } from '../../kernels/host.js';
+import type { Kernel } from '../../kernels/ir.js';
 import type {
   Algebra,
   Argument,
@@ -15,31 +16,30 @@ import type {
   LayoutMeta,
   OpBody,
   OpDefinition,
-  OpFunction,
   OperandAttrs,
+  OpFunction,
   Shape,
   TensorMeta,
   Value,
   ViewLayout,
 } from '../../kernels/op.js';
-import type { Kernel } from '../../kernels/ir.js';
 import { UnsupportedByReference } from '../../kernels/reference-array.js';
 import type { Input, Op } from '../spec/model.js';
 import { locationOf } from '../spec/source.js';
+import type { Expression } from './ast.js';
 import type { CheckedModel, CheckedOp } from './check.js';
 import { gradientsOf, isDifferentiable } from './differentiate.js';
 import {
   Environment,
+  type Evaluated,
   evaluate,
   evaluateProgram,
-  type Evaluated,
   type Interpreter,
   isTensor,
   listOf,
   numberOf,
   type Tensor,
 } from './evaluate.js';
-import type { Expression } from './ast.js';
 import type { Binding, Term, TermProgram } from './terms.js';
 import { isDtype } from './types.js';
 
@@ -48,7 +48,10 @@ export type KernelSource = (op: CheckedOp) => OpBodyOf<'kernel'> | undefined;
 export type OpBodyOf<Kind extends OpBody['kind']> = Extract<OpBody, { readonly kind: Kind }>;
 
 /** All ops of a spec, in its order. Their gradients are derived, and their kernels asked for, when first needed. */
-export function makeOpDefinitions(model: CheckedModel, kernels: KernelSource = () => undefined): ReadonlyMap<string, OpDefinition> {
+export function makeOpDefinitions(
+  model: CheckedModel,
+  kernels: KernelSource = () => undefined,
+): ReadonlyMap<string, OpDefinition> {
   const definitions = new Map<string, OpDefinition>();
   const maker = new DefinitionMaker(model, kernels, definitionIn(definitions));
   for (const checked of model.ops.values()) definitions.set(checked.op.name, maker.definition(checked));
@@ -118,7 +121,11 @@ class DefinitionMaker {
   }
 
   #gradients(checked: CheckedOp): readonly GradientDefinition[] {
-    return gradientsOf(this.#model, checked).map(({ input, saved, program }) => ({ input, saved, run: this.gradient(checked, program) }));
+    return gradientsOf(this.#model, checked).map(({ input, saved, program }) => ({
+      input,
+      saved,
+      run: this.gradient(checked, program),
+    }));
   }
 
   /** A gradient's program as a function of saved values and incoming gradients. */
@@ -154,7 +161,10 @@ class DefinitionMaker {
 
   #function(checked: CheckedOp, program: TermProgram, tensors: readonly Binding[]): OpFunction {
     return <V extends Value>(algebra: Algebra<V>, inputs: Arguments<V>, attrs: OperandAttrs<V>): readonly V[] => {
-      const values = [...tensors.map((binding): [Binding, Evaluated<V>] => [binding, inputs[binding.name]]), ...attrBindings<V>(checked, attrs)];
+      const values = [
+        ...tensors.map((binding): [Binding, Evaluated<V>] => [binding, inputs[binding.name]]),
+        ...attrBindings<V>(checked, attrs),
+      ];
       const interpreter = { rules: this.#model.rules, algebra, definitionOf: this.#definitionOf };
       return evaluateProgram<V>(program, values, interpreter).flatMap((result) => tensorsOf(result));
     };
@@ -167,7 +177,10 @@ class DefinitionMaker {
   }
 
   #environment<V extends Tensor>(checked: CheckedOp, inputs: Arguments<V>, attrs: Attrs): Environment<V> {
-    const given = [...checked.bindings.inputs.values()].map((binding): [Binding, Evaluated<V>] => [binding, inputs[binding.name]]);
+    const given = [...checked.bindings.inputs.values()].map((binding): [Binding, Evaluated<V>] => [
+      binding,
+      inputs[binding.name],
+    ]);
     return new Environment<V>([...given, ...attrBindings<V>(checked, attrs)], checked.lets);
   }
 
@@ -256,7 +269,10 @@ function dtypeName(dtype: Expression): string {
   return dtype.kind === 'name' ? dtype.name : dtype.kind === 'string' ? dtype.value : 'any';
 }
 
-function attrBindings<V extends Tensor>(checked: CheckedOp, attrs: OperandAttrs<V>): readonly (readonly [Binding, Evaluated<V>])[] {
+function attrBindings<V extends Tensor>(
+  checked: CheckedOp,
+  attrs: OperandAttrs<V>,
+): readonly (readonly [Binding, Evaluated<V>])[] {
   const { bindings } = checked;
   const pair = (binding: Binding): readonly [Binding, Evaluated<V>] => [binding, attrs[binding.name]];
   return [...bindings.attrs.values(), ...bindings.scalars.values()].map(pair);

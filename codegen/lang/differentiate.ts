@@ -3,10 +3,11 @@
  * reverse mode over the definition's terms. A derived gradient is a program of the same language as a stated one. It is made from
  * the gradients of the ops that the definition calls, so every rule stands in the spec and none here.
  */
+
+import type { SavedValue } from '../../kernels/op.js';
 import { type Diagnostic, diagnosticAt } from '../spec/diagnostic.js';
 import type { Input, Op } from '../spec/model.js';
 import type { Span } from '../spec/source.js';
-import type { SavedValue } from '../../kernels/op.js';
 import type { CheckedModel, CheckedOp } from './check.js';
 import { savedValues } from './saved.js';
 import { scheduleProgram } from './schedule.js';
@@ -22,7 +23,7 @@ import {
   type Term,
   type TermProgram,
 } from './terms.js';
-import { BOOLEAN, isFloatingDtype, listOf, NUMBER, optionsOf, tensor, tensorIn, type Type, UNKNOWN_DTYPE } from './types.js';
+import { BOOLEAN, isFloatingDtype, listOf, NUMBER, optionsOf, type Type, tensor, tensorIn, UNKNOWN_DTYPE } from './types.js';
 
 export interface OpGradient {
   /** The input whose gradient this is. */
@@ -57,7 +58,9 @@ export function derivationDiagnostics(model: CheckedModel): readonly Diagnostic[
 /** Whether an input may have a gradient: it can be floating, and the spec does not say `none`. */
 export function isDifferentiable(checked: CheckedOp, input: Input): boolean {
   const isNone = checked.gradients.has(input.name) && checked.gradients.get(input.name) === undefined;
-  return !isNone && mayBeFloating(checked, input) && checked.op.outputs.some((output) => outputMayBeFloating(checked, output.name));
+  return (
+    !isNone && mayBeFloating(checked, input) && checked.op.outputs.some((output) => outputMayBeFloating(checked, output.name))
+  );
 }
 
 function mayBeFloating(checked: CheckedOp, input: Input): boolean {
@@ -69,7 +72,11 @@ function outputMayBeFloating(checked: CheckedOp, name: string): boolean {
 }
 
 function typeMayBeFloating(type: Type | undefined): boolean {
-  const dtype = type && optionsOf(type).map(tensorIn).find((option) => option !== undefined)?.dtype;
+  const dtype =
+    type &&
+    optionsOf(type)
+      .map(tensorIn)
+      .find((option) => option !== undefined)?.dtype;
   if (dtype === undefined) return false;
   if (dtype.kind === 'concrete') return isFloatingDtype(dtype.dtype);
   return dtype.kind !== 'variable' || dtype.dtypes.length === 0 || dtype.dtypes.some(isFloatingDtype);
@@ -107,12 +114,20 @@ function summedBack(model: CheckedModel, checked: CheckedOp, input: Input, progr
   const [result] = program.results;
   const binding = checked.bindings.inputs.get(input.name);
   const sumTo = model.model.ops.get('sumTo');
-  if (!broadcasts(checked.op) || input.list || result === undefined || binding === undefined || sumTo === undefined) return program;
+  if (!broadcasts(checked.op) || input.list || result === undefined || binding === undefined || sumTo === undefined)
+    return program;
   const { span } = result;
   const x: Term = { kind: 'reference', binding, span, type: tensor(UNKNOWN_DTYPE) };
   const shape: Term = { kind: 'property', object: x, name: 'shape', span, type: listOf(NUMBER) };
   const [from, to] = sumToParameters(sumTo);
-  const summed: Term = { kind: 'apply', op: sumTo, inputs: new Map([[from, result]]), attrs: new Map([[to, shape]]), span, type: result.type };
+  const summed: Term = {
+    kind: 'apply',
+    op: sumTo,
+    inputs: new Map([[from, result]]),
+    attrs: new Map([[to, shape]]),
+    span,
+    type: result.type,
+  };
   return { lines: program.lines, results: [summed] };
 }
 
@@ -126,7 +141,9 @@ function broadcasts(op: Op): boolean {
   if (op.inputs.length < 2) return false;
   const groups = op.inputs.flatMap(({ shape }) => leadingGroup(shape));
   const isShared = groups.some((group, index) => groups.indexOf(group) !== index);
-  return isShared || op.body.kind === 'map' || op.outputs.some(({ shape }) => shape.kind === 'call' && shape.callee === 'broadcast');
+  return (
+    isShared || op.body.kind === 'map' || op.outputs.some(({ shape }) => shape.kind === 'call' && shape.callee === 'broadcast')
+  );
 }
 
 /** The group that leads a pattern: it broadcasts with its namesakes. */
@@ -213,13 +230,18 @@ class Derivation {
     op.outputs.forEach((output, index) => {
       const gradient = bindings.gradients.get(output.name);
       const result = results[index];
-      const isReturned = !output.hidden && output.writes === undefined && outputMayBeFloating(this.#checked, output.name);
-      if (gradient === undefined || result === undefined || !isReturned) return;
+      // Hidden outputs have gradients too: those that flow back through a gradient that used them.
+      const isSeeded = output.writes === undefined && outputMayBeFloating(this.#checked, output.name);
+      if (gradient === undefined || result === undefined || !isSeeded) return;
       reverse.add(result, { guards: [], gradient: graph.reference(gradient, span) });
     });
     const collected = reverse.run(results).filter(({ leaf }) => bindingOf(leaf) === input);
     const x = graph.reference(input, span, withoutNull(input.type));
-    const total = reverse.total(collected.flatMap(({ contributions }) => contributions), x) ?? reverse.zeros(x);
+    const total =
+      reverse.total(
+        collected.flatMap(({ contributions }) => contributions),
+        x,
+      ) ?? reverse.zeros(x);
     return scheduleProgram(graph, [this.#withOutputs(graph, results, total)]);
   }
 
@@ -305,7 +327,8 @@ class ReverseMode {
         continue;
       }
       for (const contribution of this.#merged(term, contributions ?? [])) this.#propagate(term, contribution);
-      if (term.kind === 'apply') for (const contribution of this.#callContributions(term)) this.#propagateCall(term, contribution);
+      if (term.kind === 'apply')
+        for (const contribution of this.#callContributions(term)) this.#propagateCall(term, contribution);
     }
     return leaves;
   }
@@ -355,7 +378,10 @@ class ReverseMode {
     for (const contribution of contributions) {
       const key = this.#guardKey(contribution.guards);
       const earlier = groups.get(key);
-      groups.set(key, earlier === undefined ? contribution : { ...earlier, gradient: this.#sum(earlier.gradient, contribution.gradient) });
+      groups.set(
+        key,
+        earlier === undefined ? contribution : { ...earlier, gradient: this.#sum(earlier.gradient, contribution.gradient) },
+      );
     }
     return [...groups.values()];
   }
@@ -369,7 +395,10 @@ class ReverseMode {
     if (left.type.kind !== 'list' && right.type.kind !== 'list') return this.#graph.callInOrder('add', [left, right], left.span);
     const [items, others] = [literalItems(left), literalItems(right)];
     if (items === undefined || others === undefined) return this.#sumOfLists(left, right);
-    return this.#graph.list(items.map((item, index) => this.#sum(item, others[index] ?? item)), left.span);
+    return this.#graph.list(
+      items.map((item, index) => this.#sum(item, others[index] ?? item)),
+      left.span,
+    );
   }
 
   #sumOfLists(left: Term, right: Term): Term {

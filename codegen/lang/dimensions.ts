@@ -7,7 +7,7 @@ import type { Input, Op } from '../spec/model.js';
 import type { Span } from '../spec/source.js';
 import type { PatternItem } from './ast.js';
 import type { Binding, Line, Term } from './terms.js';
-import { NUMBER, NUMBERS, tensorIn, type Type, UNKNOWN } from './types.js';
+import { NUMBER, NUMBERS, type Type, tensorIn, UNKNOWN } from './types.js';
 
 interface Place {
   readonly item: PatternItem;

@@ -6,7 +6,16 @@ import { HOST_FUNCTIONS } from '../../kernels/host-functions.js';
 import type { Algebra, Argument, AttrValue, OpDefinition, Value, ViewLayout } from '../../kernels/op.js';
 import type { Op } from '../spec/model.js';
 import type { CheckedRule } from './check-host.js';
-import { type ApplyTerm, type ArrowTerm, type Binding, type HostOperator, type Line, returnedOutputs, type Term, type TermProgram } from './terms.js';
+import {
+  type ApplyTerm,
+  type ArrowTerm,
+  type Binding,
+  type HostOperator,
+  type Line,
+  returnedOutputs,
+  type Term,
+  type TermProgram,
+} from './terms.js';
 
 /** What has a shape and a dtype; views look at strides too. */
 export type Tensor = Value & Partial<Pick<ViewLayout, 'strides' | 'offset'>>;
@@ -90,7 +99,11 @@ export function evaluate<V extends Tensor>(term: Term, environment: Environment<
     case 'unary':
       return term.operator === '!' ? inner(term.operand) !== true : -numberOf(inner(term.operand));
     case 'binary':
-      return binary(term.operator, () => inner(term.left), () => inner(term.right));
+      return binary(
+        term.operator,
+        () => inner(term.left),
+        () => inner(term.right),
+      );
     case 'conditional':
       return inner(term.condition) === true ? inner(term.then) : inner(term.otherwise);
     case 'arrow':
@@ -208,7 +221,9 @@ function hostCall<V>(name: string, terms: readonly Term[], inner: (term: Term) =
   const called = HOST_FUNCTIONS.get(name);
   if (called === undefined) throw new TypeError(`no host function is called ${name}`);
   const rest = called.parameters.findIndex((parameter) => parameter.rest);
-  const values = terms.flatMap((term, index) => (rest >= 0 && index >= rest && isSpread(term) ? listOf(inner(term)) : [inner(term)]));
+  const values = terms.flatMap((term, index) =>
+    rest >= 0 && index >= rest && isSpread(term) ? listOf(inner(term)) : [inner(term)],
+  );
   const result: unknown = called.apply(...values);
   if (isEvaluated<V>(result)) return result;
   throw new TypeError(`${name} gave something that is no value of the language`);
@@ -233,11 +248,7 @@ function ruleCall<V extends Tensor>(name: string, values: readonly Evaluated<V>[
 
 // ---- Ops --------------------------------------------------------------------------------------------------------------------
 
-function apply<V extends Tensor>(
-  term: ApplyTerm,
-  inner: (term: Term) => Evaluated<V>,
-  interpreter: Interpreter<V>,
-): Results<V> {
+function apply<V extends Tensor>(term: ApplyTerm, inner: (term: Term) => Evaluated<V>, interpreter: Interpreter<V>): Results<V> {
   if (interpreter.algebra === undefined) throw new TypeError(`${term.op.name} cannot be called where only host values are`);
   const inputs: Record<string, Argument<V | number>> = {};
   for (const [name, value] of term.inputs) inputs[name] = argumentOf(inner(value));

@@ -2,8 +2,9 @@
  * Checked expressions as text of the language: what documentation and `opwright explain` show of derived gradients. Reading the text
  * again gives the same program.
  */
-import { operatorOps, unaryOps } from './check-expression.js';
+
 import { optionParameters, positionalParameters } from './check-call.js';
+import { operatorOps, unaryOps } from './check-expression.js';
 import type { ApplyTerm, ArrowTerm, Binding, HostOperator, Term, TermProgram } from './terms.js';
 
 /** How tightly operators bind, as in the parser. */
@@ -71,15 +72,24 @@ class Printer {
       case 'unary':
         return { text: `${term.operator}${this.print(term.operand, unaryPrecedence)}`, binds: unaryPrecedence };
       case 'conditional': {
-        const [condition, then] = [this.print(term.condition, conditionalPrecedence + 1), this.print(term.then, conditionalPrecedence)];
-        return { text: `${condition} ? ${then} : ${this.print(term.otherwise, conditionalPrecedence)}`, binds: conditionalPrecedence };
+        const [condition, then] = [
+          this.print(term.condition, conditionalPrecedence + 1),
+          this.print(term.then, conditionalPrecedence),
+        ];
+        return {
+          text: `${condition} ? ${then} : ${this.print(term.otherwise, conditionalPrecedence)}`,
+          binds: conditionalPrecedence,
+        };
       }
       case 'apply':
         return this.#operatorCall(term) ?? { text: this.#call(term), binds: atom };
       case 'arrow':
         return { text: this.#arrow(term), binds: 0 };
       case 'literal':
-        return { text: literalText(term.value), binds: typeof term.value === 'number' && term.value < 0 ? unaryPrecedence : atom };
+        return {
+          text: literalText(term.value),
+          binds: typeof term.value === 'number' && term.value < 0 ? unaryPrecedence : atom,
+        };
       default:
         return { text: this.#atom(term), binds: atom };
     }

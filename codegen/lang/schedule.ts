@@ -3,10 +3,11 @@
  * something asks for them, so conditions around their uses need not be repeated, but for those that tell that a value is there or of
  * what type it is: such a line says so itself (`present(bias) ? value : 0`).
  */
+
+import { factsOf } from './scope.js';
 import type { TermGraph } from './term-graph.js';
 import { type Binding, bindingsOf, childTerms, freeParameters, type Line, sizeOf, type Term, type TermProgram } from './terms.js';
 import { tensorIn, UNKNOWN } from './types.js';
-import { factsOf } from './scope.js';
 
 /** Conditions on the way to a use: the condition's id, negative where it must be false. */
 type Path = readonly number[];
@@ -61,7 +62,8 @@ class Scheduler {
     const id = this.#graph.id(term.condition) + 1;
     this.#conditions.set(id, term.condition);
     const decided = path.find((one) => Math.abs(one) === id);
-    const branch = (truth: boolean): Path => (decided === undefined && tellsTypes(term.condition) ? [...path, truth ? id : -id] : path);
+    const branch = (truth: boolean): Path =>
+      decided === undefined && tellsTypes(term.condition) ? [...path, truth ? id : -id] : path;
     if (decided !== -id) this.#walk(term.then, branch(true));
     if (decided !== id) this.#walk(term.otherwise, branch(false));
   }

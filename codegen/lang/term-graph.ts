@@ -3,9 +3,10 @@
  * simpler is simplified while terms are made: conditions that are known, factors of one, summands of zero, shapes of results that the
  * op's shape rule gives from shapes of arguments. Only rewrites that hold for every value are made, NaN and infinities included.
  */
+
+import type { AttrType } from '../../kernels/op.js';
 import type { Op } from '../spec/model.js';
 import type { Span } from '../spec/source.js';
-import type { AttrType } from '../../kernels/op.js';
 import type { CheckedModel, CheckedOp } from './check.js';
 import { operatorOps, unaryOps } from './check-expression.js';
 import {
@@ -21,7 +22,7 @@ import {
   type Term,
   type TermProgram,
 } from './terms.js';
-import { BOOLEAN, listOf, NULL, NUMBER, NUMBERS, optionsOf, STRING, tensor, type Type, UNKNOWN, UNKNOWN_DTYPE } from './types.js';
+import { BOOLEAN, listOf, NULL, NUMBER, NUMBERS, optionsOf, STRING, type Type, tensor, UNKNOWN, UNKNOWN_DTYPE } from './types.js';
 
 /** What bindings stand for when a program of one op is taken over into another's. */
 export interface Substitution {
@@ -109,7 +110,13 @@ export class TermGraph {
 
   literal(value: number | boolean | string | null, span: Span): Term {
     const type: Type =
-      value === null ? NULL : typeof value === 'number' ? { kind: 'number', literal: value } : typeof value === 'string' ? STRING : BOOLEAN;
+      value === null
+        ? NULL
+        : typeof value === 'number'
+          ? { kind: 'number', literal: value }
+          : typeof value === 'string'
+            ? STRING
+            : BOOLEAN;
     return this.intern({ kind: 'literal', value, span, type });
   }
 
@@ -180,7 +187,8 @@ export class TermGraph {
     if (then === otherwise) return then;
     if (condition.kind === 'unary') return this.conditional(condition.operand, otherwise, then, type, span);
     // Within a branch the condition is known.
-    if (then.kind === 'conditional' && then.condition === condition) return this.conditional(condition, then.then, otherwise, type, span);
+    if (then.kind === 'conditional' && then.condition === condition)
+      return this.conditional(condition, then.then, otherwise, type, span);
     if (otherwise.kind === 'conditional' && otherwise.condition === condition) {
       return this.conditional(condition, then, otherwise.otherwise, type, span);
     }
@@ -224,7 +232,14 @@ export class TermGraph {
     const op = this.#model.model.ops.get(name);
     if (op === undefined) throw new MissingOp(name);
     const type = returnedOutputs(op)[0]?.list ? listOf(tensor(UNKNOWN_DTYPE)) : tensor(UNKNOWN_DTYPE);
-    return this.apply({ kind: 'apply', op, inputs: new Map(Object.entries(positional)), attrs: new Map(Object.entries(attrs)), span, type });
+    return this.apply({
+      kind: 'apply',
+      op,
+      inputs: new Map(Object.entries(positional)),
+      attrs: new Map(Object.entries(attrs)),
+      span,
+      type,
+    });
   }
 
   /** A call of an op on tensors, with the op's own inputs in their order. */
@@ -251,7 +266,8 @@ export class TermGraph {
   /** Operators whose operands turned out to be numbers are host arithmetic. */
   #onNumbers(term: ApplyTerm): Term | undefined {
     const operands = [...term.inputs.values()];
-    const isHost = (operand: Term): boolean => optionsOf(operand.type).every(({ kind }) => kind === 'number' || kind === 'boolean');
+    const isHost = (operand: Term): boolean =>
+      optionsOf(operand.type).every(({ kind }) => kind === 'number' || kind === 'boolean');
     if (term.op.name === 'where' && operands[0] !== undefined && isHost(operands[0])) {
       return this.conditional(operands[0], operands[1]!, operands[2]!, term.type, term.span);
     }
@@ -271,7 +287,13 @@ export class TermGraph {
     const { span } = term;
     switch (term.op.name) {
       case operatorOps['*']:
-        return isNumber(right, 1) ? left : isNumber(left, 1) ? right : isNumber(right, -1) ? this.#negative(left, span) : undefined;
+        return isNumber(right, 1)
+          ? left
+          : isNumber(left, 1)
+            ? right
+            : isNumber(right, -1)
+              ? this.#negative(left, span)
+              : undefined;
       case operatorOps['/']:
       case operatorOps['**']:
         return isNumber(right, 1) ? left : undefined;
@@ -382,7 +404,11 @@ export class TermGraph {
   }
 
   #constant(value: Op['attrs'][number]['default'], span: Span): Term {
-    if (typeof value === 'object' && value !== null) return this.list(value.map((item) => this.#constant(item, span)), span);
+    if (typeof value === 'object' && value !== null)
+      return this.list(
+        value.map((item) => this.#constant(item, span)),
+        span,
+      );
     return this.literal(value ?? null, span);
   }
 
@@ -402,7 +428,9 @@ export class TermGraph {
         return given.type.kind === 'number' ? this.list([this.#axis(given, rank)], span) : this.#axisList(given, rank);
       }
       case 'list':
-        return type.of.kind === 'axis' ? this.#axisList(given, () => this.#rankOf(axisInput(type.of), inputs, callee, span, 0)) : given;
+        return type.of.kind === 'axis'
+          ? this.#axisList(given, () => this.#rankOf(axisInput(type.of), inputs, callee, span, 0))
+          : given;
       case 'union': {
         const option = type.options.find((one) => mayNameAxes(one, given.type));
         return option === undefined ? given : this.#normalised(option, given, inputs, callee);
@@ -415,7 +443,10 @@ export class TermGraph {
   #axisList(given: Term, rank: () => Term): Term {
     if (isNormalised(given)) return given;
     if (given.kind === 'list' && given.items.every((item) => !item.spread)) {
-      return this.list(given.items.map((item) => this.#axis(item.value, rank)), given.span);
+      return this.list(
+        given.items.map((item) => this.#axis(item.value, rank)),
+        given.span,
+      );
     }
     const parameter: Binding = { name: 'axis', type: NUMBER, origin: 'parameter' };
     const body = this.#axis(this.reference(parameter, given.span), rank);
@@ -493,7 +524,9 @@ export class TermGraph {
       return this.rebuild(term, (body) => this.#substitute(body, substitution, new Map()));
     }
     const parameters = term.parameters.map((parameter): Binding => ({ ...parameter }));
-    const renamed = term.parameters.map((parameter, index) => [parameter, this.reference(parameters[index]!, term.span)] as const);
+    const renamed = term.parameters.map(
+      (parameter, index) => [parameter, this.reference(parameters[index]!, term.span)] as const,
+    );
     const values = new Map([...substitution.values, ...renamed]);
     const body = this.#substitute(term.body, { values, presence: substitution.presence }, new Map());
     return this.intern({ ...term, parameters, body });
@@ -564,7 +597,9 @@ function axisInput(type: AttrType): string {
 /** Whether a value of the one type, given for the other, names axes. */
 function mayNameAxes(type: AttrType, given: Type): boolean {
   if (type.kind === 'axes') return true;
-  return type.kind === 'axis' ? given.kind === 'number' : type.kind === 'list' && type.of.kind === 'axis' && given.kind === 'list';
+  return type.kind === 'axis'
+    ? given.kind === 'number'
+    : type.kind === 'list' && type.of.kind === 'axis' && given.kind === 'list';
 }
 
 /** Attributes of type axis or axes have been counted from the front; so have lists made of these. */

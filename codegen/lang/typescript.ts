@@ -260,7 +260,8 @@ export class TypeScriptWriter {
     const value = term.inputs.get(name);
     if (value === undefined) throw new TypeError(`${term.op.name} is called without ${name}`);
     if (list) return this.tensors(value);
-    if (value.type.kind === 'boolean') return value.kind === 'literal' ? String(Number(value.value)) : `Number(${this.expression(value)})`;
+    if (value.type.kind === 'boolean')
+      return value.kind === 'literal' ? String(Number(value.value)) : `Number(${this.expression(value)})`;
     const isTensor = value.type.kind === 'tensor' || value.type.kind === 'unknown';
     return this.as(value, isTensor ? this.tensor : 'number');
   }

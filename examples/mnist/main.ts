@@ -25,11 +25,9 @@ const testing = loadDigits('test', options.testCount);
 const model = new LeNet();
 const accuracy = train(model, training, testing, options);
 await checkSavedWeights(model, testing, accuracy, options.save);
-const epochs = `${options.epochs} ${options.epochs === 1 ? 'epoch' : 'epochs'}`;
-const threads = 'threads' in device ? ` with ${device.threads} threads` : '';
-console.log(
-  `LeNet on ${device.name}${threads}, ${epochs} in ${secondsSince(start)} s: ${percent(accuracy)} of ${testing.labels.size} test images right`,
-);
+const threads = 'threads' in device ? ` with ${plural(Number(device.threads), 'thread')}` : '';
+const what = `LeNet on ${device.name}${threads}, ${plural(options.epochs, 'epoch')} in ${secondsSince(start)} s`;
+console.log(`${what}: ${percent(accuracy)} of ${testing.labels.size} test images right`);
 
 /** Trains, and gives the share of the test examples that are read correctly in the end. */
 function train(model: LeNet, training: Digits, testing: Digits, { epochs, batchSize, learningRate }: Options): number {
@@ -89,6 +87,10 @@ async function checkSavedWeights(model: LeNet, testing: Digits, accuracy: number
   } finally {
     if (save === undefined) await rm(path, { force: true });
   }
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function percent(share: number): string {

@@ -45,6 +45,7 @@ export const clipDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, present(min) ? min.shape : [], present(max) ? max.shape : [])`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.clip, paddle.fluid.layers.clip.
  */
 export function clip(x: TensorLike, options: ClipOptions = {}): Tensor {

@@ -249,13 +249,14 @@ function convolutionTile(body: Body, form: ConvolutionForm, vectors: number, row
 
 // ---- The gradient of the filters
 
-/** Places of a window in a tile, and vectors of filters. */
+/** Places of a window in a tile. */
 const tapRows = 4;
-export const filterVectors = 2;
 
 export interface FilterGradientForm {
   readonly storage: Storage;
   readonly lanes: number;
+  /** Vectors of filters in a tile: 2, or 1 where that holds all of them. */
+  readonly vectors: 1 | 2;
 }
 
 /**
@@ -277,7 +278,7 @@ export function filterGradientKernel(form: FilterGradientForm): Kernel {
       const isFirst = inImage.let('isFirst', le(image, firstImage));
       const source = inImage.let('source', add(mul(image, param('imageSize')), mul(group, param('groupSize'))));
       const gradients = inImage.let('gradients', mul(add(mul(image, param('groups')), group), param('groupGradients')));
-      const width = filterVectors * form.lanes;
+      const width = form.vectors * form.lanes;
       inImage.for(
         'filter',
         0,
@@ -301,7 +302,7 @@ export function filterGradientKernel(form: FilterGradientForm): Kernel {
   });
   const packed = packedStorage(form.storage);
   return kernel(
-    `filterGradient_${form.storage}_${form.lanes}`,
+    `filterGradient_${form.storage}_${form.vectors}x${form.lanes}`,
     [
       reads('x', packed),
       reads('dout', packed),
@@ -325,9 +326,9 @@ interface FilterGradientTile {
 }
 
 function filterGradientTile(body: Body, form: FilterGradientForm, tile: FilterGradientTile): void {
-  const { lanes } = form;
+  const { lanes, vectors } = form;
   const storage = packedStorage(form.storage);
-  const sums = new RegisterTile(body, { storage, lanes, rows: tapRows, vectors: filterVectors });
+  const sums = new RegisterTile(body, { storage, lanes, rows: tapRows, vectors });
   const last = sub(param('length'), 1);
   const places = range(tapRows).map((row) =>
     body.let(`tap_${row}`, add(tile.source, load(I32, 'taps', min(add(tile.tap, row), last)))),
@@ -343,7 +344,7 @@ function filterGradientTile(body: Body, form: FilterGradientForm, tile: FilterGr
         (tap) => load(scalar, 'x', add(places[tap]!, pixel)),
         (part) => load(vector, 'dout', add(gradient, part * lanes)),
       );
-      step.set(gradient, add(gradient, filterVectors * lanes));
+      step.set(gradient, add(gradient, vectors * lanes));
     });
   });
   const store = (target: Body, adds: boolean): void => {
@@ -361,9 +362,9 @@ function filterGradientTile(body: Body, form: FilterGradientForm, tile: FilterGr
 }
 
 /** out[group][filter][tap] = the sum of the parts, in their order. An item is a panel of filters of one group. */
-export function sumPartsKernel({ storage, lanes }: FilterGradientForm): Kernel {
+export function sumPartsKernel({ storage, lanes, vectors }: FilterGradientForm): Kernel {
   const body = new Body();
-  const width = filterVectors * lanes;
+  const width = vectors * lanes;
   const [length, padded, filters] = [param('length'), param('paddedFilters'), param('filters')];
   body.for('item', begin, end, (item, each) => {
     const panels = div(padded, width);
@@ -372,7 +373,7 @@ export function sumPartsKernel({ storage, lanes }: FilterGradientForm): Kernel {
     const target = each.let('target', mul(add(mul(group, filters), filter), length));
     each.for('tap', 0, length, (tap, inTap) => {
       const first = inTap.let('first', add(mul(add(mul(group, length), tap), padded), filter));
-      const sums = range(filterVectors).map((part) =>
+      const sums = range(vectors).map((part) =>
         sumOfParts(inTap, lanesType(storage, lanes), `sum_${part}`, add(first, part * lanes)),
       );
       for (const column of range(width)) {
@@ -384,7 +385,7 @@ export function sumPartsKernel({ storage, lanes }: FilterGradientForm): Kernel {
     });
   });
   return kernel(
-    `sumParts_${storage}_${lanes}`,
+    `sumParts_${storage}_${vectors}x${lanes}`,
     [reads('partial', packedStorage(storage)), { name: 'out', storage, access: 'write' }],
     integers('parts', 'groups', 'length', 'filters', 'paddedFilters'),
     body.statements,

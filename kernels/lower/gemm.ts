@@ -257,7 +257,9 @@ function storeTile(body: Body, form: GemmForm, tile: Tile, sums: RegisterTile): 
     const whole = and(le(add(row, form.rows), endRow), and(eq(column, tileColumn), le(add(tileColumn, width), n)));
     target.if(
       whole,
-      (full) => range(form.rows).forEach((at) => sums.storeRow(full, at, 'out', index(at), adds)),
+      (full) => {
+        for (const at of range(form.rows)) sums.storeRow(full, at, 'out', index(at), adds);
+      },
       (edge) => {
         for (const at of range(form.rows)) {
           const columns = { first: tileColumn, from: column, to: n };

@@ -41,7 +41,11 @@ function placeStrides(operand: FusedOperand, strides: readonly number[], step: F
 }
 
 /** A concrete dtype for each dtype variable of a step's kernel, by the buffers that carry it. */
-export function kernelDtypes(kernel: Kernel, step: OpStep, scratch: FunctionCall['scratch'] = {}): Readonly<Record<string, Dtype>> {
+export function kernelDtypes(
+  kernel: Kernel,
+  step: OpStep,
+  scratch: FunctionCall['scratch'] = {},
+): Readonly<Record<string, Dtype>> {
   const bound: Record<string, Dtype> = {};
   for (const { name, storage } of kernel.buffers) {
     if (Object.hasOwn(bytesOf, storage)) continue;

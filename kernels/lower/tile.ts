@@ -5,7 +5,7 @@
  * 4 rows of 2 vectors are what a 16-register machine holds together with the operands of a step; engines that compile WebAssembly
  * spill with more, and unrolling the steps brings nothing.
  */
-import { add, and, type Body, constant, fma, ge, lane, load, local, lt, mul, scalarType, splat, vectorType } from '../build.js';
+import { add, and, type Body, constant, fma, ge, lane, load, lt, mul, scalarType, splat, vectorType } from '../build.js';
 import { type Expr, registerOf, type Storage, type Type } from '../ir.js';
 
 /** With 1 lane a vector is a scalar. */
@@ -100,6 +100,3 @@ function multiplyAdd(a: Expr, b: Expr, c: Expr): Expr {
 }
 
 export const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
-
-/** A local that a body has declared and goes on changing. */
-export const counter = (name: string): Expr => local(name, { scalar: 'i32', lanes: 1 });

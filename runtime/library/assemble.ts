@@ -4,8 +4,8 @@
  */
 import { bytesOf } from '../../kernels/ir.js';
 import type { Arguments, LayoutMeta, TensorMeta } from '../../kernels/op.js';
-import type { Device } from '../devices/device.js';
 import { StridedCopy } from '../copies.js';
+import type { Device } from '../devices/device.js';
 import { contiguousStrides } from '../layout.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { FillKernel } from './fill.js';

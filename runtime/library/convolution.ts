@@ -12,7 +12,6 @@ import {
   convolutionKernel,
   filterGradientKernel,
   filterRows,
-  filterVectors,
   planesKernel,
   sumPartsKernel,
 } from '../../kernels/lower/convolution.js';
@@ -469,7 +468,8 @@ class FilterGradient implements LibraryRun {
     const { images, groups, channels, filters, result } = geometry;
     const storage = output.dtype;
     const lanes = lanesFor(storage, device.target.vectorBytes);
-    const width = filterVectors * lanes;
+    const form = { storage, lanes, vectors: filters > lanes ? 2 : 1 } as const;
+    const width = form.vectors * lanes;
     const paddedFilters = Math.ceil(filters / width) * width;
     this.planes = windowPlanes(device, x, geometry);
     this.gradients = new Packing(device, gradientPanels(dout, geometry, width));
@@ -483,7 +483,6 @@ class FilterGradient implements LibraryRun {
       ...{ images, partImages, groups, length, blockTaps, tapBlocks, paddedFilters, rows: result[0], columns: result[1], pixels },
       ...{ imageSize: groups * groupSize, groupSize, groupGradients: this.gradients.matrixSize, pitch: this.planes.plan.pitch },
     };
-    const form = { storage, lanes };
     const cost = partImages * blockTaps * pixels * paddedFilters;
     this.products = new KernelLaunch(
       device,

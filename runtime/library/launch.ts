@@ -93,7 +93,10 @@ export function remembered<Form>(make: (form: Form) => Kernel): (form: Form) => 
   return (form) => {
     const key = JSON.stringify(form);
     let kernel = made.get(key);
-    if (kernel === undefined) made.set(key, (kernel = make(form)));
+    if (kernel === undefined) {
+      kernel = make(form);
+      made.set(key, kernel);
+    }
     return kernel;
   };
 }

@@ -1,7 +1,8 @@
 /** Copies of matrices in panels, as the register tiles of products read them; layouts are bound once, addresses given for each run. */
+
+import { bytesOf } from '../../kernels/ir.js';
 import { packKernel } from '../../kernels/lower/gemm.js';
 import { lanesFor, packedStorage } from '../../kernels/lower/tile.js';
-import { bytesOf } from '../../kernels/ir.js';
 import type { Device } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { grainFor, KernelLaunch, remembered, Table } from './launch.js';

@@ -238,7 +238,7 @@ def roi_align(x, rois, image, pooledHeight, pooledWidth, spatialScale, samplingR
     return torch.stack(regions).reshape(len(rois), x.shape[1], pooledHeight, pooledWidth)
 
 
-def dropout(x, p, training, mode):
+def dropout(x, p, axis, training, mode):
     if training and p not in (0, 1):
         return None
     kept = x * (0 if training and p == 1 else 1)
