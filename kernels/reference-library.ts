@@ -156,6 +156,19 @@ const unique: LibraryReference = (inputs, [out, indices, inverse, counts]) => {
   ];
 };
 
+/** The coordinates of elements that are not 0, one row each. */
+const nonzero: LibraryReference = (inputs, [out]) => {
+  const x = single(inputs, 'x');
+  const rows = [...places(x.shape)].filter((_, at) => x.data[at] !== 0);
+  return [referenceArray([rows.length, x.shape.length], out!.dtype, rows.flat())];
+};
+
+const maskedSelect: LibraryReference = (inputs, [out]) => {
+  const [x, mask] = [single(inputs, 'x'), single(inputs, 'mask')];
+  const kept = x.data.filter((_, at) => mask.data[at] !== 0);
+  return [referenceArray([kept.length], out!.dtype, kept)];
+};
+
 export const libraryReferences: Readonly<Record<string, LibraryReference>> = {
   gemm,
   convolution,
@@ -164,4 +177,6 @@ export const libraryReferences: Readonly<Record<string, LibraryReference>> = {
   concat,
   pad,
   unique,
+  nonzero,
+  maskedSelect,
 };

@@ -170,7 +170,7 @@ function layoutOf(argument: Argument<ReferenceArray>): Argument<LayoutMeta> {
   return isList(argument) ? argument.map(one) : one(argument);
 }
 
-/** Buffers of a kernel are called as the op's inputs and outputs; its dtype variables are the op's. */
+/** Buffers of a kernel are called as the op's inputs and outputs; its dtype variables are bound by what these are. */
 function runKernel(
   body: BodyOf<'kernel'>,
   op: OpDefinition,
@@ -180,7 +180,6 @@ function runKernel(
 ): readonly ReferenceArray[] {
   const call = body.call(inputs, outputs, attrs);
   const present = op.inputs.filter(({ name }) => inputs[name] !== undefined);
-  const dtypes = Object.fromEntries(present.map((input) => [input.dtype, single(inputs, input.name).dtype]));
   const results = outputs.map((output) => wideBuffer(output.dtype, new Float64Array(elementCount(output.shape))));
   const buffers: Record<string, BufferArray> = {};
   for (const { name } of present) buffers[name] = wideBuffer(single(inputs, name).dtype, single(inputs, name).data);
@@ -189,7 +188,14 @@ function runKernel(
   });
   for (const [name, { dtype, size }] of Object.entries(call.scratch ?? {}))
     buffers[name] = wideBuffer(dtype, new Float64Array(size));
-  const failure = interpret(specialise(body.kernel, dtypes), {
+  const dtypeOf = (buffer: string): Dtype | undefined =>
+    outputs[op.outputs.findIndex(({ name }) => name === buffer)]?.dtype ??
+    (inputs[buffer] === undefined ? call.scratch?.[buffer]?.dtype : single(inputs, buffer).dtype);
+  const dtypes = body.kernel.buffers.flatMap(({ name, storage }) => {
+    const dtype = dtypeOf(name);
+    return dtype === undefined ? [] : [[storage, dtype] as const];
+  });
+  const failure = interpret(specialise(body.kernel, Object.fromEntries(dtypes)), {
     buffers,
     params: call.params,
     begin: 0,

@@ -10,9 +10,10 @@ import { partition } from '../kernels/partition.js';
 import type { GradientEdge } from './autograd-types.js';
 import { type CallShape, DispatchAlgebra, PlainNumber, presentOutputs } from './dispatch.js';
 import { OpwrightError } from './errors.js';
-import { BoundPlan, type SlotValue } from './execute.js';
+import { BoundPlan } from './execute.js';
 import { contiguousLayout, type Layout, sameShape } from './layout.js';
 import { ops, withOpMethods } from './registry.js';
+import type { SlotValue } from './steps/step.js';
 import type { Storage } from './storage.js';
 import { Tensor } from './tensor.js';
 
@@ -371,15 +372,15 @@ function gradientName(call: CallShape, output: number): string {
 
 /** Names such as `xs.0`, `xs.1` gathered into lists. */
 function gatherLists<V>(names: readonly string[], values: readonly (V | undefined)[]): Arguments<V> {
-  const args: Record<string, V | V[] | undefined> = {};
+  const args: Record<string, V | readonly V[] | undefined> = {};
   names.forEach((name, index) => {
     const [base, place] = name.split('.');
     if (place === undefined) {
       args[name] = values[index];
       return;
     }
-    const list = (args[base!] ??= [] as V[]) as V[];
-    list.push(values[index]!);
+    const list = (args[base!] ?? []) as readonly V[];
+    args[base!] = [...list, values[index]!];
   });
   return args;
 }

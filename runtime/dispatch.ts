@@ -14,10 +14,11 @@ import type { Device } from './devices/device.js';
 import { defaultDevice } from './devices/registry.js';
 import { type Dtype, getDefaultDtype, isFloating, promote } from './dtype.js';
 import { OpwrightError } from './errors.js';
-import { BoundPlan, type SlotValue } from './execute.js';
+import { BoundPlan } from './execute.js';
 import type { Layout } from './layout.js';
 import { PlanCache } from './plan-cache.js';
 import { definitionOf, nameResults, withOpMethods } from './registry.js';
+import type { SlotValue } from './steps/step.js';
 import { Tensor } from './tensor.js';
 
 /** What an op takes where it wants a tensor. */

@@ -17,7 +17,7 @@ import { type Diagnostic, diagnosticAt } from '../spec/diagnostic.js';
 import type { Input, Sample } from '../spec/model.js';
 import { type InputData, sampleData } from '../spec/sample-data.js';
 import type { CheckedModel, CheckedOp } from './check.js';
-import { gradientFunction, type KernelSource, makeOpDefinitions } from './definitions.js';
+import { gradientFunction, type KernelFunctions, makeOpDefinitions } from './definitions.js';
 import { derivedGradient, gradientsOf } from './differentiate.js';
 
 export interface GradientReport {
@@ -32,7 +32,7 @@ export interface GradientReport {
 const probes = 12;
 const step = 1e-5;
 
-export function checkGradients(model: CheckedModel, kernels?: KernelSource): GradientReport {
+export function checkGradients(model: CheckedModel, kernels?: KernelFunctions): GradientReport {
   const diagnostics: Diagnostic[] = [];
   const skipped = new Map<string, string>();
   const definitions = makeOpDefinitions(model, kernels);
@@ -73,6 +73,7 @@ class GradientChecker {
   readonly #checked: CheckedOp;
   readonly #definition: OpDefinition;
   readonly #algebra = new ReferenceAlgebra();
+  readonly #derived = new Map<string, OpFunction | undefined>();
 
   constructor(model: CheckedModel, definitions: ReadonlyMap<string, OpDefinition>, checked: CheckedOp, definition: OpDefinition) {
     this.#model = model;
@@ -120,11 +121,8 @@ class GradientChecker {
     values: Arguments<ReferenceArray>,
     point: Point,
   ): string | undefined {
-    const isStated = this.#checked.gradients.get(input.name) !== undefined;
-    const program =
-      isStated && this.#checked.define !== undefined ? derivedGradient(this.#model, this.#checked, input) : undefined;
-    if (program === undefined) return undefined;
-    const run = gradientFunction(this.#model, this.#definitions, this.#checked, program);
+    const run = this.#derivedFor(input);
+    if (run === undefined) return undefined;
     const derived = run(this.#algebra, values, point.attrs);
     for (const [index, array] of given.entries()) {
       const place = array.data.findIndex((value, at) => !close(value, derived[index]?.data[at] ?? Number.NaN, 1e-9));
@@ -132,6 +130,18 @@ class GradientChecker {
         return `element ${place} is ${array.data[place]}, the derived gradient gives ${derived[index]?.data[place]}`;
     }
     return undefined;
+  }
+
+  /** The derived gradient where the spec states another. */
+  #derivedFor(input: Input): OpFunction | undefined {
+    const isStated = this.#checked.gradients.get(input.name) !== undefined;
+    if (!isStated || this.#checked.define === undefined) return undefined;
+    if (!this.#derived.has(input.name)) {
+      const program = derivedGradient(this.#model, this.#checked, input);
+      const run = program && gradientFunction(this.#model, this.#definitions, this.#checked, program);
+      this.#derived.set(input.name, run);
+    }
+    return this.#derived.get(input.name);
   }
 
   #compareWithDifferences(given: readonly ReferenceArray[], moved: readonly ReferenceArray[], point: Point): string | undefined {

@@ -2,7 +2,7 @@
  * Op definitions (kernels/op.ts) made directly from a checked spec, by evaluating its expressions each time: what spec packs loaded
  * at run time and the generator's own checks run. The generated TypeScript says the same, faster.
  */
-import { checkEqualShape, checkRank, checkShape, Dimensions, type PatternPart, RuleError } from '../../kernels/host.js';
+import { at, checkEqualShape, checkRank, checkShape, count, Dimensions, type PatternPart, RuleError } from '../../kernels/host.js';
 import type { Kernel } from '../../kernels/ir.js';
 import type {
   Algebra,
@@ -28,6 +28,7 @@ import type { Input, Op } from '../spec/model.js';
 import { locationOf } from '../spec/source.js';
 import type { Expression } from './ast.js';
 import type { CheckedModel, CheckedOp } from './check.js';
+import { compileIndexKernel, type IndexKernel, type SizeSource } from './index-kernel.js';
 import { gradientsOf, isDifferentiable } from './differentiate.js';
 import {
   Environment,
@@ -43,14 +44,14 @@ import {
 import type { Binding, Term, TermProgram } from './terms.js';
 import { isDtype } from './types.js';
 
-/** The kernels of `function` and `index` bodies, which are compiled elsewhere. */
-export type KernelSource = (op: CheckedOp) => OpBodyOf<'kernel'> | undefined;
-export type OpBodyOf<Kind extends OpBody['kind']> = Extract<OpBody, { readonly kind: Kind }>;
+/** Kernels of kernels/functions, by name: they are compiled elsewhere. */
+export type KernelFunctions = ReadonlyMap<string, Kernel>;
+type KernelBody = Extract<OpBody, { readonly kind: 'kernel' }>;
 
 /** All ops of a spec, in its order. Their gradients are derived, and their kernels asked for, when first needed. */
 export function makeOpDefinitions(
   model: CheckedModel,
-  kernels: KernelSource = () => undefined,
+  kernels: KernelFunctions = new Map(),
 ): ReadonlyMap<string, OpDefinition> {
   const definitions = new Map<string, OpDefinition>();
   const maker = new DefinitionMaker(model, kernels, definitionIn(definitions));
@@ -65,7 +66,7 @@ export function gradientFunction(
   checked: CheckedOp,
   program: TermProgram,
 ): OpFunction {
-  return new DefinitionMaker(model, () => undefined, definitionIn(definitions)).gradient(checked, program);
+  return new DefinitionMaker(model, new Map(), definitionIn(definitions)).gradient(checked, program);
 }
 
 function definitionIn(definitions: ReadonlyMap<string, OpDefinition>): (op: Op) => OpDefinition {
@@ -78,10 +79,10 @@ function definitionIn(definitions: ReadonlyMap<string, OpDefinition>): (op: Op) 
 
 class DefinitionMaker {
   readonly #model: CheckedModel;
-  readonly #kernels: KernelSource;
+  readonly #kernels: KernelFunctions;
   readonly #definitionOf: (op: Op) => OpDefinition;
 
-  constructor(model: CheckedModel, kernels: KernelSource, definitionOf: (op: Op) => OpDefinition) {
+  constructor(model: CheckedModel, kernels: KernelFunctions, definitionOf: (op: Op) => OpDefinition) {
     this.#model = model;
     this.#kernels = kernels;
     this.#definitionOf = definitionOf;
@@ -151,10 +152,12 @@ class DefinitionMaker {
       case 'view':
         return { kind: 'view', view: (inputs, attrs) => this.#view(checked, inputs, attrs) };
       case 'index':
+        return indexBody(compileIndexKernel(checked.op), checked.op);
       case 'function': {
-        const kernel = this.#kernels(checked);
-        if (kernel === undefined) throw new UnsupportedByReference(`the kernel of ${checked.op.name} was not compiled`);
-        return kernel;
+        const kernel = this.#kernels.get(body.function);
+        if (kernel === undefined) throw new UnsupportedByReference(`the kernel function ${body.function} was not compiled`);
+        const zeroed = body.zeroed ? { zeroed: true } : {};
+        return { kind: 'kernel', kernel, call: (inputs, _outputs, attrs) => this.#call(checked, inputs, attrs), ...zeroed };
       }
     }
   }
@@ -212,7 +215,7 @@ class DefinitionMaker {
   }
 
   /** How a kernel of kernels/functions is called. */
-  call(checked: CheckedOp, inputs: Arguments<TensorMeta>, attrs: Attrs): FunctionCall {
+  #call(checked: CheckedOp, inputs: Arguments<TensorMeta>, attrs: Attrs): FunctionCall {
     const { kernel } = checked;
     if (kernel === undefined) throw new TypeError(`${checked.op.name} is no kernel function`);
     const environment = this.#environment(checked, inputs, attrs);
@@ -233,21 +236,22 @@ function lazily<T>(compute: () => T): () => T {
   };
 }
 
-/** The body of an op whose kernel is a function of kernels/functions. */
-export function kernelFunctionBody(model: CheckedModel, checked: CheckedOp, kernel: Kernel): OpBodyOf<'kernel'> {
-  const maker = new DefinitionMaker(
-    model,
-    () => undefined,
-    (op) => {
-      throw new TypeError(`${op.name} cannot be called in a kernel's parameters`);
-    },
-  );
-  const zeroed = checked.op.body.kind === 'function' && checked.op.body.zeroed;
+/** Work and sizes of a kernel in index notation are read off the shapes. */
+function indexBody({ kernel, work, sizes }: IndexKernel, op: Op): KernelBody {
+  const sizeIn = (inputs: Arguments<TensorMeta>, outputs: readonly TensorMeta[], source: SizeSource): number => {
+    const output = outputs[op.outputs.findIndex(({ name }) => name === source.tensor)];
+    const meta = output ?? inputs[source.tensor];
+    if (meta === undefined || !('shape' in meta)) throw new TypeError(`${op.name} has no tensor ${source.tensor}`);
+    if (source.group) return count(meta.shape.slice(source.before, meta.shape.length - source.after));
+    return at(meta.shape, source.before < 0 ? source.before + meta.shape.length : source.before);
+  };
   return {
     kind: 'kernel',
     kernel,
-    call: (inputs, _outputs, attrs) => maker.call(checked, inputs, attrs),
-    ...(zeroed ? { zeroed } : {}),
+    call: (inputs, outputs) => {
+      const params = Object.fromEntries([...sizes].map(([name, source]) => [name, sizeIn(inputs, outputs, source)]));
+      return { work: count(work.map((name) => params[`size_${name}`] ?? 1)), params };
+    },
   };
 }
 

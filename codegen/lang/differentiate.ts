@@ -9,7 +9,7 @@ import { type Diagnostic, diagnosticAt } from '../spec/diagnostic.js';
 import type { Input, Op } from '../spec/model.js';
 import type { Span } from '../spec/source.js';
 import type { CheckedModel, CheckedOp } from './check.js';
-import { savedValues } from './saved.js';
+import { needsOnlyShapes, savedValues } from './saved.js';
 import { scheduleProgram } from './schedule.js';
 import { MissingOp, TermGraph } from './term-graph.js';
 import {
@@ -102,11 +102,22 @@ function deriveAll(model: CheckedModel, checked: CheckedOp): OpGradients {
   for (const input of checked.op.inputs) {
     if (!isDifferentiable(checked, input)) continue;
     const stated = checked.gradients.get(input.name);
-    const program = stated === undefined ? derived.gradientOf(input) : summedBack(model, checked, input, stated);
+    const program = stated === undefined ? derived.gradientOf(input) : summedBack(model, checked, input, withoutShapeOnlyCalls(model, stated));
     if (program === undefined) continue;
     gradients.push({ input: input.name, program, saved: savedValues(checked, program), derived: stated === undefined });
   }
   return { gradients, diagnostics };
+}
+
+/** The program with calls that need but shapes replaced by their definitions, so that backward keeps no values for them. */
+function withoutShapeOnlyCalls(model: CheckedModel, program: TermProgram): TermProgram {
+  const isShapeOnly = (term: Term): boolean => {
+    const callee = term.kind === 'apply' ? model.ops.get(term.op.name) : undefined;
+    return (callee !== undefined && needsOnlyShapes(callee)) || childTerms(term).some(isShapeOnly);
+  };
+  if (![...program.results, ...program.lines.map((line) => line.value)].some(isShapeOnly)) return program;
+  const graph = new TermGraph(model);
+  return scheduleProgram(graph, graph.adopt(program, { values: new Map(), presence: new Map() }));
 }
 
 /** A stated gradient, in the input's shape: outputs may be larger where inputs are broadcast. */

@@ -23,6 +23,19 @@ export function savedValues(checked: CheckedOp, program: TermProgram): readonly 
   });
 }
 
+const shapeOnly = new WeakMap<CheckedOp, boolean>();
+
+/** Whether an op is defined by its inputs' shapes and dtypes alone, as zerosLike is. */
+export function needsOnlyShapes(checked: CheckedOp): boolean {
+  const known = shapeOnly.get(checked);
+  if (known !== undefined) return known;
+  const { define, op } = checked;
+  const kept = define === undefined || op.inputs.length === 0 ? undefined : savedValues(checked, define);
+  const answer = kept !== undefined && !op.random && kept.every(({ keep }) => keep === 'shape');
+  shapeOnly.set(checked, answer);
+  return answer;
+}
+
 /** Host functions that hand on entries of their first list. */
 const passing: ReadonlySet<string> = new Set(['take', 'pick', 'reverse', 'drop', 'filter']);
 

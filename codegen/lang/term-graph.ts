@@ -9,6 +9,7 @@ import type { Op } from '../spec/model.js';
 import type { Span } from '../spec/source.js';
 import type { CheckedModel, CheckedOp } from './check.js';
 import { operatorOps, unaryOps } from './check-expression.js';
+import { needsOnlyShapes } from './saved.js';
 import {
   type ApplyTerm,
   type ArrowTerm,
@@ -250,7 +251,14 @@ export class TermGraph {
   }
 
   apply(term: ApplyTerm): Term {
-    return this.#onNumbers(term) ?? this.#withoutNeutral(term) ?? this.#summed(term) ?? this.intern(term);
+    return this.#onNumbers(term) ?? this.#withoutNeutral(term) ?? this.#summed(term) ?? this.#ofShapes(term) ?? this.intern(term);
+  }
+
+  /** A call that needs of its arguments but their shapes gives way to the definition, which shows that it does. */
+  #ofShapes(term: ApplyTerm): Term | undefined {
+    const callee = this.#model.ops.get(term.op.name);
+    if (callee?.define === undefined || !needsOnlyShapes(callee) || callee.op.outputs.length > 1) return undefined;
+    return this.adopt(callee.define, this.argumentsOf(callee, term))[0];
   }
 
   /** Nothing is summed where shapes are known to be the same, and sums of sums are one. */

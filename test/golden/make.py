@@ -383,7 +383,7 @@ CREATION = {
 }
 
 MOVEMENT = {
-    "reshape": lambda x, shape: x.reshape([x.shape[axis] if size == 0 else size for axis, size in enumerate(shape)]),
+    "reshape": lambda x, shape: x.reshape(shape if math.prod(shape) == x.numel() else [x.shape[a] if n == 0 else n for a, n in enumerate(shape)]),
     "squeeze": lambda x, axis: torch.squeeze(x) if axis is None else torch.squeeze(x, tuple(listed(axis))),
     "unsqueeze": lambda x, axis: torch.tensor(np.expand_dims(x.detach().numpy(), axis)) if isinstance(axis, list) else torch.unsqueeze(x, axis),
     "flatten": lambda x, startAxis, stopAxis: torch.flatten(x, startAxis, stopAxis),

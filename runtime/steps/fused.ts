@@ -1,0 +1,205 @@
+/** Fused kernels as steps: operands placed in the iteration space, launches with their parameter blocks filled in. */
+import type { ScalarSource } from '../../kernels/graph.js';
+import { registerOf } from '../../kernels/ir.js';
+import { type BufferSource, bind, type Launch } from '../../kernels/lower/bind.js';
+import { inputName, outputName, scalarName } from '../../kernels/lower/fused.js';
+import { alignStrides, type Dimension, denseStrides } from '../../kernels/lower/space.js';
+import type { FusedOperand } from '../../kernels/partition.js';
+import { compiledFused } from '../compiled.js';
+import { addressOf, freshTensor } from '../copies.js';
+import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
+import type { Dtype } from '../dtype.js';
+import { contiguousLayout, type Layout } from '../layout.js';
+import { Tensor } from '../tensor.js';
+import { type BindingContext, type BoundStep, type FusedPlanStep, type RunContext, type SlotValue, setScalar } from './step.js';
+
+export class FusedStep implements BoundStep {
+  private readonly launches: BoundLaunch[];
+  private readonly scratch: readonly number[];
+  private readonly outputs: readonly {
+    readonly value: number;
+    readonly layout: Layout;
+    readonly dtype: Dtype;
+    readonly slot: number | undefined;
+  }[];
+  private readonly inputValues: readonly number[];
+
+  private readonly device: Device;
+
+  constructor({ device, known, direct, slotOf, layouts }: BindingContext, step: FusedPlanStep) {
+    this.device = device;
+    this.inputValues = step.inputs.map(({ value }) => value);
+    this.outputs = step.outputs.map(({ value, meta }) => {
+      const slot = direct.get(value);
+      const target = slot === undefined ? undefined : layouts[slot];
+      const layout = target ?? contiguousLayout(meta.shape);
+      known.set(value, layout);
+      return { value, layout, dtype: meta.dtype, slot: target === undefined ? undefined : slot };
+    });
+    const binding = bind(
+      step.kernel,
+      dimensionsOf(
+        step,
+        known,
+        this.outputs.map(({ layout }) => layout),
+      ),
+    );
+    this.scratch = binding.scratch;
+    this.launches = binding.launches.map((launch) => new BoundLaunch(device, launch, step, slotOf));
+  }
+
+  run(values: (Tensor | undefined)[], context: RunContext): void {
+    const { outputs, inputValues, launches } = this;
+    for (let i = 0; i < outputs.length; i++) {
+      const { value, layout, dtype, slot } = outputs[i]!;
+      values[value] = slot === undefined ? freshTensor(this.device, layout, dtype) : aliasOf(context.slots[slot]);
+    }
+    const scratch = this.scratch.length === 0 ? noScratch : this.scratch.map((bytes) => this.device.allocate(bytes));
+    try {
+      for (let i = 0; i < launches.length; i++) launches[i]!.run(values, inputValues, outputs, scratch, context);
+    } finally {
+      for (const address of scratch) this.device.free(address);
+    }
+  }
+
+  free(): void {
+    for (const launch of this.launches) launch.free();
+  }
+}
+
+const noScratch: readonly number[] = [];
+
+function aliasOf(target: SlotValue): Tensor {
+  if (!(target instanceof Tensor)) throw new TypeError('an output replaces a tensor');
+  return new Tensor(target.storage, target.layout, target.dtype);
+}
+
+/** The iteration space with every operand's strides, before collapsing. */
+function dimensionsOf(step: FusedPlanStep, known: ReadonlyMap<number, Layout>, outputs: readonly Layout[]): Dimension[] {
+  const strides = [
+    ...step.inputs.map((operand) => (operand.value < 0 ? virtualStrides(operand) : known.get(operand.value)!.strides)),
+    ...outputs.map((layout) => layout.strides),
+  ];
+  const operands: readonly FusedOperand[] = [...step.inputs, ...step.outputs];
+  const aligned = operands.map((operand, index) => placeStrides(operand, strides[index]!, step));
+  return step.shape.map((size, axis) => ({
+    size,
+    reduced: step.axes.includes(axis),
+    strides: aligned.map((own) => own[axis]!),
+  }));
+}
+
+function virtualStrides({ shape, axis }: FusedOperand): readonly number[] {
+  return axis === -1 ? denseStrides(shape) : shape.map((_, position) => (position === axis ? 1 : 0));
+}
+
+function placeStrides(operand: FusedOperand, strides: readonly number[], step: FusedPlanStep): number[] {
+  const rank = step.shape.length;
+  if (operand.placement !== 'dropped') return alignStrides(operand.shape, strides, rank);
+  const rowAxes = step.shape.flatMap((_, axis) => (step.axes.includes(axis) ? [] : [axis]));
+  const aligned = alignStrides(operand.shape, strides, rowAxes.length);
+  const placed = new Array<number>(rank).fill(0);
+  rowAxes.forEach((axis, position) => {
+    placed[axis] = aligned[position]!;
+  });
+  return placed;
+}
+
+interface DynamicScalar {
+  readonly offset: number;
+  readonly type: 'bool' | 'i32' | 'i64' | 'f32' | 'f64';
+  readonly source: BoundSource;
+}
+
+/** A scalar's source with its slot found. */
+type BoundSource = Exclude<ScalarSource, { from: 'input' }> | { readonly from: 'input'; readonly slot: number };
+
+function boundSource(source: ScalarSource, slotOf: ReadonlyMap<string, number>): BoundSource {
+  return source.from === 'input' ? { from: 'input', slot: slotOf.get(source.slot)! } : source;
+}
+
+class BoundLaunch {
+  private readonly compiled: CompiledKernel;
+  private readonly params: ParamBlock;
+  private readonly scalars: readonly DynamicScalar[];
+  private readonly pointers: readonly { readonly offset: number; readonly source: BufferSource }[];
+  private readonly rows: readonly { readonly offset: number; readonly scratch: number }[];
+
+  constructor(
+    private readonly device: Device,
+    private readonly launch: Launch,
+    step: FusedPlanStep,
+    slotOf: ReadonlyMap<string, number>,
+  ) {
+    this.compiled = compiledFused(device, launch);
+    this.params = device.createParams(this.compiled);
+    const { offsets } = this.compiled;
+    for (const [name, value] of Object.entries(launch.params)) {
+      const offset = offsets.get(name);
+      if (offset !== undefined) this.params.setI32(offset, value);
+    }
+    const sources: [string, BufferSource][] = [
+      ...launch.inputs.map((source, i): [string, BufferSource] => [inputName(i), source]),
+      ...launch.outputs.map((source, i): [string, BufferSource] => [outputName(i), source]),
+    ];
+    this.pointers = sources.flatMap(([name, source]) => (offsets.has(name) ? [{ offset: offsets.get(name)!, source }] : []));
+    this.rows = launch.rows.map(({ name, scratch }) => ({ offset: offsets.get(name)!, scratch }));
+    const scalars = launch.kernel.scalars.map(
+      (dtype, index): DynamicScalar => ({
+        offset: offsets.get(scalarName(index))!,
+        type: registerOf(dtype),
+        source: boundSource(step.scalars[index]!, slotOf),
+      }),
+    );
+    for (const { offset, type, source } of scalars) {
+      if (source.from === 'constant') setScalar(this.params, offset, type, source.value);
+    }
+    this.scalars = scalars.filter(({ source }) => source.from !== 'constant');
+  }
+
+  run(
+    values: readonly (Tensor | undefined)[],
+    inputs: readonly number[],
+    outputs: readonly { readonly value: number }[],
+    scratch: readonly number[],
+    context: RunContext,
+  ): void {
+    const { params, pointers, rows, scalars } = this;
+    for (let i = 0; i < pointers.length; i++) {
+      const { offset, source } = pointers[i]!;
+      const address =
+        source.kind === 'input'
+          ? addressOf(values[inputs[source.input]!]!)
+          : source.kind === 'output'
+            ? addressOf(values[outputs[source.output]!.value]!)
+            : scratch[source.scratch]!;
+      params.setPointer(offset, address);
+    }
+    for (let i = 0; i < rows.length; i++) params.setPointer(rows[i]!.offset, scratch[rows[i]!.scratch]!);
+    for (let i = 0; i < scalars.length; i++) {
+      const { offset, type, source } = scalars[i]!;
+      setScalar(params, offset, type, scalarValue(source, context));
+    }
+    this.device.launch(this.compiled, params, this.launch.work, this.launch.grain);
+  }
+
+  free(): void {
+    this.params.free();
+  }
+}
+
+function scalarValue(source: BoundSource, context: RunContext): number {
+  switch (source.from) {
+    case 'constant':
+      return source.value;
+    case 'attr':
+      return Number(context.attrs[source.name]);
+    case 'input':
+      return Number(context.slots[source.slot]);
+    case 'random': {
+      const draw = context.draws[source.draw]!;
+      const words = [draw.seedLow, draw.seedHigh, draw.offsetLow, draw.offsetHigh];
+      return words[source.word]! | 0;
+    }
+  }
+}
