@@ -182,7 +182,7 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   fold(columns: V | number, shape: readonly number[], kernelSizes: readonly number[], strides: readonly number[], paddings: readonly number[], dilations: readonly number[]): V;
   roiAlign(x: V | number, rois: V | number, image: V | number, options?: { pooledHeight?: number | undefined; pooledWidth?: number | undefined; spatialScale?: number | undefined; samplingRatio?: number | undefined; aligned?: boolean | undefined }): V;
   roiAlignGrad(dout: V | number, rois: V | number, image: V | number, shape: readonly number[], spatialScale: number, samplingRatio: number, aligned: boolean): V;
-  dropout(x: V | number, options?: { p?: number | undefined; training?: boolean | undefined; mode?: string | undefined }): V;
+  dropout(x: V | number, options?: { p?: number | undefined; axis?: number | readonly number[] | null | undefined; training?: boolean | undefined; mode?: string | undefined }): V;
   batchNorm(x: V | number, runningMean: V | number, runningVariance: V | number, options?: { weight?: V | number | undefined; bias?: V | number | undefined; training?: boolean | undefined; momentum?: number | V | undefined; epsilon?: number | V | undefined }): V;
   layerNorm(x: V | number, normalizedShape: number | readonly number[], options?: { weight?: V | number | undefined; bias?: V | number | undefined; epsilon?: number | V | undefined }): V;
   reduceLoss(x: V | number, reduction: string): V;

@@ -134,7 +134,7 @@ function threads(): Finding {
 
 function compiler(): Finding {
   const what = 'C compiler';
-  const candidates = [...new Set([process.env.CC, 'gcc', 'clang', 'cc'])].filter((name) => name !== undefined && name !== '');
+  const candidates = [...new Set([process.env.CC || 'gcc', 'gcc', 'clang', 'cc'])];
   const found = candidates.flatMap((name) => {
     // Without a shell: a name is a program and nothing else.
     const { status, stdout } = spawnSync(name, ['--version'], { encoding: 'utf8', timeout: 5000, stdio: ['ignore', 'pipe', 'ignore'] });
@@ -171,8 +171,8 @@ function firstLibrary(pattern: RegExp): string | undefined {
 
 /** Where drivers and toolkits put libraries, those that the environment names first. */
 function libraryFolders(): readonly string[] {
-  const { LD_LIBRARY_PATH = '', PATH = '', CUDA_PATH, CUDA_HOME, SystemRoot = 'C:\\Windows' } = process.env;
-  const toolkits = [CUDA_HOME, CUDA_PATH].filter((folder) => folder !== undefined && folder !== '');
+  const { LD_LIBRARY_PATH = '', PATH = '', CUDA_PATH = '', CUDA_HOME = '', SystemRoot = 'C:\\Windows' } = process.env;
+  const toolkits = [CUDA_HOME, CUDA_PATH].filter((folder) => folder !== '');
   if (process.platform === 'win32')
     return [...toolkits.map((folder) => join(folder, 'bin')), ...PATH.split(delimiter), join(SystemRoot, 'System32')];
   const installed = filesOf('/usr/local').filter((name) => name.startsWith('cuda')).map((name) => join('/usr/local', name));

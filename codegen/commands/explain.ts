@@ -4,7 +4,7 @@
 import { RuleError } from '../../kernels/host.js';
 import type { Argument, Attrs, AttrValue, OpDefinition, TensorMeta } from '../../kernels/op.js';
 import type { CheckedModel, CheckedOp } from '../lang/check.js';
-import { makeOpDefinitions } from '../lang/definitions.js';
+import { type KernelFunctions, makeOpDefinitions } from '../lang/definitions.js';
 import { gradientsOf, type OpGradient } from '../lang/differentiate.js';
 import { printProgram } from '../lang/print.js';
 import { didYouMean, renderDiagnostic } from '../spec/diagnostic.js';
@@ -15,8 +15,8 @@ import { diagnosticJson } from './check.js';
 import { type Command, commonOptions, exitCodes, type JsonValue, type Outcome, parseArguments, UsageError } from './command.js';
 import { entryText } from './entry-text.js';
 import { countOf, indented, metaText, table } from './format.js';
-import { kernelSource } from './kernel-source.js';
-import { readArguments } from './operands.js';
+import { kernelFunctions } from './kernel-functions.js';
+import { readArguments, type WrittenArguments } from './operands.js';
 import { loadSpecs, specOptions } from './spec-files.js';
 import { type Given, type OpTrace, type Trace, traceGradient, traceOp } from './trace.js';
 import { attrText, graphLines, type SourceKind, stepsSummary, stepTexts, traceJson } from './trace-text.js';
@@ -61,13 +61,8 @@ export const command: Command = {
       const text = [...diagnostics.map(renderDiagnostic), 'the spec has problems: nothing to explain yet'].join('\n');
       return { exitCode: exitCodes.problems, text, json: { diagnostics: diagnostics.map(diagnosticJson) } };
     }
-    const checked = findOp(model.ops, name);
     const written = { operands, attrs: values.attr ?? [], dtype: values.dtype, sample: values.sample };
-    const sample = sampleData(model.model, checked.op, readArguments(checked.op, written));
-    const definition = makeOpDefinitions(model, await kernelSource(model)).get(checked.op.name);
-    if (definition === undefined) throw new TypeError(`${checked.op.name} has no definition`);
-    const given = Object.fromEntries(Object.entries(sample.inputs).map(([key, data]) => [key, metaOf(data)]));
-    return explain({ checked, definition, given, gradients: gradientsOf(model, checked) }, sample.attrs, source);
+    return explainOp(model, await kernelFunctions(model), name, written, source);
   },
 };
 
@@ -99,10 +94,22 @@ interface Subject {
   readonly gradients: readonly OpGradient[];
 }
 
-function explain(subject: Subject, attrs: Attrs, source: SourceKind): Outcome {
-  const { definition, given } = subject;
+/** Everything about one op with the arguments as written, or why it refuses them. */
+export function explainOp(
+  model: CheckedModel,
+  kernels: KernelFunctions,
+  name: string,
+  written: WrittenArguments,
+  source: SourceKind,
+): Outcome {
+  const checked = findOp(model.ops, name);
+  const sample = sampleData(model.model, checked.op, readArguments(checked.op, written));
+  const definition = makeOpDefinitions(model, kernels).get(checked.op.name);
+  if (definition === undefined) throw new TypeError(`${checked.op.name} has no definition`);
+  const given = Object.fromEntries(Object.entries(sample.inputs).map(([key, data]) => [key, metaOf(data)]));
   try {
-    return report(subject, traceOp(definition, given, attrs), source);
+    const trace = traceOp(definition, given, sample.attrs);
+    return report({ checked, definition, given, gradients: gradientsOf(model, checked) }, trace, source);
   } catch (error) {
     if (!(error instanceof RuleError)) throw error;
     const { code, message } = error;

@@ -7,7 +7,7 @@ import { renderDiagnostic } from '../spec/diagnostic.js';
 import { diagnosticJson } from './check.js';
 import { type Command, commonOptions, exitCodes, expectAtMost, type Outcome, parseArguments, UsageError } from './command.js';
 import { countOf, problemCount } from './format.js';
-import { functionsFolder } from './kernel-source.js';
+import { functionsFolder } from './kernel-functions.js';
 import { packageRoot } from './package-root.js';
 import { displayPath, specFiles, specOptions } from './spec-files.js';
 

@@ -36,7 +36,7 @@ export function graphLines(trace: Trace): readonly string[] {
   const name = valueNames(trace);
   const written = trace.graph.nodes.filter((node) => node.kind !== 'input' && !isOnlyResult(trace, node));
   return [
-    ...table(written.map((node) => [`%${node.id} =`, nodeText(node, name), metaText(node)])),
+    ...table(written.map((node) => [`%${node.id}`, `= ${nodeText(node, name)}`, metaText(node)])),
     ...trace.outputs.map((output) => `${output.name} is ${name(output.value)}`),
   ];
 }

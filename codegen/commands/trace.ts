@@ -78,12 +78,11 @@ export function traceGradient(op: OpDefinition, gradient: GradientDefinition, fo
   const tracer = newTracer();
   const kept = new Set(gradient.saved.map(({ name }) => name));
   const inputs = mapEntries(given, (value, slot, name) => (kept.has(name) ? enter(tracer, value, slot) : undefined));
-  const outputs = Object.fromEntries(
-    forward.outputs.flatMap(({ name, meta }) => [
-      ...(kept.has(name) ? [[name, tracer.input(name, meta)] as const] : []),
-      [`d${name}`, isFloating(meta) ? tracer.input(`d${name}`, meta) : tracer.zeros(meta)] as const,
-    ]),
-  );
+  const incoming = (meta: TensorMeta, slot: string): TracedValue => (isFloating(meta) ? tracer.input(slot, meta) : tracer.zeros(meta));
+  const outputs = op.outputs.flatMap(({ name }): [string, Argument<TracedValue>][] => [
+    ...(kept.has(name) ? [entryOf(name, forward.results, (meta, slot) => tracer.input(slot, meta))] : []),
+    entryOf(`d${name}`, forward.results, incoming, name),
+  ]);
   const results = gradient.run(tracer.g, { ...inputs, ...outputs }, tracedAttrs(tracer, op, forward.call.attrs));
   const names = results.length === 1 ? [`d${gradient.input}`] : results.map((_, index) => `d${gradient.input}[${index}]`);
   return finish(tracer, results, names);

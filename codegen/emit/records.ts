@@ -22,6 +22,7 @@ export function testText({ model }: CheckedModel, { op, scalars }: CheckedOp): s
   const test = {
     op: op.name,
     source: locationOf(op.span),
+    class: op.class ?? null,
     internal: op.internal,
     kind: op.body.kind,
     random: op.random,

@@ -103,9 +103,10 @@ class DefinitionMaker {
         ...(required ? {} : { default: value }),
         ...(checked.scalars.has(name) ? { scalar: true } : {}),
       })),
-      outputs: op.outputs.map(({ name, hidden, writes }) => ({
+      outputs: op.outputs.map(({ name, hidden, list, writes }) => ({
         name,
         ...(hidden ? { hidden } : {}),
+        ...(list ? { list } : {}),
         ...(writes === undefined ? {} : { writes: writes.name }),
       })),
       dtypes: Object.fromEntries(op.dtypes.map(({ name, members }) => [name, members])),

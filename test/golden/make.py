@@ -1,6 +1,6 @@
-"""Makes the goldens: what NumPy, SciPy and PyTorch give for every sample of ops.yaml.
+"""Makes the goldens: what NumPy and PyTorch give for every sample of ops.yaml.
 
-    pip install numpy scipy torch
+    pip install numpy torch
     npm run build
     python test/golden/make.py            # writes test/golden/*.json
 
@@ -20,7 +20,6 @@ import subprocess
 import sys
 
 import numpy as np
-import scipy.special
 import torch
 import torch.nn.functional as F
 

@@ -6,7 +6,7 @@
  * OPWRIGHT_FULL=1 runs what the short run leaves out.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { AttrValue, Dtype } from '../../kernels/op.js';
+import type { Dtype } from '../../kernels/op.js';
 import type { Elements, SampleData } from '../support/samples.js';
 
 export interface TestInput {
@@ -62,6 +62,9 @@ export interface Golden {
 export const shards = 4;
 
 export const fullRun = process.env.OPWRIGHT_FULL === '1';
+/** Attributes as a sample writes them. */
+export type SampleAttrs = SampleData['attrs'];
+
 const [chosenOp, chosenCheck, chosenPlace] = (process.env.OPWRIGHT_TEST ?? '').split('/');
 
 /** The ops of one shard, in the spec's order. */
@@ -111,6 +114,3 @@ function readGoldens(): ReadonlyMap<string, Golden> {
     .flatMap((file): Golden[] => JSON.parse(readFileSync(`${folder}/${file}`, 'utf8'), reviveGolden));
   return new Map(all.map((golden) => [`${golden.op}/${golden.sample}`, golden]));
 }
-
-/** An attribute as written in the sample, or its value if the sample leaves it out. */
-export type SampleAttrs = Readonly<Record<string, AttrValue>>;

@@ -40,5 +40,5 @@ export function compareValues(
 function isNear(value: number, wanted: number, allowed: number): boolean {
   if (Object.is(value, wanted) || (Number.isNaN(value) && Number.isNaN(wanted))) return true;
   if (allowed === 0) return false;
-  return Math.abs(value - wanted) <= allowed || (value === wanted);
+  return Math.abs(value - wanted) <= allowed || value === wanted;
 }

@@ -6,7 +6,7 @@ import { type Dtype, memory, noGrad, seed, Tensor } from '../../entry/index.js';
 import { ops } from '../../runtime/registry.js';
 import { type Elements, type InputData, type InputElements, inputElements, type TensorData } from '../support/samples.js';
 import type { OpCase, SampleAttrs } from './cases.js';
-import { type LayoutName, layElements, makeTensor, readTensor } from './tensors.js';
+import { type LayoutName, layElements, makeTensor, readTensor, toDtype } from './tensors.js';
 
 export type Argument = Tensor | number | readonly (Tensor | number)[];
 /** By name; an absent optional input has no entry. */
@@ -29,8 +29,14 @@ export function argumentList(test: OpCase, inputs: Readonly<Record<string, unkno
     ...test.attrs.filter(({ required }) => required).map(({ name }) => attrs[name]),
   ];
   const options = {
-    ...pickPresent(test.inputs.filter(({ optional }) => optional), inputs),
-    ...pickPresent(test.attrs.filter(({ required }) => !required), attrs),
+    ...pickPresent(
+      test.inputs.filter(({ optional }) => optional),
+      inputs,
+    ),
+    ...pickPresent(
+      test.attrs.filter(({ required }) => !required),
+      attrs,
+    ),
   };
   return Object.keys(options).length === 0 ? positional : [...positional, options];
 }
@@ -97,19 +103,21 @@ export function evaluate(test: OpCase, inputs: ArgumentsByName, attrs: SampleAtt
 
 export type ElementsByName = Readonly<Record<string, InputElements>>;
 
-/** The elements of a sample. `dtype` says in which dtype a tensor is wanted, given its own. */
+/** The elements of a sample. `inDtype` says which dtype a tensor is to have in place of its own. */
 export function sampleElements(
   op: string,
   place: number,
   inputs: Readonly<Record<string, InputData>>,
-  inDtype: (input: string, data: TensorData) => Dtype = (_, data) => data.dtype,
+  inDtype: (input: string, own: Dtype) => Dtype = (_, own) => own,
 ): ElementsByName {
-  return Object.fromEntries(
-    Object.entries(inputs).map(([name, data]) => [
-      name,
-      inputElements(op, name, place, mapData(data, (one) => ({ ...one, dtype: inDtype(name, one) }))),
-    ]),
-  );
+  const drawn = Object.entries(inputs).map(([name, data]): [string, InputElements] => {
+    const wanted = mapData(data, (one) => ({ ...one, dtype: inDtype(name, one.dtype) }));
+    return [name, inputElements(op, name, place, wanted)];
+  });
+  return mapElements(Object.fromEntries(drawn), (one) => ({
+    ...one,
+    values: one.values.map((value) => toDtype(value, one.dtype)),
+  }));
 }
 
 function mapData(data: InputData, change: (data: TensorData) => TensorData): InputData {
@@ -124,7 +132,10 @@ export function mapElements(elements: ElementsByName, change: (one: Elements, in
 }
 
 /** Tensors of elements, in a layout that may depend on the input. */
-export function makeArguments(elements: ElementsByName, layoutOf: (input: string) => LayoutName = () => 'contiguous'): ArgumentsByName {
+export function makeArguments(
+  elements: ElementsByName,
+  layoutOf: (input: string) => LayoutName = () => 'contiguous',
+): ArgumentsByName {
   const make = (name: string, value: InputElements): Tensor | number => {
     if (typeof value === 'number') return value;
     if (isListOfElements(value)) throw new Error(`${name} is a list of lists`);

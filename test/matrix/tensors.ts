@@ -3,9 +3,9 @@
  * public ops (transpose, slice, flip, expand), so a broken view shows here too.
  */
 import * as opwright from '../../entry/index.js';
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16, isFloating } from '../../runtime/dtype.js';
 import type { Dtype, Tensor } from '../../entry/index.js';
-import { type Elements, randomValues, type TensorData } from '../support/samples.js';
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../../runtime/dtype.js';
+import type { Elements } from '../support/samples.js';
 
 /** How a tensor lies in memory. `expanded` repeats its first row, so its elements are others; see `layElements`. */
 export type LayoutName = 'contiguous' | 'transposed' | 'strided' | 'flipped' | 'offset' | 'expanded';
@@ -51,12 +51,6 @@ export function epsilonOf(dtype: Dtype): number {
     float64: 2 ** -52,
   };
   return epsilons[dtype] ?? 0;
-}
-
-/** A sample's elements in another dtype than its own: random ones are drawn anew, written ones converted. */
-export function elementsIn(text: string, data: TensorData, dtype: Dtype): Elements {
-  const values = 'values' in data ? data.values : randomValues(text, data.shape, dtype, data.fill);
-  return { shape: data.shape, dtype, values: values.map((value) => toDtype(value, dtype)) };
 }
 
 /** The elements that a tensor of this layout will have. */
@@ -168,5 +162,3 @@ function coordinates(place: number, shape: readonly number[]): number[] {
 export function readTensor(tensor: Tensor): Elements {
   return { shape: tensor.shape, dtype: tensor.dtype, values: Array.from(tensor.dataSync(), Number) };
 }
-
-export { isFloating };

@@ -1,0 +1,47 @@
+/** Which dtypes an op's arguments may have: variables, their values in a sample, and other choices of them. */
+import type { Dtype } from '../../kernels/op.js';
+import { isFloating } from '../../runtime/dtype.js';
+import type { InputData } from '../support/samples.js';
+import type { OpCase } from './cases.js';
+import { isList } from './invoke.js';
+
+/** A dtype for some of an op's dtype variables. */
+export type Choice = Readonly<Record<string, Dtype>>;
+
+type Inputs = Readonly<Record<string, InputData>>;
+
+/** What each dtype variable stands for in a sample; a variable of which the sample has no tensor is absent. */
+export function choiceOf(test: OpCase, inputs: Inputs): Choice {
+  return Object.fromEntries(
+    Object.keys(test.dtypes).flatMap((variable): [string, Dtype][] => {
+      const own = test.inputs.flatMap(({ name, dtype }) => (mentions(dtype, variable) ? dtypesIn(inputs[name]) : []));
+      const members = test.dtypes[variable]!;
+      const found = own.find((dtype) => members.includes(dtype));
+      return found === undefined ? [] : [[variable, found]];
+    }),
+  );
+}
+
+function dtypesIn(data: InputData | undefined): Dtype[] {
+  if (data === undefined || typeof data === 'number') return [];
+  return isList(data) ? data.flatMap(dtypesIn) : [data.dtype];
+}
+
+const mentions = (text: string, variable: string): boolean => new RegExp(`\\b${variable}\\b`).test(text);
+
+/** The dtype of an input's tensors after a variable has got another value. */
+export function changedDtype(test: OpCase, from: Choice, to: Choice): (input: string, own: Dtype) => Dtype {
+  return (name, own) => {
+    const text = test.inputs.find((input) => input.name === name)!.dtype;
+    const variable = Object.keys(to).find((one) => mentions(text, one) && from[one] === own);
+    return variable === undefined ? own : to[variable]!;
+  };
+}
+
+/** The same sample with every floating dtype widened to float64; undefined where none can be. */
+export function widened(test: OpCase, from: Choice): Choice | undefined {
+  const wide = Object.entries(from).filter(
+    ([variable, dtype]) => isFloating(dtype) && test.dtypes[variable]!.includes('float64'),
+  );
+  return wide.length === 0 ? undefined : { ...from, ...Object.fromEntries(wide.map(([variable]) => [variable, 'float64'])) };
+}

@@ -1,0 +1,135 @@
+/**
+ * Wrong calls: those that the spec lists, and those that are wrong for every op (an unknown option, a missing argument, a disposed tensor,
+ * a dtype that it does not take). Each must raise its code with the op's name, and leave nothing behind.
+ */
+import { type Dtype, dtypes, memory, OpwrightError } from '../../entry/index.js';
+import type { OpCase } from './cases.js';
+import {
+  argumentList,
+  type ArgumentsByName,
+  functionOf,
+  makeArguments,
+  sampleElements,
+  tensorsIn,
+  tensorsOf,
+  withArguments,
+} from './invoke.js';
+import type { Report } from './report.js';
+import { makeTensor } from './tensors.js';
+
+export function checkErrors(test: OpCase, place: number, report: Report): void {
+  const { inputs: data, attrs, code } = test.errors[place]!;
+  const elements = sampleElements(test.op, 1000 + place, data);
+  withArguments(makeArguments(elements), (inputs) => expectError(test, argumentList(test, inputs, attrs), [code]));
+  report.count();
+}
+
+/** Calls twice: the second call finds what the first one may have cached, and must not take more of the device's memory. */
+function expectError(test: OpCase, args: readonly unknown[], codes: readonly string[], named: boolean = true): void {
+  const before = memory();
+  const error = errorOf(test, args);
+  const after = memory();
+  errorOf(test, args);
+  const again = memory();
+  if (!(error instanceof OpwrightError)) {
+    const what = error instanceof Error ? (error.stack ?? error.message) : 'nothing';
+    throw new Error(`expected OpwrightError ${codes.join(' or ')}, got ${what}`);
+  }
+  if (!codes.includes(error.code)) throw new Error(`expected ${codes.join(' or ')}, got ${error.code}: ${error.message}`);
+  if (named && error.op !== test.op) throw new Error(`the error names the op ${error.op}: ${error.message}`);
+  if (after.storages !== before.storages || after.bytes !== before.bytes)
+    throw new Error(`${error.code} left ${after.storages - before.storages} storages of ${after.bytes - before.bytes} bytes`);
+  const grown = Object.entries(again.devices).find(([name, use]) => use.allocated > after.devices[name]!.allocated);
+  if (grown !== undefined)
+    throw new Error(`a second ${error.code} took ${grown[1].allocated - after.devices[grown[0]]!.allocated} bytes of ${grown[0]}`);
+}
+
+function errorOf(test: OpCase, args: readonly unknown[]): unknown {
+  try {
+    for (const result of tensorsOf(test, functionOf(test.op)(...args))) result.dispose();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** What is wrong whatever the op: tried on its first sample. */
+export function checkMisuse(test: OpCase, _: number, report: Report): void {
+  const sample = test.samples[0];
+  if (sample === undefined) return report.skip('no sample');
+  const elements = sampleElements(test.op, 0, sample.inputs);
+  const attempt = (run: (inputs: ArgumentsByName) => void) => {
+    withArguments(makeArguments(elements), run);
+    report.count();
+  };
+  if (hasOptions(test)) {
+    attempt((inputs) => {
+      const args = argumentList(test, inputs, sample.attrs);
+      const required = requiredCount(test);
+      const options = { ...(args.length > required && typeof args[required] === 'object' ? args[required] : {}), colour: 1 };
+      expectError(test, [...args.slice(0, required), options], ['UNKNOWN_OPTION']);
+    });
+  }
+  for (let missing = 0; missing < requiredCount(test); missing++) {
+    attempt((inputs) => {
+      const isList = test.inputs.filter(({ optional }) => !optional)[missing]?.list === true;
+      const args = argumentList(test, inputs, sample.attrs).with(missing, undefined);
+      expectError(test, args, isList ? ['MISSING_ARGUMENT', 'INVALID_ARGUMENT'] : ['MISSING_ARGUMENT']);
+    });
+  }
+  attemptDisposed(test, attempt, sample.attrs);
+  attemptWrongDtype(test, attempt, sample.attrs);
+}
+
+const hasOptions = (test: OpCase): boolean =>
+  test.inputs.some(({ optional }) => optional) || test.attrs.some(({ required }) => !required);
+
+const requiredCount = (test: OpCase): number =>
+  test.inputs.filter(({ optional }) => !optional).length + test.attrs.filter(({ required }) => required).length;
+
+type Attempt = (run: (inputs: ArgumentsByName) => void) => void;
+
+function attemptDisposed(test: OpCase, attempt: Attempt, attrs: Parameters<typeof argumentList>[2]): void {
+  for (const { name } of test.inputs) {
+    attempt((inputs) => {
+      const given = tensorsIn(name in inputs ? { [name]: inputs[name]! } : {});
+      if (given.length === 0) return;
+      given.at(-1)!.dispose();
+      expectError(test, argumentList(test, inputs, attrs), ['DISPOSED']);
+    });
+  }
+}
+
+/** The first dtype outside of what each input takes. Inputs that share a variable all change, or they would be cast to a common dtype. */
+function attemptWrongDtype(test: OpCase, attempt: Attempt, attrs: Parameters<typeof argumentList>[2]): void {
+  for (const [variable, members] of Object.entries(test.dtypes)) {
+    const wrong = dtypes.find((dtype: Dtype) => !members.includes(dtype) && dtype !== 'float64');
+    const concerned = test.inputs.filter(({ dtype }) => dtype === variable).map(({ name }) => name);
+    if (wrong === undefined || concerned.length === 0) continue;
+    attempt((inputs) => {
+      if (concerned.every((name) => tensorsIn(name in inputs ? { [name]: inputs[name]! } : {}).length === 0)) return;
+      const made = tensorsIn(inputs).map(
+        (tensor) =>
+          [tensor, makeTensor({ shape: tensor.shape, dtype: wrong, values: new Array<number>(tensor.size).fill(1) })] as const,
+      );
+      const replacement = new Map(made);
+      const changed = Object.fromEntries(
+        Object.entries(inputs).map(([name, value]) => [
+          name,
+          !concerned.includes(name)
+            ? value
+            : Array.isArray(value)
+              ? value.map((one) => replacement.get(one) ?? one)
+              : typeof value === 'object' && !Array.isArray(value)
+                ? replacement.get(value as never)
+                : value,
+        ]),
+      );
+      try {
+        expectError(test, argumentList(test, changed, attrs), ['DTYPE_MISMATCH']);
+      } finally {
+        for (const tensor of replacement.values()) tensor.dispose();
+      }
+    });
+  }
+}

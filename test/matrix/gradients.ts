@@ -1,0 +1,210 @@
+/**
+ * Gradients of samples, in float64: against central differences along each element, and against goldens, for incoming gradients that
+ * differ from element to element. Where left and right derivatives differ, anything between the two will do.
+ */
+import { grad, noGrad, type Tensor } from '../../entry/index.js';
+import { isFloating } from '../../runtime/dtype.js';
+import { definitionOf } from '../../runtime/registry.js';
+import { type Elements, type InputElements, randomValues } from '../support/samples.js';
+import { goldenOf, type OpCase } from './cases.js';
+import { compareValues } from './compare.js';
+import { changedDtype, choiceOf, widened } from './dtypes-of.js';
+import {
+  type ArgumentsByName,
+  call,
+  type ElementsByName,
+  isListOfElements,
+  makeArguments,
+  outputNames,
+  sampleElements,
+  tensorsIn,
+  withArguments,
+  withoutLeak,
+} from './invoke.js';
+import type { Report } from './report.js';
+import { makeTensor, readTensor, sizeOf } from './tensors.js';
+
+/** One tensor among the arguments: an input, or one of an input that is a list. */
+export interface Leaf {
+  readonly input: string;
+  readonly index: number | null;
+}
+
+/** Elements of one tensor along which differences are taken; of larger tensors only so many. */
+const elementsChecked = 48;
+
+export function checkGradients(test: OpCase, place: number, report: Report): void {
+  const sample = test.samples[place]!;
+  const own = choiceOf(test, sample.inputs);
+  const wide = widened(test, own);
+  if (wide === undefined) return report.skip('no floating-point input');
+  const elements = sampleElements(test.op, place, sample.inputs, changedDtype(test, own, wide));
+  const leaves = differentiableLeaves(test, elements);
+  if (leaves.length === 0) return report.skip('no differentiable input');
+  if (isSpecial(sample.inputs)) return report.skip('infinities among the elements');
+  const gradients = withoutLeak(() => gradientsOf(test, place, elements, leaves));
+  if (gradients === null) return report.skip('no differentiable output');
+  compareWithGolden(test, place, leaves, gradients, report);
+  leaves.forEach((leaf, index) => {
+    compareWithDifferences(test, place, elements, leaf, gradients[index]!);
+    report.count();
+  });
+}
+
+const isSpecial = (inputs: object): boolean => JSON.stringify(inputs).includes('"special"');
+
+/** The tensors that have a gradient. */
+export function differentiableLeaves(test: OpCase, elements: ElementsByName): Leaf[] {
+  const inputs = definitionOf(test.op).gradients.map(({ input }) => input);
+  return inputs.flatMap((input): Leaf[] => {
+    const value = elements[input];
+    if (value === undefined || typeof value === 'number') return [];
+    if (isListOfElements(value)) return value.flatMap((one, index) => (isFloat(one) ? [{ input, index }] : []));
+    return isFloat(value) ? [{ input, index: null }] : [];
+  });
+}
+
+function isFloat(value: InputElements): value is Elements {
+  return typeof value !== 'number' && !isListOfElements(value) && isFloating(value.dtype);
+}
+
+export function leafElements(elements: ElementsByName, { input, index }: Leaf): Elements {
+  const value = elements[input]!;
+  const one = isListOf(value) && index !== null ? value[index]! : value;
+  if (!isFloat(one)) throw new Error(`${input} has no gradient`);
+  return one;
+}
+
+const isListOf = (value: InputElements): value is readonly InputElements[] => Array.isArray(value);
+
+export function leafTensor(inputs: ArgumentsByName, { input, index }: Leaf): Tensor {
+  const value = [inputs[input]!].flat()[index ?? 0];
+  if (typeof value !== 'object' || !('stopGradient' in value)) throw new Error(`${input} is no tensor`);
+  return value;
+}
+
+/** The incoming gradients with which goldens were made, for all outputs through which gradients flow. */
+export function incomingGradients(test: OpCase, place: number, results: readonly Tensor[]): Elements[] {
+  const isList = test.outputs[0]?.list === true;
+  return outputNames(test, results).map((name, number) => {
+    const { shape, dtype } = results[number]!;
+    const text = `${test.op}/d${name}/${place}${isList ? `/${number}` : ''}`;
+    return { shape, dtype, values: randomValues(text, shape, 'float32', 'normal') };
+  });
+}
+
+/** The gradient of each leaf; null where no output depends on a leaf in a differentiable way. */
+function gradientsOf(test: OpCase, place: number, elements: ElementsByName, leaves: readonly Leaf[]): Elements[] | null {
+  return withArguments(makeArguments(elements), (inputs) => {
+    const tensors = leaves.map((leaf) => leafTensor(inputs, leaf));
+    for (const tensor of tensors) tensor.stopGradient = false;
+    const results = call(test, inputs, test.samples[place]!.attrs);
+    const incoming = incomingGradients(test, place, results).map((one) => makeTensor(one));
+    const flowing = results.flatMap((result, index) => (result.stopGradient ? [] : [index]));
+    try {
+      if (flowing.length === 0) return null;
+      const gradients = grad(
+        flowing.map((index) => results[index]!),
+        tensors,
+        { gradOutputs: flowing.map((index) => incoming[index]!), allowUnused: true },
+      );
+      return gradients.map((gradient, index) => takeElements(gradient, tensors[index]!));
+    } finally {
+      for (const tensor of [...results, ...incoming]) tensor.dispose();
+    }
+  });
+}
+
+/** A gradient's elements; zeros where nothing flowed back. */
+function takeElements(gradient: Tensor | null, of: Tensor): Elements {
+  if (gradient === null) return { shape: of.shape, dtype: of.dtype, values: new Array<number>(of.size).fill(0) };
+  if (gradient.shape.join() !== of.shape.join() || gradient.dtype !== of.dtype)
+    throw new Error(`the gradient of a ${of.dtype} [${of.shape}] is a ${gradient.dtype} [${gradient.shape}]`);
+  const elements = readTensor(gradient);
+  gradient.dispose();
+  return elements;
+}
+
+function compareWithGolden(
+  test: OpCase,
+  place: number,
+  leaves: readonly Leaf[],
+  gradients: readonly Elements[],
+  report: Report,
+): void {
+  const golden = goldenOf(test.op, place)?.grads;
+  if (golden === undefined) return report.skip('no golden gradient');
+  leaves.forEach(({ input, index }, at) => {
+    const expected = golden[input];
+    if (expected === undefined) return report.skip('no golden gradient');
+    const own = expected.flatMap((one) => (index === null || !Array.isArray(one) ? [one] : []));
+    const ofList = index === null ? own : expected[index];
+    if (!Array.isArray(ofList)) throw new Error(`the golden gradient of ${input} is no list`);
+    compareValues(`gradient of ${nameOf({ input, index })}`, gradients[at]!.values, ofList, { relative: 1e-7, ofLargest: 1e-8 });
+    report.count();
+  });
+}
+
+export const nameOf = ({ input, index }: Leaf): string => (index === null ? input : `${input}[${index}]`);
+
+// ---- Differences
+
+/** The outputs' products with the incoming gradients, element by element. */
+function weighted(test: OpCase, place: number, elements: ElementsByName): number[] {
+  return noGrad(() =>
+    withArguments(makeArguments(elements), (inputs) => {
+      const results = call(test, inputs, test.samples[place]!.attrs);
+      const weights = incomingGradients(test, place, results);
+      try {
+        return results.flatMap((result, index) =>
+          isFloating(result.dtype) ? readTensor(result).values.map((value, at) => value * weights[index]!.values[at]!) : [],
+        );
+      } finally {
+        for (const result of results) result.dispose();
+      }
+    }),
+  );
+}
+
+function compareWithDifferences(test: OpCase, place: number, elements: ElementsByName, leaf: Leaf, gradient: Elements): void {
+  const { values } = leafElements(elements, leaf);
+  const largest = gradient.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const middle = weighted(test, place, elements);
+  const noise = 2 ** -50 * middle.reduce((sum, value) => sum + Math.abs(value), 0);
+  for (const at of chosenPlaces(values.length)) {
+    const step = 2 ** -17 * Math.max(1, 2 ** Math.round(Math.log2(Math.abs(values[at]!) || 1)));
+    const shifted = (by: number) => weighted(test, place, withElement(elements, leaf, at, values[at]! + by));
+    const above = shifted(step);
+    const below = shifted(-step);
+    const slope = (upper: readonly number[], lower: readonly number[], width: number) =>
+      upper.reduce((sum, value, index) => sum + (value - lower[index]!), 0) / width;
+    const expected = slope(above, below, 2 * step);
+    const actual = gradient.values[at]!;
+    const allowed = 1e-6 * Math.max(Math.abs(expected), 1e-2 * largest) + noise / step + 1e-9;
+    if (Math.abs(actual - expected) <= allowed) continue;
+    const sides = [slope(above, middle, step), slope(middle, below, step)];
+    const isKink = Math.abs(sides[0]! - sides[1]!) > 1e-3 * Math.max(Math.abs(sides[0]!), Math.abs(sides[1]!));
+    if (isKink && actual >= Math.min(...sides) - allowed && actual <= Math.max(...sides) + allowed) continue;
+    throw new Error(
+      `gradient of ${nameOf(leaf)}[${at}] is ${actual}, differences give ${expected} (from the right ${sides[0]}, from the left ${sides[1]})`,
+    );
+  }
+}
+
+/** All places of a small tensor, some of a large one. */
+function chosenPlaces(length: number): number[] {
+  const count = Math.min(length, elementsChecked);
+  return Array.from({ length: count }, (_, index) => Math.floor((index * length) / count));
+}
+
+function withElement(elements: ElementsByName, leaf: Leaf, at: number, value: number): ElementsByName {
+  const own = leafElements(elements, leaf);
+  return withLeaf(elements, leaf, { ...own, values: own.values.with(at, value) });
+}
+
+export function withLeaf(elements: ElementsByName, { input, index }: Leaf, value: Elements): ElementsByName {
+  const old = elements[input]!;
+  return { ...elements, [input]: index === null || !isListOf(old) ? value : old.with(index, value) };
+}
+
+export { sizeOf, tensorsIn };
