@@ -6,9 +6,9 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { dirname, join, relative, resolve } from 'node:path';
 import { Project } from 'ts-morph';
 import type { Kernel } from '../kernels/ir.js';
-import { writeOpFile } from './emit/api.js';
+import { fileText, writeOp } from './emit/api.js';
 import { algebraText, indexText, kernelsText, methodsText, registerText, rulesText } from './emit/library.js';
-import { fileName } from './emit/names.js';
+import { fileName, moduleName } from './emit/names.js';
 import { coverageText, recordText, testText } from './emit/records.js';
 import { compileKernelFunctions } from './functions/compile.js';
 import { type CheckedModel, checkModel } from './lang/check.js';
@@ -63,11 +63,14 @@ function emitFiles(
     manipulationSettings: { indentationText: '  ' as never, quoteKind: "'" as never },
   });
   for (const one of checked) {
-    const file = project.createSourceFile(`${fileName(one.op)}.ts`);
-    writeOpFile(file, model, one);
-    files.set(`ops/${fileName(one.op)}.ts`, file.getFullText());
+    const path = `ops/${moduleName(one.op)}.ts`;
+    writeOp(project.getSourceFile(path) ?? project.createSourceFile(path), model, one);
     files.set(`tests/${fileName(one.op)}.json`, testText(model, one));
     files.set(`docs/${fileName(one.op)}.json`, recordText(model, one));
+  }
+  for (const op of ops) {
+    const path = `ops/${moduleName(op)}.ts`;
+    if (!files.has(path)) files.set(path, fileText(project.getSourceFileOrThrow(path), op.group));
   }
   files.set('kernels.ts', kernelsText(functions, checked));
   files.set('rules.ts', rulesText(model));

@@ -71,6 +71,25 @@ export class BoundPlan {
       const tensor = args.slots[slot];
       if (tensor instanceof Tensor) values[value] = tensor;
     }
+    try {
+      this.runSteps(values, args);
+    } catch (error) {
+      values.forEach((value, place) => {
+        if (!this.isInput.has(place)) value?.dispose();
+      });
+      throw error;
+    }
+    const { outputs } = this.plan;
+    const results: Tensor[] = new Array(outputs.length);
+    for (let i = 0; i < outputs.length; i++) {
+      const tensor = values[outputs[i]!]!;
+      const shared = this.isInput.has(outputs[i]!) || outputs.indexOf(outputs[i]!) < i;
+      results[i] = shared ? new Tensor(tensor.storage, tensor.layout, tensor.dtype) : tensor;
+    }
+    return results;
+  }
+
+  private runSteps(values: (Tensor | undefined)[], args: RunArguments): void {
     const draws = this.plan.draws.length === 0 ? noDraws : this.plan.draws.map((count) => defaultGenerator.next(count));
     const context: RunContext = { slots: args.slots, attrs: args.attrs, draws };
     for (let i = 0; i < this.steps.length; i++) {
@@ -82,14 +101,6 @@ export class BoundPlan {
       const target = args.slots[slot];
       if (target instanceof Tensor) copy.run(addressOf(values[value]!), addressOf(target));
     }
-    const { outputs } = this.plan;
-    const results: Tensor[] = new Array(outputs.length);
-    for (let i = 0; i < outputs.length; i++) {
-      const tensor = values[outputs[i]!]!;
-      const shared = this.isInput.has(outputs[i]!) || outputs.indexOf(outputs[i]!) < i;
-      results[i] = shared ? new Tensor(tensor.storage, tensor.layout, tensor.dtype) : tensor;
-    }
-    return results;
   }
 
   free(): void {

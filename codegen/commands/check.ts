@@ -33,7 +33,11 @@ export const command: Command = {
     const derivation = spec.diagnostics.length === 0 ? derivationDiagnostics(spec.checked) : [];
     const sound = spec.diagnostics.length + derivation.length === 0;
     const gradients = sound && !values.quick ? checkGradients(spec.checked, await kernelFunctions(spec.checked)) : undefined;
-    return report(spec, [...spec.diagnostics, ...inOrder(spec.sources, [...derivation, ...(gradients?.diagnostics ?? [])])], gradients);
+    return report(
+      spec,
+      [...spec.diagnostics, ...inOrder(spec.sources, [...derivation, ...(gradients?.diagnostics ?? [])])],
+      gradients,
+    );
   },
 };
 

@@ -52,7 +52,10 @@ interface Finding {
 function textOf(findings: readonly Finding[]): readonly string[] {
   const marks = { found: 'ok', absent: '--', failed: '!!' } as const;
   const rows = table(findings.map(({ what, state, found }) => [marks[state], what, found]));
-  return findings.flatMap(({ advice }, index) => [rows[index] ?? '', ...(advice === undefined ? [] : [indented(advice, '      ')])]);
+  return findings.flatMap(({ advice }, index) => [
+    rows[index] ?? '',
+    ...(advice === undefined ? [] : [indented(advice, '      ')]),
+  ]);
 }
 
 function examine(): readonly Finding[] {
@@ -121,7 +124,8 @@ function canReserve(maximum: number): boolean {
 
 function relaxedSimd(): Finding {
   const what = 'fused multiply-add';
-  if (webAssembly.validate(compileWasm(probe, { relaxedSimd: true }))) return { what, state: 'found', found: 'relaxed SIMD is on' };
+  if (webAssembly.validate(compileWasm(probe, { relaxedSimd: true })))
+    return { what, state: 'found', found: 'relaxed SIMD is on' };
   return { what, state: 'absent', found: 'relaxed SIMD is off', advice: 'Matrix products run faster on Node 22 and later.' };
 }
 
@@ -129,7 +133,12 @@ function threads(): Finding {
   const count = availableParallelism();
   const memory = `${(totalmem() / 2 ** 30).toFixed(1)} GiB of memory`;
   if (count > 1) return { what: 'threads', state: 'found', found: `${count}, ${memory}` };
-  return { what: 'threads', state: 'absent', found: `1, ${memory}`, advice: 'Large kernels are split over threads where there are several.' };
+  return {
+    what: 'threads',
+    state: 'absent',
+    found: `1, ${memory}`,
+    advice: 'Large kernels are split over threads where there are several.',
+  };
 }
 
 function compiler(): Finding {
@@ -137,11 +146,16 @@ function compiler(): Finding {
   const candidates = [...new Set([process.env.CC || 'gcc', 'gcc', 'clang', 'cc'])];
   const found = candidates.flatMap((name) => {
     // Without a shell: a name is a program and nothing else.
-    const { status, stdout } = spawnSync(name, ['--version'], { encoding: 'utf8', timeout: 5000, stdio: ['ignore', 'pipe', 'ignore'] });
+    const { status, stdout } = spawnSync(name, ['--version'], {
+      encoding: 'utf8',
+      timeout: 5000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     return status === 0 ? [`${name}: ${stdout.split('\n')[0]?.trim() ?? ''}`] : [];
   });
   if (found.length > 0) return { what, state: 'found', found: found.join('; ') };
-  const advice = 'None is needed: kernels run as WebAssembly. With gcc or clang on the PATH (or named by CC) kernels can be compiled.';
+  const advice =
+    'None is needed: kernels run as WebAssembly. With gcc or clang on the PATH (or named by CC) kernels can be compiled.';
   return { what, state: 'absent', found: `none of ${candidates.join(', ')}`, advice };
 }
 
@@ -149,7 +163,8 @@ function cudaDriver(): Finding {
   const what = 'CUDA driver';
   const file = firstLibrary(process.platform === 'win32' ? /^nvcuda\.dll$/ : /^libcuda\.so(\.1)?$/);
   if (file !== undefined) return { what, state: 'found', found: file };
-  const advice = 'None is needed for the cpu device. For an NVIDIA GPU install its driver; in a container, start it with the GPU passed in.';
+  const advice =
+    'None is needed for the cpu device. For an NVIDIA GPU install its driver; in a container, start it with the GPU passed in.';
   return { what, state: 'absent', found: 'no libcuda in the usual folders', advice };
 }
 
@@ -175,7 +190,9 @@ function libraryFolders(): readonly string[] {
   const toolkits = [CUDA_HOME, CUDA_PATH].filter((folder) => folder !== '');
   if (process.platform === 'win32')
     return [...toolkits.map((folder) => join(folder, 'bin')), ...PATH.split(delimiter), join(SystemRoot, 'System32')];
-  const installed = filesOf('/usr/local').filter((name) => name.startsWith('cuda')).map((name) => join('/usr/local', name));
+  const installed = filesOf('/usr/local')
+    .filter((name) => name.startsWith('cuda'))
+    .map((name) => join('/usr/local', name));
   const architecture = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
   return [
     ...LD_LIBRARY_PATH.split(delimiter).filter((folder) => folder !== ''),

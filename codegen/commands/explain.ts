@@ -18,7 +18,7 @@ import { countOf, indented, metaText, table } from './format.js';
 import { kernelFunctions } from './kernel-functions.js';
 import { readArguments, type WrittenArguments } from './operands.js';
 import { loadSpecs, specOptions } from './spec-files.js';
-import { type Given, type OpTrace, type Trace, traceGradient, traceOp } from './trace.js';
+import { type Given, isDifferentiable, type OpTrace, type Trace, traceGradient, traceOp } from './trace.js';
 import { attrText, graphLines, type SourceKind, stepsSummary, stepTexts, traceJson } from './trace-text.js';
 
 const options = {
@@ -123,8 +123,8 @@ function report(subject: Subject, trace: OpTrace, source: SourceKind): Outcome {
   const { op } = checked;
   const backward = gradients.flatMap((gradient) => {
     const own = definition.gradients.find(({ input }) => input === gradient.input);
-    const isGiven = typeof given[gradient.input] === 'object';
-    return own === undefined ? [] : [{ gradient, trace: isGiven ? traceGradient(definition, own, trace, given) : undefined }];
+    const possible = isDifferentiable(given[gradient.input]);
+    return own === undefined ? [] : [{ gradient, trace: possible ? traceGradient(definition, own, trace, given) : undefined }];
   });
   const sections = [
     section(`${op.name}, ${locationOf(op.span)}`, [indented(entryText(op.span))]),

@@ -12,7 +12,11 @@ import { packageRoot } from './package-root.js';
 import { displayPath, specFiles, specOptions } from './spec-files.js';
 
 const options = {
-  out: { type: 'string', value: 'folder', summary: "Where to write; with --spec it must be given. The library's own is generated/." },
+  out: {
+    type: 'string',
+    value: 'folder',
+    summary: "Where to write; with --spec it must be given. The library's own is generated/.",
+  },
   check: { type: 'boolean', summary: 'Write nothing; exit with 1 if the folder differs.' },
   ...specOptions,
   ...commonOptions,
@@ -77,8 +81,14 @@ function outcomeOf(folder: string, { written, removed, unchanged }: Report, time
   const changed = written.length + removed.length;
   const total = countOf(written.length + unchanged, 'file');
   const seconds = `${(time / 1000).toFixed(1)} s`;
-  const lists = [...written.map((path) => `  ${check ? 'differs' : 'written'}  ${path}`), ...removed.map((path) => `  ${check ? 'is left over' : 'removed'}  ${path}`)];
-  const parts = [`${written.length} ${check ? 'different' : 'changed'}`, ...(removed.length > 0 ? [`${removed.length} ${check ? 'left over' : 'removed'}`] : [])];
+  const lists = [
+    ...written.map((path) => `  ${check ? 'differs' : 'written'}  ${path}`),
+    ...removed.map((path) => `  ${check ? 'is left over' : 'removed'}  ${path}`),
+  ];
+  const parts = [
+    `${written.length} ${check ? 'different' : 'changed'}`,
+    ...(removed.length > 0 ? [`${removed.length} ${check ? 'left over' : 'removed'}`] : []),
+  ];
   const advice = check && changed > 0 ? ['run opwright generate and commit the result'] : [];
   const text = [...shortened(lists), `${displayPath(folder)}: ${total}, ${parts.join(', ')} (${seconds})`, ...advice].join('\n');
   return {

@@ -56,9 +56,16 @@ export interface Stats {
   readonly layers: number;
   readonly samples: number;
   readonly errors: number;
-  readonly paddle: { readonly total: number; readonly covered: number; readonly missing: readonly string[]; readonly unknown: readonly string[] };
+  readonly paddle: {
+    readonly total: number;
+    readonly covered: number;
+    readonly missing: readonly string[];
+    readonly unknown: readonly string[];
+  };
   /** Undefined where there is no folder of goldens. */
-  readonly goldens: { readonly total: number; readonly byOp: Readonly<Record<string, number>>; readonly without: readonly string[] } | undefined;
+  readonly goldens:
+    | { readonly total: number; readonly byOp: Readonly<Record<string, number>>; readonly without: readonly string[] }
+    | undefined;
 }
 
 export function count(checked: CheckedModel): Stats {
@@ -67,7 +74,9 @@ export function count(checked: CheckedModel): Stats {
   const gradients = [...checked.ops.values()].flatMap((op) => gradientsOf(checked, op));
   const derived = gradients.filter((gradient) => gradient.derived).length;
   const internal = ops.filter((op) => op.internal).length;
-  const escapes = ops.flatMap((op) => (op.escape === undefined ? [] : [{ op: op.name, source: locationOf(op.span), reason: op.escape }]));
+  const escapes = ops.flatMap((op) =>
+    op.escape === undefined ? [] : [{ op: op.name, source: locationOf(op.span), reason: op.escape }],
+  );
   return {
     ops: { total: ops.length, public: ops.length - internal, internal },
     bodies: tally(ops.map((op) => op.body.kind)),
@@ -160,5 +169,10 @@ function list(title: string, names: readonly string[]): readonly string[] {
 }
 
 function jsonOf({ goldens, ...stats }: Stats): JsonObject {
-  return { ...stats, escapes: stats.escapes.map((escape) => ({ ...escape })), paddle: { ...stats.paddle }, goldens: goldens && { ...goldens } };
+  return {
+    ...stats,
+    escapes: stats.escapes.map((escape) => ({ ...escape })),
+    paddle: { ...stats.paddle },
+    goldens: goldens && { ...goldens },
+  };
 }

@@ -58,6 +58,7 @@ export interface Trace {
 
 export interface OpTrace extends Trace {
   readonly call: Call<TracedValue>;
+  readonly results: Arguments<TensorMeta>;
 }
 
 /** A tensor's shape and dtype, a plain number, or a list of tensors. */
@@ -70,7 +71,11 @@ export function traceOp(op: OpDefinition, given: Given, attrs: Attrs): OpTrace {
   const call = prepareCall(op, inputs, attrs);
   const results =
     op.body.kind === 'define' ? runDefinition(tracer, op, op.body, inputs, call) : tracer.apply(op, inputs, call.attrs);
-  return { ...finish(tracer, results, resultNames(op, results.length)), call };
+  const byName = byOutput(op, results);
+  const names = Object.entries(byName).flatMap(([name, value]) =>
+    isList(value) ? value.map((_, index) => `${name}${index}`) : [name],
+  );
+  return { ...finish(tracer, results, names), call, results: byName };
 }
 
 /** What one gradient runs, where every output that can have a gradient has one. */
@@ -78,14 +83,20 @@ export function traceGradient(op: OpDefinition, gradient: GradientDefinition, fo
   const tracer = newTracer();
   const kept = new Set(gradient.saved.map(({ name }) => name));
   const inputs = mapEntries(given, (value, slot, name) => (kept.has(name) ? enter(tracer, value, slot) : undefined));
-  const incoming = (meta: TensorMeta, slot: string): TracedValue => (isFloating(meta) ? tracer.input(slot, meta) : tracer.zeros(meta));
-  const outputs = op.outputs.flatMap(({ name }): [string, Argument<TracedValue>][] => [
-    ...(kept.has(name) ? [entryOf(name, forward.results, (meta, slot) => tracer.input(slot, meta))] : []),
-    entryOf(`d${name}`, forward.results, incoming, name),
-  ]);
-  const results = gradient.run(tracer.g, { ...inputs, ...outputs }, tracedAttrs(tracer, op, forward.call.attrs));
-  const names = results.length === 1 ? [`d${gradient.input}`] : results.map((_, index) => `d${gradient.input}[${index}]`);
-  return finish(tracer, results, names);
+  const results = mapEntries(forward.results, (meta, slot, name) => (kept.has(name) ? tracer.input(slot, meta) : undefined));
+  const incoming = mapEntries(forward.results, (meta, slot) =>
+    isFloating(meta) ? tracer.input(`d${slot}`, meta) : tracer.zeros(meta),
+  );
+  const renamed = Object.fromEntries(Object.entries(incoming).map(([name, value]) => [`d${name}`, value]));
+  const gradients = gradient.run(tracer.g, { ...inputs, ...results, ...renamed }, tracedAttrs(tracer, op, forward.call.attrs));
+  const name = `d${gradient.input}`;
+  return finish(tracer, gradients, isList(given[gradient.input]) ? gradients.map((_, index) => `${name}${index}`) : [name]);
+}
+
+/** Whether a gradient can be asked for: numbers, absent inputs and integers have none. */
+export function isDifferentiable(value: Given[string]): boolean {
+  if (value === undefined || typeof value === 'number') return false;
+  return isList(value) ? value.every(isDifferentiable) : isFloating(value);
 }
 
 /** Definitions made from a checked spec call `apply` alone: the algebra needs no methods. */
@@ -132,11 +143,11 @@ function isFloating({ dtype }: TensorMeta): boolean {
   return dtype === 'float16' || dtype === 'bfloat16' || dtype === 'float32' || dtype === 'float64';
 }
 
-/** A list output is the only one. */
-function resultNames(op: OpDefinition, count: number): readonly string[] {
-  const names = op.outputs.map(({ name }) => name);
-  if (names.length === count) return names;
-  return Array.from({ length: count }, (_, index) => `${names[0] ?? 'out'}[${index}]`);
+/** By output; a list output is the only one. */
+function byOutput(op: OpDefinition, results: readonly TensorMeta[]): Arguments<TensorMeta> {
+  const [first] = op.outputs;
+  if (first?.list) return { [first.name]: results };
+  return Object.fromEntries(op.outputs.map(({ name }, index) => [name, results[index]]));
 }
 
 // ---- Steps

@@ -2,8 +2,11 @@
 import { isReservedWord } from '../lang/reserved.js';
 import type { Op } from '../spec/model.js';
 
-/** The file of an op, without folder. */
-export const fileName = (op: Op): string => `${kebab(op.name)}`;
+/** The file of an op's code, without folder: ops of one group share it. */
+export const moduleName = (op: Op): string => kebab(op.group.replaceAll(' ', '-'));
+
+/** The file of an op's test cases and documentation record, without folder. */
+export const fileName = (op: Op): string => kebab(op.name);
 
 /** The exported function. A reserved word cannot be declared, and gets an underscore. */
 export const functionName = (op: Op): string => (isReservedWord(op.name) ? `${op.name}_` : op.name);

@@ -289,7 +289,9 @@ class OpChecker {
       context.error('MISSING_OUTPUT', `a value alone cannot be told to be one of ${outputs.length} outputs`, result.span);
     }
     const results = outputs.map((output) => last ?? this.#lineOf(lines, output, program));
-    outputs.forEach((output, index) => this.#checkResult(context, output, results[index]!));
+    outputs.forEach((output, index) => {
+      this.#checkResult(context, output, results[index]!);
+    });
     this.#reportUnusedLines(program, lines, results);
     return completeProgram([...this.#lets, ...lines], results);
   }

@@ -2,7 +2,16 @@
  * Op definitions (kernels/op.ts) made directly from a checked spec, by evaluating its expressions each time: what spec packs loaded
  * at run time and the generator's own checks run. The generated TypeScript says the same, faster.
  */
-import { at, checkEqualShape, checkRank, checkShape, count, Dimensions, type PatternPart, RuleError } from '../../kernels/host.js';
+import {
+  at,
+  checkEqualShape,
+  checkRank,
+  checkShape,
+  count,
+  Dimensions,
+  type PatternPart,
+  RuleError,
+} from '../../kernels/host.js';
 import type { Kernel } from '../../kernels/ir.js';
 import type {
   Algebra,
@@ -26,9 +35,8 @@ import type {
 import { UnsupportedByReference } from '../../kernels/reference-array.js';
 import type { Input, Op } from '../spec/model.js';
 import { locationOf } from '../spec/source.js';
-import type { Expression } from './ast.js';
+import type { Expression, PatternItem } from './ast.js';
 import type { CheckedModel, CheckedOp } from './check.js';
-import { compileIndexKernel, type IndexKernel, type SizeSource } from './index-kernel.js';
 import { gradientsOf, isDifferentiable } from './differentiate.js';
 import {
   Environment,
@@ -41,6 +49,7 @@ import {
   numberOf,
   type Tensor,
 } from './evaluate.js';
+import { compileIndexKernel, type IndexKernel, type SizeSource } from './index-kernel.js';
 import type { Binding, Term, TermProgram } from './terms.js';
 import { isDtype } from './types.js';
 
@@ -49,10 +58,7 @@ export type KernelFunctions = ReadonlyMap<string, Kernel>;
 type KernelBody = Extract<OpBody, { readonly kind: 'kernel' }>;
 
 /** All ops of a spec, in its order. Their gradients are derived, and their kernels asked for, when first needed. */
-export function makeOpDefinitions(
-  model: CheckedModel,
-  kernels: KernelFunctions = new Map(),
-): ReadonlyMap<string, OpDefinition> {
+export function makeOpDefinitions(model: CheckedModel, kernels: KernelFunctions = new Map()): ReadonlyMap<string, OpDefinition> {
   const definitions = new Map<string, OpDefinition>();
   const maker = new DefinitionMaker(model, kernels, definitionIn(definitions));
   for (const checked of model.ops.values()) definitions.set(checked.op.name, maker.definition(checked));
@@ -317,18 +323,20 @@ function patternParts(
   if (items.length > sizes || items.some((item) => item.kind === 'size')) {
     checkRank(shape, sizes, items.length > sizes ? Number.POSITIVE_INFINITY : sizes, name);
   }
-  return items.map((item) => {
-    switch (item.kind) {
-      case 'dimension':
-        return item.name;
-      case 'group':
-        return `...${item.name}`;
-      case 'size':
-        return numberOf(next());
-      case 'sizes':
-        return sizesOf(next());
-    }
-  });
+  return items.map((item) => patternPart(item, next));
+}
+
+function patternPart(item: PatternItem, next: () => Evaluated<TensorMeta>): PatternPart {
+  switch (item.kind) {
+    case 'dimension':
+      return item.name;
+    case 'group':
+      return `...${item.name}`;
+    case 'size':
+      return numberOf(next());
+    case 'sizes':
+      return sizesOf(next());
+  }
 }
 
 function sizesOf<V>(value: Evaluated<V>): number[] {

@@ -4,10 +4,10 @@
  * op's shape rule gives from shapes of arguments. Only rewrites that hold for every value are made, NaN and infinities included.
  */
 
-import type { AttrType } from '../../kernels/op.js';
 import type { Op } from '../spec/model.js';
 import type { Span } from '../spec/source.js';
-import type { CheckedModel, CheckedOp } from './check.js';
+import { callArguments } from './call-arguments.js';
+import type { CheckedModel } from './check.js';
 import { operatorOps, unaryOps } from './check-expression.js';
 import { needsOnlyShapes } from './saved.js';
 import {
@@ -258,7 +258,7 @@ export class TermGraph {
   #ofShapes(term: ApplyTerm): Term | undefined {
     const callee = this.#model.ops.get(term.op.name);
     if (callee?.define === undefined || !needsOnlyShapes(callee) || callee.op.outputs.length > 1) return undefined;
-    return this.adopt(callee.define, this.argumentsOf(callee, term))[0];
+    return this.adopt(callee.define, callArguments(this, callee, term))[0];
   }
 
   /** Nothing is summed where shapes are known to be the same, and sums of sums are one. */
@@ -377,110 +377,10 @@ export class TermGraph {
     const output = call.op.outputs[index];
     const rule = callee?.outputs[index];
     if (callee === undefined || output === undefined || rule === undefined || output.list || output.dataSized) return undefined;
-    return this.adopt({ lines: callee.lets, results: [rule[what]] }, this.argumentsOf(callee, call))[0];
+    return this.adopt({ lines: callee.lets, results: [rule[what]] }, callArguments(this, callee, call))[0];
   }
 
   // ---- Taking over terms
-
-  /** What a callee's inputs and attributes stand for in a call. */
-  argumentsOf(callee: CheckedOp, call: ApplyTerm): Substitution {
-    const values = new Map<Binding, Term>();
-    const presence = new Map<Binding, Term>();
-    for (const [name, binding] of callee.bindings.inputs) {
-      const given = call.inputs.get(name);
-      const value = given ?? this.literal(null, call.span);
-      values.set(binding, value);
-      presence.set(binding, this.#isGiven(value, call.span));
-    }
-    for (const attr of callee.op.attrs) {
-      const given = call.attrs.get(attr.name) ?? this.#constant(attr.default, call.span);
-      const fitted = this.#normalised(attr.type, given, values, callee);
-      for (const group of [callee.bindings.attrs, callee.bindings.scalars]) {
-        const binding = group.get(attr.name);
-        if (binding !== undefined) values.set(binding, fitted);
-      }
-    }
-    return { values, presence };
-  }
-
-  /** Whether the value of an argument is there. */
-  #isGiven(value: Term, span: Span): Term {
-    const mayBeAbsent = optionsOf(value.type).some((option) => option.kind === 'null');
-    if (!mayBeAbsent || value.kind === 'literal') return this.literal(!mayBeAbsent, span);
-    if (value.kind === 'reference') return this.intern({ kind: 'present', binding: value.binding, span, type: BOOLEAN });
-    return this.binary('!=', value, this.literal(null, span), BOOLEAN, span);
-  }
-
-  #constant(value: Op['attrs'][number]['default'], span: Span): Term {
-    if (typeof value === 'object' && value !== null)
-      return this.list(
-        value.map((item) => this.#constant(item, span)),
-        span,
-      );
-    return this.literal(value ?? null, span);
-  }
-
-  /** An attribute in the one form that the callee's expressions expect (kernels/call.ts does the same to values). */
-  #normalised(type: AttrType, given: Term, inputs: ReadonlyMap<Binding, Term>, callee: CheckedOp): Term {
-    const { span } = given;
-    switch (type.kind) {
-      case 'pair':
-        return given.type.kind === 'number' ? this.list([given, given], span) : given;
-      case 'axis':
-        return this.#axis(given, () => this.#rankOf(type.of, inputs, callee, span, type.extra));
-      case 'axes': {
-        if (given.kind === 'literal' && given.value === null) {
-          return this.host('range', [this.#rankOf(type.of, inputs, callee, span, 0)], NUMBERS, span);
-        }
-        const rank = (): Term => this.#rankOf(type.of, inputs, callee, span, 0);
-        return given.type.kind === 'number' ? this.list([this.#axis(given, rank)], span) : this.#axisList(given, rank);
-      }
-      case 'list':
-        return type.of.kind === 'axis'
-          ? this.#axisList(given, () => this.#rankOf(axisInput(type.of), inputs, callee, span, 0))
-          : given;
-      case 'union': {
-        const option = type.options.find((one) => mayNameAxes(one, given.type));
-        return option === undefined ? given : this.#normalised(option, given, inputs, callee);
-      }
-      default:
-        return given;
-    }
-  }
-
-  #axisList(given: Term, rank: () => Term): Term {
-    if (isNormalised(given)) return given;
-    if (given.kind === 'list' && given.items.every((item) => !item.spread)) {
-      return this.list(
-        given.items.map((item) => this.#axis(item.value, rank)),
-        given.span,
-      );
-    }
-    const parameter: Binding = { name: 'axis', type: NUMBER, origin: 'parameter' };
-    const body = this.#axis(this.reference(parameter, given.span), rank);
-    const type: Type = { kind: 'function', parameters: [NUMBER], result: NUMBER };
-    const arrow = this.intern({ kind: 'arrow', parameters: [parameter], body, span: given.span, type });
-    return this.host('each', [given, arrow], NUMBERS, given.span);
-  }
-
-  #axis(given: Term, rank: () => Term): Term {
-    const { span } = given;
-    if (isNormalised(given)) return given;
-    if (given.kind === 'literal' && typeof given.value === 'number') {
-      return given.value >= 0 ? given : this.binary('-', rank(), this.literal(-given.value, span), NUMBER, span);
-    }
-    const isNegative = this.binary('<', given, this.literal(0, span), BOOLEAN, span);
-    return this.conditional(isNegative, this.binary('+', given, rank(), NUMBER, span), given, NUMBER, span);
-  }
-
-  #rankOf(input: string, inputs: ReadonlyMap<Binding, Term>, callee: CheckedOp, span: Span, extra: number): Term {
-    const binding = callee.bindings.inputs.get(input);
-    const value = binding && inputs.get(binding);
-    if (value === undefined) throw new TypeError(`${callee.op.name} has no input ${input}`);
-    const one = value.type.kind === 'list' ? this.element(value, this.literal(0, span), value.type.of, span) : value;
-    const rank = this.property(one, 'rank', NUMBER, span);
-    return extra === 0 ? rank : this.binary('+', rank, this.literal(extra, span), NUMBER, span);
-  }
 
   /** A program's results in this graph, with its bindings replaced and its lines put where they are used. */
   adopt(program: TermProgram, substitution: Substitution): readonly Term[] {
@@ -595,27 +495,6 @@ function onlyInput(term: ApplyTerm): Term {
   const [input] = term.inputs.values();
   if (input === undefined) throw new TypeError(`${term.op.name} has no input`);
   return input;
-}
-
-function axisInput(type: AttrType): string {
-  if (type.kind === 'axis' || type.kind === 'axes') return type.of;
-  throw new TypeError('the type is not one of axes');
-}
-
-/** Whether a value of the one type, given for the other, names axes. */
-function mayNameAxes(type: AttrType, given: Type): boolean {
-  if (type.kind === 'axes') return true;
-  return type.kind === 'axis'
-    ? given.kind === 'number'
-    : type.kind === 'list' && type.of.kind === 'axis' && given.kind === 'list';
-}
-
-/** Attributes of type axis or axes have been counted from the front; so have lists made of these. */
-function isNormalised(term: Term): boolean {
-  if (term.kind === 'list') return term.items.every((item) => isNormalised(item.value));
-  if (term.kind === 'literal') return typeof term.value === 'number' && term.value >= 0;
-  if (term.kind === 'host') return term.name === 'range';
-  return term.kind === 'reference' && term.binding.origin === 'attribute' && term.binding.normalised === true;
 }
 
 /** Whether two terms are equal, where that can be told. */

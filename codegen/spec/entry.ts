@@ -45,22 +45,30 @@ import { neededFields } from './schema.js';
 import { plainValue, pointAt, type YamlEntry } from './yaml.js';
 
 /** The op, or undefined if anything in it is wrong. */
-export function readOp(problems: Problems, name: Word, fields: Fields, classes: ReadonlyMap<string, DtypeClass>): Op | undefined {
+export function readOp(
+  problems: Problems,
+  name: Word,
+  group: string,
+  fields: Fields,
+  classes: ReadonlyMap<string, DtypeClass>,
+): Op | undefined {
   const before = problems.count;
-  const op = new OpReader(problems, name, fields, classes).read();
+  const op = new OpReader(problems, name, group, fields, classes).read();
   return problems.count === before ? op : undefined;
 }
 
 class OpReader {
   readonly #problems: Problems;
   readonly #name: Word;
+  readonly #group: string;
   readonly #fields: Fields;
   readonly #classes: ReadonlyMap<string, DtypeClass>;
   readonly #variables: readonly DtypeVariable[];
 
-  constructor(problems: Problems, name: Word, fields: Fields, classes: ReadonlyMap<string, DtypeClass>) {
+  constructor(problems: Problems, name: Word, group: string, fields: Fields, classes: ReadonlyMap<string, DtypeClass>) {
     this.#problems = problems;
     this.#name = name;
+    this.#group = group;
     this.#fields = fields;
     this.#classes = classes;
     this.#variables = this.#entries('dtypes').map((entry) => ({
@@ -114,6 +122,7 @@ class OpReader {
     const words = (key: string): readonly Word[] => wordsOf(this.#fields.get(key)?.value);
     return {
       ...this.#name,
+      group: this.#group,
       class: text('class'),
       summary: text('summary') ?? '',
       doc: text('doc'),

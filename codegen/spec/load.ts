@@ -71,9 +71,11 @@ class SpecReader {
     const broken = new Set<string>();
     const members = new Map<string, string[]>();
     const named = this.#items('ops').flatMap((node) => this.#named(node, 'op') ?? []);
+    let group = 'ops';
     for (const { word, node } of named) {
+      group = textOf(fieldsOf(node).get('group')) ?? group;
       const fields = this.#expand(node, classFields, members);
-      const op = fields && readOp(this.#problems, word, fields, dtypes);
+      const op = fields && readOp(this.#problems, word, group, fields, dtypes);
       if (op !== undefined && !ops.has(op.name)) ops.set(op.name, op);
       else broken.add(word.name);
     }

@@ -8,6 +8,7 @@
  * | field         | form                                     | meaning                                                              |
  * |---------------|------------------------------------------|----------------------------------------------------------------------|
  * | `op`          | camelCase                                | the function's name                                                  |
+ * | `group`       | words                                    | heading of this entry and of those after it, until the next          |
  * | `class`       | name                                     | supplies every field that the entry does not write itself            |
  * | `summary`     | a sentence                               | the first line of the documentation                                  |
  * | `doc`         | Markdown                                 | the rest of it                                                       |
@@ -79,6 +80,8 @@ export interface OpClass extends Word {
 }
 
 export interface Op extends Word {
+  /** The heading it stands under; the generated file that it lies in is named after it. */
+  readonly group: string;
   readonly class: string | undefined;
   readonly summary: string;
   readonly doc: string | undefined;

@@ -107,6 +107,7 @@ const spec = strict({
     .array(
       strict({
         op: word,
+        group: text.optional(),
         class: word.optional(),
         ...sharedFields,
         names: words.optional(),

@@ -1,5 +1,9 @@
 /** Elements against what they should be: shapes and dtypes exactly, values exactly or within a stated distance. */
+import type { Dtype } from '../../kernels/op.js';
 import type { Elements } from '../support/samples.js';
+import type { OpCase } from './cases.js';
+import { type ElementsByName, listElements } from './invoke.js';
+import { epsilonOf } from './tensors.js';
 
 export interface Tolerance {
   /** Of each value's own size. */
@@ -9,8 +13,23 @@ export interface Tolerance {
   readonly scale?: number;
 }
 
-/** The same bits but for NaN, which has many. */
+/** The same bits, the sign of 0 included; NaN, which has many, is like NaN. */
 export const exact: Tolerance = { relative: 0, ofLargest: 0 };
+
+/** Goldens have nine digits. */
+export const goldenTolerance = 1e-8;
+
+/**
+ * How far the results of two ways of rounding may lie apart. Elementwise kernels are good to some units in the last place; in all else
+ * terms may cancel, and what is left of them is measured by what went in.
+ */
+export function roundingTolerance(test: OpCase, dtype: Dtype, inputs: ElementsByName, besides = 0): Tolerance {
+  const epsilon = epsilonOf(dtype);
+  if (epsilon === 0) return { relative: 0, ofLargest: 0 };
+  if (test.kind === 'map') return { relative: 8 * epsilon + besides, ofLargest: 0 };
+  const scale = Math.min(1, largestOf(listElements(inputs).flatMap(({ values }) => values)));
+  return { relative: 16 * epsilon + besides, ofLargest: 4 * epsilon + besides, scale };
+}
 
 /** Throws where the two differ; `what` names what is compared. */
 export function compareElements(what: string, actual: Elements, expected: Elements, tolerance: Tolerance): void {
@@ -20,25 +39,23 @@ export function compareElements(what: string, actual: Elements, expected: Elemen
   compareValues(what, actual.values, expected.values, tolerance);
 }
 
-export function compareValues(
-  what: string,
-  actual: readonly number[],
-  expected: readonly number[],
-  { relative, ofLargest, scale = 0 }: Tolerance,
-): void {
+export function compareValues(what: string, actual: readonly number[], expected: readonly number[], tolerance: Tolerance): void {
   if (actual.length !== expected.length) throw new Error(`${what} has ${actual.length} values, expected ${expected.length}`);
-  const largest = expected.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), scale);
-  const wrong = actual.flatMap((value, place) => {
-    const wanted = expected[place]!;
-    return isNear(value, wanted, relative * Math.abs(wanted) + ofLargest * largest) ? [] : [place];
-  });
+  const { relative, ofLargest, scale = 0 } = tolerance;
+  const largest = Math.max(scale, largestOf(expected));
+  const isNear = (value: number, wanted: number): boolean => {
+    if (Object.is(value, wanted)) return true;
+    if (tolerance === exact) return false;
+    return value === wanted || Math.abs(value - wanted) <= relative * Math.abs(wanted) + ofLargest * largest;
+  };
+  const wrong = actual.flatMap((value, place) => (isNear(value, expected[place]!) ? [] : [place]));
   if (wrong.length === 0) return;
-  const shown = wrong.slice(0, 4).map((place) => `[${place}] is ${actual[place]}, expected ${expected[place]}`);
+  const show = (value: number | undefined) => (Object.is(value, -0) ? '-0' : String(value));
+  const shown = wrong.slice(0, 4).map((place) => `[${place}] is ${show(actual[place])}, expected ${show(expected[place])}`);
   throw new Error(`${what} differs in ${wrong.length} of ${actual.length} values: ${shown.join('; ')}`);
 }
 
-function isNear(value: number, wanted: number, allowed: number): boolean {
-  if (Object.is(value, wanted) || (Number.isNaN(value) && Number.isNaN(wanted))) return true;
-  if (allowed === 0) return false;
-  return Math.abs(value - wanted) <= allowed || value === wanted;
+/** The size of the largest finite value. */
+export function largestOf(values: readonly number[]): number {
+  return values.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0);
 }

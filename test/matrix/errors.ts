@@ -2,10 +2,11 @@
  * Wrong calls: those that the spec lists, and those that are wrong for every op (an unknown option, a missing argument, a disposed tensor,
  * a dtype that it does not take). Each must raise its code with the op's name, and leave nothing behind.
  */
-import { type Dtype, dtypes, memory, OpwrightError } from '../../entry/index.js';
-import type { OpCase } from './cases.js';
+import { dtypes, memory, OpwrightError, Tensor } from '../../entry/index.js';
+import type { OpCase, SampleAttrs } from './cases.js';
 import {
   argumentList,
+  type Argument,
   type ArgumentsByName,
   functionOf,
   makeArguments,
@@ -25,7 +26,7 @@ export function checkErrors(test: OpCase, place: number, report: Report): void {
 }
 
 /** Calls twice: the second call finds what the first one may have cached, and must not take more of the device's memory. */
-function expectError(test: OpCase, args: readonly unknown[], codes: readonly string[], named: boolean = true): void {
+function expectError(test: OpCase, args: readonly unknown[], codes: readonly string[]): void {
   const before = memory();
   const error = errorOf(test, args);
   const after = memory();
@@ -36,12 +37,14 @@ function expectError(test: OpCase, args: readonly unknown[], codes: readonly str
     throw new Error(`expected OpwrightError ${codes.join(' or ')}, got ${what}`);
   }
   if (!codes.includes(error.code)) throw new Error(`expected ${codes.join(' or ')}, got ${error.code}: ${error.message}`);
-  if (named && error.op !== test.op) throw new Error(`the error names the op ${error.op}: ${error.message}`);
+  if (error.op !== test.op) throw new Error(`the error names the op ${error.op}: ${error.message}`);
   if (after.storages !== before.storages || after.bytes !== before.bytes)
     throw new Error(`${error.code} left ${after.storages - before.storages} storages of ${after.bytes - before.bytes} bytes`);
   const grown = Object.entries(again.devices).find(([name, use]) => use.allocated > after.devices[name]!.allocated);
   if (grown !== undefined)
-    throw new Error(`a second ${error.code} took ${grown[1].allocated - after.devices[grown[0]]!.allocated} bytes of ${grown[0]}`);
+    throw new Error(
+      `a second ${error.code} took ${grown[1].allocated - after.devices[grown[0]]!.allocated} bytes of ${grown[0]}`,
+    );
 }
 
 function errorOf(test: OpCase, args: readonly unknown[]): unknown {
@@ -89,10 +92,10 @@ const requiredCount = (test: OpCase): number =>
 
 type Attempt = (run: (inputs: ArgumentsByName) => void) => void;
 
-function attemptDisposed(test: OpCase, attempt: Attempt, attrs: Parameters<typeof argumentList>[2]): void {
+function attemptDisposed(test: OpCase, attempt: Attempt, attrs: SampleAttrs): void {
   for (const { name } of test.inputs) {
     attempt((inputs) => {
-      const given = tensorsIn(name in inputs ? { [name]: inputs[name]! } : {});
+      const given = tensorsOfInput(inputs, name);
       if (given.length === 0) return;
       given.at(-1)!.dispose();
       expectError(test, argumentList(test, inputs, attrs), ['DISPOSED']);
@@ -100,36 +103,41 @@ function attemptDisposed(test: OpCase, attempt: Attempt, attrs: Parameters<typeo
   }
 }
 
-/** The first dtype outside of what each input takes. Inputs that share a variable all change, or they would be cast to a common dtype. */
-function attemptWrongDtype(test: OpCase, attempt: Attempt, attrs: Parameters<typeof argumentList>[2]): void {
+/**
+ * The first dtype outside of what each input takes. Inputs that share a variable all change, or they would be cast to a common dtype; and
+ * numbers become whole, for with a fraction they would make it a floating one.
+ */
+function attemptWrongDtype(test: OpCase, attempt: Attempt, attrs: SampleAttrs): void {
   for (const [variable, members] of Object.entries(test.dtypes)) {
-    const wrong = dtypes.find((dtype: Dtype) => !members.includes(dtype) && dtype !== 'float64');
+    const wrong = dtypes.find((dtype) => !members.includes(dtype));
     const concerned = test.inputs.filter(({ dtype }) => dtype === variable).map(({ name }) => name);
-    if (wrong === undefined || concerned.length === 0) continue;
+    if (wrong === undefined) continue;
     attempt((inputs) => {
-      if (concerned.every((name) => tensorsIn(name in inputs ? { [name]: inputs[name]! } : {}).length === 0)) return;
-      const made = tensorsIn(inputs).map(
-        (tensor) =>
-          [tensor, makeTensor({ shape: tensor.shape, dtype: wrong, values: new Array<number>(tensor.size).fill(1) })] as const,
-      );
-      const replacement = new Map(made);
+      if (concerned.every((name) => tensorsOfInput(inputs, name).length === 0)) return;
+      const made: Tensor[] = [];
+      const change = (value: Tensor | number): Tensor | number => {
+        if (typeof value === 'number') return Math.trunc(value);
+        const tensor = makeTensor({ shape: value.shape, dtype: wrong, values: new Array<number>(value.size).fill(1) });
+        made.push(tensor);
+        return tensor;
+      };
       const changed = Object.fromEntries(
-        Object.entries(inputs).map(([name, value]) => [
-          name,
-          !concerned.includes(name)
-            ? value
-            : Array.isArray(value)
-              ? value.map((one) => replacement.get(one) ?? one)
-              : typeof value === 'object' && !Array.isArray(value)
-                ? replacement.get(value as never)
-                : value,
-        ]),
+        Object.entries(inputs).map(([name, value]) => [name, concerned.includes(name) ? changeArgument(value, change) : value]),
       );
       try {
         expectError(test, argumentList(test, changed, attrs), ['DTYPE_MISMATCH']);
       } finally {
-        for (const tensor of replacement.values()) tensor.dispose();
+        for (const tensor of made) tensor.dispose();
       }
     });
   }
+}
+
+function changeArgument(value: Argument, change: (one: Tensor | number) => Tensor | number): Argument {
+  return typeof value === 'number' || value instanceof Tensor ? change(value) : value.map(change);
+}
+
+function tensorsOfInput(inputs: ArgumentsByName, name: string): Tensor[] {
+  const value = inputs[name];
+  return value === undefined ? [] : tensorsIn({ [name]: value });
 }

@@ -1,6 +1,7 @@
 /**
  * Gradients of samples, in float64: against central differences along each element, and against goldens, for incoming gradients that
- * differ from element to element. Where left and right derivatives differ, anything between the two will do.
+ * differ from element to element. Where left and right derivatives differ, anything between the two will do; where several elements
+ * are equal and the op chooses one, goldens alone say which.
  */
 import { grad, noGrad, type Tensor } from '../../entry/index.js';
 import { isFloating } from '../../runtime/dtype.js';
@@ -17,12 +18,11 @@ import {
   makeArguments,
   outputNames,
   sampleElements,
-  tensorsIn,
   withArguments,
   withoutLeak,
 } from './invoke.js';
 import type { Report } from './report.js';
-import { makeTensor, readTensor, sizeOf } from './tensors.js';
+import { makeTensor, readTensor } from './tensors.js';
 
 /** One tensor among the arguments: an input, or one of an input that is a list. */
 export interface Leaf {
@@ -99,15 +99,13 @@ function gradientsOf(test: OpCase, place: number, elements: ElementsByName, leav
     const tensors = leaves.map((leaf) => leafTensor(inputs, leaf));
     for (const tensor of tensors) tensor.stopGradient = false;
     const results = call(test, inputs, test.samples[place]!.attrs);
-    const incoming = incomingGradients(test, place, results).map((one) => makeTensor(one));
-    const flowing = results.flatMap((result, index) => (result.stopGradient ? [] : [index]));
+    const flowing = results.filter((result) => !result.stopGradient);
+    const incoming = incomingGradients(test, place, results).flatMap((one, index) =>
+      results[index]!.stopGradient ? [] : [makeTensor(one)],
+    );
     try {
       if (flowing.length === 0) return null;
-      const gradients = grad(
-        flowing.map((index) => results[index]!),
-        tensors,
-        { gradOutputs: flowing.map((index) => incoming[index]!), allowUnused: true },
-      );
+      const gradients = grad(flowing, tensors, { gradOutputs: incoming, allowUnused: true });
       return gradients.map((gradient, index) => takeElements(gradient, tensors[index]!));
     } finally {
       for (const tensor of [...results, ...incoming]) tensor.dispose();
@@ -167,6 +165,7 @@ function weighted(test: OpCase, place: number, elements: ElementsByName): number
 }
 
 function compareWithDifferences(test: OpCase, place: number, elements: ElementsByName, leaf: Leaf, gradient: Elements): void {
+  const hasGolden = goldenOf(test.op, place)?.grads?.[leaf.input] !== undefined;
   const { values } = leafElements(elements, leaf);
   const largest = gradient.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const middle = weighted(test, place, elements);
@@ -179,12 +178,15 @@ function compareWithDifferences(test: OpCase, place: number, elements: ElementsB
     const slope = (upper: readonly number[], lower: readonly number[], width: number) =>
       upper.reduce((sum, value, index) => sum + (value - lower[index]!), 0) / width;
     const expected = slope(above, below, 2 * step);
+    if (!Number.isFinite(expected)) continue;
     const actual = gradient.values[at]!;
     const allowed = 1e-6 * Math.max(Math.abs(expected), 1e-2 * largest) + noise / step + 1e-9;
     if (Math.abs(actual - expected) <= allowed) continue;
     const sides = [slope(above, middle, step), slope(middle, below, step)];
-    const isKink = Math.abs(sides[0]! - sides[1]!) > 1e-3 * Math.max(Math.abs(sides[0]!), Math.abs(sides[1]!));
-    if (isKink && actual >= Math.min(...sides) - allowed && actual <= Math.max(...sides) + allowed) continue;
+    const size = Math.max(Math.abs(sides[0]!), Math.abs(sides[1]!));
+    const isKink = Math.abs(sides[0]! - sides[1]!) > 1e-3 * size;
+    const isBetween = actual >= Math.min(...sides) - 1e-4 * size && actual <= Math.max(...sides) + 1e-4 * size;
+    if (isKink && (isBetween || hasGolden)) continue;
     throw new Error(
       `gradient of ${nameOf(leaf)}[${at}] is ${actual}, differences give ${expected} (from the right ${sides[0]}, from the left ${sides[1]})`,
     );
@@ -206,5 +208,3 @@ export function withLeaf(elements: ElementsByName, { input, index }: Leaf, value
   const old = elements[input]!;
   return { ...elements, [input]: index === null || !isListOf(old) ? value : old.with(index, value) };
 }
-
-export { sizeOf, tensorsIn };

@@ -89,8 +89,14 @@ export function readOutputs(test: OpCase, inputs: ArgumentsByName, results: read
 
 /** Calls the op and gives what came out, as elements. Everything that was made is disposed. */
 export function evaluate(test: OpCase, inputs: ArgumentsByName, attrs: SampleAttrs): Elements[] {
+  return evaluateBy(test, inputs, () => functionOf(test.op)(...argumentList(test, inputs, attrs)));
+}
+
+/** As `evaluate`, for another way to call the op. */
+export function evaluateBy(test: OpCase, inputs: ArgumentsByName, calling: () => unknown): Elements[] {
+  seed(20);
   return noGrad(() => {
-    const results = call(test, inputs, attrs);
+    const results = tensorsOf(test, calling());
     try {
       return readOutputs(test, inputs, results);
     } finally {
@@ -129,6 +135,13 @@ export function mapElements(elements: ElementsByName, change: (one: Elements, in
   const visit = (name: string, value: InputElements): InputElements =>
     typeof value === 'number' ? value : isListOfElements(value) ? value.map((one) => visit(name, one)) : change(value, name);
   return Object.fromEntries(Object.entries(elements).map(([name, value]) => [name, visit(name, value)]));
+}
+
+/** All that is no plain number, lists one after another. */
+export function listElements(elements: ElementsByName): Elements[] {
+  const visit = (value: InputElements): Elements[] =>
+    typeof value === 'number' ? [] : isListOfElements(value) ? value.flatMap(visit) : [value];
+  return Object.values(elements).flatMap(visit);
 }
 
 /** Tensors of elements, in a layout that may depend on the input. */
