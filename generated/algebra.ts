@@ -127,6 +127,7 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   expand(x: V | number, shape: readonly number[]): V;
   expandAs(x: V | number, y: V | number): V;
   slice(x: V | number, axes: readonly number[], starts: readonly number[], ends: readonly number[], options?: { steps?: readonly number[] | null | undefined }): V;
+  stridedSlice(x: V | number, axes: readonly number[], starts: readonly number[], ends: readonly number[], strides: readonly number[]): V;
   sliceGrad(x: V | number, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options?: { steps?: readonly number[] | null | undefined }): V;
   flip(x: V | number, axis: number | readonly number[]): V;
   rollAxis(x: V | number, shift: number, axis: number): V;
@@ -173,6 +174,7 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   convolutionInputGrad(dout: V | number, weight: V | number, shape: readonly number[], stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): V;
   convolutionWeightGrad(dout: V | number, x: V | number, shape: readonly number[], stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): V;
   conv2d(x: V | number, weight: V | number, options?: { bias?: V | number | undefined; stride?: number | readonly number[] | undefined; padding?: number | readonly number[] | string | undefined; dilation?: number | readonly number[] | undefined; groups?: number | undefined }): V;
+  conv2dTranspose(x: V | number, weight: V | number, options?: { bias?: V | number | undefined; stride?: number | readonly number[] | undefined; padding?: number | readonly number[] | undefined; outputPadding?: number | readonly number[] | undefined; dilation?: number | readonly number[] | undefined; groups?: number | undefined }): V;
   maxPool2d(x: V | number, kernelSize: number | readonly number[], options?: { stride?: number | readonly number[] | null | undefined; padding?: number | readonly number[] | string | undefined; ceilMode?: boolean | undefined }): V;
   maxPool2dGrad(dout: V | number, index: V | number, shape: readonly number[]): V;
   maxPool2dGather(x: V | number, index: V | number): V;

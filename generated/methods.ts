@@ -9,11 +9,11 @@ import { floor, ceil, round, trunc, isnan, isinf, isfinite, equal, notEqual, les
 import { sigmoid, logSigmoid, relu, relu6, leakyRelu, type LeakyReluOptions, elu, type EluOptions, selu, type SeluOptions, gelu, type GeluOptions, softplus, type SoftplusOptions, softsign, softshrink, type SoftshrinkOptions, hardshrink, type HardshrinkOptions, tanhshrink, hardtanh, type HardtanhOptions, hardsigmoid, type HardsigmoidOptions, hardswish, thresholdedRelu, type ThresholdedReluOptions, swish, stanh, type StanhOptions, scale, type ScaleOptions, clip, type ClipOptions } from './ops/activations.js';
 import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, cumsum, type CumsumOptions } from './ops/reductions.js';
 import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, bernoulli } from './ops/creation.js';
-import { reshape, squeeze, type SqueezeOptions, unsqueeze, flatten, type FlattenOptions, transpose, t, broadcastTo, expand, expandAs, slice, type SliceOptions, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile } from './ops/movement.js';
+import { reshape, squeeze, type SqueezeOptions, unsqueeze, flatten, type FlattenOptions, transpose, t, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile } from './ops/movement.js';
 import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, type ScatterOptions, takeAlongAxis, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
 import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique } from './ops/sorting-and-sets.js';
 import { bmm, matmul, type MatmulOptions, mv, dot, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
-import { conv2d, type Conv2dOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
+import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
 
 declare module '../runtime/tensor.js' {
@@ -227,6 +227,8 @@ declare module '../runtime/tensor.js' {
     expandAs(y: TensorLike): Tensor;
     /** Part of a tensor, from start to end along each of some axes; negative places count from the end. */
     slice(axes: readonly number[], starts: readonly number[], ends: readonly number[], options?: SliceOptions): Tensor;
+    /** Every so manyth place from start to end along each of some axes; negative places count from the end. */
+    stridedSlice(axes: readonly number[], starts: readonly number[], ends: readonly number[], strides: readonly number[]): Tensor;
     /** A tensor with the order along some axes reversed. */
     flip(axis: number | readonly number[]): Tensor;
     /** Elements moved on along axes, or through the flattened tensor; those that leave at the end come back at the start. */
@@ -291,6 +293,8 @@ declare module '../runtime/tensor.js' {
     linear(weight: TensorLike, options?: LinearOptions): Tensor;
     /** Two-dimensional convolution of images with a bank of filters. */
     conv2d(weight: TensorLike, options?: Conv2dOptions): Tensor;
+    /** Two-dimensional transposed convolution ("deconvolution"), the adjoint of conv2d in its images. */
+    conv2dTranspose(weight: TensorLike, options?: Conv2dTransposeOptions): Tensor;
     /** The largest element of each window of images. */
     maxPool2d(kernelSize: number | readonly [number, number], options?: MaxPool2dOptions): Tensor;
     /** The mean of each window of images. */
@@ -429,6 +433,7 @@ addTensorMethods({
   expand,
   expandAs,
   slice,
+  stridedSlice,
   flip,
   roll,
   unstack,
@@ -461,6 +466,7 @@ addTensorMethods({
   addmm,
   linear,
   conv2d,
+  conv2dTranspose,
   maxPool2d,
   avgPool2d,
   unfold,

@@ -6,11 +6,11 @@ import { floorDefinition, floor, ceilDefinition, ceil, roundDefinition, round, t
 import { sigmoidDefinition, sigmoid, logSigmoidDefinition, logSigmoid, reluDefinition, relu, relu6Definition, relu6, leakyReluDefinition, leakyRelu, eluDefinition, elu, seluDefinition, selu, geluDefinition, gelu, softplusDefinition, softplus, softsignDefinition, softsign, softshrinkDefinition, softshrink, hardshrinkDefinition, hardshrink, tanhshrinkDefinition, tanhshrink, hardtanhDefinition, hardtanh, hardsigmoidDefinition, hardsigmoid, hardswishDefinition, hardswish, thresholdedReluDefinition, thresholdedRelu, swishDefinition, swish, stanhDefinition, stanh, scaleDefinition, scale, clipDefinition, clip } from './ops/activations.js';
 import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
 import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
-import { reshapeDefinition, reshape, squeezeDefinition, squeeze, unsqueezeDefinition, unsqueeze, flattenDefinition, flatten, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
+import { reshapeDefinition, reshape, squeezeDefinition, squeeze, unsqueezeDefinition, unsqueeze, flattenDefinition, flatten, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
 import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
 import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique } from './ops/sorting-and-sets.js';
 import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
-import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
+import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
 import { reduceLossDefinition, reduceLoss, mseLossDefinition, mseLoss, squareErrorCostDefinition, squareErrorCost, l1LossDefinition, l1Loss, smoothL1LossDefinition, smoothL1Loss, klDivDefinition, klDiv, binaryCrossEntropyWithLogitsDefinition, binaryCrossEntropyWithLogits, nllLossDefinition, nllLoss, crossEntropyDefinition, crossEntropy } from './ops/losses.js';
 import { sgdUpdateDefinition, sgdUpdate, momentumUpdateDefinition, momentumUpdate, adamUpdateDefinition, adamUpdate, adamwUpdateDefinition, adamwUpdate } from './ops/optimizer-steps.js';
 import { avgPool2d as avgPool2dKernel, avgPool2dGrad as avgPool2dGradKernel, cummax as cummaxKernel, cummin as cumminKernel, cumprod as cumprodKernel, cumsum as cumsumKernel, fold as foldKernel, gatherRows as gatherRowsKernel, maskedSelectGrad as maskedSelectGradKernel, maskedSelectWrite as maskedSelectWriteKernel, maxPool2d as maxPool2dKernel, maxPool2dGather as maxPool2dGatherKernel, maxPool2dGrad as maxPool2dGradKernel, nonzeroCount as nonzeroCountKernel, nonzeroWrite as nonzeroWriteKernel, roiAlign as roiAlignKernel, roiAlignGrad as roiAlignGradKernel, scatterAddRows as scatterAddRowsKernel, sortRows as sortRowsKernel, topkRows as topkRowsKernel, unfold as unfoldKernel, uniqueCount as uniqueCountKernel, uniqueSizes as uniqueSizesKernel, uniqueWrite as uniqueWriteKernel } from './kernels.js';
@@ -141,6 +141,7 @@ declare module '../runtime/registry.js' {
     expand: typeof expand;
     expandAs: typeof expandAs;
     slice: typeof slice;
+    stridedSlice: typeof stridedSlice;
     sliceGrad: typeof sliceGrad;
     flip: typeof flip;
     rollAxis: typeof rollAxis;
@@ -187,6 +188,7 @@ declare module '../runtime/registry.js' {
     convolutionInputGrad: typeof convolutionInputGrad;
     convolutionWeightGrad: typeof convolutionWeightGrad;
     conv2d: typeof conv2d;
+    conv2dTranspose: typeof conv2dTranspose;
     maxPool2d: typeof maxPool2d;
     maxPool2dGrad: typeof maxPool2dGrad;
     maxPool2dGather: typeof maxPool2dGather;
@@ -340,6 +342,7 @@ registerOps(
     expandDefinition,
     expandAsDefinition,
     sliceDefinition,
+    stridedSliceDefinition,
     sliceGradDefinition,
     flipDefinition,
     rollAxisDefinition,
@@ -386,6 +389,7 @@ registerOps(
     convolutionInputGradDefinition,
     convolutionWeightGradDefinition,
     conv2dDefinition,
+    conv2dTransposeDefinition,
     maxPool2dDefinition,
     maxPool2dGradDefinition,
     maxPool2dGatherDefinition,
@@ -536,6 +540,7 @@ registerOps(
     expand,
     expandAs,
     slice,
+    stridedSlice,
     sliceGrad,
     flip,
     rollAxis,
@@ -582,6 +587,7 @@ registerOps(
     convolutionInputGrad,
     convolutionWeightGrad,
     conv2d,
+    conv2dTranspose,
     maxPool2d,
     maxPool2dGrad,
     maxPool2dGather,

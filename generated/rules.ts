@@ -17,27 +17,32 @@ export function poolCount(size: unknown, kernel: unknown, stride: unknown, befor
   return (ceilMode as boolean) ? host.min(host.idiv((size as number) + (before as number) + (after as number) - (kernel as number) + (stride as number) - 1, (stride as number)), host.idiv((size as number) + (before as number) - 1, (stride as number))) + 1 : (windowCount(size, kernel, stride, before, after, 1) as number);
 }
 
-/** Padding before and after height and width, from a number, a pair, four numbers, 'same' or 'valid'. (ops.yaml:27) */
-export function windowPadding(padding: unknown, sizes: unknown, kernel: unknown, stride: unknown, dilation: unknown) {
-  return (host.equals(padding, 'valid')) ? [0, 0, 0, 0] : ((host.equals(padding, 'same')) ? host.flatten(host.each((sizes as readonly unknown[]), (size, i: number) => (halves(host.max(0, ((host.idiv((size as number) + (host.at((stride as readonly unknown[]), i) as number) - 1, (host.at((stride as readonly unknown[]), i) as number)) - 1) * (host.at((stride as readonly unknown[]), i) as number) + (host.at((dilation as readonly unknown[]), i) as number) * ((host.at((kernel as readonly unknown[]), i) as number) - 1) + 1) - (size as number))) as readonly number[]))) : (host.isNumber(padding) ? host.fill(4, padding) : (((padding as readonly unknown[]).length === 2) ? [host.at((padding as readonly unknown[]), 0), host.at((padding as readonly unknown[]), 0), host.at((padding as readonly unknown[]), 1), host.at((padding as readonly unknown[]), 1)] : padding)));
+/** Padding before and after height and width, from a number, a pair or four numbers. (ops.yaml:27) */
+export function explicitPadding(padding: unknown) {
+  return host.isNumber(padding) ? host.fill(4, padding) : (((padding as readonly unknown[]).length === 2) ? [host.at((padding as readonly unknown[]), 0), host.at((padding as readonly unknown[]), 0), host.at((padding as readonly unknown[]), 1), host.at((padding as readonly unknown[]), 1)] : padding);
 }
 
-/** A total split in two, the larger half last. (ops.yaml:35) */
+/** Padding before and after height and width, from a number, a pair, four numbers, 'same' or 'valid'. (ops.yaml:31) */
+export function windowPadding(padding: unknown, sizes: unknown, kernel: unknown, stride: unknown, dilation: unknown) {
+  return (host.equals(padding, 'valid')) ? [0, 0, 0, 0] : ((host.equals(padding, 'same')) ? host.flatten(host.each((sizes as readonly unknown[]), (size, i: number) => (halves(host.max(0, ((host.idiv((size as number) + (host.at((stride as readonly unknown[]), i) as number) - 1, (host.at((stride as readonly unknown[]), i) as number)) - 1) * (host.at((stride as readonly unknown[]), i) as number) + (host.at((dilation as readonly unknown[]), i) as number) * ((host.at((kernel as readonly unknown[]), i) as number) - 1) + 1) - (size as number))) as readonly number[]))) : explicitPadding(padding));
+}
+
+/** A total split in two, the larger half last. (ops.yaml:38) */
 export function halves(total: unknown) {
   return [host.idiv((total as number), 2), (total as number) - host.idiv((total as number), 2)];
 }
 
-/** A number as a list of one; a list as it is. (ops.yaml:39) */
+/** A number as a list of one; a list as it is. (ops.yaml:42) */
 export function listed(value: unknown) {
   return host.isNumber(value) ? [value] : value;
 }
 
-/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:43) */
+/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:46) */
 export function fromFront(places: unknown, length: unknown) {
   return host.each((places as readonly unknown[]), (place) => ((place as number) < 0) ? (place as number) + (length as number) : place);
 }
 
-/** How many elements are reduced to one. (ops.yaml:47) */
+/** How many elements are reduced to one. (ops.yaml:50) */
 export function elementsAlong(shape: unknown, axes: unknown) {
   return host.count((host.pick((shape as readonly unknown[]), (axes as readonly number[])) as readonly number[]));
 }

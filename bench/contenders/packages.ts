@@ -3,7 +3,7 @@
  * depends on none of them. Install scripts are not run: onnxruntime-node's would download CUDA libraries that no case uses.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -26,6 +26,6 @@ export function installPeers(): string | null {
 export const peerModule = (name: string): string => pathToFileURL(require.resolve(name)).href;
 
 export function peerVersion(name: string): string {
-  const manifest: { version: string } = require(`${name}/package.json`);
+  const manifest: { version: string } = JSON.parse(readFileSync(join(peersFolder, 'node_modules', name, 'package.json'), 'utf8'));
   return manifest.version;
 }

@@ -5,10 +5,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:555
+// From ops.yaml:558
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:555',
+  source: 'ops.yaml:558',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -45,10 +45,10 @@ export const sigmoidDefinition: OpDefinition = {
 export function sigmoid(x: TensorLike): Tensor {
   return callOne(sigmoidDefinition, [x]);
 }
-// From ops.yaml:564
+// From ops.yaml:567
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:564',
+  source: 'ops.yaml:567',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -85,10 +85,10 @@ export const logSigmoidDefinition: OpDefinition = {
 export function logSigmoid(x: TensorLike): Tensor {
   return callOne(logSigmoidDefinition, [x]);
 }
-// From ops.yaml:572
+// From ops.yaml:575
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:572',
+  source: 'ops.yaml:575',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -127,10 +127,10 @@ export const reluDefinition: OpDefinition = {
 export function relu(x: TensorLike): Tensor {
   return callOne(reluDefinition, [x]);
 }
-// From ops.yaml:582
+// From ops.yaml:585
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:582',
+  source: 'ops.yaml:585',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -173,10 +173,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:590
+// From ops.yaml:593
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:590',
+  source: 'ops.yaml:593',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -221,10 +221,10 @@ export interface EluOptions {
   /** Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:598
+// From ops.yaml:601
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:598',
+  source: 'ops.yaml:601',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -269,10 +269,10 @@ export interface SeluOptions {
   /** Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:607
+// From ops.yaml:610
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:607',
+  source: 'ops.yaml:610',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -315,10 +315,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:617
+// From ops.yaml:620
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:617',
+  source: 'ops.yaml:620',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -374,10 +374,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:627
+// From ops.yaml:630
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:627',
+  source: 'ops.yaml:630',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -416,10 +416,10 @@ export const softplusDefinition: OpDefinition = {
 export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
   return callOne(softplusDefinition, [x], options);
 }
-// From ops.yaml:640
+// From ops.yaml:643
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:640',
+  source: 'ops.yaml:643',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -464,10 +464,10 @@ export interface SoftshrinkOptions {
   /** Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:646
+// From ops.yaml:649
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:646',
+  source: 'ops.yaml:649',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -514,10 +514,10 @@ export interface HardshrinkOptions {
   /** Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:656
+// From ops.yaml:659
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:656',
+  source: 'ops.yaml:659',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -555,10 +555,10 @@ export const hardshrinkDefinition: OpDefinition = {
 export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tensor {
   return callOne(hardshrinkDefinition, [x], options);
 }
-// From ops.yaml:663
+// From ops.yaml:666
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:663',
+  source: 'ops.yaml:666',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -605,10 +605,10 @@ export interface HardtanhOptions {
   /** Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:669
+// From ops.yaml:672
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:669',
+  source: 'ops.yaml:672',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -653,10 +653,10 @@ export interface HardsigmoidOptions {
   /** Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:678
+// From ops.yaml:681
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:678',
+  source: 'ops.yaml:681',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -693,10 +693,10 @@ export const hardsigmoidDefinition: OpDefinition = {
 export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Tensor {
   return callOne(hardsigmoidDefinition, [x], options);
 }
-// From ops.yaml:687
+// From ops.yaml:690
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:687',
+  source: 'ops.yaml:690',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -739,10 +739,10 @@ export interface ThresholdedReluOptions {
   /** Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:695
+// From ops.yaml:698
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:695',
+  source: 'ops.yaml:698',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -780,10 +780,10 @@ export const thresholdedReluDefinition: OpDefinition = {
 export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions = {}): Tensor {
   return callOne(thresholdedReluDefinition, [x], options);
 }
-// From ops.yaml:702
+// From ops.yaml:705
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:702',
+  source: 'ops.yaml:705',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -830,10 +830,10 @@ export interface StanhOptions {
   /** Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:708
+// From ops.yaml:711
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:708',
+  source: 'ops.yaml:711',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -882,10 +882,10 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:714
+// From ops.yaml:717
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:714',
+  source: 'ops.yaml:717',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -929,10 +929,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:730
+// From ops.yaml:733
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:730',
+  source: 'ops.yaml:733',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

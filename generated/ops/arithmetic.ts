@@ -5,10 +5,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:145
+// From ops.yaml:148
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:145',
+  source: 'ops.yaml:148',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -48,10 +48,10 @@ export const addDefinition: OpDefinition = {
 export function add(x: TensorLike, y: TensorLike): Tensor {
   return callOne(addDefinition, [x, y]);
 }
-// From ops.yaml:152
+// From ops.yaml:155
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:152',
+  source: 'ops.yaml:155',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -91,10 +91,10 @@ export const subtractDefinition: OpDefinition = {
 export function subtract(x: TensorLike, y: TensorLike): Tensor {
   return callOne(subtractDefinition, [x, y]);
 }
-// From ops.yaml:158
+// From ops.yaml:161
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:158',
+  source: 'ops.yaml:161',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -134,10 +134,10 @@ export const multiplyDefinition: OpDefinition = {
 export function multiply(x: TensorLike, y: TensorLike): Tensor {
   return callOne(multiplyDefinition, [x, y]);
 }
-// From ops.yaml:164
+// From ops.yaml:167
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:164',
+  source: 'ops.yaml:167',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -180,10 +180,10 @@ export const divideDefinition: OpDefinition = {
 export function divide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(divideDefinition, [x, y]);
 }
-// From ops.yaml:187
+// From ops.yaml:190
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:187',
+  source: 'ops.yaml:190',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -208,10 +208,10 @@ export const floorDivideDefinition: OpDefinition = {
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(floorDivideDefinition, [x, y]);
 }
-// From ops.yaml:197
+// From ops.yaml:200
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:197',
+  source: 'ops.yaml:200',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -251,10 +251,10 @@ export const modDefinition: OpDefinition = {
 export function mod(x: TensorLike, y: TensorLike): Tensor {
   return callOne(modDefinition, [x, y]);
 }
-// From ops.yaml:208
+// From ops.yaml:211
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:208',
+  source: 'ops.yaml:211',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -294,10 +294,10 @@ export const powDefinition: OpDefinition = {
 export function pow(x: TensorLike, y: TensorLike): Tensor {
   return callOne(powDefinition, [x, y]);
 }
-// From ops.yaml:223
+// From ops.yaml:226
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:223',
+  source: 'ops.yaml:226',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -339,10 +339,10 @@ export const maximumDefinition: OpDefinition = {
 export function maximum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(maximumDefinition, [x, y]);
 }
-// From ops.yaml:241
+// From ops.yaml:244
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:241',
+  source: 'ops.yaml:244',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -384,10 +384,10 @@ export const minimumDefinition: OpDefinition = {
 export function minimum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(minimumDefinition, [x, y]);
 }
-// From ops.yaml:259
+// From ops.yaml:262
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:259',
+  source: 'ops.yaml:262',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -418,10 +418,10 @@ export const negDefinition: OpDefinition = {
 export function neg(x: TensorLike): Tensor {
   return callOne(negDefinition, [x]);
 }
-// From ops.yaml:265
+// From ops.yaml:268
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:265',
+  source: 'ops.yaml:268',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -455,10 +455,10 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x]);
 }
-// From ops.yaml:274
+// From ops.yaml:277
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:274',
+  source: 'ops.yaml:277',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -482,10 +482,10 @@ export const signDefinition: OpDefinition = {
 export function sign(x: TensorLike): Tensor {
   return callOne(signDefinition, [x]);
 }
-// From ops.yaml:282
+// From ops.yaml:285
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:282',
+  source: 'ops.yaml:285',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -517,10 +517,10 @@ export const squareDefinition: OpDefinition = {
 export function square(x: TensorLike): Tensor {
   return callOne(squareDefinition, [x]);
 }
-// From ops.yaml:289
+// From ops.yaml:292
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:289',
+  source: 'ops.yaml:292',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -552,10 +552,10 @@ export const sqrtDefinition: OpDefinition = {
 export function sqrt(x: TensorLike): Tensor {
   return callOne(sqrtDefinition, [x]);
 }
-// From ops.yaml:296
+// From ops.yaml:299
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:296',
+  source: 'ops.yaml:299',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -587,10 +587,10 @@ export const rsqrtDefinition: OpDefinition = {
 export function rsqrt(x: TensorLike): Tensor {
   return callOne(rsqrtDefinition, [x]);
 }
-// From ops.yaml:303
+// From ops.yaml:306
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:303',
+  source: 'ops.yaml:306',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -10,10 +10,10 @@ export interface FullOptions {
   /** Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1068
+// From ops.yaml:1071
 export const fullDefinition: OpDefinition = {
   name: 'full',
-  source: 'ops.yaml:1068',
+  source: 'ops.yaml:1071',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -43,10 +43,10 @@ export interface ZerosOptions {
   /** Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1086
+// From ops.yaml:1089
 export const zerosDefinition: OpDefinition = {
   name: 'zeros',
-  source: 'ops.yaml:1086',
+  source: 'ops.yaml:1089',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -80,10 +80,10 @@ export interface OnesOptions {
   /** Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1091
+// From ops.yaml:1094
 export const onesDefinition: OpDefinition = {
   name: 'ones',
-  source: 'ops.yaml:1091',
+  source: 'ops.yaml:1094',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -117,10 +117,10 @@ export interface FullLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1096
+// From ops.yaml:1099
 export const fullLikeDefinition: OpDefinition = {
   name: 'fullLike',
-  source: 'ops.yaml:1096',
+  source: 'ops.yaml:1099',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -156,10 +156,10 @@ export interface ZerosLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1106
+// From ops.yaml:1109
 export const zerosLikeDefinition: OpDefinition = {
   name: 'zerosLike',
-  source: 'ops.yaml:1106',
+  source: 'ops.yaml:1109',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -194,10 +194,10 @@ export interface OnesLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1111
+// From ops.yaml:1114
 export const onesLikeDefinition: OpDefinition = {
   name: 'onesLike',
-  source: 'ops.yaml:1111',
+  source: 'ops.yaml:1114',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface IotaOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1116
+// From ops.yaml:1119
 export const iotaDefinition: OpDefinition = {
   name: 'iota',
-  source: 'ops.yaml:1116',
+  source: 'ops.yaml:1119',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, default: 0, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -268,10 +268,10 @@ export interface ArangeOptions {
   /** int32 if start, end and step are whole numbers and it is null, else float32. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1126
+// From ops.yaml:1129
 export const arangeDefinition: OpDefinition = {
   name: 'arange',
-  source: 'ops.yaml:1126',
+  source: 'ops.yaml:1129',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -314,10 +314,10 @@ export interface LinspaceOptions {
   /** Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1158
+// From ops.yaml:1161
 export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
-  source: 'ops.yaml:1158',
+  source: 'ops.yaml:1161',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -359,10 +359,10 @@ export interface EyeOptions {
   /** Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1181
+// From ops.yaml:1184
 export const eyeDefinition: OpDefinition = {
   name: 'eye',
-  source: 'ops.yaml:1181',
+  source: 'ops.yaml:1184',
   inputs: [],
   attrs: [{ name: 'numRows', type: {"kind":"int"}, required: true }, { name: 'numColumns', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -393,10 +393,10 @@ export const eyeDefinition: OpDefinition = {
 export function eye(numRows: number, options: EyeOptions = {}): Tensor {
   return callOne(eyeDefinition, [], { numRows, ...options });
 }
-// From ops.yaml:1195
+// From ops.yaml:1198
 export const randomBitsDefinition: OpDefinition = {
   name: 'randomBits',
-  source: 'ops.yaml:1195',
+  source: 'ops.yaml:1198',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -418,10 +418,10 @@ export const randomBitsDefinition: OpDefinition = {
 export function randomBits(shape: readonly number[]): Tensor {
   return callOne(randomBitsDefinition, [], { shape });
 }
-// From ops.yaml:1203
+// From ops.yaml:1206
 export const bitsToUniformDefinition: OpDefinition = {
   name: 'bitsToUniform',
-  source: 'ops.yaml:1203',
+  source: 'ops.yaml:1206',
   inputs: [{ name: 'x', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -449,10 +449,10 @@ export interface RandOptions {
   /** Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1212
+// From ops.yaml:1215
 export const randDefinition: OpDefinition = {
   name: 'rand',
-  source: 'ops.yaml:1212',
+  source: 'ops.yaml:1215',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -493,10 +493,10 @@ export interface UniformOptions {
   /** Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:1217
+// From ops.yaml:1220
 export const uniformDefinition: OpDefinition = {
   name: 'uniform',
-  source: 'ops.yaml:1217',
+  source: 'ops.yaml:1220',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -533,10 +533,10 @@ export interface RandnOptions {
   /** Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1228
+// From ops.yaml:1231
 export const randnDefinition: OpDefinition = {
   name: 'randn',
-  source: 'ops.yaml:1228',
+  source: 'ops.yaml:1231',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -582,10 +582,10 @@ export interface NormalOptions {
   /** Default: `1`. */
   std?: number | undefined;
 }
-// From ops.yaml:1237
+// From ops.yaml:1240
 export const normalDefinition: OpDefinition = {
   name: 'normal',
-  source: 'ops.yaml:1237',
+  source: 'ops.yaml:1240',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'mean', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'std', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -616,10 +616,10 @@ export const normalDefinition: OpDefinition = {
 export function normal(shape: readonly number[], options: NormalOptions = {}): Tensor {
   return callOne(normalDefinition, [], { shape, ...options });
 }
-// From ops.yaml:1248
+// From ops.yaml:1251
 export const bernoulliDefinition: OpDefinition = {
   name: 'bernoulli',
-  source: 'ops.yaml:1248',
+  source: 'ops.yaml:1251',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -659,10 +659,10 @@ export interface RandintOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1259
+// From ops.yaml:1262
 export const randintDefinition: OpDefinition = {
   name: 'randint',
-  source: 'ops.yaml:1259',
+  source: 'ops.yaml:1262',
   inputs: [],
   attrs: [{ name: 'low', type: {"kind":"int"}, required: true }, { name: 'high', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'shape', type: {"kind":"shape"}, default: [1], required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -704,10 +704,10 @@ export interface RandpermOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1282
+// From ops.yaml:1285
 export const randpermDefinition: OpDefinition = {
   name: 'randperm',
-  source: 'ops.yaml:1282',
+  source: 'ops.yaml:1285',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],

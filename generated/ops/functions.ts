@@ -4,10 +4,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:312
+// From ops.yaml:315
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:312',
+  source: 'ops.yaml:315',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -39,10 +39,10 @@ export const expDefinition: OpDefinition = {
 export function exp(x: TensorLike): Tensor {
   return callOne(expDefinition, [x]);
 }
-// From ops.yaml:319
+// From ops.yaml:322
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:319',
+  source: 'ops.yaml:322',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -73,10 +73,10 @@ export const expm1Definition: OpDefinition = {
 export function expm1(x: TensorLike): Tensor {
   return callOne(expm1Definition, [x]);
 }
-// From ops.yaml:324
+// From ops.yaml:327
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:324',
+  source: 'ops.yaml:327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +108,10 @@ export const logDefinition: OpDefinition = {
 export function log(x: TensorLike): Tensor {
   return callOne(logDefinition, [x]);
 }
-// From ops.yaml:331
+// From ops.yaml:334
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:331',
+  source: 'ops.yaml:334',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -143,10 +143,10 @@ export const log2Definition: OpDefinition = {
 export function log2(x: TensorLike): Tensor {
   return callOne(log2Definition, [x]);
 }
-// From ops.yaml:338
+// From ops.yaml:341
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:338',
+  source: 'ops.yaml:341',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -178,10 +178,10 @@ export const log10Definition: OpDefinition = {
 export function log10(x: TensorLike): Tensor {
   return callOne(log10Definition, [x]);
 }
-// From ops.yaml:345
+// From ops.yaml:348
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:345',
+  source: 'ops.yaml:348',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -213,10 +213,10 @@ export const log1pDefinition: OpDefinition = {
 export function log1p(x: TensorLike): Tensor {
   return callOne(log1pDefinition, [x]);
 }
-// From ops.yaml:352
+// From ops.yaml:355
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:352',
+  source: 'ops.yaml:355',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -248,10 +248,10 @@ export const sinDefinition: OpDefinition = {
 export function sin(x: TensorLike): Tensor {
   return callOne(sinDefinition, [x]);
 }
-// From ops.yaml:358
+// From ops.yaml:361
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:358',
+  source: 'ops.yaml:361',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -283,10 +283,10 @@ export const cosDefinition: OpDefinition = {
 export function cos(x: TensorLike): Tensor {
   return callOne(cosDefinition, [x]);
 }
-// From ops.yaml:364
+// From ops.yaml:367
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:364',
+  source: 'ops.yaml:367',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -318,10 +318,10 @@ export const tanDefinition: OpDefinition = {
 export function tan(x: TensorLike): Tensor {
   return callOne(tanDefinition, [x]);
 }
-// From ops.yaml:371
+// From ops.yaml:374
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:371',
+  source: 'ops.yaml:374',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -353,10 +353,10 @@ export const asinDefinition: OpDefinition = {
 export function asin(x: TensorLike): Tensor {
   return callOne(asinDefinition, [x]);
 }
-// From ops.yaml:378
+// From ops.yaml:381
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:378',
+  source: 'ops.yaml:381',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -388,10 +388,10 @@ export const acosDefinition: OpDefinition = {
 export function acos(x: TensorLike): Tensor {
   return callOne(acosDefinition, [x]);
 }
-// From ops.yaml:385
+// From ops.yaml:388
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:385',
+  source: 'ops.yaml:388',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -423,10 +423,10 @@ export const atanDefinition: OpDefinition = {
 export function atan(x: TensorLike): Tensor {
   return callOne(atanDefinition, [x]);
 }
-// From ops.yaml:391
+// From ops.yaml:394
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:391',
+  source: 'ops.yaml:394',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -458,10 +458,10 @@ export const sinhDefinition: OpDefinition = {
 export function sinh(x: TensorLike): Tensor {
   return callOne(sinhDefinition, [x]);
 }
-// From ops.yaml:397
+// From ops.yaml:400
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:397',
+  source: 'ops.yaml:400',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -493,10 +493,10 @@ export const coshDefinition: OpDefinition = {
 export function cosh(x: TensorLike): Tensor {
   return callOne(coshDefinition, [x]);
 }
-// From ops.yaml:403
+// From ops.yaml:406
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:403',
+  source: 'ops.yaml:406',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -528,10 +528,10 @@ export const tanhDefinition: OpDefinition = {
 export function tanh(x: TensorLike): Tensor {
   return callOne(tanhDefinition, [x]);
 }
-// From ops.yaml:410
+// From ops.yaml:413
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:410',
+  source: 'ops.yaml:413',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -6,10 +6,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2969
+// From ops.yaml:3036
 export const reduceLossDefinition: OpDefinition = {
   name: 'reduceLoss',
-  source: 'ops.yaml:2969',
+  source: 'ops.yaml:3036',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -53,10 +53,10 @@ export interface MseLossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:2979
+// From ops.yaml:3046
 export const mseLossDefinition: OpDefinition = {
   name: 'mseLoss',
-  source: 'ops.yaml:2979',
+  source: 'ops.yaml:3046',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -113,10 +113,10 @@ export const mseLossDefinition: OpDefinition = {
 export function mseLoss(input: TensorLike, label: TensorLike, options: MseLossOptions = {}): Tensor {
   return callOne(mseLossDefinition, [input, label], options);
 }
-// From ops.yaml:2985
+// From ops.yaml:3052
 export const squareErrorCostDefinition: OpDefinition = {
   name: 'squareErrorCost',
-  source: 'ops.yaml:2985',
+  source: 'ops.yaml:3052',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -172,10 +172,10 @@ export interface L1LossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:2994
+// From ops.yaml:3061
 export const l1LossDefinition: OpDefinition = {
   name: 'l1Loss',
-  source: 'ops.yaml:2994',
+  source: 'ops.yaml:3061',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -238,10 +238,10 @@ export interface SmoothL1LossOptions {
   /** Where small differences end. Default: `1`. */
   delta?: number | undefined;
 }
-// From ops.yaml:3000
+// From ops.yaml:3067
 export const smoothL1LossDefinition: OpDefinition = {
   name: 'smoothL1Loss',
-  source: 'ops.yaml:3000',
+  source: 'ops.yaml:3067',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }, { name: 'delta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -314,10 +314,10 @@ export interface KlDivOptions {
   /** The mean of all, the sum divided by the first size, the sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'batchmean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3017
+// From ops.yaml:3084
 export const klDivDefinition: OpDefinition = {
   name: 'klDiv',
-  source: 'ops.yaml:3017',
+  source: 'ops.yaml:3084',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"batchmean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -386,10 +386,10 @@ export interface BinaryCrossEntropyWithLogitsOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3043
+// From ops.yaml:3110
 export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   name: 'binaryCrossEntropyWithLogits',
-  source: 'ops.yaml:3043',
+  source: 'ops.yaml:3110',
   inputs: [{ name: 'logit', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'posWeight', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -497,10 +497,10 @@ export interface NllLossOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3084
+// From ops.yaml:3151
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
-  source: 'ops.yaml:3084',
+  source: 'ops.yaml:3151',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -574,10 +574,10 @@ export interface CrossEntropyOptions {
   /** Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3111
+// From ops.yaml:3178
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
-  source: 'ops.yaml:3111',
+  source: 'ops.yaml:3178',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'any', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],

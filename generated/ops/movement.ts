@@ -6,10 +6,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1298
+// From ops.yaml:1301
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:1298',
+  source: 'ops.yaml:1301',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -56,10 +56,10 @@ export interface SqueezeOptions {
   /** Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1312
+// From ops.yaml:1315
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:1312',
+  source: 'ops.yaml:1315',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -98,10 +98,10 @@ export const squeezeDefinition: OpDefinition = {
 export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
   return callOne(squeezeDefinition, [x], options);
 }
-// From ops.yaml:1324
+// From ops.yaml:1327
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:1324',
+  source: 'ops.yaml:1327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -154,10 +154,10 @@ export interface FlattenOptions {
   /** Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:1350
+// From ops.yaml:1353
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:1350',
+  source: 'ops.yaml:1353',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -204,10 +204,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], options);
 }
-// From ops.yaml:1389
+// From ops.yaml:1392
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:1389',
+  source: 'ops.yaml:1392',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -246,10 +246,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm });
 }
-// From ops.yaml:1402
+// From ops.yaml:1405
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:1402',
+  source: 'ops.yaml:1405',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -287,10 +287,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x]);
 }
-// From ops.yaml:1412
+// From ops.yaml:1415
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:1412',
+  source: 'ops.yaml:1415',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -333,10 +333,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x]);
 }
-// From ops.yaml:1429
+// From ops.yaml:1432
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:1429',
+  source: 'ops.yaml:1432',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -372,10 +372,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis });
 }
-// From ops.yaml:1447
+// From ops.yaml:1450
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:1447',
+  source: 'ops.yaml:1450',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -411,10 +411,10 @@ export const moveFromLastDefinition: OpDefinition = {
 export function moveFromLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveFromLastDefinition, [x], { axis });
 }
-// From ops.yaml:1461
+// From ops.yaml:1464
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:1461',
+  source: 'ops.yaml:1464',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -453,10 +453,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape });
 }
-// From ops.yaml:1474
+// From ops.yaml:1477
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:1474',
+  source: 'ops.yaml:1477',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -494,10 +494,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape });
 }
-// From ops.yaml:1487
+// From ops.yaml:1490
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:1487',
+  source: 'ops.yaml:1490',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -538,10 +538,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape });
 }
-// From ops.yaml:1498
+// From ops.yaml:1501
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:1498',
+  source: 'ops.yaml:1501',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -586,10 +586,10 @@ export interface SliceOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:1508
+// From ops.yaml:1511
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:1508',
+  source: 'ops.yaml:1511',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -632,10 +632,58 @@ export const sliceDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.slice, paddle.strided_slice, paddle.fluid.layers.strided_slice.
+ * Paddle: paddle.slice.
  */
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...options });
+}
+// From ops.yaml:1550
+export const stridedSliceDefinition: OpDefinition = {
+  name: 'stridedSlice',
+  source: 'ops.yaml:1550',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { axes, starts, ends, strides }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; strides: readonly number[] }): TensorMeta[] {
+    const size = host.each(axes, (a: number, i: number) => host.sliceSize(host.at(x.shape, a), host.at(starts, i), host.at(ends, i), host.at(strides, i)));
+    if (!((starts.length === axes.length) && (ends.length === axes.length) && (strides.length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and strides must have one entry each for each axis");
+    if (!(host.all(strides, (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a stride must not be 0");
+    return [{ shape: host.checkShape(host.replace(x.shape, axes, size), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axes, starts, ends, strides }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; strides: readonly number[] }): readonly V[] {
+      return [g.slice(x, axes, starts, ends, { steps: strides })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axes, starts, ends, strides }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; strides: readonly number[] }): readonly V[] {
+        return [g.sliceGrad(dout, x.shape, axes, starts, ends, { steps: strides })];
+      },
+    },
+  ],
+};
+
+/**
+ * Every so manyth place from start to end along each of some axes; negative places count from the end.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param axes - Required.
+ * @param starts - Required.
+ * @param ends - Required.
+ * @param strides - Required.
+ * @returns `out`, dtype `T`, shape `replace(x.shape, axes, size)`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * Paddle: paddle.strided_slice, paddle.fluid.layers.strided_slice.
+ */
+export function stridedSlice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], strides: readonly number[]): Tensor {
+  return callOne(stridedSliceDefinition, [x], { axes, starts, ends, strides });
 }
 
 /** Options of {@link sliceGrad}. */
@@ -643,10 +691,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:1547
+// From ops.yaml:1572
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:1547',
+  source: 'ops.yaml:1572',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -693,10 +741,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...options });
 }
-// From ops.yaml:1575
+// From ops.yaml:1600
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:1575',
+  source: 'ops.yaml:1600',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -736,10 +784,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis });
 }
-// From ops.yaml:1591
+// From ops.yaml:1616
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:1591',
+  source: 'ops.yaml:1616',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -785,10 +833,10 @@ export interface RollOptions {
   /** Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1604
+// From ops.yaml:1629
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:1604',
+  source: 'ops.yaml:1629',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -839,10 +887,10 @@ export interface ConcatOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1629
+// From ops.yaml:1654
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:1629',
+  source: 'ops.yaml:1654',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -886,10 +934,10 @@ export interface StackOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1650
+// From ops.yaml:1675
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:1650',
+  source: 'ops.yaml:1675',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -935,10 +983,10 @@ export interface UnstackOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1664
+// From ops.yaml:1689
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:1664',
+  source: 'ops.yaml:1689',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -982,10 +1030,10 @@ export interface SplitOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1676
+// From ops.yaml:1701
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:1676',
+  source: 'ops.yaml:1701',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1033,10 +1081,10 @@ export interface PadOptions {
   /** Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:1697
+// From ops.yaml:1722
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:1697',
+  source: 'ops.yaml:1722',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1072,10 +1120,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...options });
 }
-// From ops.yaml:1721
+// From ops.yaml:1746
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:1721',
+  source: 'ops.yaml:1746',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],

@@ -7,10 +7,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2292
+// From ops.yaml:2317
 export const convolutionDefinition: OpDefinition = {
   name: 'convolution',
-  source: 'ops.yaml:2292',
+  source: 'ops.yaml:2317',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -61,10 +61,10 @@ export const convolutionDefinition: OpDefinition = {
 export function convolution(x: TensorLike, weight: TensorLike, stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
   return callOne(convolutionDefinition, [x, weight], { stride, padding, dilation, groups });
 }
-// From ops.yaml:2320
+// From ops.yaml:2345
 export const convolutionInputGradDefinition: OpDefinition = {
   name: 'convolutionInputGrad',
-  source: 'ops.yaml:2320',
+  source: 'ops.yaml:2345',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -110,10 +110,10 @@ export const convolutionInputGradDefinition: OpDefinition = {
 export function convolutionInputGrad(dout: TensorLike, weight: TensorLike, shape: readonly number[], stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
   return callOne(convolutionInputGradDefinition, [dout, weight], { shape, stride, padding, dilation, groups });
 }
-// From ops.yaml:2348
+// From ops.yaml:2373
 export const convolutionWeightGradDefinition: OpDefinition = {
   name: 'convolutionWeightGrad',
-  source: 'ops.yaml:2348',
+  source: 'ops.yaml:2373',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dweight' }],
@@ -172,10 +172,10 @@ export interface Conv2dOptions {
   /** Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:2376
+// From ops.yaml:2401
 export const conv2dDefinition: OpDefinition = {
   name: 'conv2d',
-  source: 'ops.yaml:2376',
+  source: 'ops.yaml:2401',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -263,6 +263,113 @@ export function conv2d(x: TensorLike, weight: TensorLike, options: Conv2dOptions
   return callOne(conv2dDefinition, [x, weight, _bias], attrs);
 }
 
+/** Options of {@link conv2dTranspose}. */
+export interface Conv2dTransposeOptions {
+  bias?: TensorLike | undefined;
+  /** Default: `1`. */
+  stride?: number | readonly [number, number] | undefined;
+  /** Rows and columns taken off the result, as conv2d would pad its images. Default: `0`. */
+  padding?: number | readonly [number, number] | readonly [number, number, number, number] | undefined;
+  /** Rows and columns added after the last, to choose among the sizes that conv2d maps to one. Default: `0`. */
+  outputPadding?: number | readonly [number, number] | undefined;
+  /** Default: `1`. */
+  dilation?: number | readonly [number, number] | undefined;
+  /** Default: `1`. */
+  groups?: number | undefined;
+}
+// From ops.yaml:2442
+export const conv2dTransposeDefinition: OpDefinition = {
+  name: 'conv2dTranspose',
+  source: 'ops.yaml:2442',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
+  attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"pair"}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x, weight, bias }: { x: TensorMeta; weight: TensorMeta; bias: TensorMeta | undefined }, { stride, padding, outputPadding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[]; outputPadding: readonly number[]; dilation: readonly number[]; groups: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    const i = host.lazy(() => host.at(weight.shape, 1));
+    dimensions.match('x', x.shape, ['n', 'c', 'h', 'w']);
+    dimensions.match('weight', weight.shape, ['c', 'i', 'kh', 'kw']);
+    if (bias !== undefined) {
+      dimensions.match('bias', bias.shape, [i() * groups]);
+    }
+    const n = host.at(x.shape, 0);
+    const c = host.lazy(() => host.at(x.shape, 1));
+    const h = host.at(x.shape, 2);
+    const w = host.at(x.shape, 3);
+    const kh = host.at(weight.shape, 2);
+    const kw = host.at(weight.shape, 3);
+    const pads = (rules.explicitPadding(padding) as readonly number[]);
+    const oh = ((h - 1) * host.at(stride, 0) - host.at(pads, 0) - host.at(pads, 1) + (host.at(dilation, 0) * (kh - 1)) + 1) + host.at(outputPadding, 0);
+    const ow = ((w - 1) * host.at(stride, 1) - host.at(pads, 2) - host.at(pads, 3) + (host.at(dilation, 1) * (kw - 1)) + 1) + host.at(outputPadding, 1);
+    if (!((groups >= 1) && ((c() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be a multiple of groups");
+    if (!(host.all(stride, (s: number) => s >= 1) && host.all(dilation, (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
+    if (!(host.all(outputPadding, (p: number, a: number) => (p >= 0) && (p < host.max(host.at(stride, a), host.at(dilation, a)))))) throw new host.RuleError('INVALID_ARGUMENT', "outputPadding must be smaller than stride or dilation, and not negative");
+    if (!((oh >= 1) && (ow >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the padding must leave a result");
+    return [{ shape: host.checkShape([n, i() * groups, oh, ow], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias }: { x: V; weight: V; bias: V | undefined }, { stride, padding, outputPadding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[]; outputPadding: readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
+      const n = host.lazy(() => host.at(x.shape, 0));
+      const h = host.lazy(() => host.at(x.shape, 2));
+      const w = host.lazy(() => host.at(x.shape, 3));
+      const i = host.lazy(() => host.at(weight.shape, 1));
+      const kh = host.lazy(() => host.at(weight.shape, 2));
+      const kw = host.lazy(() => host.at(weight.shape, 3));
+      const pads = host.lazy(() => (rules.explicitPadding(padding) as readonly number[]));
+      const oh = host.lazy(() => ((h() - 1) * host.at(stride, 0) - host.at(pads(), 0) - host.at(pads(), 1) + (host.at(dilation, 0) * (kh() - 1)) + 1) + host.at(outputPadding, 0));
+      const ow = host.lazy(() => ((w() - 1) * host.at(stride, 1) - host.at(pads(), 2) - host.at(pads(), 3) + (host.at(dilation, 1) * (kw() - 1)) + 1) + host.at(outputPadding, 1));
+      const y = host.lazy(() => g.convolutionInputGrad(x, weight, [n(), i() * groups, oh(), ow()], stride, pads(), dilation, groups));
+      const out = (bias !== undefined) ? g.add(y(), g.reshape(bias!, [i() * groups, 1, 1])) : y();
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'weight', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { weight, dout }: { weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
+        return [g.convolution(dout, weight, stride, (rules.explicitPadding(padding) as readonly number[]), dilation, groups)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'weight',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
+        return [g.convolutionWeightGrad(x, dout, weight.shape, stride, (rules.explicitPadding(padding) as readonly number[]), dilation, groups)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'bias',
+      saved: [{ name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }, { groups }: { groups: number }): readonly V[] {
+        const value = [host.at(weight.shape, 1) * groups, 1, 1];
+        return [g.reshape(g.sumTo(dout, (host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * Two-dimensional transposed convolution ("deconvolution"), the adjoint of conv2d in its images.
+ *
+ * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
+ * @param weight - Filters by input channel, then by output channel of one group. Tensor of dtype `T`, shape `[c, i, kh, kw]`.
+ * @returns `out`, dtype `T`, shape `[n, i * groups, oh, ow]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * Paddle: paddle.nn.functional.conv2d_transpose.
+ */
+export function conv2dTranspose(x: TensorLike, weight: TensorLike, options: Conv2dTransposeOptions = {}): Tensor {
+  const { bias: _bias, ...attrs } = options;
+  return callOne(conv2dTransposeDefinition, [x, weight, _bias], attrs);
+}
+
 /** Options of {@link maxPool2d}. */
 export interface MaxPool2dOptions {
   /** The kernel's size when null. Default: `null`. */
@@ -272,10 +379,10 @@ export interface MaxPool2dOptions {
   /** Whether a last window may reach over the edge. Default: `false`. */
   ceilMode?: boolean | undefined;
 }
-// From ops.yaml:2417
+// From ops.yaml:2484
 export const maxPool2dDefinition: OpDefinition = {
   name: 'maxPool2d',
-  source: 'ops.yaml:2417',
+  source: 'ops.yaml:2484',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }, { name: 'index', hidden: true }],
@@ -345,10 +452,10 @@ export const maxPool2dDefinition: OpDefinition = {
 export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: MaxPool2dOptions = {}): Tensor {
   return callOne(maxPool2dDefinition, [x], { kernelSize, ...options });
 }
-// From ops.yaml:2477
+// From ops.yaml:2544
 export const maxPool2dGradDefinition: OpDefinition = {
   name: 'maxPool2dGrad',
-  source: 'ops.yaml:2477',
+  source: 'ops.yaml:2544',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -396,10 +503,10 @@ export const maxPool2dGradDefinition: OpDefinition = {
 export function maxPool2dGrad(dout: TensorLike, index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(maxPool2dGradDefinition, [dout, index], { shape });
 }
-// From ops.yaml:2488
+// From ops.yaml:2555
 export const maxPool2dGatherDefinition: OpDefinition = {
   name: 'maxPool2dGather',
-  source: 'ops.yaml:2488',
+  source: 'ops.yaml:2555',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -462,10 +569,10 @@ export interface AvgPool2dOptions {
   /** What each window's sum is divided by instead. Default: `null`. */
   divisorOverride?: number | null | undefined;
 }
-// From ops.yaml:2497
+// From ops.yaml:2564
 export const avgPool2dDefinition: OpDefinition = {
   name: 'avgPool2d',
-  source: 'ops.yaml:2497',
+  source: 'ops.yaml:2564',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }, { name: 'exclusive', type: {"kind":"boolean"}, default: true, required: false }, { name: 'divisorOverride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -535,10 +642,10 @@ export const avgPool2dDefinition: OpDefinition = {
 export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: AvgPool2dOptions = {}): Tensor {
   return callOne(avgPool2dDefinition, [x], { kernelSize, ...options });
 }
-// From ops.yaml:2564
+// From ops.yaml:2631
 export const avgPool2dGradDefinition: OpDefinition = {
   name: 'avgPool2dGrad',
-  source: 'ops.yaml:2564',
+  source: 'ops.yaml:2631',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSize', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'ceilMode', type: {"kind":"boolean"}, required: true }, { name: 'exclusive', type: {"kind":"boolean"}, required: true }, { name: 'divisor', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -600,10 +707,10 @@ export interface UnfoldOptions {
   /** Default: `1`. */
   dilations?: number | readonly [number, number] | undefined;
 }
-// From ops.yaml:2613
+// From ops.yaml:2680
 export const unfoldDefinition: OpDefinition = {
   name: 'unfold',
-  source: 'ops.yaml:2613',
+  source: 'ops.yaml:2680',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSizes', type: {"kind":"pair"}, required: true }, { name: 'strides', type: {"kind":"pair"}, default: 1, required: false }, { name: 'paddings', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilations', type: {"kind":"pair"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -668,10 +775,10 @@ export const unfoldDefinition: OpDefinition = {
 export function unfold(x: TensorLike, kernelSizes: number | readonly [number, number], options: UnfoldOptions = {}): Tensor {
   return callOne(unfoldDefinition, [x], { kernelSizes, ...options });
 }
-// From ops.yaml:2657
+// From ops.yaml:2724
 export const foldDefinition: OpDefinition = {
   name: 'fold',
-  source: 'ops.yaml:2657',
+  source: 'ops.yaml:2724',
   inputs: [{ name: 'columns', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSizes', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'paddings', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilations', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }],
   outputs: [{ name: 'out' }],
@@ -733,10 +840,10 @@ export interface RoiAlignOptions {
   /** Whether pixels are taken at their centres. Default: `false`. */
   aligned?: boolean | undefined;
 }
-// From ops.yaml:2702
+// From ops.yaml:2769
 export const roiAlignDefinition: OpDefinition = {
   name: 'roiAlign',
-  source: 'ops.yaml:2702',
+  source: 'ops.yaml:2769',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'pooledHeight', type: {"kind":"int"}, default: 1, required: false }, { name: 'pooledWidth', type: {"kind":"int"}, default: 1, required: false }, { name: 'spatialScale', type: {"kind":"number"}, default: 1, required: false }, { name: 'samplingRatio', type: {"kind":"int"}, default: -1, required: false }, { name: 'aligned', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -792,10 +899,10 @@ export const roiAlignDefinition: OpDefinition = {
 export function roiAlign(x: TensorLike, rois: TensorLike, image: TensorLike, options: RoiAlignOptions = {}): Tensor {
   return callOne(roiAlignDefinition, [x, rois, image], options);
 }
-// From ops.yaml:2769
+// From ops.yaml:2836
 export const roiAlignGradDefinition: OpDefinition = {
   name: 'roiAlignGrad',
-  source: 'ops.yaml:2769',
+  source: 'ops.yaml:2836',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'spatialScale', type: {"kind":"number"}, required: true }, { name: 'samplingRatio', type: {"kind":"int"}, required: true }, { name: 'aligned', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -862,10 +969,10 @@ export interface DropoutOptions {
   /** Default: `"upscale_in_train"`. */
   mode?: 'upscale_in_train' | 'downscale_in_infer' | undefined;
 }
-// From ops.yaml:2812
+// From ops.yaml:2879
 export const dropoutDefinition: OpDefinition = {
   name: 'dropout',
-  source: 'ops.yaml:2812',
+  source: 'ops.yaml:2879',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 0.5, required: false }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'training', type: {"kind":"boolean"}, default: true, required: false }, { name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"upscale_in_train"},{"kind":"literal","value":"downscale_in_infer"}]}, default: "upscale_in_train", required: false }],
   outputs: [{ name: 'out' }, { name: 'mask', hidden: true }],
@@ -928,10 +1035,10 @@ export interface BatchNormOptions {
   /** Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:2851
+// From ops.yaml:2918
 export const batchNormDefinition: OpDefinition = {
   name: 'batchNorm',
-  source: 'ops.yaml:2851',
+  source: 'ops.yaml:2918',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'runningMean', dtype: 'T', mutated: true, differentiable: false }, { name: 'runningVariance', dtype: 'T', mutated: true, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'training', type: {"kind":"boolean"}, default: false, required: false }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }, { name: 'nextMean', writes: 'runningMean' }, { name: 'nextVariance', writes: 'runningVariance' }],
@@ -1033,10 +1140,10 @@ export interface LayerNormOptions {
   /** Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:2915
+// From ops.yaml:2982
 export const layerNormDefinition: OpDefinition = {
   name: 'layerNorm',
-  source: 'ops.yaml:2915',
+  source: 'ops.yaml:2982',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'normalizedShape', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }],

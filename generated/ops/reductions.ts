@@ -14,10 +14,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:747
+// From ops.yaml:750
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:747',
+  source: 'ops.yaml:750',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -57,10 +57,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:763
+// From ops.yaml:766
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:763',
+  source: 'ops.yaml:766',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -107,10 +107,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:784
+// From ops.yaml:787
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:784',
+  source: 'ops.yaml:787',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -155,10 +155,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:806
+// From ops.yaml:809
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:806',
+  source: 'ops.yaml:809',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -203,10 +203,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:828
+// From ops.yaml:831
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:828',
+  source: 'ops.yaml:831',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -239,10 +239,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:838
+// From ops.yaml:841
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:838',
+  source: 'ops.yaml:841',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -275,10 +275,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:848
+// From ops.yaml:851
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:848',
+  source: 'ops.yaml:851',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -326,10 +326,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:854
+// From ops.yaml:857
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:854',
+  source: 'ops.yaml:857',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -383,10 +383,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:868
+// From ops.yaml:871
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:868',
+  source: 'ops.yaml:871',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -435,10 +435,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:885
+// From ops.yaml:888
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:885',
+  source: 'ops.yaml:888',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -488,10 +488,10 @@ export interface ArgmaxOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:903
+// From ops.yaml:906
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:903',
+  source: 'ops.yaml:906',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -540,10 +540,10 @@ export interface ArgminOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:941
+// From ops.yaml:944
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:941',
+  source: 'ops.yaml:944',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -588,10 +588,10 @@ export interface SoftmaxOptions {
   /** Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:978
+// From ops.yaml:981
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:978',
+  source: 'ops.yaml:981',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -637,10 +637,10 @@ export interface LogSoftmaxOptions {
   /** Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:992
+// From ops.yaml:995
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:992',
+  source: 'ops.yaml:995',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -690,10 +690,10 @@ export interface NormOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1006
+// From ops.yaml:1009
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:1006',
+  source: 'ops.yaml:1009',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -748,10 +748,10 @@ export interface CumsumOptions {
   /** Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:1034
+// From ops.yaml:1037
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:1034',
+  source: 'ops.yaml:1037',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -789,10 +789,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], options);
 }
-// From ops.yaml:1052
+// From ops.yaml:1055
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:1052',
+  source: 'ops.yaml:1055',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],

@@ -5,10 +5,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:418
+// From ops.yaml:421
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:418',
+  source: 'ops.yaml:421',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -32,10 +32,10 @@ export const floorDefinition: OpDefinition = {
 export function floor(x: TensorLike): Tensor {
   return callOne(floorDefinition, [x]);
 }
-// From ops.yaml:426
+// From ops.yaml:429
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:426',
+  source: 'ops.yaml:429',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -59,10 +59,10 @@ export const ceilDefinition: OpDefinition = {
 export function ceil(x: TensorLike): Tensor {
   return callOne(ceilDefinition, [x]);
 }
-// From ops.yaml:433
+// From ops.yaml:436
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:433',
+  source: 'ops.yaml:436',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -86,10 +86,10 @@ export const roundDefinition: OpDefinition = {
 export function round(x: TensorLike): Tensor {
   return callOne(roundDefinition, [x]);
 }
-// From ops.yaml:441
+// From ops.yaml:444
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:441',
+  source: 'ops.yaml:444',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -112,10 +112,10 @@ export const truncDefinition: OpDefinition = {
 export function trunc(x: TensorLike): Tensor {
   return callOne(truncDefinition, [x]);
 }
-// From ops.yaml:447
+// From ops.yaml:450
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:447',
+  source: 'ops.yaml:450',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -139,10 +139,10 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x]);
 }
-// From ops.yaml:452
+// From ops.yaml:455
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:452',
+  source: 'ops.yaml:455',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -166,10 +166,10 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x]);
 }
-// From ops.yaml:457
+// From ops.yaml:460
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:457',
+  source: 'ops.yaml:460',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -193,10 +193,10 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x]);
 }
-// From ops.yaml:462
+// From ops.yaml:465
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:462',
+  source: 'ops.yaml:465',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -221,10 +221,10 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y]);
 }
-// From ops.yaml:467
+// From ops.yaml:470
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:467',
+  source: 'ops.yaml:470',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -249,10 +249,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y]);
 }
-// From ops.yaml:472
+// From ops.yaml:475
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:472',
+  source: 'ops.yaml:475',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -277,10 +277,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y]);
 }
-// From ops.yaml:477
+// From ops.yaml:480
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:477',
+  source: 'ops.yaml:480',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -305,10 +305,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y]);
 }
-// From ops.yaml:482
+// From ops.yaml:485
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:482',
+  source: 'ops.yaml:485',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -333,10 +333,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y]);
 }
-// From ops.yaml:487
+// From ops.yaml:490
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:487',
+  source: 'ops.yaml:490',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -361,10 +361,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y]);
 }
-// From ops.yaml:492
+// From ops.yaml:495
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:492',
+  source: 'ops.yaml:495',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -389,10 +389,10 @@ export const logicalAndDefinition: OpDefinition = {
 export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalAndDefinition, [x, y]);
 }
-// From ops.yaml:497
+// From ops.yaml:500
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:497',
+  source: 'ops.yaml:500',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -417,10 +417,10 @@ export const logicalOrDefinition: OpDefinition = {
 export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalOrDefinition, [x, y]);
 }
-// From ops.yaml:502
+// From ops.yaml:505
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:502',
+  source: 'ops.yaml:505',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -445,10 +445,10 @@ export const logicalXorDefinition: OpDefinition = {
 export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalXorDefinition, [x, y]);
 }
-// From ops.yaml:507
+// From ops.yaml:510
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:507',
+  source: 'ops.yaml:510',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -471,10 +471,10 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x]);
 }
-// From ops.yaml:516
+// From ops.yaml:519
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:516',
+  source: 'ops.yaml:519',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -515,10 +515,10 @@ export const whereDefinition: OpDefinition = {
 export function where(condition: TensorLike, x: TensorLike, y: TensorLike): Tensor {
   return callOne(whereDefinition, [condition, x, y]);
 }
-// From ops.yaml:526
+// From ops.yaml:529
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:526',
+  source: 'ops.yaml:529',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -553,10 +553,10 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype });
 }
-// From ops.yaml:544
+// From ops.yaml:547
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:544',
+  source: 'ops.yaml:547',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

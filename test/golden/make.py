@@ -158,6 +158,12 @@ def amounts(padding, sizes, kernel, stride, dilation=(1, 1)):
     return padding * 4 if len(padding) == 1 else [padding[0], padding[0], padding[1], padding[1]] if len(padding) == 2 else padding
 
 
+def conv2d_transpose(x, weight, bias, stride, padding, outputPadding, dilation, groups):
+    if isinstance(padding, list) and len(padding) == 4:
+        raise NotImplementedError("PyTorch pads both sides alike")
+    return F.conv_transpose2d(x, weight, bias, stride, padding, outputPadding, groups, dilation)
+
+
 def conv2d(x, weight, bias, stride, padding, dilation, groups):
     stride, dilation = pair(stride), pair(dilation)
     top, bottom, left, right = amounts(padding, x.shape[2:], weight.shape[2:], stride, dilation)
@@ -392,6 +398,7 @@ MOVEMENT = {
     "expand": lambda x, shape: x.expand(shape),
     "expandAs": lambda x, y: x.expand_as(y),
     "slice": cut,
+    "stridedSlice": lambda x, axes, starts, ends, strides: cut(x, axes, starts, ends, strides),
     "flip": lambda x, axis: torch.flip(x, listed(axis)),
     "roll": lambda x, shifts, axis: torch.roll(x, shifts, axis),
     "concat": lambda xs, axis: torch.cat(xs, axis),
@@ -436,6 +443,7 @@ PRODUCTS = {
 
 NETWORKS = {
     "conv2d": conv2d,
+    "conv2dTranspose": conv2d_transpose,
     "maxPool2d": lambda x, kernelSize, stride, padding, ceilMode: F.max_pool2d(x, kernelSize, stride, padding, 1, ceilMode),
     "avgPool2d": avg_pool2d,
     "unfold": lambda x, kernelSizes, strides, paddings, dilations: F.unfold(x, kernelSizes, dilations, paddings, strides),

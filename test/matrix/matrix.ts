@@ -6,8 +6,10 @@
  */
 import test from 'ava';
 import { isChosen, isChosenPlace, loadCases, type OpCase } from './cases.js';
+import { checkDtypes } from './dtypes.js';
 import { checkErrors, checkMisuse } from './errors.js';
 import { checkGradients } from './gradients.js';
+import { checkLayouts } from './layouts.js';
 import { Report } from './report.js';
 import { checkValues } from './values.js';
 
@@ -20,6 +22,8 @@ interface Check {
 const checks: readonly Check[] = [
   { name: 'values', places: ({ samples }) => samples, run: checkValues },
   { name: 'gradient', places: ({ samples }) => samples, run: checkGradients },
+  { name: 'layout', places: ({ samples }) => samples, run: checkLayouts },
+  { name: 'dtype', places: ({ samples }) => samples, run: checkDtypes },
   { name: 'errors', places: ({ errors }) => errors, run: checkErrors },
   { name: 'misuse', places: ({ op }) => [op], run: checkMisuse },
 ];

@@ -1,0 +1,125 @@
+/**
+ * Dtypes: each sample with every value of each dtype variable. Results and gradients of the smaller floating dtypes must be those of
+ * float64, rounded; those of the smaller integers must be those of int64, wrapped; those of int64 must be those of float64, where these are
+ * whole; and booleans must do as 0 and 1 do.
+ */
+import { isFloating } from '../../runtime/dtype.js';
+import type { Dtype } from '../../kernels/op.js';
+import type { Elements } from '../support/samples.js';
+import type { OpCase } from './cases.js';
+import { compareElements, compareValues, roundingTolerance } from './compare.js';
+import { differentiableLeaves, gradientsOf, nameOf } from './differentiate.js';
+import { changedDtype, type Choice, choiceOf } from './dtypes-of.js';
+import {
+  type ElementsByName,
+  evaluate,
+  makeArguments,
+  mapElements,
+  sampleElements,
+  withArguments,
+  withoutLeak,
+} from './invoke.js';
+import type { Report } from './report.js';
+import { epsilonOf, toDtype } from './tensors.js';
+
+export function checkDtypes(test: OpCase, place: number, report: Report): void {
+  const sample = test.samples[place]!;
+  const own = choiceOf(test, sample.inputs);
+  for (const [variable, members] of Object.entries(test.dtypes)) {
+    if (own[variable] === undefined) {
+      report.skip('no tensor of a dtype variable');
+      continue;
+    }
+    for (const dtype of members) {
+      const reference = referenceOf(dtype, members);
+      if (reference === undefined) report.skip(`nothing to compare ${dtype} with`);
+      else if (test.random && isFloating(dtype)) report.skip('random numbers depend on the dtype');
+      else checkDtype(test, place, { variable, dtype, reference, own }, report);
+    }
+  }
+}
+
+interface DtypeCase {
+  readonly variable: string;
+  readonly dtype: Dtype;
+  readonly reference: Dtype;
+  readonly own: Choice;
+}
+
+/** The dtype that stands for exact arithmetic. */
+function referenceOf(dtype: Dtype, members: readonly Dtype[]): Dtype | undefined {
+  const wider: readonly Dtype[] = isFloating(dtype) ? ['float64'] : dtype === 'int64' ? ['float64'] : ['int64', 'float64'];
+  return wider.find((one) => one !== dtype && members.includes(one));
+}
+
+function checkDtype(test: OpCase, place: number, one: DtypeCase, report: Report): void {
+  const { inputs, attrs } = test.samples[place]!;
+  const { variable, dtype, reference, own } = one;
+  const change = changedDtype(test, own, { ...own, [variable]: dtype });
+  const elements = sampleElements(test.op, place, inputs, change);
+  const concerned = (input: string, given: Dtype): boolean => change(input, own[variable]!) === dtype && given === dtype;
+  const exactElements = mapElements(elements, (each, input) =>
+    concerned(input, each.dtype) ? { ...each, dtype: reference } : each,
+  );
+  const run = (of: ElementsByName) =>
+    withoutLeak(() => withArguments(makeArguments(of), (given) => evaluate(test, given, attrs)));
+  const actual = run(elements);
+  const expected = run(exactElements);
+  const stated = attrs.dtype !== undefined && attrs.dtype !== null;
+  actual.forEach((output, index) => {
+    const from = expected[index]!;
+    const wanted = from.dtype === reference && !stated ? dtype : from.dtype;
+    compareRounded(test, `${dtype}: output ${index}`, output, from, wanted, elements);
+  });
+  report.count();
+  if (isFloating(dtype) && compareGradients(test, place, dtype, elements, exactElements)) report.count();
+}
+
+function compareRounded(
+  test: OpCase,
+  what: string,
+  actual: Elements,
+  from: Elements,
+  dtype: Dtype,
+  inputs: ElementsByName,
+): void {
+  if (dtype === 'int64' && from.dtype === 'float64') {
+    // Beyond 2^53, and where whole numbers have no quotient, the two differ rightly.
+    const usable = from.values.map((value) => Number.isSafeInteger(value));
+    const kept = (values: readonly number[]) => values.filter((_, index) => usable[index]);
+    compareElements(
+      what,
+      { ...actual, values: kept(actual.values) },
+      { ...from, dtype, values: kept(from.values) },
+      { relative: 0, ofLargest: 0 },
+    );
+    return;
+  }
+  const rounded = { ...from, dtype, values: from.values.map((value) => toDtype(value, dtype)) };
+  compareElements(what, actual, rounded, roundingTolerance(test, dtype, inputs));
+}
+
+/** Whether there are gradients to compare. */
+function compareGradients(
+  test: OpCase,
+  place: number,
+  dtype: Dtype,
+  elements: ElementsByName,
+  exactElements: ElementsByName,
+): boolean {
+  const leaves = differentiableLeaves(test, elements);
+  if (leaves.length === 0) return false;
+  const actual = withoutLeak(() => gradientsOf(test, place, elements, leaves));
+  const expected = gradientsOf(test, place, exactElements, leaves);
+  if (actual === null || expected === null) return false;
+  const epsilon = epsilonOf(dtype);
+  leaves.forEach((leaf, index) => {
+    const values = expected[index]!.values.map((value) => toDtype(value, dtype));
+    compareValues(`${dtype}: gradient of ${nameOf(leaf)}`, actual[index]!.values, values, {
+      relative: 16 * epsilon,
+      ofLargest: 8 * epsilon,
+      scale: 1,
+    });
+  });
+  return true;
+}

@@ -1,0 +1,89 @@
+/**
+ * Layouts: each sample with its tensors transposed, strided, flipped, at an offset and expanded, all alike and mixed. Results and gradients
+ * must be those of contiguous tensors with the same elements: the same bits from elementwise kernels and in integers, and all but so where
+ * an order of summation may follow the layout.
+ */
+import { isFloating } from '../../runtime/dtype.js';
+import type { Elements } from '../support/samples.js';
+import type { OpCase } from './cases.js';
+import { compareElements, exact, roundingTolerance } from './compare.js';
+import { differentiableLeaves, gradientsOf, type Layouts, nameOf } from './differentiate.js';
+import {
+  type ElementsByName,
+  evaluate,
+  makeArguments,
+  mapElements,
+  sampleElements,
+  withArguments,
+  withoutLeak,
+} from './invoke.js';
+import type { Report } from './report.js';
+import { type LayoutName, layElements } from './tensors.js';
+
+/** In turn, for the inputs of a call. */
+const combinations: readonly (readonly LayoutName[])[] = [
+  ['transposed'],
+  ['strided'],
+  ['flipped'],
+  ['offset'],
+  ['expanded'],
+  ['contiguous', 'transposed', 'expanded'],
+  ['strided', 'contiguous'],
+];
+
+export function checkLayouts(test: OpCase, place: number, report: Report): void {
+  const sample = test.samples[place]!;
+  const elements = sampleElements(test.op, place, sample.inputs);
+  if (Object.keys(elements).length === 0) return report.skip('no input');
+  for (const combination of combinations) {
+    const of = (input: string): LayoutName => {
+      const index = test.inputs.findIndex(({ name }) => name === input);
+      const layout = combination[index % combination.length]!;
+      // Elements that lie in one place cannot be written apart.
+      return layout === 'expanded' && test.inputs[index]!.mutated ? 'strided' : layout;
+    };
+    const laid = mapElements(elements, (one, input) => layElements(one, of(input)));
+    const name = combination.join(', ');
+    compareResults(test, place, laid, of, name);
+    report.count();
+    if (compareGradients(test, place, laid, { of, incoming: combination[0]! }, name)) report.count();
+  }
+}
+
+function compareResults(
+  test: OpCase,
+  place: number,
+  elements: ElementsByName,
+  of: (input: string) => LayoutName,
+  name: string,
+): void {
+  const { attrs } = test.samples[place]!;
+  const expected = withArguments(makeArguments(elements), (inputs) => evaluate(test, inputs, attrs));
+  const actual = withoutLeak(() => withArguments(makeArguments(elements, of), (inputs) => evaluate(test, inputs, attrs)));
+  if (actual.length !== expected.length) throw new Error(`${name}: ${actual.length} outputs instead of ${expected.length}`);
+  actual.forEach((output, index) => compareLaid(test, `${name}: output ${index}`, output, expected[index]!, elements));
+}
+
+function compareLaid(test: OpCase, what: string, actual: Elements, expected: Elements, inputs: ElementsByName): void {
+  const elementwise = test.kind === 'map' || !isFloating(expected.dtype);
+  compareElements(what, actual, expected, elementwise ? exact : roundingTolerance(test, expected.dtype, inputs));
+}
+
+/** Whether there are gradients to compare. */
+function compareGradients(test: OpCase, place: number, elements: ElementsByName, layouts: Layouts, name: string): boolean {
+  const leaves = differentiableLeaves(test, elements);
+  if (leaves.length === 0) return false;
+  const incoming = layouts.incoming === 'expanded' ? 'expanded' : 'contiguous';
+  const expected = gradientsOf(test, place, elements, leaves, { of: () => 'contiguous', incoming });
+  if (expected === null) return false;
+  const actual = withoutLeak(() => gradientsOf(test, place, elements, leaves, layouts))!;
+  leaves.forEach((leaf, index) => {
+    compareElements(
+      `${name}: gradient of ${nameOf(leaf)}`,
+      actual[index]!,
+      expected[index]!,
+      roundingTolerance(test, expected[index]!.dtype, elements),
+    );
+  });
+  return true;
+}
