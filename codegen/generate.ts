@@ -3,15 +3,15 @@
  * exchanged as a whole.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
-import { Project } from 'ts-morph';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { IndentationText, Project, QuoteKind } from 'ts-morph';
 import type { Kernel } from '../kernels/ir.js';
 import { fileText, writeOp } from './emit/api.js';
-import { algebraText, indexText, kernelsText, methodsText, registerText, rulesText } from './emit/library.js';
+import { algebraText, type ImportRoots, indexText, kernelsText, methodsText, registerText, rulesText } from './emit/library.js';
 import { fileName, moduleName } from './emit/names.js';
 import { coverageText, recordText, testText } from './emit/records.js';
 import { compileKernelFunctions } from './functions/compile.js';
-import { type CheckedModel, checkModel } from './lang/check.js';
+import { type CheckedModel, type CheckedOp, checkModel } from './lang/check.js';
 import { derivationDiagnostics } from './lang/differentiate.js';
 import type { Diagnostic } from './spec/diagnostic.js';
 import { loadSpec } from './spec/load.js';
@@ -22,6 +22,8 @@ export interface GenerateOptions {
   readonly specFiles: readonly string[];
   /** A folder of kernel functions. */
   readonly functionsFolder: string;
+  /** Those of `specFiles` whose ops are written: an op pack's own. All of them if left out. */
+  readonly packFiles?: readonly string[];
   /** The public names to cover, one a line. */
   readonly paddleNames: readonly string[];
 }
@@ -32,13 +34,28 @@ export interface GeneratedLibrary {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** A file's name in diagnostics and in generated comments. */
+function sourceName(file: string): string {
+  const path = relative(process.cwd(), resolve(file));
+  return path.startsWith('..') ? basename(file) : path;
+}
+
 export function checkSpec(specFiles: readonly string[]): { model: CheckedModel; diagnostics: readonly Diagnostic[] } {
-  const sources = specFiles.map((file) => new SourceFile(relative(process.cwd(), resolve(file)), readFileSync(file, 'utf8')));
+  const sources = specFiles.map((file) => new SourceFile(sourceName(file), readFileSync(file, 'utf8')));
   const loaded = loadSpec(...sources);
   const model = checkModel(loaded.model);
   const sound = loaded.diagnostics.length === 0 && model.diagnostics.length === 0;
   return { model, diagnostics: [...loaded.diagnostics, ...model.diagnostics, ...(sound ? derivationDiagnostics(model) : [])] };
 }
+
+/** Generated code within this package, and in a project that depends on it. */
+const ownRoots: ImportRoots = { kernels: '../kernels', runtime: '../runtime' };
+const packRoots: ImportRoots = {
+  kernels: 'opwright/internal/kernels',
+  runtime: 'opwright/internal/runtime',
+  generated: 'opwright/internal/generated',
+  library: 'opwright',
+};
 
 export function generateLibrary(options: GenerateOptions): GeneratedLibrary {
   const { model, diagnostics } = checkSpec(options.specFiles);
@@ -47,20 +64,38 @@ export function generateLibrary(options: GenerateOptions): GeneratedLibrary {
     .filter((name) => name.endsWith('.ts') && name !== 'language.ts')
     .sort()
     .map((name) => join(options.functionsFolder, name));
-  return { files: emitFiles(model, compileKernelFunctions(sources), options.paddleNames), diagnostics };
+  const functions = compileKernelFunctions(sources);
+  if (options.packFiles === undefined) {
+    const checked = [...model.ops.values()];
+    const files = emitFiles(ownRoots, model, checked, functions);
+    files.set(
+      'coverage.json',
+      coverageText(
+        checked.map(({ op }) => op),
+        options.paddleNames,
+      ),
+    );
+    return { files, diagnostics };
+  }
+  const own = new Set(options.packFiles.map(sourceName));
+  const checked = [...model.ops.values()].filter(({ op }) => own.has(op.span.source.file));
+  const used = new Set(checked.flatMap(({ op }) => (op.body.kind === 'function' ? [op.body.function] : [])));
+  const kernels = functions.filter(({ name }) => used.has(name));
+  return { files: emitFiles(packRoots, model, checked, kernels), diagnostics };
 }
 
+/** Every file but those that only the library has. */
 function emitFiles(
+  from: ImportRoots,
   model: CheckedModel,
+  checked: readonly CheckedOp[],
   functions: readonly Kernel[],
-  paddleNames: readonly string[],
-): ReadonlyMap<string, string> {
+): Map<string, string> {
   const files = new Map<string, string>();
-  const checked = [...model.ops.values()];
   const ops = checked.map(({ op }) => op);
   const project = new Project({
     useInMemoryFileSystem: true,
-    manipulationSettings: { indentationText: '  ' as never, quoteKind: "'" as never },
+    manipulationSettings: { indentationText: IndentationText.TwoSpaces, quoteKind: QuoteKind.Single },
   });
   for (const one of checked) {
     const path = `ops/${moduleName(one.op)}.ts`;
@@ -68,23 +103,17 @@ function emitFiles(
     files.set(`tests/${fileName(one.op)}.json`, testText(model, one));
     files.set(`docs/${fileName(one.op)}.json`, recordText(model, one));
   }
+  const fromOps = from.library === undefined ? { kernels: `../${from.kernels}`, runtime: `../${from.runtime}` } : from;
   for (const op of ops) {
     const path = `ops/${moduleName(op)}.ts`;
-    if (!files.has(path)) files.set(path, fileText(project.getSourceFileOrThrow(path), op.group));
+    if (!files.has(path)) files.set(path, fileText(fromOps, project.getSourceFileOrThrow(path), op.group));
   }
-  files.set('kernels.ts', kernelsText(functions, checked));
-  files.set('rules.ts', rulesText(model));
-  files.set('algebra.ts', algebraText(checked));
-  files.set(
-    'register.ts',
-    registerText(
-      ops,
-      functions.map(({ name }) => name),
-    ),
-  );
-  files.set('methods.ts', methodsText(ops));
+  files.set('kernels.ts', kernelsText(from, functions, checked));
+  files.set('rules.ts', rulesText(from, model));
+  files.set('algebra.ts', algebraText(from, checked));
+  files.set('register.ts', registerText(from, ops));
+  files.set('methods.ts', methodsText(from, ops));
   files.set('index.ts', indexText(ops));
-  files.set('coverage.json', coverageText(ops, paddleNames));
   return files;
 }
 

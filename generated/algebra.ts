@@ -201,3 +201,5 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   adamUpdate(parameter: V | number, gradient: V | number, moment1: V | number, moment2: V | number, learningRate: number | V, correction1: number | V, correction2: number | V, options?: { beta1?: number | V | undefined; beta2?: number | V | undefined; epsilon?: number | V | undefined; weightDecay?: number | V | undefined }): { readonly next: V; readonly nextMoment1: V; readonly nextMoment2: V };
   adamwUpdate(parameter: V | number, gradient: V | number, moment1: V | number, moment2: V | number, learningRate: number | V, correction1: number | V, correction2: number | V, options?: { beta1?: number | V | undefined; beta2?: number | V | undefined; epsilon?: number | V | undefined; weightDecay?: number | V | undefined }): { readonly next: V; readonly nextMoment1: V; readonly nextMoment2: V };
 }
+
+export type { Algebra, Dtype };

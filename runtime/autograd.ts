@@ -271,9 +271,7 @@ function startGradient(root: Tensor, gradient: Tensor | null): Tensor {
       op: 'backward',
       shapes: { x: root.shape, gradient: gradient.shape },
     });
-  const start = new Tensor(gradient.storage, gradient.layout, gradient.dtype, gradient.stopGradient);
-  start.edge = gradient.edge;
-  return start;
+  return aliasOf(gradient);
 }
 
 /** Gradients that have arrived and wait for their node's turn. */
@@ -330,9 +328,10 @@ class Pending {
   }
 }
 
+/** Another handle of the same tensor, a leaf's edge included. */
 function aliasOf(tensor: Tensor): Tensor {
   const alias = new Tensor(tensor.storage, tensor.layout, tensor.dtype, tensor.stopGradient);
-  alias.edge = tensor.edge;
+  alias.edge = edgeOf(tensor);
   return alias;
 }
 

@@ -84,7 +84,22 @@ export const noAttrs: Attrs = {};
 
 /** Runs an op and gives its visible outputs. */
 export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs): Tensor[] {
-  const slots = acceptInputs(op, inputs);
+  const made: Tensor[] = [];
+  try {
+    return dispatchSlots(op, inputs, acceptInputs(op, inputs, made), attrs, made);
+  } finally {
+    for (let i = 0; i < made.length; i++) made[i]!.dispose();
+  }
+}
+
+/** `made` takes the tensors that are let go of after the call: those made of arrays and by casts. */
+function dispatchSlots(
+  op: OpDefinition,
+  inputs: readonly InputArgument[],
+  slots: readonly SlotValue[],
+  attrs: Attrs,
+  made: Tensor[],
+): Tensor[] {
   const device = deviceOf(slots);
   const recording = gradientsEnabled() && wantsGradient(op, slots);
   let ops = caches.get(device);
@@ -105,7 +120,7 @@ export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], att
     );
     cache.set(key, entry);
   } else if (op.constrainsScalars && entry.kind === 'plan') checkScalars(op, entry.call, slots, attrs);
-  if (entry.kind === 'promote') return dispatch(op, castInputs(inputs, slots, entry.dtypes), attrs);
+  if (entry.kind === 'promote') return dispatchSlots(op, inputs, castSlots(slots, entry.dtypes, made), attrs, made);
   return run(entry, slots, attrs, recording);
 }
 
@@ -113,9 +128,9 @@ function run(entry: Extract<Entry, { kind: 'plan' }>, slots: readonly SlotValue[
   const { call, plan } = entry;
   const { op } = call;
   const results = runPlan(op, plan, slots, scalarAttrs(call, attrs));
-  for (let i = 0; i < call.slotInputs.length; i++) {
-    const slot = slots[i];
-    if (call.slotInputs[i]!.mutated && slot instanceof Tensor) slot.storage.version++;
+  for (let i = 0; i < plan.written.length; i++) {
+    const slot = slots[plan.written[i]!];
+    if (slot instanceof Tensor) slot.storage.version++;
   }
   if (recording) record(call, slots, results, scalarAttrs(call, attrs));
   if (op.outputs.every((output) => !output.hidden && output.writes === undefined)) return results;
@@ -161,33 +176,38 @@ export function presentOutputs(op: OpDefinition, count: number): OpDefinition['o
 
 // ---- Arguments
 
-function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[]): SlotValue[] {
+function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: Tensor[]): SlotValue[] {
   const slots: SlotValue[] = [];
   for (let i = 0; i < op.inputs.length; i++) {
     const input = op.inputs[i]!;
     const value = inputs[i];
     if (input.list) {
+      if (value === undefined) throw missing(op, input);
       if (!Array.isArray(value))
         throw new OpwrightError('INVALID_ARGUMENT', `${input.name} must be a list of tensors.`, {
           op: op.name,
           argument: input.name,
         });
-      for (const one of value) slots.push(accept(op, input, one as TensorLike));
+      for (const one of value) slots.push(accept(op, input, one as TensorLike, made));
     } else {
-      slots.push(accept(op, input, value as TensorLike | undefined | null));
+      slots.push(accept(op, input, value as TensorLike | undefined | null, made));
     }
   }
   return slots;
 }
 
-function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | undefined | null): SlotValue {
+function missing(op: OpDefinition, input: InputDefinition): OpwrightError {
+  return new OpwrightError('MISSING_ARGUMENT', `${input.name} is missing.`, { op: op.name, argument: input.name });
+}
+
+function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | undefined | null, made: Tensor[]): SlotValue {
   if (value instanceof Tensor) {
     if (value.isDisposed) value.checkUsable(op.name, input.name);
     return value;
   }
   if (value === undefined || value === null) {
     if (input.optional) return undefined;
-    throw new OpwrightError('MISSING_ARGUMENT', `${input.name} is missing.`, { op: op.name, argument: input.name });
+    throw missing(op, input);
   }
   if (typeof value === 'number' && input.number) return value;
   if (input.mutated)
@@ -196,7 +216,9 @@ function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | un
       argument: input.name,
     });
   try {
-    return tensor(value, input.dtype === 'bool' ? { dtype: 'bool' } : {});
+    const result = tensor(value, input.dtype === 'bool' ? { dtype: 'bool' } : {});
+    made.push(result);
+    return result;
   } catch (error) {
     throw error instanceof OpwrightError ? error.with({ op: op.name, argument: input.name }) : error;
   }
@@ -415,21 +437,15 @@ function commonDtypes(
   return differs ? dtypes : undefined;
 }
 
-function castInputs(
-  inputs: readonly InputArgument[],
-  slots: readonly SlotValue[],
-  dtypes: readonly (Dtype | undefined)[],
-): InputArgument[] {
+function castSlots(slots: readonly SlotValue[], dtypes: readonly (Dtype | undefined)[], made: Tensor[]): SlotValue[] {
   const cast = definitionOf('cast');
-  let at = 0;
-  const next = (value: InputArgument): InputArgument => {
-    const slot = slots[at];
-    const dtype = dtypes[at++];
-    return dtype === undefined || !(slot instanceof Tensor) ? value : dispatch(cast, [slot], { dtype })[0]!;
-  };
-  return inputs.map((input) =>
-    Array.isArray(input) ? (input.map((one) => next(one as TensorLike)) as TensorLike[]) : next(input),
-  );
+  return slots.map((slot, index) => {
+    const dtype = dtypes[index];
+    if (dtype === undefined || !(slot instanceof Tensor)) return slot;
+    const result = callOne(cast, [slot], { dtype });
+    made.push(result);
+    return result;
+  });
 }
 
 // ---- The algebra of real tensors, for gradients that are themselves differentiated

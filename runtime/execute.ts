@@ -34,6 +34,8 @@ export class BoundPlan {
   /** Value and slot of each input tensor. */
   private readonly inputs: readonly (readonly [number, number])[];
   private readonly isInput: ReadonlySet<number>;
+  /** The slots whose tensors a run overwrites. */
+  readonly written: readonly number[];
   /** Copies back into mutated inputs that no kernel writes itself. */
   private readonly copies: { readonly value: number; readonly slot: number; readonly copy: StridedCopy }[] = [];
 
@@ -54,10 +56,11 @@ export class BoundPlan {
     const direct = directWrites(plan, writes, this.inputs);
     const binding: BindingContext = { device, known, direct, slotOf, layouts: operands.layouts };
     for (const step of plan.steps) this.steps.push(step.kind === 'fused' ? new FusedStep(binding, step) : opStep(binding, step));
-    for (const [value, slot] of writes) {
+    const changing = [...writes].filter(([value, slot]) => !this.inputs.some(([input, own]) => input === value && own === slot));
+    this.written = changing.map(([, slot]) => slot);
+    for (const [value, slot] of changing) {
       const target = operands.layouts[slot]!;
-      const unchanged = this.inputs.some(([input, own]) => input === value && own === slot);
-      if (!direct.has(value) && !unchanged)
+      if (!direct.has(value))
         this.copies.push({ value, slot, copy: new StridedCopy(device, known.get(value)!, target, dtypeOf(plan, value)) });
     }
     this.planReleases();

@@ -220,7 +220,7 @@ export function entry(fields: Readonly<Record<string, string>>): string {
     ...fields,
   };
   const lines = Object.entries(all).map(([key, value]) =>
-    value.includes('\n') ? `  ${key}: |\n${value.replace(/^/gm, '    ')}` : `  ${key}: ${value}`,
+    key === 'define' ? `  ${key}: |\n${value.replace(/^/gm, '    ')}` : `  ${key}: ${value}`,
   );
   return ['- op: test', ...lines].join('\n');
 }

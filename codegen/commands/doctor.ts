@@ -18,8 +18,8 @@ export const command: Command = {
     name: 'doctor',
     arguments: '',
     description:
-      'Looks for what the library needs (a recent Node with WebAssembly SIMD and shared memory) and for what it can use (threads, fused\n' +
-      'multiply-add, a C compiler, CUDA). Exits with 1 only if something that it needs is missing.',
+      'Looks for what the library needs (a recent Node with WebAssembly SIMD and shared memory), for what it can use (threads, fused\n' +
+      'multiply-add), and for compilers and CUDA. Exits with 1 only if something that it needs is missing.',
     examples: ['opwright doctor', 'opwright doctor --json'],
     options,
   },
@@ -153,28 +153,26 @@ function compiler(): Finding {
     });
     return status === 0 ? [`${name}: ${stdout.split('\n')[0]?.trim() ?? ''}`] : [];
   });
-  if (found.length > 0) return { what, state: 'found', found: found.join('; ') };
-  const advice =
-    'None is needed: kernels run as WebAssembly. With gcc or clang on the PATH (or named by CC) kernels can be compiled.';
+  const advice = 'Not used by this version, which runs all kernels as WebAssembly: nothing needs to be done.';
+  if (found.length > 0) return { what, state: 'found', found: found.join('; '), advice };
   return { what, state: 'absent', found: `none of ${candidates.join(', ')}`, advice };
 }
 
 function cudaDriver(): Finding {
   const what = 'CUDA driver';
   const file = firstLibrary(process.platform === 'win32' ? /^nvcuda\.dll$/ : /^libcuda\.so(\.1)?$/);
-  if (file !== undefined) return { what, state: 'found', found: file };
-  const advice =
-    'None is needed for the cpu device. For an NVIDIA GPU install its driver; in a container, start it with the GPU passed in.';
-  return { what, state: 'absent', found: 'no libcuda in the usual folders', advice };
+  if (file !== undefined) return { what, state: 'found', found: file, advice: noCuda };
+  return { what, state: 'absent', found: 'no libcuda in the usual folders', advice: noCuda };
 }
 
 function nvrtc(): Finding {
   const what = 'NVRTC';
   const file = firstLibrary(process.platform === 'win32' ? /^nvrtc64_.*\.dll$/ : /^libnvrtc\.so(\.\d+)*$/);
-  if (file !== undefined) return { what, state: 'found', found: file };
-  const advice = 'None is needed for the cpu device. CUDA kernels are compiled with it: it comes with the CUDA toolkit.';
-  return { what, state: 'absent', found: 'no libnvrtc in the usual folders', advice };
+  if (file !== undefined) return { what, state: 'found', found: file, advice: noCuda };
+  return { what, state: 'absent', found: 'no libnvrtc in the usual folders', advice: noCuda };
 }
+
+const noCuda = 'Not used by this version, whose only device is the cpu: nothing needs to be done.';
 
 function firstLibrary(pattern: RegExp): string | undefined {
   for (const folder of libraryFolders()) {
@@ -221,7 +219,7 @@ function cacheFolder(): Finding {
   try {
     accessSync(nearest, constants.W_OK);
   } catch {
-    const advice = `Make ${nearest} writable, or set XDG_CACHE_HOME. Without it nothing is kept from one run to the next.`;
+    const advice = `This version keeps nothing there. A later one would: make ${nearest} writable, or set XDG_CACHE_HOME.`;
     return { what, state: 'absent', found: `${folder} cannot be written`, advice };
   }
   return { what, state: 'found', found: `${folder}${existsSync(folder) ? '' : ' (nothing is kept there yet)'}` };

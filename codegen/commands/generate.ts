@@ -43,6 +43,7 @@ export const command: Command = {
     const { compareGenerated, generateLibrary, writeGenerated } = await import('../generate.js');
     const { files, diagnostics } = generateLibrary({
       specFiles: specFiles(values),
+      ...(values.spec === undefined || values.alone ? {} : { packFiles: values.spec }),
       functionsFolder: functionsFolder(),
       paddleNames: paddleNames(),
     });
@@ -58,7 +59,7 @@ export const command: Command = {
 /** The library's generated folder is written in a checkout only: a published package is built from it. */
 function ownFolder(): string {
   const root = packageRoot();
-  if (existsSync(join(root, 'codegen'))) return join(root, 'generated');
+  if (existsSync(join(root, 'codegen', 'cli.ts'))) return join(root, 'generated');
   throw new UsageError('the installed library is generated already', 'opwright generate --spec my-ops.yaml --out src/ops');
 }
 

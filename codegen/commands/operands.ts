@@ -14,6 +14,7 @@ import { didYouMean } from '../spec/diagnostic.js';
 import type { Input, Op, Sample, SampleValue } from '../spec/model.js';
 import { acceptsValue } from '../spec/samples.js';
 import { UsageError } from './command.js';
+import { countOf } from './format.js';
 
 export interface WrittenArguments {
   readonly operands: readonly string[];
@@ -52,7 +53,7 @@ function readOperands(op: Op, operands: readonly string[]): ReadonlyMap<string, 
     const [, name, rest] = /^([A-Za-z]\w*)=(.*)$/.exec(text) ?? [undefined, undefined, text];
     const input = name === undefined ? inOrder.next().value : inputNamed(op, name);
     if (input === undefined)
-      throw new UsageError(`${op.name} takes ${op.inputs.length} inputs; '${text}' is one more`, signature(op));
+      throw new UsageError(`${op.name} takes ${countOf(op.inputs.length, 'input')}; '${text}' is one more`, signature(op));
     if (values.has(input.name)) throw new UsageError(`${input.name} is given twice`, signature(op));
     values.set(input.name, readOperand(input, rest ?? ''));
   }

@@ -236,18 +236,14 @@ class DtypeMatch {
       if (!compatibleDtypes(rule.term, given)) this.#wrong(input, describeDtype(rule.term), given, span);
       return;
     }
-    this.#checkClass(input, rule.members, given, span);
     const earlier = this.#bound.get(rule.name);
     if (earlier !== undefined && !compatibleDtypes(earlier.term, given)) {
       const dtypes = `${describeDtype(earlier.term)} and ${describeDtype(given)}`;
-      const hint = 'convert one of them with cast';
-      this.#context.error(
-        'DTYPE',
-        `${earlier.input} and ${input.name} of ${this.#op.name} must have one dtype, not ${dtypes}`,
-        span,
-        hint,
-      );
+      const message = `${earlier.input} and ${input.name} of ${this.#op.name} must have one dtype, not ${dtypes}`;
+      this.#context.error('DTYPE', message, span, 'convert one of them with cast');
+      return;
     }
+    this.#checkClass(input, rule.members, given, span);
     if (earlier === undefined || earlier.term.kind === 'weak') this.#bound.set(rule.name, { term: given, input: input.name });
   }
 

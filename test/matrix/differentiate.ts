@@ -65,7 +65,7 @@ export interface Layouts {
   readonly incoming: LayoutName;
 }
 
-const contiguous: Layouts = { of: () => 'contiguous', incoming: 'contiguous' };
+export const contiguous: Layouts = { of: () => 'contiguous', incoming: 'contiguous' };
 
 /** The gradient of each leaf; null where no output depends on a leaf in a differentiable way. */
 export function gradientsOf(
@@ -74,13 +74,14 @@ export function gradientsOf(
   elements: ElementsByName,
   leaves: readonly Leaf[],
   layouts = contiguous,
+  weights = incomingGradients,
 ): Elements[] | null {
   return withArguments(makeArguments(elements, layouts.of), (inputs) => {
     const tensors = leaves.map((leaf) => leafTensor(inputs, leaf));
     for (const tensor of tensors) tensor.stopGradient = false;
     const results = call(test, inputs, test.samples[place]!.attrs);
     const flowing = results.filter((result) => !result.stopGradient);
-    const incoming = incomingGradients(test, place, results).flatMap((one, index) =>
+    const incoming = weights(test, place, results).flatMap((one, index) =>
       results[index]!.stopGradient ? [] : [makeTensor(one, layouts.incoming)],
     );
     try {
@@ -107,5 +108,5 @@ export const nameOf = ({ input, index }: Leaf): string => (index === null ? inpu
 
 export function withLeaf(elements: ElementsByName, { input, index }: Leaf, value: Elements): ElementsByName {
   const old = elements[input]!;
-  return { ...elements, [input]: index === null || !isListOf(old) ? value : old.with(index, value) };
+  return { ...elements, [input]: index === null || !isListOfElements(old) ? value : old.with(index, value) };
 }

@@ -75,9 +75,7 @@ export function checkMisuse(test: OpCase, _: number, report: Report): void {
   }
   for (let missing = 0; missing < requiredCount(test); missing++) {
     attempt((inputs) => {
-      const isList = test.inputs.filter(({ optional }) => !optional)[missing]?.list === true;
-      const args = argumentList(test, inputs, sample.attrs).with(missing, undefined);
-      expectError(test, args, isList ? ['MISSING_ARGUMENT', 'INVALID_ARGUMENT'] : ['MISSING_ARGUMENT']);
+      expectError(test, argumentList(test, inputs, sample.attrs).with(missing, undefined), ['MISSING_ARGUMENT']);
     });
   }
   attemptDisposed(test, attempt, sample.attrs);

@@ -136,10 +136,12 @@ export const smoothFunctions: Readonly<Record<string, (parameters: Parameters) =
   stanh: ({ scaleA = 0.67, scaleB = 1.7159 }) => smooth((x) => Number(scaleB) * Math.tanh(Number(scaleA) * x), 8),
   hardsigmoid: ({ slope = 1 / 6, offset = 0.5 }) => smooth((x) => clamp(x * Number(slope) + Number(offset), 0, 1), 4, sizeAnd1),
   hardswish: () => smooth((x) => (x * clamp(x + 3, 0, 6)) / 6, 6, (x) => Math.abs(x) * sizeAnd1(x)),
+  softshrink: ({ threshold = 0.5 }) =>
+    smooth((x) => (Math.abs(x) > Number(threshold) ? x - Math.sign(x) * Number(threshold) : 0), 2, (x) => Math.abs(x)),
   leakyRelu: ({ negativeSlope = 0.01 }) => smooth((x) => (x > 0 ? x : x * Number(negativeSlope)), 3),
 };
 
-/** Functions of floats that jump, or keep or drop their argument. */
+/** Functions of floats that jump, or keep or drop their argument. A comparison with NaN is false. */
 export const steppedFunctions: Readonly<Record<string, (parameters: Parameters) => (x: number) => number>> = {
   floor: () => Math.floor,
   ceil: () => Math.ceil,
@@ -153,15 +155,12 @@ export const steppedFunctions: Readonly<Record<string, (parameters: Parameters) 
   hardshrink:
     ({ threshold = 0.5 }) =>
     (x) =>
-      Math.abs(x) > Number(threshold) || Number.isNaN(x) ? keepNaN(x, threshold) : 0,
+      Math.abs(x) > Number(threshold) ? x : 0,
   thresholdedRelu:
     ({ threshold = 1 }) =>
     (x) =>
       x > Number(threshold) ? x : 0,
 };
-
-/** A comparison with NaN is false, so that NaN counts as within the threshold. */
-const keepNaN = (x: number, _threshold: number | boolean): number => (Number.isNaN(x) ? 0 : x);
 
 export function applySmooth(x: Reference, { f, ulps, scale }: Smooth, { loose }: Setting): Reference {
   const dtype = floatOf(x.dtype);
