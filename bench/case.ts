@@ -19,7 +19,16 @@ export interface InputSpec {
 }
 
 /** What the targets distinguish; 'other' has none. */
-export type Group = 'elementwise' | 'fused' | 'reduction' | 'softmax' | 'layerNorm' | 'transpose' | 'matmul' | 'conv3x3' | 'other';
+export type Group =
+  | 'elementwise'
+  | 'fused'
+  | 'reduction'
+  | 'softmax'
+  | 'layerNorm'
+  | 'transpose'
+  | 'matmul'
+  | 'conv3x3'
+  | 'other';
 
 export interface CaseOf<Name extends string> {
   readonly name: string;
@@ -36,7 +45,7 @@ export interface CaseOf<Name extends string> {
   /** PyTorch: an expression over the inputs' names, and statements that run once before it. */
   readonly torch?: string;
   readonly torchSetup?: string;
-  readonly onnx?: OnnxGraph<Name>;
+  readonly onnx?: OnnxGraph<NoInfer<Name>>;
   tensorflow?(tf: TensorFlow, inputs: Record<Name, TensorFlowTensor>): () => TensorFlowTensor | readonly TensorFlowTensor[];
   /** Compiled with jit; an argument that is used n times is taken as `.ref` n - 1 times. */
   jax?(jax: JaxLibrary, inputs: Record<Name, JaxArray>): JaxArray;
@@ -64,7 +73,8 @@ export function createInputs(inputs: Readonly<Record<string, InputSpec>>): Recor
   for (const [name, { shape, dtype = 'float32', below }] of Object.entries(inputs)) {
     const size = shape.reduce((product, dimension) => product * dimension, 1);
     const values = dtype === 'int32' ? new Int32Array(size) : new Float32Array(size);
-    for (let index = 0; index < size; index++) values[index] = below === undefined ? normal(random) : Math.floor(random() * below);
+    for (let index = 0; index < size; index++)
+      values[index] = below === undefined ? normal(random) : Math.floor(random() * below);
     made[name] = { shape, dtype, values };
   }
   return made;

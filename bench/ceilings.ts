@@ -1,31 +1,26 @@
 /**
  * What the machine can do at most, for rates to be compared with: copying memory with the system's memcpy on every thread, and
- * multiply-adds in WebAssembly vectors on one.
+ * multiply-adds in WebAssembly vectors.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { constant, fma, kernel, load, store, vectorType } from '../kernels/build.js';
-import type { Expr, Stmt } from '../kernels/ir.js';
-import { compileWasm } from '../kernels/wasm/compile.js';
+import { Body, begin, end, fma, kernel, load, vectorType } from '../kernels/build.js';
+import { openCpu } from '../runtime/devices/cpu/device.js';
 import { median } from './measure.js';
 
 export interface Ceilings {
   /** Read and written together, in 10^9 bytes a second, for arrays of 4 and of 256 MiB. */
   readonly copySmall: number;
   readonly copyLarge: number;
-  /** 10^9 operations a second on one thread, a multiply-add counted as two. */
+  /** 10^9 operations a second, a multiply-add counted as two. */
   readonly multiplyAdd: number;
-  /** Whether the engine fuses multiply and add (relaxed SIMD). */
-  readonly relaxedSimd: boolean;
 }
 
 export async function measureCeilings(threads: number): Promise<Ceilings> {
-  const relaxedSimd = WebAssembly.validate(multiplyAddModule(true));
   return {
     copySmall: await copyRate(4 << 20, threads),
     copyLarge: await copyRate(256 << 20, threads),
-    multiplyAdd: multiplyAddRate(relaxedSimd),
-    relaxedSimd,
+    multiplyAdd: multiplyAddRate(threads),
   };
 }
 
@@ -56,40 +51,37 @@ async function copyRate(bytes: number, threads: number): Promise<number> {
 }
 
 const chains = 12;
+const steps = 4096;
 const float32x4 = vectorType('f32', 4);
 
-/** So many independent chains of multiply-adds that the units, not their latency, set the pace. */
-function multiplyAddModule(relaxedSimd: boolean): Uint8Array {
-  const local = (name: string): Expr => ({ op: 'local', type: float32x4, name });
-  const names = Array.from({ length: chains }, (_, chain) => `c${chain}`);
-  const i32 = (value: number): Expr => constant({ scalar: 'i32', lanes: 1 }, value);
-  const body: Stmt[] = [
-    { do: 'let', name: 'x', value: load(float32x4, 'x', i32(0)) },
-    ...names.map((name): Stmt => ({ do: 'let', name, value: load(float32x4, 'x', i32(0)), mutable: true })),
-    {
-      do: 'for',
-      name: 'i',
-      from: i32(0),
-      to: { op: 'local', type: { scalar: 'i32', lanes: 1 }, name: 'end' },
-      step: 1,
-      body: names.map((name): Stmt => ({ do: 'set', name, value: fma(local(name), local('x'), local('x')) })),
-    },
-    ...names.map((name, chain): Stmt => store('x', i32(4 * chain), local(name))),
-  ];
-  return compileWasm(kernel('peak', [{ name: 'x', storage: 'float32', access: 'readwrite' }], [], body), { relaxedSimd });
+/** Each item runs so many independent chains that the units, not their latency, set the pace. */
+function multiplyAddKernel() {
+  const body = new Body();
+  body.for('item', begin, end, (_, item) => {
+    const x = item.let('x', load(float32x4, 'x', 0));
+    const links = Array.from({ length: chains }, (_, chain) => item.variable(`chain${chain}`, load(float32x4, 'x', 0)));
+    item.for('step', 0, steps, (_, step) => {
+      for (const link of links) step.set(link, fma(link, x, x));
+    });
+    links.forEach((link, chain) => {
+      item.store('x', 4 * (chain + 1), link);
+    });
+  });
+  return kernel('multiply_add', [{ name: 'x', storage: 'float32', access: 'readwrite' }], [], body.statements);
 }
 
-function multiplyAddRate(relaxedSimd: boolean): number {
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-  const { run } = new WebAssembly.Instance(new WebAssembly.Module(multiplyAddModule(relaxedSimd)), { env: { memory } }).exports;
-  if (typeof run !== 'function') throw new TypeError('the module exports no function run');
-  // The parameter block lies at 0: the error word's address, then the buffer's.
-  new Uint32Array(memory.buffer).set([64, 1024]);
-  const steps = 1 << 20;
-  const times = Array.from({ length: 9 }, () => {
+function multiplyAddRate(threads: number): number {
+  const device = openCpu({ threads });
+  const compiled = device.compile(multiplyAddKernel());
+  const params = device.createParams(compiled);
+  const address = device.allocate(4 * 4 * (chains + 1));
+  device.fill(address, 16, 0);
+  params.setPointer(compiled.offsets.get('x')!, address);
+  const items = 1024;
+  const times = Array.from({ length: 15 }, () => {
     const start = performance.now();
-    run(0, 0, steps);
+    device.launch(compiled, params, items, 1);
     return performance.now() - start;
   });
-  return (2 * 4 * chains * steps) / median(times) / 1e6;
+  return (2 * 4 * chains * steps * items) / median(times) / 1e6;
 }

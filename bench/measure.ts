@@ -62,7 +62,11 @@ export async function measureCase(benchCase: Case, contenders: readonly Contende
   return { name: benchCase.name, group: benchCase.group, measurements, failures };
 }
 
-async function prepareAll(benchCase: Case, contenders: readonly Contender[], failures: Record<string, string>): Promise<Runner[]> {
+async function prepareAll(
+  benchCase: Case,
+  contenders: readonly Contender[],
+  failures: Record<string, string>,
+): Promise<Runner[]> {
   const inputs = createInputs(benchCase.inputs);
   const runners: Runner[] = [];
   let expected = null;
@@ -99,4 +103,3 @@ export function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
-

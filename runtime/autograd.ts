@@ -223,33 +223,46 @@ function runBackward(
 ): void {
   const createGraph = options.createGraph === true;
   const pending = new Pending(sink, targets, createGraph);
-  roots.forEach((root, index) => {
-    root.checkUsable('backward');
-    const edge = edgeOf(root);
-    if (edge === null)
-      throw new OpwrightError('NO_GRADIENT', 'The tensor does not depend on anything that requires a gradient.', {
-        op: 'backward',
-        shapes: { x: root.shape },
-        remedy: 'Set stopGradient to false on a tensor that it is computed from.',
+  try {
+    roots.forEach((root, index) => {
+      pending.add(rootEdge(root), startGradient(root, gradients[index] ?? null));
+    });
+    withRecording(createGraph, () => {
+      for (let node = pending.next(); node !== undefined; node = pending.next()) runNode(node, pending, options);
+    });
+  } catch (error) {
+    pending.dispose();
+    throw error;
+  }
+}
+
+function rootEdge(root: Tensor): Edge {
+  root.checkUsable('backward');
+  const edge = edgeOf(root);
+  if (edge !== null) return edge;
+  throw new OpwrightError('NO_GRADIENT', 'The tensor does not depend on anything that requires a gradient.', {
+    op: 'backward',
+    shapes: { x: root.shape },
+    remedy: 'Set stopGradient to false on a tensor that it is computed from.',
+  });
+}
+
+function runNode(node: GradientNode, pending: Pending, options: BackwardOptions): void {
+  const createGraph = options.createGraph === true;
+  const incoming = pending.take(node);
+  try {
+    if (node.saved === null)
+      throw new OpwrightError('BACKWARD_TWICE', `The graph behind ${node.call.op.name} was freed by an earlier backward().`, {
+        op: node.call.op.name,
+        remedy: 'Pass { retainGraph: true } to the first backward().',
       });
-    pending.add(edge, startGradient(root, gradients[index] ?? null));
-  });
-  withRecording(createGraph, () => {
-    for (let node = pending.next(); node !== undefined; node = pending.next()) {
-      const incoming = pending.take(node);
-      if (node.saved === null)
-        throw new OpwrightError('BACKWARD_TWICE', `The graph behind ${node.call.op.name} was freed by an earlier backward().`, {
-          op: node.call.op.name,
-          remedy: 'Pass { retainGraph: true } to the first backward().',
-        });
-      const results = createGraph ? differentiateByOps(node, incoming) : differentiateByPlan(node, incoming);
-      for (const [slot, value] of results) pending.add(node.edges[slot]!, value);
-      if (!createGraph) {
-        for (const value of incoming) value?.dispose();
-        if (options.retainGraph !== true) node.free();
-      }
-    }
-  });
+    const results = createGraph ? differentiateByOps(node, incoming) : differentiateByPlan(node, incoming);
+    for (const [slot, value] of results) pending.add(node.edges[slot]!, value);
+  } finally {
+    // With createGraph a result may be the incoming tensor itself.
+    if (!createGraph) for (const value of incoming) value?.dispose();
+  }
+  if (!createGraph && options.retainGraph !== true) node.free();
 }
 
 function startGradient(root: Tensor, gradient: Tensor | null): Tensor {
@@ -266,10 +279,16 @@ function startGradient(root: Tensor, gradient: Tensor | null): Tensor {
       );
     return ops.onesLike(root);
   }
+  gradient.checkUsable('backward', 'gradient');
   if (!sameShape(gradient.shape, root.shape))
     throw new OpwrightError('SHAPE_MISMATCH', 'The gradient to start from must have the shape of the tensor.', {
       op: 'backward',
       shapes: { x: root.shape, gradient: gradient.shape },
+    });
+  if (gradient.dtype !== root.dtype)
+    throw new OpwrightError('DTYPE_MISMATCH', `The gradient to start from is ${gradient.dtype}, and the tensor ${root.dtype}.`, {
+      op: 'backward',
+      remedy: 'Cast the gradient to the dtype of the tensor.',
     });
   return aliasOf(gradient);
 }
@@ -326,6 +345,12 @@ class Pending {
     this.gradients.delete(node);
     return gradients;
   }
+
+  /** After an error: nobody will ask for these. */
+  dispose(): void {
+    for (const list of this.gradients.values()) for (const value of list) value?.dispose();
+    for (const value of this.sink.values()) value.dispose();
+  }
 }
 
 /** Another handle of the same tensor, a leaf's edge included. */
@@ -337,14 +362,14 @@ function aliasOf(tensor: Tensor): Tensor {
 
 // ---- One node's gradients
 
-/** What stands under a name in a gradient: `d` + output, or a saved value. */
+/** What stands under a name in a gradient: `d` + output, or a saved value. `made` takes the handles of saved tensors. */
 function gradientOperands(
   node: GradientNode,
   incoming: readonly (Tensor | undefined)[],
-): { names: string[]; values: (SlotValue | TensorMeta)[]; made: Tensor[] } {
+  made: Tensor[],
+): { names: string[]; values: (SlotValue | TensorMeta)[] } {
   const names: string[] = [];
   const values: (SlotValue | TensorMeta)[] = [];
-  const made: Tensor[] = [];
   const { op } = node.call;
   for (const [name, saved] of node.saved!) {
     names.push(name);
@@ -360,7 +385,7 @@ function gradientOperands(
     names.push(gradientName(node.call, index));
     values.push(incoming[index] ?? meta);
   });
-  return { names, values, made };
+  return { names, values };
 }
 
 function gradientName(call: CallShape, output: number): string {
@@ -385,21 +410,34 @@ function gatherLists<V>(names: readonly string[], values: readonly (V | undefine
 }
 
 function differentiateByPlan(node: GradientNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
-  const { call } = node;
-  const { names, values, made } = gradientOperands(node, incoming);
-  const gradients = node.wanted();
+  const made: Tensor[] = [];
+  try {
+    const { names, values } = gradientOperands(node, incoming, made);
+    const gradients = node.wanted();
+    const plan = gradientPlan(node, gradients, names, values);
+    const slots = values.map((value): SlotValue => (value instanceof Tensor || typeof value === 'number' ? value : undefined));
+    return assign(node, gradients, plan.run({ slots, attrs: node.attrs }));
+  } finally {
+    for (const tensor of made) tensor.dispose();
+  }
+}
+
+function gradientPlan(
+  node: GradientNode,
+  gradients: readonly GradientDefinition[],
+  names: readonly string[],
+  values: readonly (SlotValue | TensorMeta)[],
+): BoundPlan {
+  const { gradientPlans } = node.call;
   let key = gradients.map(({ input }) => input).join();
   for (const value of values)
     key += value instanceof Tensor ? `|${value.layout.form.id}` : typeof value === 'number' ? '|n' : '|-';
-  let plan = call.gradientPlans.get(key);
+  let plan = gradientPlans.get(key);
   if (plan === undefined) {
     plan = bindGradients(node, gradients, names, values);
-    call.gradientPlans.set(key, plan);
+    gradientPlans.set(key, plan);
   }
-  const slots = values.map((value): SlotValue => (value instanceof Tensor || typeof value === 'number' ? value : undefined));
-  const results = plan.run({ slots, attrs: node.attrs });
-  for (const tensor of made) tensor.dispose();
-  return assign(node, gradients, results);
+  return plan;
 }
 
 function bindGradients(
@@ -443,7 +481,7 @@ function deviceOf(values: readonly (SlotValue | TensorMeta)[]): Tensor['device']
 }
 
 function differentiateByOps(node: GradientNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
-  const { names, values } = gradientOperands(node, incoming);
+  const { names, values } = gradientOperands(node, incoming, []);
   const gradients = node.wanted();
   const algebra = withOpMethods(new DispatchAlgebra());
   const operands = values.map((value, index) => {

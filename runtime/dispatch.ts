@@ -2,7 +2,7 @@
  * The one way in which an op is called. Arguments become tensors, the plan for their layouts is found or made, it runs, and the
  * call is recorded where gradients flow. Capture, profiling and anomaly checks belong here too.
  */
-import { prepareCall } from '../kernels/call.js';
+import { dtypeClasses, prepareCall } from '../kernels/call.js';
 import { type TracedValue, Tracer } from '../kernels/graph.js';
 import { RuleError } from '../kernels/host.js';
 import { mapOperations } from '../kernels/map-operations.js';
@@ -12,7 +12,7 @@ import { gradientsEnabled, record } from './autograd.js';
 import { type TensorData, tensor } from './create.js';
 import type { Device } from './devices/device.js';
 import { defaultDevice } from './devices/registry.js';
-import { type Dtype, getDefaultDtype, isFloating, promote } from './dtype.js';
+import { type Dtype, getDefaultDtype, isDtype, isFloating, promote } from './dtype.js';
 import { OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import type { Layout } from './layout.js';
@@ -216,12 +216,20 @@ function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | un
       argument: input.name,
     });
   try {
-    const result = tensor(value, input.dtype === 'bool' ? { dtype: 'bool' } : {});
+    const dtype = literalDtype(op, input);
+    const result = tensor(value, dtype === undefined ? {} : { dtype });
     made.push(result);
     return result;
   } catch (error) {
     throw error instanceof OpwrightError ? error.with({ op: op.name, argument: input.name }) : error;
   }
+}
+
+/** What numbers in arrays become where the input takes no tensor of the default dtype: indices are int32, conditions bool. */
+function literalDtype(op: OpDefinition, input: InputDefinition): Dtype | undefined {
+  const allowed = op.dtypes[input.dtype] ?? dtypeClasses[input.dtype] ?? (isDtype(input.dtype) ? [input.dtype] : undefined);
+  if (allowed === undefined || allowed.includes(getDefaultDtype())) return undefined;
+  return allowed.includes('int32') ? 'int32' : allowed[0];
 }
 
 function deviceOf(slots: readonly SlotValue[]): Device {

@@ -63,7 +63,7 @@ test('a line that nothing uses is an error', (t) => {
 
 test('every output must be assigned, and only once', (t) => {
   t.deepEqual(problems({ define: 'most = x * 2' }), ['MISSING_OUTPUT most = x * 2', 'UNUSED most']);
-  t.deepEqual(problems({ define: 'half = x\nhalf = half * 2\nout = half' }), ['DUPLICATE half', 'UNUSED half']);
+  t.deepEqual(problems({ define: 'half = x\nhalf = half * 2\nout = half' }), ['DUPLICATE half']);
   t.deepEqual(problems({ define: 'x = x * 2\nout = x' }), ['DUPLICATE x']);
 });
 
@@ -155,7 +155,7 @@ test('handing a number on to a scalar keeps it one; to another attribute it does
 
 test('operators on tensors are ops, on host values arithmetic', (t) => {
   t.deepEqual(run({ define: 'x * (1 + 2) - x.shape[0]' }, { x: array([2], [1, 2]) }), [[1, 4]]);
-  t.deepEqual(run({ define: '-x ** 2' }, { x: array([2], [1, 3]) }), [[-1, -9]]);
+  t.deepEqual(run({ define: '-(x ** 2)' }, { x: array([2], [1, 3]) }), [[-1, -9]]);
 });
 
 test('named dimensions and groups stand for sizes', (t) => {
@@ -237,9 +237,9 @@ test('the reference draws no random numbers, and says so', (t) => {
 
 test('a definition is printed as it was written, brackets where they are needed', (t) => {
   const text = [
-    "scaled = x.rank == 0 ? x : (x - 1) * 2 ** (x.rank - 1) / (x / 3)",
-    "out = sum(-scaled ** 2, { axis: [...range(x.rank)] }) + reshape(scaled, each(x.shape, (n, a) => n * 1)) * where(x > 0, 1, -1)",
+    'scaled = x.rank == 0 ? x : (x - 1) * 2 ** (x.rank - 1) / (x / 3)',
+    'out = sum((-scaled) ** 2 - -(scaled ** 2), { axis: [...range(x.rank)] }) + reshape(scaled, each(x.shape, (n, a) => n * 1)) * where(x > 0, 1, -1)',
   ].join('\n');
   const model = soundSpec(entry({ define: text }));
-  t.is(printProgram(opOf(model, 'test').define!), text.replace('out = ', 'out = ').concat('\nout'));
+  t.is(printProgram(opOf(model, 'test').define!), `${text}\nout`);
 });

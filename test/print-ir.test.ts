@@ -6,7 +6,30 @@ import * as build from '../kernels/build.js';
 import type { Expr, Kernel } from '../kernels/ir.js';
 import { printExpr, printKernel, printStatements } from '../kernels/print-ir.js';
 
-const { F32, I32, add, and, binary, constant, convert, eq, f32, fma, i32, load, local, lt, mul, neg, not, or, param, select, sub, vectorType } = build;
+const {
+  F32,
+  I32,
+  add,
+  and,
+  binary,
+  constant,
+  convert,
+  eq,
+  f32,
+  fma,
+  i32,
+  load,
+  local,
+  lt,
+  mul,
+  neg,
+  not,
+  or,
+  param,
+  select,
+  sub,
+  vectorType,
+} = build;
 
 const [i, j] = [local('i', I32), local('j', I32)];
 const x = local('x', F32);
@@ -55,9 +78,15 @@ test('prints a kernel with its operands, loops and conditions', (t) => {
       build.forItems('item', (item) => [
         build.let_('at', mul(item, param('n'))),
         build.variable('sum', f32(0)),
-        build.forLoop('k', i32(0), param('n'), [build.accumulate('sum', 'sum', load(F32, 'in0', add(local('at', I32), local('k', I32))))], {
-          vector: true,
-        }),
+        build.forLoop(
+          'k',
+          i32(0),
+          param('n'),
+          [build.accumulate('sum', 'sum', load(F32, 'in0', add(local('at', I32), local('k', I32))))],
+          {
+            vector: true,
+          },
+        ),
         build.if_(lt(local('sum', F32), 0), [build.fail(1)], [build.set('sum', neg(local('sum', F32)))]),
         build.store('out0', item, local('sum', F32)),
       ]),

@@ -90,29 +90,26 @@ function withBiasAndRelu(): Case {
 /** The gradient of the 3x3 convolution for one of its operands, alone: the forward call is recorded once. */
 function gradient(operand: 'x' | 'weight'): Case {
   const { x, weight, padding = 0 } = threeByThree;
-  const mask = operand === 'x' ? '[True, False, False]' : '[False, True, False]';
-  const shared = {
-    name: `its gradient for the ${operand === 'x' ? 'input' : 'weight'}`,
+  const isInput = operand === 'x';
+  const mask = isInput ? '[True, False, False]' : '[False, True, False]';
+  const around = `[${padding}, ${padding}]`;
+  return benchCase({
+    name: `its gradient for the ${isInput ? 'input' : 'weight'}`,
     inputs: { x: { shape: x }, weight: { shape: weight }, dout: { shape: [x[0], weight[0], x[2], x[3]] } },
     work: { operations: operationsOf(threeByThree) },
-    torch: `torch.ops.aten.convolution_backward(dout, x, weight, None, [1, 1], [${padding}, ${padding}], [1, 1], False, [0, 0], 1, ${mask})[${operand === 'x' ? 0 : 1}]`,
-  };
-  const place = operand === 'x' ? 0 : 1;
-  return benchCase({
-    ...shared,
     ours(inputs) {
-      const operands = [inputs.x, inputs.weight] as const;
-      operands[place].stopGradient = false;
-      const out = conv2d(...operands, { padding });
-      return () => grad(out, operands[place], { gradOutputs: [inputs.dout], retainGraph: true })[0] ?? undefined;
+      inputs[operand].stopGradient = false;
+      const out = conv2d(inputs.x, inputs.weight, { padding });
+      return () => grad(out, inputs[operand], { gradOutputs: [inputs.dout], retainGraph: true })[0] ?? undefined;
     },
-    ...(operand === 'x' && {
-      tensorflow(tf, inputs) {
-        const incoming = tf.transpose(inputs.dout, toNhwc);
-        const filter = tf.transpose(inputs.weight, toHwio);
-        return () => tf.conv2dTranspose(incoming, filter, [x[0], x[2], x[3], x[1]], [1, 1], padding);
-      },
-    }),
+    torch: `torch.ops.aten.convolution_backward(dout, x, weight, None, [1, 1], ${around}, [1, 1], False, [0, 0], 1, ${mask})[${isInput ? 0 : 1}]`,
+    tensorflow: isInput
+      ? (tf, inputs) => {
+          const incoming = tf.transpose(inputs.dout, toNhwc);
+          const filter = tf.transpose(inputs.weight, toHwio);
+          return () => tf.conv2dTranspose(incoming, filter, [x[0], x[2], x[3], x[1]], [1, 1], padding);
+        }
+      : undefined,
   });
 }
 
@@ -124,7 +121,10 @@ function pools(): Case[] {
       name: 'max pool 2x2, 8x64x56x56',
       inputs: { x: { shape: image } },
       work: { bytes: 1.25 * bytes },
-      ours: ({ x }) => () => maxPool2d(x, 2),
+      ours:
+        ({ x }) =>
+        () =>
+          maxPool2d(x, 2),
       torch: 'F.max_pool2d(x, 2)',
       onnx: {
         nodes: [{ type: 'MaxPool', inputs: ['x'], outputs: ['out'], attributes: { kernel_shape: [2, 2], strides: [2, 2] } }],
@@ -139,7 +139,10 @@ function pools(): Case[] {
       name: 'average pool 3x3 stride 2, 8x64x56x56',
       inputs: { x: { shape: image } },
       work: { bytes: 1.25 * bytes },
-      ours: ({ x }) => () => avgPool2d(x, 3, { stride: 2 }),
+      ours:
+        ({ x }) =>
+        () =>
+          avgPool2d(x, 3, { stride: 2 }),
       torch: 'F.avg_pool2d(x, 3, 2)',
       onnx: {
         nodes: [{ type: 'AveragePool', inputs: ['x'], outputs: ['out'], attributes: { kernel_shape: [3, 3], strides: [2, 2] } }],

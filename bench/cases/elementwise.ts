@@ -1,7 +1,7 @@
 /** Elementwise ops on 2^20 elements, and a chain of them: as a user would write it, and as one op. */
 import { add, exp, gelu, multiply, relu, tidy } from '../../entry/index.js';
-import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import type { OpAlgebra } from '../../generated/algebra.js';
+import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne } from '../../runtime/dispatch.js';
 import { benchCase, type CaseOf } from '../case.js';
 
@@ -44,9 +44,11 @@ const chain: Pick<CaseOf<'a' | 'b'>, 'inputs' | 'torch' | 'onnx' | 'tensorflow' 
     ],
     output: 'out',
   },
-  tensorflow: (tf, { a, b }) => () => tf.add(tf.mul(tf.relu(tf.add(tf.mul(a, b), a)), 0.5), b),
-  jax: ({ numpy, nn }, { a, b }) =>
-    numpy.add(numpy.multiply(nn.relu(numpy.add(numpy.multiply(a.ref, b.ref), a)), 0.5), b),
+  tensorflow:
+    (tf, { a, b }) =>
+    () =>
+      tf.add(tf.mul(tf.relu(tf.add(tf.mul(a, b), a)), 0.5), b),
+  jax: ({ numpy, nn }, { a, b }) => numpy.add(numpy.multiply(nn.relu(numpy.add(numpy.multiply(a.ref, b.ref), a)), 0.5), b),
 };
 
 export const elementwise = [
@@ -55,10 +57,16 @@ export const elementwise = [
     group: 'elementwise',
     inputs: pair,
     work: { bytes: 12 * size },
-    ours: ({ x, y }) => () => add(x, y),
+    ours:
+      ({ x, y }) =>
+      () =>
+        add(x, y),
     torch: 'torch.add(x, y)',
     onnx: { nodes: [{ type: 'Add', inputs: ['x', 'y'], outputs: ['out'] }], output: 'out' },
-    tensorflow: (tf, { x, y }) => () => tf.add(x, y),
+    tensorflow:
+      (tf, { x, y }) =>
+      () =>
+        tf.add(x, y),
     jax: ({ numpy }, { x, y }) => numpy.add(x, y),
   }),
   benchCase({
@@ -66,10 +74,16 @@ export const elementwise = [
     group: 'elementwise',
     inputs: { x: vector },
     work: { bytes: 8 * size },
-    ours: ({ x }) => () => exp(x),
+    ours:
+      ({ x }) =>
+      () =>
+        exp(x),
     torch: 'torch.exp(x)',
     onnx: { nodes: [{ type: 'Exp', inputs: ['x'], outputs: ['out'] }], output: 'out' },
-    tensorflow: (tf, { x }) => () => tf.exp(x),
+    tensorflow:
+      (tf, { x }) =>
+      () =>
+        tf.exp(x),
     jax: ({ numpy }, { x }) => numpy.exp(x),
   }),
   benchCase({
@@ -77,29 +91,44 @@ export const elementwise = [
     group: 'elementwise',
     inputs: { x: vector },
     work: { bytes: 8 * size },
-    ours: ({ x }) => () => gelu(x),
+    ours:
+      ({ x }) =>
+      () =>
+        gelu(x),
     torch: 'F.gelu(x)',
     onnx: { nodes: [{ type: 'Gelu', inputs: ['x'], outputs: ['out'] }], output: 'out' },
-    tensorflow: (tf, { x }) => () => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)),
+    tensorflow:
+      (tf, { x }) =>
+      () =>
+        tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)),
     jax: ({ nn }, { x }) => nn.gelu(x, { approximate: false }),
   }),
   benchCase({
     name: 'add in bfloat16, 2^20',
     inputs: { x: { ...vector, dtype: 'bfloat16' }, y: { ...vector, dtype: 'bfloat16' } },
     work: { bytes: 6 * size },
-    ours: ({ x, y }) => () => add(x, y),
+    ours:
+      ({ x, y }) =>
+      () =>
+        add(x, y),
     torch: 'torch.add(x, y)',
   }),
   benchCase({
     name: 'relu(a*b+a)*0.5+b, 2^20, five calls',
     ...chain,
-    ours: ({ a, b }) => () => tidy(() => add(multiply(relu(add(multiply(a, b), a)), 0.5), b)),
+    ours:
+      ({ a, b }) =>
+      () =>
+        tidy(() => add(multiply(relu(add(multiply(a, b), a)), 0.5), b)),
   }),
   benchCase({
     name: 'the same as one op',
     group: 'fused',
     ...chain,
     work: { bytes: 12 * size },
-    ours: ({ a, b }) => () => callOne(gatedChain, [a, b]),
+    ours:
+      ({ a, b }) =>
+      () =>
+        callOne(gatedChain, [a, b]),
   }),
 ];

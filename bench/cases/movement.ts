@@ -1,5 +1,5 @@
 /** Ops that move elements: transposes that are written out, gathers, scatters, sorts. */
-import { flatten, gather, scatterNdAdd, sort, transpose, type Tensor, tidy } from '../../entry/index.js';
+import { flatten, gather, scatterNdAdd, sort, type Tensor, tidy, transpose } from '../../entry/index.js';
 import { benchCase } from '../case.js';
 
 const side = 2048;
@@ -19,10 +19,16 @@ export const movement = [
     group: 'transpose',
     inputs: { x: { shape: [side, side] } },
     work: { bytes: 8 * side * side },
-    ours: ({ x }) => () => writtenOut(x, [1, 0]),
+    ours:
+      ({ x }) =>
+      () =>
+        writtenOut(x, [1, 0]),
     torch: 'x.t().contiguous()',
     onnx: { nodes: [{ type: 'Transpose', inputs: ['x'], outputs: ['out'], attributes: { perm: [1, 0] } }], output: 'out' },
-    tensorflow: (tf, { x }) => () => tf.transpose(x, [1, 0]),
+    tensorflow:
+      (tf, { x }) =>
+      () =>
+        tf.transpose(x, [1, 0]),
     jax: ({ numpy }, { x }) => numpy.transpose(x, [1, 0]).reshape([side * side]),
   }),
   benchCase({
@@ -30,20 +36,32 @@ export const movement = [
     group: 'transpose',
     inputs: { x: { shape: image } },
     work: { bytes: 2 * imageBytes },
-    ours: ({ x }) => () => writtenOut(x, [0, 2, 3, 1]),
+    ours:
+      ({ x }) =>
+      () =>
+        writtenOut(x, [0, 2, 3, 1]),
     torch: 'x.permute(0, 2, 3, 1).contiguous()',
     onnx: { nodes: [{ type: 'Transpose', inputs: ['x'], outputs: ['out'], attributes: { perm: [0, 2, 3, 1] } }], output: 'out' },
-    tensorflow: (tf, { x }) => () => tf.transpose(x, [0, 2, 3, 1]),
+    tensorflow:
+      (tf, { x }) =>
+      () =>
+        tf.transpose(x, [0, 2, 3, 1]),
     jax: ({ numpy }, { x }) => numpy.transpose(x, [0, 2, 3, 1]).reshape([imageBytes / 4]),
   }),
   benchCase({
     name: 'gather of 16384 rows of 256',
     inputs: { x: table, index: { shape: [16384], dtype: 'int32', below: 16384 } },
     work: { bytes: 2 * tableBytes },
-    ours: ({ x, index }) => () => gather(x, index),
+    ours:
+      ({ x, index }) =>
+      () =>
+        gather(x, index),
     torch: 'torch.index_select(x, 0, index)',
     onnx: { nodes: [{ type: 'Gather', inputs: ['x', 'index'], outputs: ['out'] }], output: 'out' },
-    tensorflow: (tf, { x, index }) => () => tf.gather(x, index),
+    tensorflow:
+      (tf, { x, index }) =>
+      () =>
+        tf.gather(x, index),
     jax: ({ numpy }, { x, index }) => numpy.take(x, index, 0),
   }),
   benchCase({
@@ -67,7 +85,10 @@ export const movement = [
   benchCase({
     name: 'sort, 2^20',
     inputs: { x: { shape: [2 ** 20] } },
-    ours: ({ x }) => () => sort(x),
+    ours:
+      ({ x }) =>
+      () =>
+        sort(x),
     torch: 'torch.sort(x)[0]',
     jax: ({ numpy }, { x }) => numpy.sort(x),
   }),

@@ -14,10 +14,16 @@ export const reductions = [
     group: 'reduction',
     inputs: { x: { shape: [2 ** 20] } },
     work: { bytes: 4 * 2 ** 20 },
-    ours: ({ x }) => () => sum(x),
+    ours:
+      ({ x }) =>
+      () =>
+        sum(x),
     torch: 'torch.sum(x)',
     onnx: { nodes: [{ type: 'ReduceSum', inputs: ['x'], outputs: ['out'], attributes: { keepdims: 0 } }], output: 'out' },
-    tensorflow: (tf, { x }) => () => tf.sum(x),
+    tensorflow:
+      (tf, { x }) =>
+      () =>
+        tf.sum(x),
     jax: ({ numpy }, { x }) => numpy.sum(x),
   }),
   ...[0, 1].map((axis) =>
@@ -26,14 +32,20 @@ export const reductions = [
       group: 'reduction',
       inputs: matrix,
       work: { bytes: 4 * size },
-      ours: ({ x }) => () => sum(x, { axis }),
+      ours:
+        ({ x }) =>
+        () =>
+          sum(x, { axis }),
       torch: `torch.sum(x, ${axis})`,
       onnx: {
         nodes: [{ type: 'ReduceSum', inputs: ['x', 'axes'], outputs: ['out'], attributes: { keepdims: 0 } }],
         constants: { axes: [axis] },
         output: 'out',
       },
-      tensorflow: (tf, { x }) => () => tf.sum(x, axis),
+      tensorflow:
+        (tf, { x }) =>
+        () =>
+          tf.sum(x, axis),
       jax: ({ numpy }, { x }) => numpy.sum(x, axis),
     }),
   ),
@@ -42,14 +54,20 @@ export const reductions = [
     group: 'reduction',
     inputs: matrix,
     work: { bytes: 4 * size },
-    ours: ({ x }) => () => argmax(x, { axis: 1 }),
+    ours:
+      ({ x }) =>
+      () =>
+        argmax(x, { axis: 1 }),
     torch: 'torch.argmax(x, 1)',
     onnx: {
       nodes: [{ type: 'ArgMax', inputs: ['x'], outputs: ['out'], attributes: { axis: 1, keepdims: 0 } }],
       output: 'out',
       outputDtype: 'int64',
     },
-    tensorflow: (tf, { x }) => () => tf.argMax(x, 1),
+    tensorflow:
+      (tf, { x }) =>
+      () =>
+        tf.argMax(x, 1),
     jax: ({ numpy }, { x }) => numpy.argmax(x, 1),
   }),
   benchCase({
@@ -57,10 +75,16 @@ export const reductions = [
     group: 'softmax',
     inputs: matrix,
     work: { bytes: 8 * size },
-    ours: ({ x }) => () => softmax(x),
+    ours:
+      ({ x }) =>
+      () =>
+        softmax(x),
     torch: 'torch.softmax(x, -1)',
     onnx: { nodes: [{ type: 'Softmax', inputs: ['x'], outputs: ['out'], attributes: { axis: -1 } }], output: 'out' },
-    tensorflow: (tf, { x }) => () => tf.softmax(x, -1),
+    tensorflow:
+      (tf, { x }) =>
+      () =>
+        tf.softmax(x, -1),
     jax: ({ nn }, { x }) => nn.softmax(x, -1),
   }),
   benchCase({
@@ -68,7 +92,10 @@ export const reductions = [
     group: 'layerNorm',
     inputs: { ...matrix, weight: { shape: [columns] }, bias: { shape: [columns] } },
     work: { bytes: 8 * size },
-    ours: ({ x, weight, bias }) => () => layerNorm(x, columns, { weight, bias, epsilon }),
+    ours:
+      ({ x, weight, bias }) =>
+      () =>
+        layerNorm(x, columns, { weight, bias, epsilon }),
     torch: `F.layer_norm(x, (${columns},), weight, bias, ${epsilon})`,
     onnx: {
       nodes: [
@@ -95,10 +122,16 @@ export const reductions = [
     name: 'cumsum along rows, 4096x1024',
     inputs: matrix,
     work: { bytes: 8 * size },
-    ours: ({ x }) => () => cumsum(x, { axis: 1 }),
+    ours:
+      ({ x }) =>
+      () =>
+        cumsum(x, { axis: 1 }),
     torch: 'torch.cumsum(x, 1)',
     onnx: { nodes: [{ type: 'CumSum', inputs: ['x', 'axis'], outputs: ['out'] }], constants: { axis: [1] }, output: 'out' },
-    tensorflow: (tf, { x }) => () => tf.cumsum(x, 1),
+    tensorflow:
+      (tf, { x }) =>
+      () =>
+        tf.cumsum(x, 1),
     jax: ({ numpy }, { x }) => numpy.cumsum(x, 1),
   }),
   benchCase({

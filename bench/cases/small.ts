@@ -9,10 +9,16 @@ export const small = [
   benchCase({
     name: 'add, 16 elements',
     inputs: sixteen,
-    ours: ({ x, y }) => () => add(x, y),
+    ours:
+      ({ x, y }) =>
+      () =>
+        add(x, y),
     torch: 'torch.add(x, y)',
     onnx: { nodes: [{ type: 'Add', inputs: ['x', 'y'], outputs: ['out'] }], output: 'out' },
-    tensorflow: (tf, { x, y }) => () => tf.add(x, y),
+    tensorflow:
+      (tf, { x, y }) =>
+      () =>
+        tf.add(x, y),
     jax: ({ numpy }, { x, y }) => numpy.add(x, y),
   }),
   benchCase({
@@ -57,12 +63,13 @@ export const small = [
     inputs: sixteen,
     ours: ({ x, y }) => {
       x.stopGradient = false;
-      return () => {
-        tidy(() => backward(chainOf(x, y), { gradient: y }));
-        const { grad } = x;
-        x.grad = null;
-        return grad ?? undefined;
-      };
+      return () =>
+        tidy(() => {
+          backward(chainOf(x, y), { gradient: y });
+          const gradient = x.grad;
+          x.grad = null;
+          return gradient ?? undefined;
+        });
     },
     torchSetup: `${torchSetup()}\nx.requires_grad_()`,
     torch: 'torch.autograd.grad(chain(x), x, y)[0]',

@@ -1,22 +1,17 @@
 /** Optimizer steps on 6.4 million parameters, and one epoch of LeNet on digits of noise. */
-import { LeNet } from '../../examples/mnist/lenet.js';
+
 import { randint, randn, tidy } from '../../entry/index.js';
 import { batches } from '../../entry/io.js';
 import { CrossEntropyLoss, Parameter } from '../../entry/nn.js';
 import { Adam } from '../../entry/optimizer.js';
+import { LeNet } from '../../examples/mnist/lenet.js';
 import { benchCase, type Case } from '../case.js';
 
 /** Two layers of a transformer of width 512 and a few small tables: 6.4 million parameters in 26 tensors. */
 const parameterShapes: readonly (readonly number[])[] = [
   [200, 512],
   [10, 512],
-  ...[0, 1].flatMap(() => [
-    ...[0, 1, 2, 3].flatMap(() => [[512, 512], [512]]),
-    [512, 2048],
-    [2048],
-    [2048, 512],
-    [512],
-  ]),
+  ...[0, 1].flatMap(() => [...[0, 1, 2, 3].flatMap(() => [[512, 512], [512]]), [512, 2048], [2048], [2048, 512], [512]]),
 ];
 const parameterCount = parameterShapes.reduce((total, shape) => total + shape.reduce((product, size) => product * size, 1), 0);
 

@@ -45,7 +45,9 @@ export function fingerprint(values: ArrayLike<number | bigint>): Fingerprint {
 export function agrees(a: Fingerprint, b: Fingerprint, tolerance = 2e-3): boolean {
   const scale = Math.max(a.magnitude, b.magnitude, 1e-30);
   return (
-    a.count === b.count && Math.abs(a.sum - b.sum) <= tolerance * scale && Math.abs(a.magnitude - b.magnitude) <= tolerance * scale
+    a.count === b.count &&
+    Math.abs(a.sum - b.sum) <= tolerance * scale &&
+    Math.abs(a.magnitude - b.magnitude) <= tolerance * scale
   );
 }
 

@@ -47,7 +47,9 @@ export function encodeOnnxModel(graph: OnnxGraph, tensors: readonly OnnxTensor[]
     ...graph.nodes.map((node) => message(1, encodeNode(node))),
     text(2, 'bench'),
     ...[...tensors.filter(isWeight), ...constants].map((tensor) => message(5, encodeTensor(tensor))),
-    ...tensors.filter((tensor) => !isWeight(tensor)).map(({ name, dtype, shape }) => message(11, encodeValue(name, dtype, shape))),
+    ...tensors
+      .filter((tensor) => !isWeight(tensor))
+      .map(({ name, dtype, shape }) => message(11, encodeValue(name, dtype, shape))),
     message(12, encodeValue(graph.output, graph.outputDtype ?? 'float32')),
   ]);
   return join([integer(1, formatVersion), message(7, body), message(8, integer(2, operatorSet))]);

@@ -30,7 +30,8 @@ export async function openOnnx(threads: number): Promise<Contender> {
   return {
     name: 'onnxruntime',
     description: `onnxruntime-node ${peerVersion('onnxruntime-node')}, ${threads} threads, one model a case, outputs recycled`,
-    prepare: async (benchCase, inputs) => (benchCase.onnx === undefined ? null : prepare(runtime, benchCase, benchCase.onnx, inputs, threads)),
+    prepare: async (benchCase, inputs) =>
+      benchCase.onnx === undefined ? null : prepare(runtime, benchCase, benchCase.onnx, inputs, threads),
     close: async () => {},
   };
 }

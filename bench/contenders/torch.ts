@@ -27,7 +27,11 @@ export async function openTorch(python: string, threads: number, recycled: boole
   };
 }
 
-async function prepare(peer: TorchProcess, benchCase: Case, inputs: Readonly<Record<string, InputValues>>): Promise<Prepared | null> {
+async function prepare(
+  peer: TorchProcess,
+  benchCase: Case,
+  inputs: Readonly<Record<string, InputValues>>,
+): Promise<Prepared | null> {
   if (benchCase.torch === undefined) return null;
   const folder = mkdtempSync(join(tmpdir(), 'opwright-bench-'));
   const specs: Record<string, object> = {};

@@ -171,7 +171,7 @@ function list(title: string, names: readonly string[]): readonly string[] {
 function jsonOf({ goldens, ...stats }: Stats): JsonObject {
   return {
     ...stats,
-    escapes: stats.escapes.map((escape) => ({ ...escape })),
+    escapes: stats.escapes.map((one) => ({ ...one })),
     paddle: { ...stats.paddle },
     goldens: goldens && { ...goldens },
   };

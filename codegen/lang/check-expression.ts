@@ -22,6 +22,7 @@ import {
   NUMBER,
   NUMBERS,
   optionsOf,
+  tensorIn,
   type Type,
   UNKNOWN,
   unionOf,
@@ -94,13 +95,14 @@ export class CheckContext {
 
   /** The term as a host value. A tensor made of scalar attributes alone becomes one: these attributes are then not scalars. */
   requireHost(term: Term, what: string): Term {
-    if (!optionsOf(term.type).some((option) => option.kind === 'tensor' || option.kind === 'outputs')) return term;
-    if (term.type.kind === 'tensor' && term.type.scalars !== undefined) {
-      for (const name of term.type.scalars) this.demoted.add(name);
-    } else {
-      const hint = what === 'a condition' ? 'choose element by element with where(condition, x, y)' : undefined;
-      this.error('TENSOR_IN_HOST', `${what} must be known before anything is computed, but this is a tensor`, term.span, hint);
+    const scalars = tensorIn(term.type)?.scalars;
+    if (scalars !== undefined) {
+      for (const name of scalars) this.demoted.add(name);
+      return { ...term, type: UNKNOWN };
     }
+    if (!optionsOf(term.type).some((option) => option.kind === 'tensor' || option.kind === 'outputs')) return term;
+    const hint = what === 'a condition' ? 'choose element by element with where(condition, x, y)' : undefined;
+    this.error('TENSOR_IN_HOST', `${what} must be known before anything is computed, but this is a tensor`, term.span, hint);
     return { ...term, type: UNKNOWN };
   }
 

@@ -70,7 +70,7 @@ class Printer {
       case 'binary':
         return this.#infix(term.operator, term.left, term.right);
       case 'unary':
-        return { text: `${term.operator}${this.print(term.operand, unaryPrecedence)}`, binds: unaryPrecedence };
+        return { text: `${term.operator}${this.#signed(term.operand)}`, binds: unaryPrecedence };
       case 'conditional': {
         const [condition, then] = [
           this.print(term.condition, conditionalPrecedence + 1),
@@ -95,6 +95,12 @@ class Printer {
     }
   }
 
+  /** A power after a sign is put in brackets, since `-a ** b` can be read in two ways. */
+  #signed(operand: Term): string {
+    const { text, binds } = this.#written(operand);
+    return binds < unaryPrecedence || binds === precedence['**'] ? `(${text})` : text;
+  }
+
   #infix(operator: HostOperator, left: Term, right: Term): { readonly text: string; readonly binds: number } {
     const binds = precedence[operator];
     const [leftLeast, rightLeast] = operator === '**' ? [binds + 1, binds] : [binds, binds + 1];
@@ -107,7 +113,7 @@ class Printer {
     if (operator !== undefined && left !== undefined && right !== undefined) return this.#infix(operator, left, right);
     if (left === undefined) return undefined;
     const sign = term.op.name === unaryOps['-'] ? '-' : term.op.name === unaryOps['!'] ? '!' : undefined;
-    return sign && { text: `${sign}${this.print(left, unaryPrecedence)}`, binds: unaryPrecedence };
+    return sign && { text: `${sign}${this.#signed(left)}`, binds: unaryPrecedence };
   }
 
   #call(term: ApplyTerm): string {

@@ -42,6 +42,7 @@ export class TermGraph {
   readonly #ids = new Map<Term, number>();
   readonly #bindingIds = new Map<Binding, number>();
   readonly #shapes = new Map<Binding, Term>();
+  readonly #properties = new Map<string, Term>();
   /** What the spec's author called a term. */
   readonly names = new Map<Term, string>();
 
@@ -201,8 +202,12 @@ export class TermGraph {
   }
 
   property(object: Term, name: PropertyName, type: Type, span: Span): Term {
-    const short = this.#shortProperty(object, name, span);
-    return short ?? this.intern({ kind: 'property', object, name, span, type });
+    const key = `${name} ${this.id(object)}`;
+    const known = this.#properties.get(key);
+    if (known !== undefined) return known;
+    const made = this.#shortProperty(object, name, span) ?? this.intern({ kind: 'property', object, name, span, type });
+    this.#properties.set(key, made);
+    return made;
   }
 
   /** The property in terms of arguments' properties, so that nothing is computed for the sake of its shape. */

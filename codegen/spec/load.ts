@@ -72,7 +72,10 @@ class SpecReader {
     const members = new Map<string, string[]>();
     const named = this.#items('ops').flatMap((node) => this.#named(node, 'op') ?? []);
     let group = 'ops';
+    let source: SourceFile | undefined;
     for (const { word, node } of named) {
+      if (word.span.source !== source) group = 'ops';
+      source = word.span.source;
       group = textOf(fieldsOf(node).get('group')) ?? group;
       const fields = this.#expand(node, classFields, members);
       const op = fields && readOp(this.#problems, word, group, fields, dtypes);

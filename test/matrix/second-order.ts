@@ -137,8 +137,10 @@ function compareDirection(
   // A jump of the first gradient between the two: its slope grows as the step shrinks.
   if (Math.abs(wide.value - narrow.value) > 1e-3 * Math.abs(wide.value) + 10 * narrow.noise)
     return report.skip('a jump of the first gradient');
-  const allowed = 2e-6 * Math.max(size, Math.abs(narrow.value)) + 4 * narrow.noise + 1e-8;
-  if (!(Math.abs(actual - narrow.value) <= allowed))
-    throw new Error(`second gradient ${what} along a direction is ${actual}, differences give ${narrow.value}`);
+  // Richardson's extrapolation: the error of both is a multiple of their step's square.
+  const expected = (4 * narrow.value - wide.value) / 3;
+  const allowed = 2e-6 * Math.max(size, Math.abs(expected)) + 4 * narrow.noise + 1e-8;
+  if (!(Math.abs(actual - expected) <= allowed))
+    throw new Error(`second gradient ${what} along a direction is ${actual}, differences give ${expected}`);
   report.count();
 }

@@ -1,6 +1,6 @@
 /**
  * Samples against goldens: what the op returns and what it writes into its inputs, in the sample's own dtypes and in float64, called as
- * a function and as a method. Nothing may leak.
+ * a function, as a method, and with nested arrays in place of tensors. Nothing may leak.
  */
 import { Tensor } from '../../entry/index.js';
 import { isFloating } from '../../runtime/dtype.js';
@@ -53,6 +53,31 @@ function checkCalls(test: OpCase, place: number, golden: readonly Elements[] | u
   again.forEach((output, index) => compareElements(`output ${index} of a second call`, output, outputs[index]!, exact));
   const method = run((inputs) => callMethod(test, inputs, attrs) ?? outputs);
   method.forEach((output, index) => compareElements(`output ${index} of the method`, output, outputs[index]!, exact));
+  if (!listElements(elements).every(canBeArray)) return;
+  const arrays = run((inputs) => evaluateBy(test, inputs, () => functionOf(test.op)(...argumentList(test, asArrays(test, inputs), attrs))));
+  arrays.forEach((output, index) => compareElements(`output ${index} of arrays`, output, outputs[index]!, exact));
+}
+
+/** Nested arrays tell neither inner sizes of what is empty, nor a dtype other than the usual one. */
+function canBeArray({ dtype, values }: Elements): boolean {
+  return values.length > 0 && ['float32', 'int32', 'bool'].includes(dtype);
+}
+
+function asArrays(test: OpCase, inputs: ArgumentsByName): Readonly<Record<string, unknown>> {
+  const convert = (value: unknown, mutated: boolean): unknown => {
+    if (Array.isArray(value)) return value.map((one) => convert(one, mutated));
+    return value instanceof Tensor && !mutated && canBeArray(readTensor(value)) ? toArray(value) : value;
+  };
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, value]) => [name, convert(value, test.inputs.find((input) => input.name === name)!.mutated)]),
+  );
+}
+
+/** What tells its dtype: numbers, booleans, or a typed array where integers would be taken for floats. */
+function toArray(tensor: Tensor): unknown {
+  if (tensor.dtype === 'float32') return tensor.tolist();
+  const nest = (value: NestedNumbers): unknown => (typeof value === 'number' ? value !== 0 : value.map(nest));
+  return tensor.dtype === 'bool' ? nest(tensor.tolist()) : tensor.tolist();
 }
 
 /** As `x.op(...)`; undefined where there is no such method. */

@@ -1,14 +1,14 @@
 /**
- * Random programs: what fast-check draws (genes), and what they decode to (inputs and calls). Decoding runs shapes and dtypes alone; each
- * call's results are known by asking the reference on arrays of that shape when the program runs.
+ * Random programs: what fast-check draws (genes), and what they decode to (inputs and calls). Each call is evaluated by the reference as
+ * it is decoded, because the next one is chosen by the shapes and dtypes of what is there.
  */
 import fc from 'fast-check';
-import type { Dtype } from '../../entry/index.js';
 import { type Reference, Refused, sizeOf } from './array.js';
-import { builders, type Mode } from './builders.js';
+import { builders } from './builders.js';
+import type { Mode } from './building.js';
 import { Choices } from './choices.js';
 import type { Setting } from './elementwise.js';
-import { allDtypes, type Element, isFloat, isInteger, roundTo, wrap } from './formats.js';
+import { drawInput } from './draw.js';
 import { type Attrs, evaluate, type Inputs } from './reference.js';
 
 /** An earlier value by number, a plain number, or a constant array. */
@@ -41,16 +41,23 @@ export function genes(maxCalls: number): fc.Arbitrary<Genes> {
   });
 }
 
-export function decode({ inputs, calls }: Genes, mode: Mode): Program {
+/**
+ * Decodes genes call by call. `step` may run each call; what it gives stands for the call's results from then on, so that the reference can
+ * go on from what the library gave. It is asked for refused calls too, after which decoding ends.
+ */
+export function decode(
+  { inputs, calls }: Genes,
+  mode: Mode,
+  step: (call: ProgramCall, program: Program) => readonly Reference[] = ({ results }) => results ?? [],
+): Program {
   const values: Reference[] = inputs.map((numbers) => drawInput(new Choices(numbers), mode));
   const program = { inputs: [...values], calls: [] as ProgramCall[] };
   for (const numbers of calls) {
-    const choices = new Choices(numbers);
-    const call = drawCall(choices, values, mode);
+    const call = drawCall(new Choices(numbers), values, mode);
     if (call === undefined) continue;
     program.calls.push(call);
+    values.push(...step(call, program));
     if (call.results === null) break;
-    values.push(...call.results);
   }
   return program;
 }
@@ -61,7 +68,7 @@ const largestSize = 6000;
 const attempts = 12;
 
 function drawCall(choices: Choices, values: readonly Reference[], mode: Mode): ProgramCall | undefined {
-  const table = builders(mode);
+  const table = builders[mode];
   const first = choices.below(table.length);
   for (let attempt = 0; attempt < attempts; attempt++) {
     const { op, build } = table[(first + attempt) % table.length]!;
@@ -100,62 +107,6 @@ export function reevaluate(program: Program, inputs: readonly Reference[], setti
   const values = [...inputs];
   for (const call of program.calls) values.push(...evaluate(call.op, resolved(call.inputs, values), call.attrs, setting));
   return values;
-}
-
-// ---- Inputs
-
-const sizes = [2, 3, 1, 4, 5, 3, 2, 7, 8, 1, 16, 17, 0, 6, 33, 3, 2, 9, 64, 130];
-
-function drawShape(choices: Choices, mode: Mode): number[] {
-  const rank = choices.of([2, 1, 3, 0, 2, 4, 3, 5, 1, 2]);
-  const shape = Array.from({ length: rank }, () => choices.of(mode === 'gradient' ? sizes.slice(0, 8) : sizes));
-  const limit = mode === 'gradient' ? 40 : choices.rarely(8) ? 5000 : 600;
-  while (sizeOf(shape) > limit) shape[shape.indexOf(Math.max(...shape))] = 2;
-  return shape;
-}
-
-const inputDtypes: readonly Dtype[] = ['float32', 'float32', 'float64', 'float32', ...allDtypes, 'int32'];
-
-function drawInput(choices: Choices, mode: Mode): Reference {
-  const dtype = mode === 'gradient' ? 'float64' : choices.of(inputDtypes);
-  const shape = drawShape(choices, mode);
-  return drawArray(choices, dtype, shape, mode === 'gradient' ? 0 : choices.below(8));
-}
-
-/** Elements of a kind: 0 to 3 of moderate size, 4 and 5 small whole numbers, 6 with special values, 7 of all sizes. */
-export function drawArray(choices: Choices, dtype: Dtype, shape: readonly number[], kind: number): Reference {
-  const next = randomNumbers(choices.below(0xfffff));
-  const values = Array.from({ length: sizeOf(shape) }, (): Element => {
-    if (dtype === 'bool') return Number(next() < 0.5);
-    if (isInteger(dtype)) return wrap(dtype, drawInteger(next, kind));
-    return isFloat(dtype) ? roundTo(dtype, drawFloat(next, kind)) : 0;
-  });
-  return { dtype, shape, values, errors: new Array<number>(values.length).fill(0) };
-}
-
-function drawInteger(next: () => number, kind: number): bigint {
-  if (kind < 6) return BigInt(Math.floor(next() * 21) - 10);
-  return BigInt.asIntN(64, BigInt(Math.floor((next() - 0.5) * 2 ** (next() * 66))));
-}
-
-const specials = [0, -0, 1, -1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 65504, 1e-8, 3e38, 1e-40];
-
-function drawFloat(next: () => number, kind: number): number {
-  if (kind < 4) return (next() - 0.5) * (kind + 1) * 2;
-  if (kind < 6) return Math.floor(next() * 9) - 4;
-  if (kind === 6) return specials[Math.floor(next() * specials.length)]!;
-  return (next() < 0.5 ? -1 : 1) * 2 ** ((next() - 0.5) * 80);
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** A program as text, for a failure's report. */
