@@ -111,7 +111,7 @@ test('help lists every command, and each command has its own', (t) => {
   t.is(opwright().stdout, stdout);
 });
 
-test('help comes at once: no package is loaded for it', (t) => {
+test('help loads no package and no checker', (t) => {
   const register =
     "require('node:module').register('data:text/javascript,' + encodeURIComponent(process.env.HOOKS), require('node:url').pathToFileURL('./'))";
   const hooks =
@@ -124,12 +124,6 @@ test('help comes at once: no package is loaded for it', (t) => {
   });
   t.regex(stderr, /codegen\/cli\.js/);
   t.notRegex(stderr, /node_modules|lang\/|kernels\//);
-  const times = Array.from({ length: 7 }, () => {
-    const start = performance.now();
-    opwright('--help');
-    return performance.now() - start;
-  });
-  t.true(Math.min(...times) < 150, `the fastest of seven starts took ${Math.min(...times).toFixed(0)} ms`);
 });
 
 test('the version is the one in package.json', (t) => {

@@ -3,13 +3,14 @@
  * float64, rounded; those of the smaller integers must be those of int64, wrapped; those of int64 must be those of float64, where these are
  * whole; and booleans must do as 0 and 1 do.
  */
-import { isFloating } from '../../runtime/dtype.js';
+
 import type { Dtype } from '../../kernels/op.js';
+import { isFloating } from '../../runtime/dtype.js';
 import type { Elements, SampleData } from '../support/samples.js';
 import type { OpCase } from './cases.js';
 import { compareElements, compareValues, roundingTolerance } from './compare.js';
 import { differentiableLeaves, gradientsOf, nameOf } from './differentiate.js';
-import { changedDtype, type Choice, choiceOf } from './dtypes-of.js';
+import { type Choice, changedDtype, choiceOf } from './dtypes-of.js';
 import {
   type ElementsByName,
   evaluate,

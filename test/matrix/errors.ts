@@ -5,9 +5,9 @@
 import { dtypes, memory, OpwrightError, Tensor } from '../../entry/index.js';
 import type { OpCase, SampleAttrs } from './cases.js';
 import {
-  argumentList,
   type Argument,
   type ArgumentsByName,
+  argumentList,
   functionOf,
   makeArguments,
   sampleElements,

@@ -5,7 +5,7 @@
  */
 import { isFloating } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
-import type { OpCase } from './cases.js';
+import { fullRun, type OpCase, shardOf } from './cases.js';
 import { compareElements, exact, roundingTolerance } from './compare.js';
 import { differentiableLeaves, gradientsOf, type Layouts, nameOf } from './differentiate.js';
 import {
@@ -32,22 +32,47 @@ const combinations: readonly (readonly LayoutName[])[] = [
 ];
 
 export function checkLayouts(test: OpCase, place: number, report: Report): void {
-  const sample = test.samples[place]!;
-  const elements = sampleElements(test.op, place, sample.inputs);
-  if (Object.keys(elements).length === 0) return report.skip('no input');
-  for (const combination of combinations) {
-    const of = (input: string): LayoutName => {
-      const index = test.inputs.findIndex(({ name }) => name === input);
-      const layout = combination[index % combination.length]!;
-      // Elements that lie in one place cannot be written apart.
-      return layout === 'expanded' && test.inputs[index]!.mutated ? 'strided' : layout;
-    };
-    const laid = mapElements(elements, (one, input) => layElements(one, of(input)));
-    const name = combination.join(', ');
-    compareResults(test, place, laid, of, name);
-    report.count();
-    if (compareGradients(test, place, laid, { of, incoming: combination[0]! }, name)) report.count();
+  const { inputs } = test.samples[place]!;
+  if (Object.keys(inputs).length === 0) return report.skip('no input');
+  const own = choiceOf(test, inputs);
+  const choices = choicesToTry(test, own, place);
+  for (const choice of choices.tried) {
+    const elements = sampleElements(test.op, place, inputs, changedDtype(test, own, choice));
+    for (const combination of combinations) checkCombination(test, place, elements, combination, report);
   }
+  if (choices.left > 0) report.skip('in further dtypes, which OPWRIGHT_FULL=1 tries', choices.left * combinations.length);
+}
+
+/** In a short run the sample's own dtypes and one other, in turn. */
+function choicesToTry(test: OpCase, own: Choice, place: number): { readonly tried: readonly Choice[]; readonly left: number } {
+  const others = Object.entries(test.dtypes).flatMap(([variable, members]) =>
+    own[variable] === undefined
+      ? []
+      : members.filter((dtype) => dtype !== own[variable]).map((dtype) => ({ ...own, [variable]: dtype })),
+  );
+  const chosen = others.filter((_, index) => fullRun || index === (place + shardOf(test.op)) % others.length);
+  return { tried: [own, ...chosen], left: others.length - chosen.length };
+}
+
+function checkCombination(
+  test: OpCase,
+  place: number,
+  elements: ElementsByName,
+  combination: readonly LayoutName[],
+  report: Report,
+): void {
+  const of = (input: string): LayoutName => {
+    const index = test.inputs.findIndex(({ name }) => name === input);
+    const layout = combination[index % combination.length]!;
+    // Elements that lie in one place cannot be written apart.
+    return layout === 'expanded' && test.inputs[index]!.mutated ? 'strided' : layout;
+  };
+  const laid = mapElements(elements, (one, input) => layElements(one, of(input)));
+  const dtypes = [...new Set(listElements(elements).map(({ dtype }) => dtype))];
+  const name = `${dtypes.join(', ')}, ${combination.join(' and ')}`;
+  compareResults(test, place, laid, of, name);
+  report.count();
+  if (compareGradients(test, place, laid, { of, incoming: combination[0]! }, name)) report.count();
 }
 
 function compareResults(

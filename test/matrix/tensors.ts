@@ -2,8 +2,9 @@
  * Tensors for the matrix: elements in any dtype and any layout, and elements back from tensors. What a layout means is told to the
  * public ops (transpose, slice, flip, expand), so a broken view shows here too.
  */
-import * as opwright from '../../entry/index.js';
+
 import type { Dtype, Tensor } from '../../entry/index.js';
+import * as opwright from '../../entry/index.js';
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
 

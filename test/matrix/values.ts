@@ -5,7 +5,7 @@
 import { Tensor } from '../../entry/index.js';
 import { isFloating } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
-import { goldenOf, type OpCase, type SampleAttrs } from './cases.js';
+import { goldenOf, type OpCase, type SampleAttrs, type TestInput } from './cases.js';
 import { compareElements, exact, goldenTolerance, roundingTolerance } from './compare.js';
 import { changedDtype, choiceOf, widened } from './dtypes-of.js';
 import {
@@ -13,6 +13,7 @@ import {
   argumentList,
   evaluate,
   evaluateBy,
+  functionOf,
   makeArguments,
   sampleElements,
   withArguments,
@@ -25,7 +26,7 @@ const greatest = (2 - 2 ** -23) * 2 ** 127;
 export function checkValues(test: OpCase, place: number, report: Report): void {
   const golden = goldenOf(test.op, place)?.outputs;
   checkCalls(test, place, golden);
-  report.count(3);
+  report.count(4);
   if (golden === undefined) {
     if (!test.random && !test.internal) throw new Error('there is no golden: run test/golden/make.py');
     return report.skip(test.random ? 'no golden of random numbers' : 'no golden of an internal op');
@@ -53,31 +54,32 @@ function checkCalls(test: OpCase, place: number, golden: readonly Elements[] | u
   again.forEach((output, index) => compareElements(`output ${index} of a second call`, output, outputs[index]!, exact));
   const method = run((inputs) => callMethod(test, inputs, attrs) ?? outputs);
   method.forEach((output, index) => compareElements(`output ${index} of the method`, output, outputs[index]!, exact));
-  if (!listElements(elements).every(canBeArray)) return;
-  const arrays = run((inputs) => evaluateBy(test, inputs, () => functionOf(test.op)(...argumentList(test, asArrays(test, inputs), attrs))));
+  const arrays = run((inputs) =>
+    evaluateBy(test, inputs, () => functionOf(test.op)(...argumentList(test, asArrays(test, inputs), attrs))),
+  );
   arrays.forEach((output, index) => compareElements(`output ${index} of arrays`, output, outputs[index]!, exact));
 }
 
-/** Nested arrays tell neither inner sizes of what is empty, nor a dtype other than the usual one. */
-function canBeArray({ dtype, values }: Elements): boolean {
-  return values.length > 0 && ['float32', 'int32', 'bool'].includes(dtype);
-}
-
+/** Nested arrays in place of the tensors that they can stand for. */
 function asArrays(test: OpCase, inputs: ArgumentsByName): Readonly<Record<string, unknown>> {
-  const convert = (value: unknown, mutated: boolean): unknown => {
-    if (Array.isArray(value)) return value.map((one) => convert(one, mutated));
-    return value instanceof Tensor && !mutated && canBeArray(readTensor(value)) ? toArray(value) : value;
-  };
   return Object.fromEntries(
-    Object.entries(inputs).map(([name, value]) => [name, convert(value, test.inputs.find((input) => input.name === name)!.mutated)]),
+    Object.entries(inputs).map(([name, value]) => {
+      const input = test.inputs.find((one) => one.name === name)!;
+      return [name, Array.isArray(value) ? value.map((one) => asArray(test, input, one)) : asArray(test, input, value)];
+    }),
   );
 }
 
-/** What tells its dtype: numbers, booleans, or a typed array where integers would be taken for floats. */
-function toArray(tensor: Tensor): unknown {
-  if (tensor.dtype === 'float32') return tensor.tolist();
-  const nest = (value: NestedNumbers): unknown => (typeof value === 'number' ? value !== 0 : value.map(nest));
-  return tensor.dtype === 'bool' ? nest(tensor.tolist()) : tensor.tolist();
+/** Arrays do not show the inner sizes of what is empty; and numbers are int32 only where the input takes no floats. */
+function asArray(test: OpCase, input: TestInput, value: unknown): unknown {
+  if (!(value instanceof Tensor) || input.mutated || value.size === 0) return value;
+  if (value.dtype === 'bool') return toBooleans(value.tolist());
+  const takesFloats = (test.dtypes[input.dtype] ?? ['float32']).includes('float32');
+  return value.dtype === (takesFloats ? 'float32' : 'int32') ? value.tolist() : value;
+}
+
+function toBooleans(value: ReturnType<Tensor['tolist']>): unknown {
+  return typeof value === 'number' ? value !== 0 : value.map(toBooleans);
 }
 
 /** As `x.op(...)`; undefined where there is no such method. */
