@@ -64,6 +64,7 @@ export function prepareCall<V extends MaybeWeak>(op: OpDefinition, inputs: Argum
       continue;
     }
     const values: readonly ArgumentValue<V>[] = Array.isArray(value) ? value : [value as ArgumentValue<V>];
+    if (values.length === 0) throw new RuleError('INVALID_ARGUMENT', `${input.name} must hold at least one tensor`, input.name);
     const own = values.find((one): one is V => typeof one !== 'number' && one.weak !== true);
     if (own !== undefined) weak = false;
     const dtype = variables[input.dtype] ?? (concrete.has(input.dtype) ? (input.dtype as Dtype) : (own?.dtype ?? 'float32'));
@@ -128,10 +129,7 @@ export function completeAttrs(op: OpDefinition, attrs: Attrs, metas: Arguments<T
 function fitOrThrow(attr: AttrDefinition, value: AttrValue, metas: Arguments<TensorMeta>): AttrValue {
   const fitted = fit(attr.type, value, metas);
   if (fitted !== undefined) return fitted;
-  throw new RuleError(
-    'INVALID_ARGUMENT',
-    `${attr.name} must be ${describeType(attr.type)}, got ${JSON.stringify(value) ?? String(value)}`,
-  );
+  throw new RuleError('INVALID_ARGUMENT', `${attr.name} must be ${describeType(attr.type)}, got ${describeValue(value)}`);
 }
 
 /** The value in the type's one form; undefined if it is not of the type. Throws where it is, but cannot be meant. */
@@ -236,4 +234,11 @@ export function describeType(type: AttrType): string {
     case 'union':
       return type.options.map(describeType).join(' or ');
   }
+}
+
+/** As JSON, but that numbers which JSON does not have are written out. */
+function describeValue(value: AttrValue): string {
+  if (typeof value === 'number') return String(value);
+  if (Array.isArray(value)) return `[${value.map(describeValue).join(', ')}]`;
+  return JSON.stringify(value) ?? String(value);
 }

@@ -193,6 +193,11 @@ function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: 
       slots.push(accept(op, input, value as TensorLike | undefined | null, made));
     }
   }
+  // Numbers among themselves are what tensor() makes of them.
+  if (slots.length > 0 && !slots.some((slot) => slot instanceof Tensor)) {
+    const first = slots.findIndex((slot) => typeof slot === 'number');
+    if (first >= 0) made.push((slots[first] = tensor(slots[first] as number)));
+  }
   return slots;
 }
 

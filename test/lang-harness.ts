@@ -55,7 +55,7 @@ ops:
   - { op: subtract, class: binary, summary: Difference., kernel: { map: sub }, grad: { x: dout, y: -dout } }
   - { op: multiply, class: binary, summary: Product., kernel: { map: mul }, grad: { x: dout * y, y: dout * x } }
   - { op: divide, class: binary, summary: Quotient., kernel: { map: div }, dtypes: { T: floating }, grad: { x: dout / y, y: -dout * out / y } }
-  - { op: pow, class: binary, summary: Power., kernel: { map: pow }, dtypes: { T: floating }, grad: { x: "dout * y * pow(x, y - 1)", y: "dout * out * log(x)" } }
+  - { op: pow, class: binary, summary: Power., kernel: { map: pow }, dtypes: { T: floating }, samples: [{ x: { shape: [2, 3], fill: positive }, y: [3] }], grad: { x: "dout * y * pow(x, y - 1)", y: "dout * out * log(x)" } }
   - { op: equal, class: comparison, summary: Equal., kernel: { map: eq } }
   - { op: greaterThan, class: comparison, summary: Greater., kernel: { map: gt } }
   - op: where

@@ -10,6 +10,7 @@ import type { Expression } from './ast.js';
 import type { CheckContext } from './check-expression.js';
 import { returnedOutputs, type Term } from './terms.js';
 import {
+  BOOL_DTYPE,
   BOOLEAN,
   compatibleDtypes,
   covers,
@@ -142,7 +143,7 @@ function fitInput(context: CheckContext, op: Op, input: Input, value: Term, dtyp
     dtypes.match(input, WEAK, value.span);
     return value;
   }
-  if (given.kind === 'boolean' && input.number) return value;
+  if (given.kind === 'boolean' && (input.number || dtypes.takesBool(input))) return value;
   wrongInput(context, op, input, value, input.number ? 'a tensor or a number' : 'a tensor');
   return value;
 }
@@ -245,6 +246,11 @@ class DtypeMatch {
     }
     this.#checkClass(input, rule.members, given, span);
     if (earlier === undefined || earlier.term.kind === 'weak') this.#bound.set(rule.name, { term: given, input: input.name });
+  }
+
+  takesBool(input: Input): boolean {
+    const rule = this.#rule(input.dtype, input.name);
+    return rule.kind === 'variable' ? rule.members.includes('bool') : compatibleDtypes(rule.term, BOOL_DTYPE);
   }
 
   /** The dtype of an output. */

@@ -9,7 +9,7 @@ import type { Span } from '../spec/source.js';
 import type { Binary, BinaryOperator, Call, Conditional, Expression, Index, Item, List, Member, Unary } from './ast.js';
 import { checkOpCall, type NamedArgument } from './check-call.js';
 import { checkHostCall, checkRuleCall } from './check-host.js';
-import { factsOf, type Scope } from './scope.js';
+import { areImpossible, factsOf, type Scope } from './scope.js';
 import type { Binding, PropertyName, Term } from './terms.js';
 import {
   BOOLEAN,
@@ -323,9 +323,15 @@ function checkComparable(context: CheckContext, left: Term, right: Term, span: S
 
 function checkConditional(context: CheckContext, scope: Scope, node: Conditional): Term {
   const condition = context.require(checkExpression(context, scope, node.condition), BOOLEAN, 'a condition');
-  const then = checkExpression(context, scope.narrow(factsOf(condition, true)), node.then);
-  const otherwise = checkExpression(context, scope.narrow(factsOf(condition, false)), node.otherwise);
-  return { kind: 'conditional', condition, then, otherwise, span: node.span, type: joinTypes(then.type, otherwise.type) };
+  const [whenTrue, whenFalse] = [factsOf(condition, true), factsOf(condition, false)];
+  const then = checkExpression(context, scope.narrow(whenTrue), node.then);
+  const otherwise = checkExpression(context, scope.narrow(whenFalse), node.otherwise);
+  const type = areImpossible(whenTrue)
+    ? otherwise.type
+    : areImpossible(whenFalse)
+      ? then.type
+      : joinTypes(then.type, otherwise.type);
+  return { kind: 'conditional', condition, then, otherwise, span: node.span, type };
 }
 
 // ---- Calls ------------------------------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ function deriveAll(model: CheckedModel, checked: CheckedOp): OpGradients {
     if (!isDifferentiable(checked, input)) continue;
     const stated = checked.gradients.get(input.name);
     const program =
-      stated === undefined ? derived.gradientOf(input) : summedBack(model, checked, input, withoutShapeOnlyCalls(model, stated));
+      stated === undefined ? derived.gradientOf(input) : summedBack(model, checked, input, withoutShapeOnlyCalls(model, checked, stated));
     if (program === undefined) continue;
     gradients.push({ input: input.name, program, saved: savedValues(checked, program), derived: stated === undefined });
   }
@@ -101,14 +101,20 @@ function deriveAll(model: CheckedModel, checked: CheckedOp): OpGradients {
 }
 
 /** The program with calls that need but shapes replaced by their definitions, so that backward keeps no values for them. */
-function withoutShapeOnlyCalls(model: CheckedModel, program: TermProgram): TermProgram {
+function withoutShapeOnlyCalls(model: CheckedModel, checked: CheckedOp, program: TermProgram): TermProgram {
   const isShapeOnly = (term: Term): boolean => {
     const callee = term.kind === 'apply' ? model.ops.get(term.op.name) : undefined;
     return (callee !== undefined && needsOnlyShapes(callee)) || childTerms(term).some(isShapeOnly);
   };
   if (![...program.results, ...program.lines.map((line) => line.value)].some(isShapeOnly)) return program;
   const graph = new TermGraph(model);
-  return scheduleProgram(graph, graph.adopt(program, { values: new Map(), presence: new Map() }));
+  const results = graph.adopt(program, { values: ownLets(graph, checked), presence: new Map() });
+  return scheduleProgram(graph, checked, results);
+}
+
+/** An op's `let` values stand for themselves: its programs may refer to them. */
+function ownLets(graph: TermGraph, { lets }: CheckedOp): ReadonlyMap<Binding, Term> {
+  return new Map(lets.map(({ binding, value }) => [binding, graph.reference(binding, value.span)]));
 }
 
 /** A stated gradient, in the input's shape: outputs may be larger where inputs are broadcast. */
@@ -204,9 +210,9 @@ class Derivation {
     const { span } = op;
     // A gradient is asked for only where its input was given.
     const presence = new Map([[input, graph.literal(true, span)]]);
-    const given = new Map([[input, graph.reference(input, span, withoutNull(input.type))]]);
-    const results = graph.adopt(define, { values: given, presence });
+    const given = new Map([...ownLets(graph, this.#checked), [input, graph.reference(input, span, withoutNull(input.type))] as const]);
     this.#declareShapes(graph);
+    const results = graph.adopt(define, { values: given, presence });
     const reverse = new ReverseMode(this.#model, graph, this.#rule, (term) => bindingOf(term) === input);
     op.outputs.forEach((output, index) => {
       const gradient = bindings.gradients.get(output.name);
@@ -225,18 +231,25 @@ class Derivation {
       ) ?? reverse.zeros(x);
     const gradient = this.#withOutputs(graph, results, total);
     refuseRandom(gradient);
-    return scheduleProgram(graph, [gradient]);
+    return scheduleProgram(graph, this.#checked, [gradient]);
   }
 
+  /** Tells the graph which shapes of outputs, gradients and inputs follow from others. */
   #declareShapes(graph: TermGraph): void {
-    const { op, bindings, outputs, lets } = this.#checked;
+    const { op, bindings, outputs, patterns } = this.#checked;
+    const values = ownLets(graph, this.#checked);
+    const declare = (binding: Binding | undefined, rule: Term | undefined): void => {
+      if (binding === undefined || rule === undefined) return;
+      const [shape] = graph.adopt({ lines: [], results: [rule] }, { values, presence: new Map() });
+      if (shape !== undefined) graph.declareShape(binding, shape);
+    };
+    for (const input of op.inputs) {
+      if (input.shape?.kind === 'exact' && !input.list) declare(bindings.inputs.get(input.name), patterns.get(input.name)?.[0]);
+    }
     op.outputs.forEach((output, index) => {
-      const rule = outputs[index];
-      if (rule === undefined || output.list || output.dataSized) return;
-      const [shape] = graph.adopt({ lines: lets, results: [rule.shape] }, { values: new Map(), presence: new Map() });
-      for (const binding of [bindings.outputs.get(output.name), bindings.gradients.get(output.name)]) {
-        if (binding !== undefined && shape !== undefined) graph.declareShape(binding, shape);
-      }
+      if (output.list || output.dataSized) return;
+      declare(bindings.outputs.get(output.name), outputs[index]?.shape);
+      declare(bindings.gradients.get(output.name), outputs[index]?.shape);
     });
   }
 

@@ -6,7 +6,7 @@
 import type { Span } from '../spec/source.js';
 import { callArguments } from './call-arguments.js';
 import type { CheckedModel, CheckedOp } from './check.js';
-import { MissingOp, type TermGraph } from './term-graph.js';
+import { literalItems, MissingOp, type TermGraph } from './term-graph.js';
 import {
   type ApplyTerm,
   type ArrowTerm,
@@ -364,10 +364,6 @@ function holdsTensors(type: Type): boolean {
 
 function isZero(term: Term): boolean {
   return term.kind === 'literal' && term.value === 0;
-}
-
-function literalItems(term: Term): readonly Term[] | undefined {
-  return term.kind === 'list' && term.items.every((item) => !item.spread) ? term.items.map((item) => item.value) : undefined;
 }
 
 function guarded(guards: readonly Guard[], condition: Term, truth: boolean): readonly Guard[] {

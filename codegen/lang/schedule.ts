@@ -6,7 +6,8 @@
 
 import { factsOf } from './scope.js';
 import type { TermGraph } from './term-graph.js';
-import { type Binding, bindingsOf, childTerms, freeParameters, type Line, sizeOf, type Term, type TermProgram } from './terms.js';
+import type { CheckedOp } from './check.js';
+import { type Binding, bindingsOf, childTerms, completeProgram, freeParameters, type Line, sizeOf, type Term, type TermProgram } from './terms.js';
 import { tensorIn, UNKNOWN } from './types.js';
 
 /** Conditions on the way to a use: the condition's id, negative where it must be false. */
@@ -15,8 +16,15 @@ type Path = readonly number[];
 /** Host values smaller than this are written out each time. */
 const longestRepeated = 4;
 
-export function scheduleProgram(graph: TermGraph, results: readonly Term[]): TermProgram {
-  return new Scheduler(graph, results).program();
+/** The program of an op whose own names are taken, and whose `let` values may be referred to. */
+export function scheduleProgram(graph: TermGraph, checked: CheckedOp, results: readonly Term[]): TermProgram {
+  const { lines, results: placed } = new Scheduler(graph, namesOf(checked), results).program();
+  return completeProgram([...checked.lets, ...lines], placed);
+}
+
+function namesOf({ bindings, lets }: CheckedOp): readonly string[] {
+  const groups = [bindings.inputs, bindings.attrs, bindings.outputs, bindings.gradients];
+  return [...groups.flatMap((group) => [...group.values()]), ...lets.map((line) => line.binding)].map(({ name }) => name);
 }
 
 class Scheduler {
@@ -29,10 +37,10 @@ class Scheduler {
   readonly #order: Line[] = [];
   readonly #taken: Set<string>;
 
-  constructor(graph: TermGraph, results: readonly Term[]) {
+  constructor(graph: TermGraph, taken: readonly string[], results: readonly Term[]) {
     this.#graph = graph;
     this.#results = results;
-    this.#taken = new Set([...bindingsOf(...results)].map((binding) => binding.name));
+    this.#taken = new Set(taken);
   }
 
   program(): TermProgram {

@@ -3,7 +3,7 @@
  * immutable: entering an arrow or a branch makes a new one.
  */
 import type { Binding, Term } from './terms.js';
-import { type Type, unionOf, without } from './types.js';
+import { NEVER, type Type, UNKNOWN, without } from './types.js';
 
 /** Types that hold where a condition is known to be true, or false. */
 export type Facts = ReadonlyMap<Binding, Type>;
@@ -26,7 +26,9 @@ export class Scope {
   }
 
   typeOf(binding: Binding): Type {
-    return this.#facts.get(binding) ?? binding.type;
+    const known = this.#facts.get(binding) ?? binding.type;
+    // Where a condition cannot come out so, nothing is wrong with what would be done then.
+    return known === NEVER ? UNKNOWN : known;
   }
 
   with(bindings: readonly Binding[]): Scope {
@@ -39,6 +41,11 @@ export class Scope {
 }
 
 const none: Facts = new Map();
+
+/** Whether facts say that a condition cannot come out so. */
+export function areImpossible(facts: Facts): boolean {
+  return [...facts.values()].includes(NEVER);
+}
 
 /** What follows for names from a condition that came out true, or false. */
 export function factsOf(condition: Term, truth: boolean): Facts {
@@ -83,5 +90,5 @@ function optionsHold(type: Type, holds: (option: Type) => boolean): boolean {
 }
 
 function keep(type: Type, truth: boolean, holds: (option: Type) => boolean): Type {
-  return unionOf([without(type, (option) => holds(option) !== truth)]);
+  return without(type, (option) => holds(option) !== truth);
 }

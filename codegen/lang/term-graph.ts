@@ -35,6 +35,8 @@ export interface Substitution {
 const operatorOf = new Map(Object.entries(operatorOps).map(([operator, op]) => [op, operator as HostOperator]));
 /** Shapes of more terms than this are read off the tensor. */
 const longestShape = 80;
+/** Lists of more entries than this are left to be gone through. */
+const longestUnrolled = 8;
 
 export class TermGraph {
   readonly #model: CheckedModel;
@@ -141,7 +143,30 @@ export class TermGraph {
     if (name === 'isNumber' && first !== undefined && first.type.kind !== 'union' && first.type.kind !== 'unknown') {
       return this.literal(first.type.kind === 'number', span);
     }
-    return this.intern({ kind: 'host', name, arguments: terms, span, type });
+    const items = first && literalItems(first);
+    const known = items && this.#ofItems(name, items, terms.slice(1), span);
+    return known ?? this.intern({ kind: 'host', name, arguments: terms, span, type });
+  }
+
+  /** A host function of a list whose entries are written out. */
+  #ofItems(name: string, items: readonly Term[], rest: readonly Term[], span: Span): Term | undefined {
+    const [from, to] = rest;
+    if (name === 'take' && from?.kind === 'literal' && to?.kind === 'literal') {
+      return this.list(items.slice(Number(from.value), Number(to.value)), span);
+    }
+    if (name === 'total') {
+      return items.reduce((sum, item) => this.binary('+', sum, item, NUMBER, span), this.literal(0, span));
+    }
+    if (name === 'each' && from?.kind === 'arrow' && items.length <= longestUnrolled) {
+      return this.list(items.map((item, place) => this.#called(from, [item, this.literal(place, span)])), span);
+    }
+    return name === 'count' && items.length === 1 ? items[0] : undefined;
+  }
+
+  /** What an arrow gives for arguments. */
+  #called(arrow: ArrowTerm, given: readonly Term[]): Term {
+    const values = new Map(arrow.parameters.map((parameter, index) => [parameter, given[index]!] as const));
+    return this.#substitute(arrow.body, { values, presence: new Map() }, new Map());
   }
 
   #broadcast(terms: readonly Term[], type: Type, span: Span): Term {
@@ -176,6 +201,7 @@ export class TermGraph {
       const equal = knownEquality(left, right);
       if (equal !== undefined) return this.literal(equal === (operator === '=='), span);
     }
+    if (operator === '+' && (isNumber(left, 0) || isNumber(right, 0))) return isNumber(left, 0) ? right : left;
     if (left.kind === 'literal' && right.kind === 'literal') {
       const folded = foldNumbers(operator, left.value, right.value);
       if (folded !== undefined) return this.literal(folded, span);
@@ -387,7 +413,7 @@ export class TermGraph {
 
   // ---- Taking over terms
 
-  /** A program's results in this graph, with its bindings replaced and its lines put where they are used. */
+  /** A program's results in this graph, with its bindings replaced, and its lines too where the substitution has none for them. */
   adopt(program: TermProgram, substitution: Substitution): readonly Term[] {
     const values = new Map(substitution.values);
     const memo = new Map<Term, Term>();
@@ -397,6 +423,7 @@ export class TermGraph {
   }
 
   #adoptLine(line: Line, values: Map<Binding, Term>, substitute: (term: Term) => Term): void {
+    if (values.has(line.binding)) return;
     const value = substitute(line.value);
     values.set(line.binding, value);
     const isLeaf = value.kind === 'reference' || value.kind === 'literal';
@@ -490,6 +517,11 @@ export class MissingOp extends Error {
     super(`the spec has no op '${op}'`);
     this.op = op;
   }
+}
+
+/** The entries of a list that is written out. */
+export function literalItems(term: Term): readonly Term[] | undefined {
+  return term.kind === 'list' && term.items.every((item) => !item.spread) ? term.items.map((item) => item.value) : undefined;
 }
 
 function isNumber(term: Term | undefined, value: number): boolean {

@@ -42,6 +42,8 @@ export const NUMBER: Type = { kind: 'number' };
 export const STRING: Type = { kind: 'string' };
 export const BOOLEAN: Type = { kind: 'boolean' };
 export const NULL: Type = { kind: 'null' };
+/** The type of what cannot be. */
+export const NEVER: Type = { kind: 'union', options: [] };
 export const UNKNOWN: Type = { kind: 'unknown' };
 export const NUMBERS: Type = { kind: 'list', of: NUMBER };
 export const WEAK: DtypeTerm = { kind: 'weak' };
@@ -93,6 +95,7 @@ export function unionOf(types: readonly Type[]): Type {
     kept.length = 0;
     kept.push(...rest, option);
   }
+  if (kept.length === 0) return NEVER;
   return kept.length === 1 ? kept[0]! : { kind: 'union', options: kept };
 }
 
@@ -132,11 +135,9 @@ export function compatibleDtypes(left: DtypeTerm, right: DtypeTerm): boolean {
   return open(left) || open(right) || sameDtype(left, right);
 }
 
-/** What is left of a type without some of its alternatives. */
+/** What is left of a type without some of its alternatives: NEVER if nothing is. */
 export function without(type: Type, dropped: (option: Type) => boolean): Type {
-  if (type.kind === 'unknown') return type;
-  const left = optionsOf(type).filter((option) => !dropped(option));
-  return left.length === 0 ? type : unionOf(left);
+  return type.kind === 'unknown' ? type : unionOf(optionsOf(type).filter((option) => !dropped(option)));
 }
 
 export function mayBeTensor(type: Type): boolean {

@@ -59,7 +59,10 @@ function errorOf(test: OpCase, args: readonly unknown[]): unknown {
 /** What is wrong whatever the op: tried on its first sample. */
 export function checkMisuse(test: OpCase, _: number, report: Report): void {
   const sample = test.samples[0];
-  if (sample === undefined) return report.skip('no sample');
+  if (sample === undefined) {
+    report.skip('no sample');
+    return;
+  }
   const elements = sampleElements(test.op, 0, sample.inputs);
   const attempt = (run: (inputs: ArgumentsByName) => void) => {
     withArguments(makeArguments(elements), run);

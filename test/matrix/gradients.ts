@@ -29,13 +29,25 @@ export function checkGradients(test: OpCase, place: number, report: Report): voi
   const sample = test.samples[place]!;
   const own = choiceOf(test, sample.inputs);
   const wide = widened(test, own);
-  if (wide === undefined) return report.skip('no floating-point input');
+  if (wide === undefined) {
+    report.skip('no floating-point input');
+    return;
+  }
   const elements = sampleElements(test.op, place, sample.inputs, changedDtype(test, own, wide));
   const leaves = differentiableLeaves(test, elements);
-  if (leaves.length === 0) return report.skip('no differentiable input');
-  if (isSpecial(sample.inputs)) return report.skip('infinities among the elements');
+  if (leaves.length === 0) {
+    report.skip('no differentiable input');
+    return;
+  }
+  if (isSpecial(sample.inputs)) {
+    report.skip('infinities among the elements');
+    return;
+  }
   const gradients = withoutLeak(() => gradientsOf(test, place, elements, leaves));
-  if (gradients === null) return report.skip('no differentiable output');
+  if (gradients === null) {
+    report.skip('no differentiable output');
+    return;
+  }
   compareWithGolden(test, place, leaves, gradients, report);
   leaves.forEach((leaf, index) => {
     compareWithDifferences(test, place, elements, leaf, gradients[index]!);
@@ -53,10 +65,16 @@ function compareWithGolden(
   report: Report,
 ): void {
   const golden = goldenOf(test.op, place)?.grads;
-  if (golden === undefined) return report.skip('no golden gradient');
+  if (golden === undefined) {
+    report.skip('no golden gradient');
+    return;
+  }
   leaves.forEach(({ input, index }, at) => {
     const expected = golden[input];
-    if (expected === undefined) return report.skip('no golden gradient');
+    if (expected === undefined) {
+      report.skip('no golden gradient');
+      return;
+    }
     const own = expected.flatMap((one) => (index === null || !Array.isArray(one) ? [one] : []));
     const ofList = index === null ? own : expected[index];
     if (!Array.isArray(ofList)) throw new Error(`the golden gradient of ${input} is no list`);

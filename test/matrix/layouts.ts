@@ -8,9 +8,11 @@ import type { Elements } from '../support/samples.js';
 import { fullRun, type OpCase, shardOf } from './cases.js';
 import { compareElements, exact, roundingTolerance } from './compare.js';
 import { differentiableLeaves, gradientsOf, type Layouts, nameOf } from './differentiate.js';
+import { type Choice, changedDtype, choiceOf } from './dtypes-of.js';
 import {
   type ElementsByName,
   evaluate,
+  listElements,
   makeArguments,
   mapElements,
   sampleElements,
@@ -33,7 +35,10 @@ const combinations: readonly (readonly LayoutName[])[] = [
 
 export function checkLayouts(test: OpCase, place: number, report: Report): void {
   const { inputs } = test.samples[place]!;
-  if (Object.keys(inputs).length === 0) return report.skip('no input');
+  if (Object.keys(inputs).length === 0) {
+    report.skip('no input');
+    return;
+  }
   const own = choiceOf(test, inputs);
   const choices = choicesToTry(test, own, place);
   for (const choice of choices.tried) {
@@ -86,7 +91,9 @@ function compareResults(
   const expected = withArguments(makeArguments(elements), (inputs) => evaluate(test, inputs, attrs));
   const actual = withoutLeak(() => withArguments(makeArguments(elements, of), (inputs) => evaluate(test, inputs, attrs)));
   if (actual.length !== expected.length) throw new Error(`${name}: ${actual.length} outputs instead of ${expected.length}`);
-  actual.forEach((output, index) => compareLaid(test, `${name}: output ${index}`, output, expected[index]!, elements));
+  actual.forEach((output, index) => {
+    compareLaid(test, `${name}: output ${index}`, output, expected[index]!, elements);
+  });
 }
 
 function compareLaid(test: OpCase, what: string, actual: Elements, expected: Elements, inputs: ElementsByName): void {

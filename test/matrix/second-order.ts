@@ -30,7 +30,8 @@ export function checkSecondOrder(test: OpCase, place: number, report: Report): v
   const leaves = differentiableLeaves(test, elements);
   if (leaves.length === 0) return;
   if (JSON.stringify(sample.inputs).match(/"fill":"(special|integers)"/))
-    return report.skip('ties or infinities among the elements');
+    report.skip('ties or infinities among the elements');
+    return;
   const second = secondGradients(test, place, elements, leaves);
   if (second === null) return;
   leaves.forEach((leaf, index) => {
@@ -133,10 +134,14 @@ function compareDirection(
   const terms = gradient.values.map((value, at) => value * direction[at]!);
   const actual = terms.reduce((sum, value) => sum + value, 0);
   const size = terms.reduce((sum, value) => sum + Math.abs(value), 0);
-  if (!Number.isFinite(wide.value)) return report.skip('infinities among the elements');
+  if (!Number.isFinite(wide.value)) {
+    report.skip('infinities among the elements');
+    return;
+  }
   // A jump of the first gradient between the two: its slope grows as the step shrinks.
   if (Math.abs(wide.value - narrow.value) > 1e-3 * Math.abs(wide.value) + 10 * narrow.noise)
-    return report.skip('a jump of the first gradient');
+    report.skip('a jump of the first gradient');
+    return;
   // Richardson's extrapolation: the error of both is a multiple of their step's square.
   const expected = (4 * narrow.value - wide.value) / 3;
   const allowed = 2e-6 * Math.max(size, Math.abs(expected)) + 4 * narrow.noise + 1e-8;
