@@ -73,7 +73,7 @@ function peerCell(measurement: Measurement | undefined, failed: boolean): string
 const formatRatio = (ratio: number): string => (ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2));
 
 function formatTime(milliseconds: number): string {
-  if (milliseconds >= 10_000) return `${(milliseconds / 1000).toFixed(1)} s`;
+  if (milliseconds >= 1000) return `${(milliseconds / 1000).toPrecision(3)} s`;
   if (milliseconds >= 1) return `${milliseconds.toPrecision(3)} ms`;
   const microseconds = milliseconds * 1000;
   return microseconds >= 100 ? `${microseconds.toFixed(0)} us` : `${microseconds.toPrecision(3)} us`;

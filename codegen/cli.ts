@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { type Command, exitCodes, type Outcome, UsageError } from './commands/command.js';
 import { commandHelp, programHelp } from './commands/help.js';
 import { packageRoot } from './commands/package-root.js';
-import { nearestWord } from './spec/diagnostic.js';
+import { KernelFunctionError } from './functions/problem.js';
+import { DiagnosticError, nearestWord } from './spec/diagnostic.js';
 
 interface CommandEntry {
   readonly summary: string;
@@ -66,10 +67,15 @@ function readVersion(): string {
 }
 
 function failure(error: unknown): Outcome {
-  if (!(error instanceof UsageError)) throw error;
-  const { message, hint } = error;
-  const text = [`opwright: ${message}`, ...(hint === undefined ? [] : [`  ${hint}`])].join('\n');
-  return { exitCode: exitCodes.usage, text, json: { error: message, hint } };
+  if (error instanceof UsageError) {
+    const { message, hint } = error;
+    const text = [`opwright: ${message}`, ...(hint === undefined ? [] : [`  ${hint}`])].join('\n');
+    return { exitCode: exitCodes.usage, text, json: { error: message, hint } };
+  }
+  // Both say where the problem is; what else is thrown is a mistake of this program, and keeps its stack.
+  if (error instanceof DiagnosticError || error instanceof KernelFunctionError)
+    return { exitCode: exitCodes.problems, text: error.message, json: { error: error.message } };
+  throw error;
 }
 
 function report(outcome: Outcome, asJson: boolean): void {

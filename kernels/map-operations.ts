@@ -96,12 +96,13 @@ function sign(x: Expr): Expr {
   return isFloat(x) ? select(ne(x, x), x, nonzero) : nonzero;
 }
 
-/** Integer powers by squaring over the exponent's 6 low bits; a negative exponent gives 0, but for bases 1 and -1. */
+/** Integer powers by squaring, a round for each bit of the exponent; a negative exponent gives 0, but for bases 1 and -1. */
 function integerPower(x: Expr, y: Expr, share: Share): Expr {
   const unit = constant(x.type, 1);
   let result: Expr = unit;
   let base = x;
-  for (let bit = 0; bit < 6; bit++) {
+  const bits = x.type.scalar === 'i64' ? 63 : 31;
+  for (let bit = 0; bit < bits; bit++) {
     result = share(select(ne(and(shr(y, bit), 1), 0), mul(result, base), result));
     base = share(mul(base, base));
   }

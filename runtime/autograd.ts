@@ -12,6 +12,7 @@ import { type CallShape, DispatchAlgebra, PlainNumber, presentOutputs } from './
 import { OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import { contiguousLayout, type Layout, sameShape } from './layout.js';
+import { reportPlan } from './plan-report.js';
 import { ops, withOpMethods } from './registry.js';
 import type { SlotValue } from './steps/step.js';
 import type { Storage } from './storage.js';
@@ -446,6 +447,7 @@ function bindGradients(
   names: readonly string[],
   values: readonly (SlotValue | TensorMeta)[],
 ): BoundPlan {
+  const start = performance.now();
   const tracer = new Tracer(withOpMethods);
   const { op } = node.call;
   const traced = names.map((name, index): TracedValue | undefined => {
@@ -462,7 +464,10 @@ function bindGradients(
   const targets = gradients.flatMap((gradient) => node.call.slotInputs.filter((input) => input.name === gradient.input));
   if (outputs.length !== targets.length)
     throw new TypeError(`${op.name} gives ${outputs.length} gradients for ${targets.length} inputs`);
-  return new BoundPlan(deviceOf(values), partition(tracer.finish(outputs)), {
+  const graph = tracer.finish(outputs);
+  const steps = partition(graph);
+  reportPlan(`gradients of ${op.name}`, graph, steps, start);
+  return new BoundPlan(deviceOf(values), steps, {
     slotNames: names,
     layouts: values.map((value) => {
       if (value instanceof Tensor) return value.layout.form;

@@ -17,6 +17,7 @@ import { OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import type { Layout } from './layout.js';
 import { PlanCache } from './plan-cache.js';
+import { reportPlan } from './plan-report.js';
 import { definitionOf, nameResults, withOpMethods } from './registry.js';
 import type { SlotValue } from './steps/step.js';
 import { Tensor } from './tensor.js';
@@ -193,12 +194,17 @@ function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: 
       slots.push(accept(op, input, value as TensorLike | undefined | null, made));
     }
   }
-  // Numbers among themselves are what tensor() makes of them.
-  if (slots.length > 0 && !slots.some((slot) => slot instanceof Tensor)) {
-    const first = slots.findIndex((slot) => typeof slot === 'number');
-    if (first >= 0) made.push((slots[first] = tensor(slots[first] as number)));
-  }
+  if (typeof slots[0] === 'number') giveDtype(op, slots, made);
   return slots;
+}
+
+/** Numbers among themselves are what tensor() makes of them: one becomes a tensor, and the others follow it. */
+function giveDtype(op: OpDefinition, slots: SlotValue[], made: Tensor[]): void {
+  const [first] = slots;
+  if (typeof first !== 'number' || slots.some((slot) => slot instanceof Tensor)) return;
+  const result = literal(op, op.inputs[0]!, first);
+  made.push(result);
+  slots[0] = result;
 }
 
 function missing(op: OpDefinition, input: InputDefinition): OpwrightError {
@@ -220,11 +226,15 @@ function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | un
       op: op.name,
       argument: input.name,
     });
+  const result = literal(op, input, value);
+  made.push(result);
+  return result;
+}
+
+function literal(op: OpDefinition, input: InputDefinition, value: TensorData): Tensor {
+  const dtype = literalDtype(op, input);
   try {
-    const dtype = literalDtype(op, input);
-    const result = tensor(value, dtype === undefined ? {} : { dtype });
-    made.push(result);
-    return result;
+    return tensor(value, dtype === undefined ? {} : { dtype });
   } catch (error) {
     throw error instanceof OpwrightError ? error.with({ op: op.name, argument: input.name }) : error;
   }
@@ -338,6 +348,7 @@ function prepare(
   const { names, definitions } = slotDefinitions(op, inputs);
   const dtypes = commonDtypes(op, slots, definitions);
   if (dtypes !== undefined) return { kind: 'promote', dtypes, free: () => {} };
+  const start = performance.now();
   const tracer = new Tracer(withOpMethods);
   const traced = names.map((name, slot): TracedValue | undefined => {
     const value = slots[slot];
@@ -352,7 +363,10 @@ function prepare(
   const all = tracer.apply(op, args, tracedAttrs as Attrs);
   const wanted = all.filter((_, index) => recording || op.outputs[0]!.list || !op.outputs[index]!.hidden);
   const outputs = wanted.map((value) => ({ shape: value.shape, dtype: value.dtype }));
-  const plan = new BoundPlan(device, partition(tracer.finish(wanted)), {
+  const graph = tracer.finish(wanted);
+  const steps = partition(graph);
+  reportPlan(op.name, graph, steps, start);
+  const plan = new BoundPlan(device, steps, {
     slotNames: names,
     layouts: slots.map((slot): Layout | undefined => (slot instanceof Tensor ? slot.layout.form : undefined)),
     writes: writesOf(op, names, wanted.length),

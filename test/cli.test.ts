@@ -189,6 +189,44 @@ test('check points into YAML that cannot be read', async (t) => {
   t.regex(text, /\.yaml:\d+:\d+: error YAML: /);
 });
 
+test('check says which kernels are not there or do not fit', async (t) => {
+  const entry = (name: string, kernel: string): string => `
+  - op: ${name}
+    summary: A test.
+    inputs: { x: { dtype: T, shape: "[n, m]" } }
+    outputs: { out: { dtype: T, shape: x.shape } }
+    dtypes: { T: floating }
+    kernel: ${kernel}
+    grad: { x: none }
+    samples: [{ x: [2, 3] }]`;
+  const spec = fileOf(
+    [
+      'ops:',
+      entry('map', '{ map: sinn }'),
+      entry('arity', '{ map: add }'),
+      entry('library', '{ library: gem }'),
+      entry('index', '{ index: "out[i, j] = x[i, j] * 2" }'),
+      entry('misspelt', '{ function: gatherRow, work: n }'),
+      entry('parameters', '{ function: gatherRows, work: n, params: { n: n, rows: m, innr: m, wrap: 1 } }'),
+    ].join(''),
+  );
+  const { exitCode, json } = await run(check, '--spec', spec);
+  t.is(exitCode, 1);
+  t.deepEqual(
+    listOf(json, 'diagnostics').map(({ line, code, message }) => `${line} ${code} ${message}`),
+    [
+      "7 UNKNOWN_KERNEL there is no map operation 'sinn'",
+      '15 KERNEL_PARAMETER add is a function of 2 inputs, but arity has 1',
+      "23 UNKNOWN_KERNEL there is no library kernel 'gem'",
+      '31 INDEX_KERNEL a kernel in index notation takes elements of tensors and numbers',
+      "39 UNKNOWN_KERNEL there is no kernel function 'gatherRow'",
+      "47 KERNEL_PARAMETER gatherRows needs the parameter 'inner'",
+      "47 KERNEL_BUFFER gatherRows has the buffer 'index', but parameters has no input, output or scratch of that name",
+      "47 UNKNOWN_KERNEL there is no parameter of gatherRows 'innr'",
+    ],
+  );
+});
+
 test('check says that a gradient is wrong, at its place', async (t) => {
   const wrong = fileOf(`${pack}    grad: { x: "dout * (x / sqrt(x * x + 1) + 2)" }\n`);
   const { exitCode, json } = await run(check, '--spec', wrong);

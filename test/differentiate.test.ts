@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { checkGradients } from '../codegen/lang/check-gradients.js';
 import { type CheckedModel, checkModel } from '../codegen/lang/check.js';
+import { checkGradients } from '../codegen/lang/check-gradients.js';
 import { derivationDiagnostics, gradientsOf, isDifferentiable } from '../codegen/lang/differentiate.js';
 import { parseProgram } from '../codegen/lang/parser.js';
 import { printProgram } from '../codegen/lang/print.js';
@@ -16,7 +16,8 @@ import { inlineText, SourceFile } from '../codegen/spec/source.js';
 import { derivedText, entry, gradientText, opOf, soundSpec } from './lang-harness.js';
 
 /** The derived gradient of an entry called `test` for x. */
-const derive = (fields: Readonly<Record<string, string>>, input = 'x'): string => derivedText(soundSpec(entry(fields)), 'test', input);
+const derive = (fields: Readonly<Record<string, string>>, input = 'x'): string =>
+  derivedText(soundSpec(entry(fields)), 'test', input);
 
 function savedOf(fields: Readonly<Record<string, string>>, input = 'x'): Readonly<Record<string, string>> {
   const model = soundSpec(entry(fields));
@@ -53,7 +54,10 @@ test('sharing keeps long chains short', (t) => {
 });
 
 test('gradients are summed back over broadcast axes, and only where an axis may be broadcast', (t) => {
-  const two = { inputs: '{ x: { dtype: T }, y: { dtype: T } }', outputs: '{ out: { dtype: T, shape: "broadcast(x.shape, y.shape)" } }' };
+  const two = {
+    inputs: '{ x: { dtype: T }, y: { dtype: T } }',
+    outputs: '{ out: { dtype: T, shape: "broadcast(x.shape, y.shape)" } }',
+  };
   t.is(derive({ ...two, samples: '[{ x: [2], y: [2] }]', define: 'x * exp(y)' }, 'y'), 'sumTo(dout * x, y.shape) * exp(y)');
   t.is(derive({ define: 'x * exp(x)' }), lines('part = exp(x)', 'dout * part + dout * x * part'));
   t.is(gradientText(soundSpec(), 'subtract', 'y'), 'sumTo(-dout, y.shape)');
@@ -121,7 +125,7 @@ test('gradients pass through lists', (t) => {
   const outputs = '{ out: { dtype: T, shape: "[x.shape[0] * 2]" } }';
   t.is(
     derive({ outputs, samples: '[{ x: [2] }]', define: 'concat([x, exp(x)])' }),
-    lines('part = exp(x)', 'slice(dout, 0, 0, x.shape[0]) + slice(dout, 0, x.shape[0], x.shape[0] + x.shape[0]) * part'),
+    'slice(dout, 0, 0, x.shape[0]) + slice(dout, 0, x.shape[0], x.shape[0] + x.shape[0]) * exp(x)',
   );
 });
 
@@ -146,7 +150,7 @@ test('tensors from outside a function of list entries get the sum over the entri
     define: 'concat(each(range(3), (i) => x * i))',
   };
   t.deepEqual(checkGradients(soundSpec(entry(fields))).diagnostics.map(renderDiagnostic), []);
-  t.true(derive(fields).startsWith('addN(each(range(3), '));
+  t.regex(derive(fields), /^addN\(each\(range\(3\), /m);
 });
 
 test('several outputs of one call give one gradient together', (t) => {
@@ -208,7 +212,7 @@ function withStatedGradients(model: CheckedModel): SpecModel {
   const ops = [...model.ops.values()].map((checked) => {
     const derived = gradientsOf(model, checked).filter((gradient) => gradient.derived);
     const stated = derived.map(({ input, program }) => {
-      const text = inlineText(printProgram(program), `${checked.op.name}.${input}`);
+      const text = inlineText(printProgram(program, checked.lets), `${checked.op.name}.${input}`);
       return { name: input, span: checked.op.span, program: parseProgram(text) };
     });
     return [checked.op.name, { ...checked.op, gradients: [...checked.op.gradients, ...stated] }] as const;

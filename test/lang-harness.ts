@@ -240,9 +240,10 @@ export function opOf(model: CheckedModel, name: string): CheckedOp {
 
 /** The text of a gradient, stated or derived. */
 export function gradientText(model: CheckedModel, op: string, input: string): string {
-  const gradient = gradientsOf(model, opOf(model, op)).find((one) => one.input === input);
+  const checked = opOf(model, op);
+  const gradient = gradientsOf(model, checked).find((one) => one.input === input);
   if (gradient === undefined) throw new Error(`${op} has no gradient for ${input}`);
-  return printProgram(gradient.program);
+  return printProgram(gradient.program, checked.lets);
 }
 
 /** The derived gradient's text, whatever the spec states. */
@@ -250,5 +251,5 @@ export function derivedText(model: CheckedModel, op: string, input: string): str
   const checked = opOf(model, op);
   const program = derivedGradient(model, checked, checked.op.inputs.find(({ name }) => name === input)!);
   if (program === undefined) throw new Error(`no gradient of ${op} for ${input} can be derived`);
-  return printProgram(program);
+  return printProgram(program, checked.lets);
 }

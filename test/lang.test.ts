@@ -142,8 +142,7 @@ test('a number that decides a condition or a shape is not', (t) => {
 });
 
 test('handing a number on to a scalar keeps it one; to another attribute it does not', (t) => {
-  const outer = (define: string) =>
-    `- op: outer\n  class: unary\n  summary: A test.\n  attrs: ${slope}\n  define: ${define}`;
+  const outer = (define: string) => `- op: outer\n  class: unary\n  summary: A test.\n  attrs: ${slope}\n  define: ${define}`;
   const scaled = entry({ attrs: slope, define: 'x * slope' });
   t.deepEqual([...opOf(soundSpec(scaled, outer('"test(x, { slope })"')), 'outer').scalars], ['slope']);
   const static_ = entry({ attrs: slope, define: 'slope > 1 ? x : x * slope' });
@@ -162,7 +161,9 @@ test('named dimensions and groups stand for sizes', (t) => {
   const inputs = '{ x: { dtype: T, shape: "[n, ...c, k]" } }';
   const outputs = '{ out: { dtype: T, shape: "[count(c), n + k]" } }';
   const shapeOf = (shape: readonly number[]) => {
-    const definition = makeOpDefinitions(soundSpec(entry({ inputs, outputs, define: 'full([count(c), n + k], 1, { dtype: x.dtype })' })));
+    const definition = makeOpDefinitions(
+      soundSpec(entry({ inputs, outputs, define: 'full([count(c), n + k], 1, { dtype: x.dtype })' })),
+    );
     return definition.get('test')!.infer({ x: { shape, dtype: 'float32' } }, {})[0]?.shape;
   };
   t.deepEqual(shapeOf([2, 3, 4, 5]), [12, 7]);
@@ -200,9 +201,13 @@ test('lists of tensors are made, taken apart and joined', (t) => {
     [10, 20, 1, 2],
   ]);
   const split = '{ out: { dtype: T, list: true, shape: "each(x.shape, (n) => [1])" } }';
-  t.deepEqual(run({ outputs: split, define: 'each(range(x.shape[0]), (i) => slice(x, 0, i, i + 1))', grad: '{ x: none }' }, { x: array([1], [7]) }), [
-    [7],
-  ]);
+  t.deepEqual(
+    run(
+      { outputs: split, define: 'each(range(x.shape[0]), (i) => slice(x, 0, i, i + 1))', grad: '{ x: none }' },
+      { x: array([1], [7]) },
+    ),
+    [[7]],
+  );
 });
 
 test('attributes are handed on in their one form', (t) => {
@@ -215,8 +220,9 @@ test('attributes are handed on in their one form', (t) => {
 
 test('reductions, views and library calls mean what they say', (t) => {
   const definitions = makeOpDefinitions(soundSpec());
-  const apply = (name: string, inputs: Record<string, ReferenceArray | ReferenceArray[]>, attrs: Attrs = {}) =>
-    [...new ReferenceAlgebra().apply(definitions.get(name)!, inputs, attrs)[0]!.data];
+  const apply = (name: string, inputs: Record<string, ReferenceArray | ReferenceArray[]>, attrs: Attrs = {}) => [
+    ...new ReferenceAlgebra().apply(definitions.get(name)!, inputs, attrs)[0]!.data,
+  ];
   const x = array([2, 3], [1, 2, 3, 4, 5, 6]);
   t.deepEqual(apply('sum', { x }, { axis: 0 }), [5, 7, 9]);
   t.deepEqual(apply('max', { x }), [6]);

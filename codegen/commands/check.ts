@@ -6,8 +6,8 @@ import { derivationDiagnostics } from '../lang/differentiate.js';
 import { type Diagnostic, renderDiagnostic } from '../spec/diagnostic.js';
 import { type Command, commonOptions, exitCodes, expectAtMost, type JsonValue, type Outcome, parseArguments } from './command.js';
 import { countOf, indented, problemCount } from './format.js';
-import { kernelFunctions } from './kernel-functions.js';
-import { type CheckedSpec, inOrder, loadSpecs, specOptions } from './spec-files.js';
+import { loadWithKernels } from './kernel-functions.js';
+import { type CheckedSpec, inOrder, specOptions } from './spec-files.js';
 
 const options = {
   quick: { type: 'boolean', summary: 'Do not compare gradients with each other and with differences.' },
@@ -29,15 +29,13 @@ export const command: Command = {
   async run(args) {
     const { values, positionals } = parseArguments(options, args);
     expectAtMost(0, positionals);
-    const spec = loadSpecs(values);
+    const spec = await loadWithKernels(values);
+    // Gradients are derived from terms, which only sound expressions give, and computed where they could be derived.
     const derivation = spec.diagnostics.length === 0 ? derivationDiagnostics(spec.checked) : [];
     const sound = spec.diagnostics.length + derivation.length === 0;
-    const gradients = sound && !values.quick ? checkGradients(spec.checked, await kernelFunctions(spec.checked)) : undefined;
-    return report(
-      spec,
-      [...spec.diagnostics, ...inOrder(spec.sources, [...derivation, ...(gradients?.diagnostics ?? [])])],
-      gradients,
-    );
+    const gradients = sound && !values.quick ? checkGradients(spec.checked, spec.kernels) : undefined;
+    const diagnostics = [...spec.diagnostics, ...derivation, ...(gradients?.diagnostics ?? [])];
+    return report(spec, inOrder(spec.sources, diagnostics), gradients);
   },
 };
 

@@ -15,9 +15,9 @@ import { diagnosticJson } from './check.js';
 import { type Command, commonOptions, exitCodes, type JsonValue, type Outcome, parseArguments, UsageError } from './command.js';
 import { entryText } from './entry-text.js';
 import { countOf, indented, metaText, table } from './format.js';
-import { kernelFunctions } from './kernel-functions.js';
+import { loadWithKernels } from './kernel-functions.js';
 import { readArguments, type WrittenArguments } from './operands.js';
-import { loadSpecs, specOptions } from './spec-files.js';
+import { specOptions } from './spec-files.js';
 import { type Given, isDifferentiable, type OpTrace, type Trace, traceGradient, traceOp } from './trace.js';
 import { attrText, graphLines, type SourceKind, stepsSummary, stepTexts, traceJson } from './trace-text.js';
 
@@ -56,13 +56,13 @@ export const command: Command = {
     const [name, ...operands] = positionals;
     if (name === undefined) throw new UsageError('which op?', 'opwright explain softmax 3,5');
     const source = sourceKind(values.source);
-    const { checked: model, diagnostics } = loadSpecs(values);
+    const { checked: model, kernels, diagnostics } = await loadWithKernels(values);
     if (diagnostics.length > 0) {
       const text = [...diagnostics.map(renderDiagnostic), 'the spec has problems: nothing to explain yet'].join('\n');
       return { exitCode: exitCodes.problems, text, json: { diagnostics: diagnostics.map(diagnosticJson) } };
     }
     const written = { operands, attrs: values.attr ?? [], dtype: values.dtype, sample: values.sample };
-    return explainOp(model, await kernelFunctions(model), name, written, source);
+    return explainOp(model, kernels, name, written, source);
   },
 };
 

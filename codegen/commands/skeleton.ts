@@ -50,6 +50,7 @@ function plainestMember(model: SpecModel, className: string): string | undefined
 const ownFields = new Set([
   'op',
   'class',
+  'group',
   'summary',
   'doc',
   'formula',

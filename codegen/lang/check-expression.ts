@@ -22,8 +22,8 @@ import {
   NUMBER,
   NUMBERS,
   optionsOf,
-  tensorIn,
   type Type,
+  tensorIn,
   UNKNOWN,
   unionOf,
 } from './types.js';

@@ -93,7 +93,9 @@ function deriveAll(model: CheckedModel, checked: CheckedOp): OpGradients {
     if (!isDifferentiable(checked, input)) continue;
     const stated = checked.gradients.get(input.name);
     const program =
-      stated === undefined ? derived.gradientOf(input) : summedBack(model, checked, input, withoutShapeOnlyCalls(model, checked, stated));
+      stated === undefined
+        ? derived.gradientOf(input)
+        : summedBack(model, checked, input, withoutShapeOnlyCalls(model, checked, stated));
     if (program === undefined) continue;
     gradients.push({ input: input.name, program, saved: savedValues(checked, program), derived: stated === undefined });
   }
@@ -108,13 +110,8 @@ function withoutShapeOnlyCalls(model: CheckedModel, checked: CheckedOp, program:
   };
   if (![...program.results, ...program.lines.map((line) => line.value)].some(isShapeOnly)) return program;
   const graph = new TermGraph(model);
-  const results = graph.adopt(program, { values: ownLets(graph, checked), presence: new Map() });
+  const results = graph.adopt(program, { values: new Map(), presence: new Map() });
   return scheduleProgram(graph, checked, results);
-}
-
-/** An op's `let` values stand for themselves: its programs may refer to them. */
-function ownLets(graph: TermGraph, { lets }: CheckedOp): ReadonlyMap<Binding, Term> {
-  return new Map(lets.map(({ binding, value }) => [binding, graph.reference(binding, value.span)]));
 }
 
 /** A stated gradient, in the input's shape: outputs may be larger where inputs are broadcast. */
@@ -210,7 +207,7 @@ class Derivation {
     const { span } = op;
     // A gradient is asked for only where its input was given.
     const presence = new Map([[input, graph.literal(true, span)]]);
-    const given = new Map([...ownLets(graph, this.#checked), [input, graph.reference(input, span, withoutNull(input.type))] as const]);
+    const given = new Map([[input, graph.reference(input, span, withoutNull(input.type))]]);
     this.#declareShapes(graph);
     const results = graph.adopt(define, { values: given, presence });
     const reverse = new ReverseMode(this.#model, graph, this.#rule, (term) => bindingOf(term) === input);
@@ -236,11 +233,10 @@ class Derivation {
 
   /** Tells the graph which shapes of outputs, gradients and inputs follow from others. */
   #declareShapes(graph: TermGraph): void {
-    const { op, bindings, outputs, patterns } = this.#checked;
-    const values = ownLets(graph, this.#checked);
+    const { op, bindings, outputs, patterns, lets } = this.#checked;
     const declare = (binding: Binding | undefined, rule: Term | undefined): void => {
       if (binding === undefined || rule === undefined) return;
-      const [shape] = graph.adopt({ lines: [], results: [rule] }, { values, presence: new Map() });
+      const [shape] = graph.adopt({ lines: lets, results: [rule] }, { values: new Map(), presence: new Map() });
       if (shape !== undefined) graph.declareShape(binding, shape);
     };
     for (const input of op.inputs) {

@@ -5,7 +5,7 @@
 
 import { optionParameters, positionalParameters } from './check-call.js';
 import { operatorOps, unaryOps } from './check-expression.js';
-import type { ApplyTerm, ArrowTerm, Binding, HostOperator, Term, TermProgram } from './terms.js';
+import type { ApplyTerm, ArrowTerm, Binding, HostOperator, Line, Term, TermProgram } from './terms.js';
 
 /** How tightly operators bind, as in the parser. */
 const precedence: Readonly<Record<HostOperator, number>> = {
@@ -42,10 +42,11 @@ function isOperator(text: string): text is HostOperator {
   return Object.hasOwn(precedence, text);
 }
 
-/** Lines of `name = value`; the last result is a value alone. */
-export function printProgram(program: TermProgram): string {
+/** Lines of `name = value`, then the results as values alone. Lines that are given otherwise (an op's `let`) are left out. */
+export function printProgram(program: TermProgram, given: readonly Line[] = []): string {
   const printer = new Printer();
-  const lines = program.lines.map(({ binding, value }) => `${printer.name(binding)} = ${printer.print(value)}`);
+  const written = program.lines.filter((line) => !given.some(({ binding }) => binding === line.binding));
+  const lines = written.map(({ binding, value }) => `${printer.name(binding)} = ${printer.print(value)}`);
   return [...lines, ...program.results.map((result) => printer.print(result))].join('\n');
 }
 

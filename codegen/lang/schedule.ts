@@ -4,10 +4,20 @@
  * what type it is: such a line says so itself (`present(bias) ? value : 0`).
  */
 
+import type { CheckedOp } from './check.js';
 import { factsOf } from './scope.js';
 import type { TermGraph } from './term-graph.js';
-import type { CheckedOp } from './check.js';
-import { type Binding, bindingsOf, childTerms, completeProgram, freeParameters, type Line, sizeOf, type Term, type TermProgram } from './terms.js';
+import {
+  type Binding,
+  bindingsOf,
+  childTerms,
+  completeProgram,
+  freeParameters,
+  type Line,
+  sizeOf,
+  type Term,
+  type TermProgram,
+} from './terms.js';
 import { tensorIn, UNKNOWN } from './types.js';
 
 /** Conditions on the way to a use: the condition's id, negative where it must be false. */
@@ -18,7 +28,7 @@ const longestRepeated = 4;
 
 /** The program of an op whose own names are taken, and whose `let` values may be referred to. */
 export function scheduleProgram(graph: TermGraph, checked: CheckedOp, results: readonly Term[]): TermProgram {
-  const { lines, results: placed } = new Scheduler(graph, namesOf(checked), results).program();
+  const { lines, results: placed } = new Scheduler(graph, checked, results).program();
   return completeProgram([...checked.lets, ...lines], placed);
 }
 
@@ -27,20 +37,33 @@ function namesOf({ bindings, lets }: CheckedOp): readonly string[] {
   return [...groups.flatMap((group) => [...group.values()]), ...lets.map((line) => line.binding)].map(({ name }) => name);
 }
 
+/** What the op's `let` values and dimensions are in the graph. */
+function letTerms(graph: TermGraph, { lets }: CheckedOp): Map<Term, Binding> {
+  const terms = new Map<Term, Binding>();
+  for (const { binding, value } of lets) {
+    const reference: Term = { kind: 'reference', binding, span: value.span, type: binding.type };
+    const [term] = graph.adopt({ lines: lets, results: [reference] }, { values: new Map(), presence: new Map() });
+    if (term !== undefined && sizeOf(term) >= longestRepeated && !terms.has(term)) terms.set(term, binding);
+  }
+  return terms;
+}
+
 class Scheduler {
   readonly #graph: TermGraph;
   readonly #results: readonly Term[];
   readonly #uses = new Map<Term, number>();
   readonly #paths = new Map<Term, Path[]>();
   readonly #conditions = new Map<number, Term>();
-  readonly #lines = new Map<Term, Binding>();
+  /** What has a name. */
+  readonly #lines: Map<Term, Binding>;
   readonly #order: Line[] = [];
   readonly #taken: Set<string>;
 
-  constructor(graph: TermGraph, taken: readonly string[], results: readonly Term[]) {
+  constructor(graph: TermGraph, checked: CheckedOp, results: readonly Term[]) {
     this.#graph = graph;
     this.#results = results;
-    this.#taken = new Set(taken);
+    this.#lines = letTerms(graph, checked);
+    this.#taken = new Set(namesOf(checked));
   }
 
   program(): TermProgram {
@@ -53,7 +76,7 @@ class Scheduler {
   #count(term: Term): void {
     const uses = this.#uses.get(term) ?? 0;
     this.#uses.set(term, uses + 1);
-    if (uses === 0) for (const child of childTerms(term)) this.#count(child);
+    if (uses === 0 && !this.#lines.has(term)) for (const child of childTerms(term)) this.#count(child);
   }
 
   /** Notes under which conditions each term is evaluated. */
@@ -61,6 +84,7 @@ class Scheduler {
     const known = this.#paths.get(term) ?? [];
     if (known.some((other) => covers(other, path))) return;
     this.#paths.set(term, simplified([...known, path]));
+    if (this.#lines.has(term)) return;
     if (term.kind !== 'conditional') {
       for (const child of childTerms(term)) this.#walk(child, path);
       return;

@@ -158,7 +158,10 @@ export class TermGraph {
       return items.reduce((sum, item) => this.binary('+', sum, item, NUMBER, span), this.literal(0, span));
     }
     if (name === 'each' && from?.kind === 'arrow' && items.length <= longestUnrolled) {
-      return this.list(items.map((item, place) => this.#called(from, [item, this.literal(place, span)])), span);
+      return this.list(
+        items.map((item, place) => this.#called(from, [item, this.literal(place, span)])),
+        span,
+      );
     }
     return name === 'count' && items.length === 1 ? items[0] : undefined;
   }
@@ -178,11 +181,18 @@ export class TermGraph {
   }
 
   element(object: Term, index: Term, type: Type, span: Span): Term {
-    if (object.kind === 'list' && index.kind === 'literal' && object.items.every((item) => !item.spread)) {
-      const item = object.items[Number(index.value)];
-      if (item !== undefined) return item.value;
-    }
-    return this.intern({ kind: 'element', object, index, span, type });
+    const item = index.kind === 'literal' ? literalItems(object)?.[Number(index.value)] : undefined;
+    return item ?? this.#elementOfCall(object, index, span) ?? this.intern({ kind: 'element', object, index, span, type });
+  }
+
+  /** One entry of a list that a function makes: the others need not be made. */
+  #elementOfCall(object: Term, index: Term, span: Span): Term | undefined {
+    if (object.kind !== 'host') return undefined;
+    const [list, arrow] = object.arguments;
+    if (object.name === 'range' && arrow === undefined) return index;
+    if (object.name !== 'each' || list === undefined || arrow?.kind !== 'arrow') return undefined;
+    const of = list.type.kind === 'list' ? list.type.of : UNKNOWN;
+    return this.#called(arrow, [this.element(list, index, of, span), index]);
   }
 
   unary(operator: '-' | '!', operand: Term, span: Span): Term {
@@ -413,7 +423,7 @@ export class TermGraph {
 
   // ---- Taking over terms
 
-  /** A program's results in this graph, with its bindings replaced, and its lines too where the substitution has none for them. */
+  /** A program's results in this graph, with its bindings replaced and its lines put where they are used. */
   adopt(program: TermProgram, substitution: Substitution): readonly Term[] {
     const values = new Map(substitution.values);
     const memo = new Map<Term, Term>();
@@ -423,7 +433,6 @@ export class TermGraph {
   }
 
   #adoptLine(line: Line, values: Map<Binding, Term>, substitute: (term: Term) => Term): void {
-    if (values.has(line.binding)) return;
     const value = substitute(line.value);
     values.set(line.binding, value);
     const isLeaf = value.kind === 'reference' || value.kind === 'literal';

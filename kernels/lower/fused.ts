@@ -21,6 +21,7 @@ import {
   end,
   i32,
   load,
+  max,
   min,
   mul,
   ne,
@@ -157,6 +158,7 @@ class Lowering {
       const rowOutput = this.variant.split ? () => item : base;
       for (let pass = 0; pass <= this.lastPass; pass++) {
         this.rowPass(row, base, pass, item);
+        for (const node of this.reductionsOf(pass)) this.settle(row, node);
         this.storeRows(new Scope(outer, rowOutput, 'r', row), pass, row);
       }
     });
@@ -188,6 +190,14 @@ class Lowering {
         { vector: true },
       );
     });
+  }
+
+  /** What later passes read of a finished reduction. */
+  private settle(row: Scope, node: number): void {
+    const folded = row.get(node);
+    if (folded === undefined) return;
+    const value = narrow(this.kernel.nodes[node]!.dtype, this.reduceOf(node), folded);
+    if (value !== folded) row.put(node, row.body.let(`v${node}`, value));
   }
 
   private partRange(body: Body, item: Expr, pass: number): [Expr, Expr] {
@@ -243,7 +253,10 @@ class Lowering {
   /** Makes scratch values readable; each is loaded where it is first used, so only what a loop needs is read. */
   private readScratch(scope: Scope, at: Expr, wanted: (node: number) => boolean): void {
     for (const node of scratchNodes(this.kernel)) {
-      if (wanted(node)) scope.put(node, load(this.register(node), scratchName(node), at));
+      if (!wanted(node)) continue;
+      const { dtype, ...data } = this.kernel.nodes[node]!;
+      const value = load(this.register(node), scratchName(node), at);
+      scope.put(node, data.op === 'reduce' ? narrow(dtype, data.reduce, value) : value);
     }
   }
 
@@ -342,7 +355,9 @@ class Lowering {
       case 'map': {
         const args = node.args.map((arg) => this.value(arg, scope));
         const share = (value: Expr) => scope.body.let(`t${this.shared++}`, value);
-        return narrow(node.dtype, node.map, mapOperations[node.map]!.lower(args, share, registerOf(node.dtype)));
+        const value = mapOperations[node.map]!.lower(args, share, registerOf(node.dtype));
+        if (node.map === 'cast' && isFloat(args[0]!)) return saturate(node.dtype, value);
+        return narrow(node.dtype, node.map, value, node.args.some((arg) => this.kernel.nodes[arg]!.op === 'scalar'));
       }
       case 'reduce':
         throw new Error(`reduction ${index} is read before its pass`);
@@ -508,14 +523,23 @@ class Lowering {
   }
 }
 
-/** Results of int8, uint8 and int16 arithmetic wrap at every step, as they would if each step were stored. */
-function narrow(dtype: Storage, map: string, value: Expr): Expr {
-  if (keepsRange.has(map)) return value;
+/** Results of int8, uint8 and int16 arithmetic wrap at every step, as they would if each step were stored. A number may lie beyond them. */
+function narrow(dtype: Storage, map: string, value: Expr, withNumber = false): Expr {
+  if (keepsRange.has(map) && !withNumber) return value;
   if (dtype === 'uint8') return and(value, 0xff);
   if (dtype === 'int8') return shr(shl(value, 24), 24);
   if (dtype === 'int16') return shr(shl(value, 16), 16);
   return value;
 }
+
+/** Floats are held within the dtype's bounds when they become integers; the conversion itself does so for int32 and int64. */
+function saturate(dtype: Storage, value: Expr): Expr {
+  if (dtype !== 'uint8' && dtype !== 'int8' && dtype !== 'int16') return value;
+  const [lowest, highest] = limits[dtype]!;
+  return min(max(value, constant(value.type, lowest)), constant(value.type, highest));
+}
+
+const isFloat = (value: Expr): boolean => value.type.scalar === 'f32' || value.type.scalar === 'f64';
 
 const keepsRange = new Set(['identity', 'copy', 'min', 'max', 'select', 'and', 'or', 'xor', 'rem', 'mod', 'sign', 'shr']);
 

@@ -29,9 +29,10 @@ export function checkSecondOrder(test: OpCase, place: number, report: Report): v
   const elements = sampleElements(test.op, place, sample.inputs, changedDtype(test, own, wide));
   const leaves = differentiableLeaves(test, elements);
   if (leaves.length === 0) return;
-  if (JSON.stringify(sample.inputs).match(/"fill":"(special|integers)"/))
+  if (JSON.stringify(sample.inputs).match(/"fill":"(special|integers)"/)) {
     report.skip('ties or infinities among the elements');
     return;
+  }
   const second = secondGradients(test, place, elements, leaves);
   if (second === null) return;
   leaves.forEach((leaf, index) => {
@@ -139,9 +140,10 @@ function compareDirection(
     return;
   }
   // A jump of the first gradient between the two: its slope grows as the step shrinks.
-  if (Math.abs(wide.value - narrow.value) > 1e-3 * Math.abs(wide.value) + 10 * narrow.noise)
+  if (Math.abs(wide.value - narrow.value) > 1e-3 * Math.abs(wide.value) + 10 * narrow.noise) {
     report.skip('a jump of the first gradient');
     return;
+  }
   // Richardson's extrapolation: the error of both is a multiple of their step's square.
   const expected = (4 * narrow.value - wide.value) / 3;
   const allowed = 2e-6 * Math.max(size, Math.abs(expected)) + 4 * narrow.noise + 1e-8;

@@ -120,7 +120,8 @@ const clip: Builder = {
   build: (choices, values, mode) => {
     const x = chooseValue(choices, values, numeric);
     if (x === undefined) return undefined;
-    const bound = (): Argument => chooseBeside(choices, values, x, mode) ?? 1;
+    // No gradient flows to the bounds.
+    const bound = (): Argument => (mode === 'gradient' ? chooseNumber(choices) : (chooseBeside(choices, values, x, mode) ?? 1));
     return { inputs: { x: x.argument, ...choices.option('min', bound), ...choices.option('max', bound) }, attrs: {} };
   },
 };

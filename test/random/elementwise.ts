@@ -2,7 +2,7 @@
  * The reference's elementwise ops, from their textbook definitions in float64 and bigints. Nothing here is shared with the op definitions.
  */
 import type { Dtype } from '../../entry/index.js';
-import { broadcastShapes, broadcastTo, type Reference, sizeOf } from './array.js';
+import { broadcastShapes, broadcastTo, type Reference, Refused, sizeOf } from './array.js';
 import { anything, type Bounded, rounded, spread, stepped, sure, undecided } from './bounded.js';
 import type { Element, FloatDtype, IntegerDtype } from './formats.js';
 import { isFloat, promoted, roundHalfToEven, saturate, wrap } from './formats.js';
@@ -16,7 +16,10 @@ export interface Setting {
 
 // ---- Applying functions to whole arrays
 
-/** Numbers take the dtype of the arrays they meet; a fraction makes float32 of integers. Arrays are promoted and stretched. */
+/**
+ * Numbers take the dtype of the arrays they meet, but for their range: no uint8 is less than -1. A fraction makes float32 of integers.
+ * Arrays are promoted and stretched.
+ */
 export function unify(operands: readonly Operand[]): { arrays: Reference[]; dtype: Dtype } {
   let dtype = operands.flatMap((one) => (typeof one === 'number' ? [] : [one.dtype])).reduce(promoted);
   if (!isFloat(dtype) && operands.some((one) => typeof one === 'number' && !Number.isInteger(one))) dtype = 'float32';
@@ -26,7 +29,7 @@ export function unify(operands: readonly Operand[]): { arrays: Reference[]; dtyp
 }
 
 function number(value: number, dtype: Dtype): Reference {
-  const element = isFloat(dtype) ? value : dtype === 'bool' ? Number(value !== 0) : wrap(dtype, BigInt(value));
+  const element = isFloat(dtype) ? value : dtype === 'bool' ? Number(value !== 0) : BigInt(value);
   return { dtype, shape: [], values: [element], errors: [0] };
 }
 
@@ -61,6 +64,8 @@ interface Smooth {
   readonly ulps: number;
   /** What the roundings are relative to, where not the result. */
   readonly scale?: (x: number) => number;
+  /** Its period is its own scale: an error of more than a fraction of it leaves everything open. */
+  readonly periodic?: boolean;
 }
 
 const smooth = (f: (x: number) => number, ulps = 4, scale?: (x: number) => number): Smooth =>
@@ -108,9 +113,9 @@ export const smoothFunctions: Readonly<Record<string, (parameters: Parameters) =
   log2: () => smooth(Math.log2),
   log10: () => smooth(Math.log10),
   log1p: () => smooth(Math.log1p),
-  sin: () => smooth(Math.sin),
-  cos: () => smooth(Math.cos),
-  tan: () => smooth(Math.tan),
+  sin: () => ({ f: Math.sin, ulps: 4, periodic: true }),
+  cos: () => ({ f: Math.cos, ulps: 4, periodic: true }),
+  tan: () => ({ f: Math.tan, ulps: 4, periodic: true }),
   asin: () => smooth(Math.asin),
   acos: () => smooth(Math.acos),
   atan: () => smooth(Math.atan),
@@ -162,11 +167,11 @@ export const steppedFunctions: Readonly<Record<string, (parameters: Parameters) 
       x > Number(threshold) ? x : 0,
 };
 
-export function applySmooth(x: Reference, { f, ulps, scale }: Smooth, { loose }: Setting): Reference {
+export function applySmooth(x: Reference, { f, ulps, scale, periodic }: Smooth, { loose }: Setting): Reference {
   const dtype = floatOf(x.dtype);
   return mapFloats(x, dtype, (at) => {
     const value = f(at.value);
-    const moved = spread(f, at);
+    const moved = periodic && at.error > 0.1 ? anything : spread(f, at);
     const result = rounded(value, moved, dtype, ulps, loose);
     if (scale === undefined || !Number.isFinite(value)) return result;
     const extra = rounded(scale(at.value), 0, dtype, ulps, loose);
@@ -345,7 +350,8 @@ export const logicalFunctions: Readonly<Record<string, (a: boolean, b: boolean) 
 };
 
 export function applyLogical(name: string, operands: readonly Operand[]): Reference {
-  const { arrays } = unify(operands);
+  const { arrays, dtype } = unify(operands);
+  if (dtype !== 'bool') throw new Refused('logic is of booleans');
   return combine('bool', arrays, ([a, b], errors) => [
     Number(logicalFunctions[name]!(a !== 0, b !== 0)),
     errors.some((error) => error > 0) ? anything : 0,

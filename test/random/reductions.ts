@@ -59,12 +59,13 @@ export function sumOf(terms: readonly Bounded[], dtype: FloatDtype, loose: boole
   let error = 0;
   for (const term of terms) {
     value += term.value;
-    sizes += Math.abs(term.value);
+    if (Number.isFinite(term.value)) sizes += Math.abs(term.value);
     error += term.error;
   }
   const { computeUnit } = formats[dtype];
   const widest = dtype === 'float64' ? Number.MAX_VALUE : formats.float32.largest;
-  if (Number.isFinite(value) && sizes > widest * 0.99) return { value, error: anything };
+  // Beside an infinite term, a part that overflows may make NaN of the sum.
+  if (!Number.isNaN(value) && sizes > widest * 0.99) return { value, error: anything };
   const gathered = Number.isFinite(value) ? (terms.length + 2) * computeUnit * sizes : 0;
   return rounded(value, error + gathered, dtype, 1, loose);
 }
@@ -151,10 +152,15 @@ export function cumsum(x: Reference, axis: number | null, { loose }: Setting): R
 
 // ---- Extremes
 
+/** There is no extreme of nothing, even where no result would be. */
+function refuseNothing(x: Reference, axis: Axes): void {
+  if (axesOf(axis, x.shape.length).some((one) => x.shape[one] === 0)) throw new Refused('there is no extreme of nothing');
+}
+
 /** The largest (sign 1) or smallest (sign -1); NaN if there is one. */
 export function extreme(x: Reference, axis: Axes, keepdim: boolean, sign: 1 | -1): Reference {
+  refuseNothing(x, axis);
   return reduce(x, axis, keepdim, x.dtype, (values, errors) => {
-    if (values.length === 0) throw new Refused('there is no extreme of nothing');
     const nan = values.find((value) => Number.isNaN(value));
     const best = nan ?? values.reduce((so, value) => ((sign > 0 ? value > so : value < so) ? value : so));
     return [best, Math.max(...errors)];
@@ -163,8 +169,8 @@ export function extreme(x: Reference, axis: Axes, keepdim: boolean, sign: 1 | -1
 
 /** The place of the first extreme; NaN counts as one. */
 export function extremePlace(x: Reference, axis: number | null, keepdim: boolean, dtype: Dtype, sign: 1 | -1): Reference {
-  const result = reduce(x, axis, keepdim, dtype, (values, errors) => {
-    if (values.length === 0) throw new Refused('there is no extreme of nothing');
+  refuseNothing(x, axis);
+  return reduce(x, axis, keepdim, dtype, (values, errors) => {
     let best = 0;
     for (let place = 1; place < values.length; place++) {
       if (Number.isNaN(values[best])) break;
@@ -175,7 +181,6 @@ export function extremePlace(x: Reference, axis: number | null, keepdim: boolean
     const open = values.some((_, place) => place !== best && undecided(at(place), at(best)));
     return [BigInt(best), open ? anything : 0];
   });
-  return result;
 }
 
 export function quantified(x: Reference, axis: Axes, keepdim: boolean, all: boolean): Reference {
@@ -226,7 +231,6 @@ function shifted(x: Reference, axis: Axes): { top: Reference; exponentials: Refe
 
 export function softmax(x: Reference, axis: number, setting: Setting): Reference {
   return inComputeType(x, setting, (wide) => {
-    if (sizeOf(wide.shape) === 0) return wide;
     const { exponentials } = shifted(wide, axis);
     return binary('divide', exponentials, sum(exponentials, axis, true, plain));
   });
@@ -234,20 +238,18 @@ export function softmax(x: Reference, axis: number, setting: Setting): Reference
 
 export function logSoftmax(x: Reference, axis: number, setting: Setting): Reference {
   return inComputeType(x, setting, (wide) => {
-    if (sizeOf(wide.shape) === 0) return wide;
     const { exponentials, shifted: difference } = shifted(wide, axis);
     return binary('subtract', difference, smooth('log', sum(exponentials, axis, true, plain)));
   });
 }
 
-export function logsumexp(x: Reference, axis: Axes, keepdim: boolean, setting: Setting): Reference {
-  return inComputeType(x, setting, (wide) => {
-    const { top } = shifted(wide, axis);
-    const shift = mapFloats(top, floatOf(top.dtype), (at) => (Number.isFinite(at.value) ? at : sure(0)));
-    const total = sum(smooth('exp', binary('subtract', wide, shift)), axis, true, plain);
-    const result = binary('add', smooth('log', total), shift);
-    return withShape(result, reducedShape(wide.shape, axesOf(axis, wide.shape.length), keepdim));
-  });
+/** Its parts may be stored in the dtype and read back. */
+export function logsumexp(x: Reference, axis: Axes, keepdim: boolean): Reference {
+  const { top } = shifted(x, axis);
+  const shift = mapFloats(top, floatOf(top.dtype), (at) => (Number.isFinite(at.value) ? at : sure(0)));
+  const total = sum(smooth('exp', binary('subtract', x, shift)), axis, true, plain);
+  const result = binary('add', smooth('log', total), shift);
+  return withShape(result, reducedShape(x.shape, axesOf(axis, x.shape.length), keepdim));
 }
 
 export function norm(x: Reference, p: number | string, axis: Axes, keepdim: boolean, setting: Setting): Reference {

@@ -6,7 +6,7 @@ import { type Dtype, dtypes } from '../../entry/index.js';
 import { exact, type Reference, Refused, sizeOf } from './array.js';
 import * as elementwise from './elementwise.js';
 import type { Operand, Setting } from './elementwise.js';
-import { isFloat } from './formats.js';
+import { type Element, isFloat } from './formats.js';
 import * as movement from './movement.js';
 import * as reductions from './reductions.js';
 import * as windows from './windows.js';
@@ -125,8 +125,9 @@ const families: readonly [string, Evaluate][] = [
 
 const filled = (call: Call, value: number): Reference => {
   const source = x(call);
-  const full: Reference = exact('float64', source.shape, new Array<number>(sizeOf(source.shape)).fill(value));
-  return elementwise.converted(full, call.dtype('dtype', source.dtype));
+  const whole = Number.isInteger(value);
+  const full = new Array<Element>(sizeOf(source.shape)).fill(whole ? BigInt(value) : value);
+  return elementwise.converted(exact(whole ? 'int64' : 'float64', source.shape, full), call.dtype('dtype', source.dtype));
 };
 
 const clipped: Evaluate = (call) => {
@@ -158,7 +159,7 @@ const reductionOps: Readonly<Record<string, Evaluate>> = {
   variance: (call) =>
     reductions.variance(x(call), call.axes('axis'), call.flag('unbiased', true), call.flag('keepdim'), call.setting),
   std: (call) => reductions.std(x(call), call.axes('axis'), call.flag('unbiased', true), call.flag('keepdim'), call.setting),
-  logsumexp: (call) => reductions.logsumexp(x(call), call.axes('axis'), call.flag('keepdim'), call.setting),
+  logsumexp: (call) => reductions.logsumexp(x(call), call.axes('axis'), call.flag('keepdim')),
   argmax: (call) => reductions.extremePlace(x(call), call.axis(), call.flag('keepdim'), call.dtype('dtype', 'int32'), 1),
   argmin: (call) => reductions.extremePlace(x(call), call.axis(), call.flag('keepdim'), call.dtype('dtype', 'int32'), -1),
   softmax: (call) => reductions.softmax(x(call), call.number('axis', -1), call.setting),

@@ -1,6 +1,6 @@
 /** The reference's convolution and pooling, element by element. */
 import { type Reference, Refused } from './array.js';
-import { type Bounded, rounded } from './bounded.js';
+import { type Bounded, rounded, sure } from './bounded.js';
 import { floatOf, type Setting } from './elementwise.js';
 import { sumOf } from './reductions.js';
 
@@ -38,7 +38,7 @@ export function conv2d(
     for (let f = 0; f < o; f++)
       for (let y = 0; y < oh; y++)
         for (let z = 0; z < ow; z++) {
-          const terms: Bounded[] = bias === undefined ? [] : [boundedAt(bias, f)];
+          const terms: Bounded[] = [];
           const first = Math.floor(f / (o / groups)) * i;
           for (let p = 0; p < i; p++)
             for (let q = 0; q < kh; q++)
@@ -48,9 +48,10 @@ export function conv2d(
                 const at = ((b * c + first + p) * h + row) * w + column;
                 terms.push(product(boundedAt(x, at), boundedAt(weight, ((f * i + p) * kh + q) * kw + r)));
               }
+          // The sum is stored before the bias is added.
           const { value, error } = sumOf(terms, dtype, loose);
-          // The sum is stored before the bias is added, and may be stored in the dtype.
-          results.push(rounded(value, error, dtype, 1, loose));
+          const added = bias === undefined ? sure(0) : boundedAt(bias, f);
+          results.push(bias === undefined ? { value, error } : rounded(value + added.value, error + added.error, dtype, 1, loose));
         }
   return { dtype, shape: [n, o, oh, ow], values: results.map(({ value }) => value), errors: results.map(({ error }) => error) };
 }

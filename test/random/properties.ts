@@ -1,0 +1,29 @@
+/** The properties that random programs are checked by, for the short run in the tests and the long one by command. */
+import fc from 'fast-check';
+import type { Mode } from './building.js';
+import { Coverage } from './library.js';
+import { genes } from './program.js';
+import { runProgram } from './run.js';
+
+export const modes: readonly Mode[] = ['eager', 'fused', 'gradient'];
+
+/** Calls of a program at most: gradients take many evaluations of each. */
+const lengths: Readonly<Record<Mode, number>> = { eager: 10, fused: 14, gradient: 5 };
+
+export interface Outcome {
+  readonly coverage: Coverage;
+  /** What went wrong in the smallest failing program, and how to repeat it; undefined where nothing did. */
+  readonly failure: string | undefined;
+}
+
+export function checkPrograms(mode: Mode, count: number, seed: number, path?: string): Outcome {
+  const coverage = new Coverage();
+  const property = fc.property(genes(lengths[mode]), (drawn) => {
+    runProgram(drawn, mode, coverage);
+  });
+  const details = fc.check(property, { numRuns: count, seed, ...(path === undefined ? {} : { path }) });
+  if (!details.failed) return { coverage, failure: undefined };
+  const error = details.errorInstance instanceof Error ? details.errorInstance.message : String(details.errorInstance);
+  const repeat = `npm run fuzz -- --mode ${mode} --seed ${seed} --path ${details.counterexamplePath?.split(':')[0]}`;
+  return { coverage, failure: `${error}\n  after ${details.numRuns} programs and ${details.numShrinks} steps of shrinking\n  repeat: ${repeat}` };
+}
