@@ -12,6 +12,7 @@ import { fileName, moduleName } from './emit/names.js';
 import { coverageText, recordText, testText } from './emit/records.js';
 import { compileKernelFunctions } from './functions/compile.js';
 import { type CheckedModel, type CheckedOp, checkModel } from './lang/check.js';
+import { kernelDiagnostics } from './lang/check-kernels.js';
 import { derivationDiagnostics } from './lang/differentiate.js';
 import type { Diagnostic } from './spec/diagnostic.js';
 import { loadSpec } from './spec/load.js';
@@ -65,6 +66,8 @@ export function generateLibrary(options: GenerateOptions): GeneratedLibrary {
     .sort()
     .map((name) => join(options.functionsFolder, name));
   const functions = compileKernelFunctions(sources);
+  const unfit = kernelDiagnostics(model.model, new Map(functions.map((kernel) => [kernel.name, kernel])));
+  if (unfit.length > 0) return { files: new Map(), diagnostics: unfit };
   if (options.packFiles === undefined) {
     const checked = [...model.ops.values()];
     const files = emitFiles(ownRoots, model, checked, functions);

@@ -80,13 +80,17 @@ class Partition {
   private readonly placements = new Map<number, Placement>();
   private readonly users: number[][];
 
+  /** Nodes that the outputs need, with all results of an op that one of them is needed of. What else was traced must not shape a group. */
+  private readonly live: readonly GraphNode[];
+
   constructor(private readonly graph: Graph) {
+    this.live = liveNodes(graph);
     this.users = graph.nodes.map(() => []);
-    for (const node of graph.nodes) for (const arg of argsOf(node)) this.users[arg]!.push(node.id);
+    for (const node of this.live) for (const arg of argsOf(node)) this.users[arg]!.push(node.id);
   }
 
   run(): Plan {
-    for (const node of this.graph.nodes) {
+    for (const node of this.live) {
       if (node.kind === 'map') this.placeMap(node);
       else if (node.kind === 'reduce') this.placeReduce(node);
       else if (node.kind === 'expand') this.placeExpand(node);
@@ -292,7 +296,7 @@ class Partition {
   /** Free nodes and pending expansions that an op or the caller needs as tensors get kernels of their own. */
   private realiseDemanded(): void {
     const demanded = new Set<number>(this.graph.outputs);
-    for (const node of this.graph.nodes) if (node.kind === 'op') for (const arg of argsOf(node)) demanded.add(arg);
+    for (const node of this.live) if (node.kind === 'op') for (const arg of argsOf(node)) demanded.add(arg);
     for (const id of demanded) if (this.isFree(id)) this.start(this.graph.nodes[id]!, this.graph.nodes[id]!.shape);
   }
 
@@ -372,6 +376,25 @@ class Partition {
     return owners.some((other) => other !== group && !other.members.has(id));
   }
 
+  /**
+   * A value that only fused kernels read is not rounded to 16 bits on its way between them, so that results do not depend on where a
+   * graph is cut.
+   */
+  private storageOf(id: number): Dtype {
+    const { dtype } = this.graph.nodes[id]!;
+    const half = dtype === 'float16' || dtype === 'bfloat16';
+    return half && this.groupOf.has(id) && !this.isSeen(id) ? 'float32' : dtype;
+  }
+
+  /** Whether the caller gets a value as it is, or an op that is not fused. */
+  private isSeen(id: number): boolean {
+    if (this.graph.outputs.includes(id)) return true;
+    return this.users[id]!.some((user) => {
+      const { kind } = this.graph.nodes[user]!;
+      return kind === 'op' || (kind === 'expand' && !this.groupOf.has(user) && this.isSeen(user));
+    });
+  }
+
   private fusedStep(group: Group): Step {
     return new StepWriter(
       this.graph,
@@ -379,6 +402,7 @@ class Partition {
       this.placements,
       (id) => this.throughExpand(id, group),
       this.outputsOf(group),
+      (id) => this.storageOf(id),
     ).write();
   }
 }
@@ -396,19 +420,21 @@ class StepWriter {
     private readonly placements: ReadonlyMap<number, Placement>,
     private readonly source: (id: number) => number,
     private readonly results: readonly number[],
+    /** The dtype that a value is stored in. */
+    private readonly storage: (id: number) => Dtype,
   ) {}
 
   write(): Step {
     const outputs = this.results.map((id) => {
       const placement = this.placements.get(id)!;
       const node = this.graph.nodes[id]!;
-      return { value: id, shape: node.shape, placement, meta: { shape: node.shape, dtype: node.dtype } };
+      return { value: id, shape: node.shape, placement, meta: { shape: node.shape, dtype: this.storage(id) } };
     });
     const written = this.results.map((id): FusedOutput => {
       const placement = this.placements.get(id)!;
       return {
         node: this.node(id, placement),
-        dtype: this.graph.nodes[id]!.dtype,
+        dtype: this.storage(id),
         level: placement === 'full' ? 'element' : 'row',
       };
     });
@@ -481,7 +507,7 @@ class StepWriter {
   private operand(operand: FusedOperand, dtype: FusedInput['dtype']): FusedNode {
     const virtual = operand.value === -1 ? { virtual: true } : {};
     const level = operand.placement === 'full' ? 'element' : 'row';
-    this.inputTypes.push({ dtype, level, ...virtual });
+    this.inputTypes.push({ dtype: operand.value === -1 ? dtype : this.storage(operand.value), level, ...virtual });
     return { op: 'input', input: this.inputs.push(operand) - 1, dtype };
   }
 }
@@ -521,6 +547,17 @@ const broadcastView: OpDefinition = {
   },
   gradients: [],
 };
+
+function liveNodes(graph: Graph): GraphNode[] {
+  const needed = new Set<number>();
+  const visit = (id: number): void => {
+    if (needed.has(id)) return;
+    needed.add(id);
+    for (const arg of argsOf(graph.nodes[id]!)) visit(arg);
+  };
+  for (const output of graph.outputs) visit(output);
+  return graph.nodes.filter((node) => needed.has(node.id) || (node.kind === 'result' && needed.has(node.of)));
+}
 
 function argsOf(node: GraphNode): readonly number[] {
   switch (node.kind) {

@@ -19,8 +19,13 @@ import {
   let_,
   local,
   lt,
+  maskType,
   max,
   mul,
+  ne,
+  or,
+  select,
+  set,
   splat,
   sub,
   variable,
@@ -119,7 +124,24 @@ interface Accumulator {
   readonly kind: AccumulateKind;
   readonly type: Type;
   readonly parts: readonly string[];
+  /** For the extreme of floats: which lanes of each part have met NaN, which the parts themselves may lose. */
+  readonly sawNaN: readonly string[];
   readonly total: string;
+}
+
+/**
+ * The extreme of two values, the second where they are equal or either is NaN: what machines have an instruction for, while an extreme
+ * that hands on NaN takes several.
+ */
+const quickExtreme = (kind: AccumulateKind, value: Expr, part: Expr): Expr =>
+  kind === 'max' ? select(lt(part, value), value, part) : select(lt(value, part), value, part);
+
+const isFloat = ({ scalar }: Type): boolean => scalar === 'f32' || scalar === 'f64';
+
+/** Where a copy of the body accumulates. */
+interface Target {
+  readonly part: string;
+  readonly sawNaN: string | undefined;
 }
 
 class LoopWriter {
@@ -136,11 +158,13 @@ class LoopWriter {
     this.#analysis = analysis;
     this.#names = names;
     this.#unroll = analysis.accumulators.size > 0 && !analysis.nested && costOf(loop) <= cheapBody ? accumulatorCount : 1;
+    const partNames = (name: string) => Array.from({ length: this.#unroll }, (_, part) => names.fresh(`${name}_${part}`));
     this.#accumulators = [...analysis.accumulators].map(([name, { kind, type }]) => ({
       name,
       kind,
       type,
-      parts: Array.from({ length: this.#unroll }, (_, part) => names.fresh(`${name}_${part}`)),
+      parts: partNames(name),
+      sawNaN: (kind === 'max' || kind === 'min') && isFloat(type) ? partNames(`${name}_nan`) : [],
       total: names.fresh(`${name}_total`),
     }));
   }
@@ -156,8 +180,10 @@ class LoopWriter {
       this.#unroll === 1
         ? vectorEnd
         : this.#once(before, `${this.#loop.name}_blockEnd`, add(from, and(count, -lanes * this.#unroll)));
-    for (const { kind, type, parts } of this.#accumulators)
+    for (const { kind, type, parts, sawNaN } of this.#accumulators) {
       for (const part of parts) before.push(variable(part, identity(kind, this.#lanesOf(type))));
+      for (const mask of sawNaN) before.push(variable(mask, constant(this.#masksOf(type), 0)));
+    }
     const vector = this.#vectorPart(from, blockEnd, vectorEnd);
     const hoisted = [...this.#hoisted.values()].map(({ name, value }) => let_(name, value));
     return [
@@ -192,7 +218,9 @@ class LoopWriter {
 
   /** The body in lanes, for the elements from `base` on. */
   #copy(part: number, base: Expr): readonly Stmt[] {
-    const targets = new Map(this.#accumulators.map(({ name, parts }) => [name, parts[part]!]));
+    const targets = new Map(
+      this.#accumulators.map(({ name, parts, sawNaN }) => [name, { part: parts[part]!, sawNaN: sawNaN[part] }]),
+    );
     return new BodyWriter(this.#loop, this.#analysis, this.#names, base, targets, (value) => this.#hoist(value)).write();
   }
 
@@ -206,8 +234,12 @@ class LoopWriter {
   }
 
   /** The parts added pairwise, then the lanes pairwise. */
-  #reduceLanes({ name, kind, type, parts, total }: Accumulator): readonly Stmt[] {
-    const vectors = parts.map((part) => local(part, this.#lanesOf(type)));
+  #reduceLanes({ name, kind, type, parts, sawNaN, total }: Accumulator): readonly Stmt[] {
+    const nan = constant(this.#lanesOf(type), isFloat(type) ? 'nan' : 0);
+    const vectors = parts.map((part, at) => {
+      const value = local(part, this.#lanesOf(type));
+      return sawNaN.length === 0 ? value : select(local(sawNaN[at]!, this.#masksOf(type)), nan, value);
+    });
     const sum = this.#names.fresh(`${name}_lanes`);
     const lanes = Array.from({ length: this.#analysis.lanes }, (_, index) => lane(local(sum, this.#lanesOf(type)), index));
     return [let_(sum, pairwise(vectors, combine[kind])), variable(total, pairwise(lanes, combine[kind]))];
@@ -227,6 +259,10 @@ class LoopWriter {
   #lanesOf(type: Type): Type {
     return vectorType(type.scalar, this.#analysis.lanes, this.#analysis.laneBits);
   }
+
+  #masksOf(type: Type): Type {
+    return maskType(this.#lanesOf(type));
+  }
 }
 
 /** Writes the body once in lanes. */
@@ -235,7 +271,7 @@ class BodyWriter {
   readonly #analysis: Analysis;
   readonly #names: Names;
   readonly #base: Expr;
-  readonly #targets: ReadonlyMap<string, string>;
+  readonly #targets: ReadonlyMap<string, Target>;
   readonly #hoist: (value: Expr) => Expr;
   readonly #renamed = new Map<string, string>();
   /** Locals of the body that moved before the loop. */
@@ -247,7 +283,7 @@ class BodyWriter {
     analysis: Analysis,
     names: Names,
     base: Expr,
-    targets: ReadonlyMap<string, string>,
+    targets: ReadonlyMap<string, Target>,
     hoist: (value: Expr) => Expr,
   ) {
     this.#loop = loop;
@@ -263,7 +299,7 @@ class BodyWriter {
   }
 
   #block(statements: readonly Stmt[]): readonly Stmt[] {
-    return statements.flatMap((statement) => (this.#isHoisted(statement) ? [] : [this.#statement(statement)]));
+    return statements.flatMap((statement) => (this.#isHoisted(statement) ? [] : this.#statement(statement)));
   }
 
   /** Moves a declaration before the loop where that changes nothing. */
@@ -273,7 +309,7 @@ class BodyWriter {
     return true;
   }
 
-  #statement(statement: Stmt): Stmt {
+  #statement(statement: Stmt): Stmt | readonly Stmt[] {
     switch (statement.do) {
       case 'let': {
         const value = this.#valueFor(statement.name, statement.value);
@@ -283,7 +319,7 @@ class BodyWriter {
         return { ...statement, name: this.#rename(statement.name), value: this.#valueFor(statement.name, statement.value) };
       case 'accumulate': {
         const target = this.#targets.get(statement.name);
-        if (target !== undefined) return { ...statement, name: target, value: this.#vector(statement.value) };
+        if (target !== undefined) return this.#accumulate(statement.kind, target, this.#vector(statement.value));
         return { ...statement, name: this.#rename(statement.name), value: this.#valueFor(statement.name, statement.value) };
       }
       case 'store':
@@ -300,6 +336,17 @@ class BodyWriter {
       default:
         throw new TypeError(`${statement.do} in a loop that was to run in lanes`);
     }
+  }
+
+  #accumulate(kind: AccumulateKind, { part, sawNaN }: Target, value: Expr): Stmt | readonly Stmt[] {
+    if (sawNaN === undefined) return accumulate(part, kind, value);
+    const name = this.#names.fresh(`${part}_value`);
+    const shared = local(name, value.type);
+    return [
+      let_(name, value),
+      set(part, quickExtreme(kind, shared, local(part, value.type))),
+      set(sawNaN, or(local(sawNaN, maskType(value.type)), ne(shared, shared))),
+    ];
   }
 
   /** Locals that differ between turns hold vectors; indices, whose value at the first lane says all, and uniform ones do not. */

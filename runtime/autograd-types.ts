@@ -1,8 +1,10 @@
 /**
  * The edge by which a tensor hangs in the gradient graph. autograd.ts makes and reads edges; to everything else, the tensor
- * included, they are opaque.
+ * included, they are opaque. A tensor lets go of its edge when it is disposed.
  */
 export interface GradientEdge {
   /** Marks an edge among other objects. */
   readonly isGradientEdge: true;
+  /** One tensor less that leads to the graph. */
+  release(): void;
 }

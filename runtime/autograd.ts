@@ -8,10 +8,13 @@ import { type TracedValue, Tracer } from '../kernels/graph.js';
 import type { Arguments, Attrs, GradientDefinition, TensorMeta } from '../kernels/op.js';
 import { partition } from '../kernels/partition.js';
 import type { GradientEdge } from './autograd-types.js';
+import { debugging, report } from './debug.js';
 import { type CallShape, DispatchAlgebra, PlainNumber, presentOutputs } from './dispatch.js';
+import { isFloating } from './dtype.js';
 import { OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import { contiguousLayout, type Layout, sameShape } from './layout.js';
+import { tidy } from './memory.js';
 import { reportPlan } from './plan-report.js';
 import { ops, withOpMethods } from './registry.js';
 import type { SlotValue } from './steps/step.js';
@@ -37,7 +40,7 @@ function withRecording<T>(on: boolean, fn: () => T): T {
   }
 }
 
-/** Where a tensor hangs in the graph: an output of a node, or a leaf that collects its gradient. */
+/** Where a tensor hangs in the graph: an output of a node, or a leaf that collects its gradient. Who keeps one holds its node. */
 class Edge implements GradientEdge {
   readonly isGradientEdge = true;
   constructor(
@@ -46,6 +49,19 @@ class Edge implements GradientEdge {
     /** The tensor that a leaf's gradient goes to. */
     readonly leaf: Tensor | null,
   ) {}
+
+  retain(): void {
+    if (this.node !== null) this.node.holders++;
+  }
+
+  release(): void {
+    if (this.node !== null && --this.node.holders === 0) dismantle(this.node);
+  }
+}
+
+function attach(tensor: Tensor, edge: Edge | null): void {
+  edge?.retain();
+  tensor.edge = edge;
 }
 
 function edgeOf(tensor: Tensor): Edge | null {
@@ -61,13 +77,17 @@ class SavedTensor {
   readonly layout: Layout;
   readonly dtype: Tensor['dtype'];
   readonly edge: Edge | null;
+  /** A node that keeps its own output does not hold itself. */
+  private readonly holds: Edge | null;
 
-  constructor(tensor: Tensor, edge: Edge | null) {
+  constructor(tensor: Tensor, edge: Edge | null, owner: GradientNode) {
     this.storage = tensor.storage;
     this.version = tensor.storage.version;
     this.layout = tensor.layout;
     this.dtype = tensor.dtype;
     this.edge = edge;
+    this.holds = edge?.node === owner ? null : edge;
+    this.holds?.retain();
     this.storage.retain();
   }
 
@@ -80,12 +100,13 @@ class SavedTensor {
         remedy: 'Use the form without the underscore, or run the in-place op after backward().',
       });
     const tensor = new Tensor(this.storage, this.layout, this.dtype, this.edge === null);
-    tensor.edge = this.edge;
+    attach(tensor, this.edge);
     return tensor;
   }
 
   release(): void {
     this.storage.release();
+    this.holds?.release();
   }
 }
 
@@ -97,18 +118,20 @@ class GradientNode {
   readonly order = ++lastNode;
   /** Saved values by name; null once backward has freed them. */
   saved: Map<string, Saved> | null = new Map();
+  /** Tensors and nodes that lead here. With the last of them goes what is kept: nobody can ask for these gradients any more. */
+  holders = 0;
 
   constructor(
     readonly call: CallShape,
     readonly attrs: Attrs,
     /** For each slot of the call. */
     readonly edges: readonly (Edge | null)[],
-  ) {}
+  ) {
+    for (const edge of edges) edge?.retain();
+  }
 
-  /** The gradients that somebody waits for. */
   wanted(): GradientDefinition[] {
-    const names = new Set(this.call.slotInputs.filter((_, slot) => this.edges[slot] != null).map(({ name }) => name));
-    return this.call.op.gradients.filter((gradient) => names.has(gradient.input));
+    return wantedGradients(this.call, this.edges);
   }
 
   free(): void {
@@ -117,18 +140,40 @@ class GradientNode {
   }
 }
 
+const unheld: GradientNode[] = [];
+
+/** Frees a node and all before it that it alone held; by a list, since graphs are deeper than the stack. */
+function dismantle(node: GradientNode): void {
+  if (unheld.push(node) > 1) return;
+  // The list grows while it is walked.
+  for (const next of unheld) {
+    next.free();
+    for (const edge of next.edges) edge?.release();
+  }
+  unheld.length = 0;
+}
+
+/** The gradients that somebody waits for. */
+function wantedGradients(call: CallShape, edges: readonly (Edge | null)[]): GradientDefinition[] {
+  const names = new Set(call.slotInputs.filter((_, slot) => edges[slot] != null).map(({ name }) => name));
+  return call.op.gradients.filter((gradient) => names.has(gradient.input));
+}
+
 /** Enters a call into the graph: its outputs become differentiable where they can be. */
 export function record(call: CallShape, slots: readonly SlotValue[], results: readonly Tensor[], attrs: Attrs): void {
-  const edges = slots.map((slot) => (slot instanceof Tensor ? edgeOf(slot) : null));
-  const node = new GradientNode(call, attrs, edges);
-  const gradients = node.wanted();
-  if (gradients.length === 0) return;
   const outputs = presentOutputs(call.op, results.length);
-  results.forEach((result, index) => {
-    if (!result.dtype.includes('float') || outputs[index]?.writes !== undefined) return;
+  const flowing = results.flatMap((result, index) =>
+    isFloating(result.dtype) && outputs[index]?.writes === undefined ? [index] : [],
+  );
+  const edges = slots.map((slot) => (slot instanceof Tensor ? edgeOf(slot) : null));
+  const gradients = wantedGradients(call, edges);
+  if (gradients.length === 0 || flowing.length === 0) return;
+  const node = new GradientNode(call, attrs, edges);
+  for (const index of flowing) {
+    const result = results[index]!;
     result.stopGradient = false;
-    result.edge = new Edge(node, index, null);
-  });
+    attach(result, new Edge(node, index, null));
+  }
   const isList = call.op.outputs[0]?.list === true;
   for (const { saved } of gradients) {
     for (const { name, keep } of saved) {
@@ -147,7 +192,7 @@ function save(node: GradientNode, name: string, value: SlotValue, keep: 'value' 
   const known = node.saved!.get(name);
   if (known instanceof SavedTensor || typeof known === 'number') return;
   if (!(value instanceof Tensor)) node.saved!.set(name, value);
-  else node.saved!.set(name, keep === 'value' ? new SavedTensor(value, edge) : { shape: value.shape, dtype: value.dtype });
+  else node.saved!.set(name, keep === 'value' ? new SavedTensor(value, edge, node) : { shape: value.shape, dtype: value.dtype });
 }
 
 // ---- Backward
@@ -223,7 +268,7 @@ function runBackward(
   targets: ReadonlySet<Edge> | null,
 ): void {
   const createGraph = options.createGraph === true;
-  const pending = new Pending(sink, targets, createGraph);
+  const pending = new Pending(sink, targets);
   try {
     roots.forEach((root, index) => {
       pending.add(rootEdge(root), startGradient(root, gradients[index] ?? null));
@@ -251,6 +296,14 @@ function rootEdge(root: Tensor): Edge {
 function runNode(node: GradientNode, pending: Pending, options: BackwardOptions): void {
   const createGraph = options.createGraph === true;
   const incoming = pending.take(node);
+  if (debugging.autograd)
+    report(
+      'autograd',
+      `${node.call.op.name}: ${node
+        .wanted()
+        .map(({ input }) => `d${input}`)
+        .join(', ')}`,
+    );
   try {
     if (node.saved === null)
       throw new OpwrightError('BACKWARD_TWICE', `The graph behind ${node.call.op.name} was freed by an earlier backward().`, {
@@ -260,8 +313,7 @@ function runNode(node: GradientNode, pending: Pending, options: BackwardOptions)
     const results = createGraph ? differentiateByOps(node, incoming) : differentiateByPlan(node, incoming);
     for (const [slot, value] of results) pending.add(node.edges[slot]!, value);
   } finally {
-    // With createGraph a result may be the incoming tensor itself.
-    if (!createGraph) for (const value of incoming) value?.dispose();
+    for (const value of incoming) value?.dispose();
   }
   if (!createGraph && options.retainGraph !== true) node.free();
 }
@@ -301,7 +353,6 @@ class Pending {
   constructor(
     private readonly sink: Map<Edge, Tensor>,
     private readonly targets: ReadonlySet<Edge> | null,
-    private readonly createGraph: boolean,
   ) {}
 
   add(edge: Edge, value: Tensor): void {
@@ -327,10 +378,8 @@ class Pending {
 
   private sum(a: Tensor, b: Tensor): Tensor {
     const total = ops.add(a, b);
-    if (!this.createGraph) {
-      a.dispose();
-      b.dispose();
-    }
+    a.dispose();
+    b.dispose();
     return total;
   }
 
@@ -357,7 +406,7 @@ class Pending {
 /** Another handle of the same tensor, a leaf's edge included. */
 function aliasOf(tensor: Tensor): Tensor {
   const alias = new Tensor(tensor.storage, tensor.layout, tensor.dtype, tensor.stopGradient);
-  alias.edge = edgeOf(tensor);
+  attach(alias, edgeOf(tensor));
   return alias;
 }
 
@@ -486,8 +535,24 @@ function deviceOf(values: readonly (SlotValue | TensorMeta)[]): Tensor['device']
 }
 
 function differentiateByOps(node: GradientNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
-  const { names, values } = gradientOperands(node, incoming, []);
   const gradients = node.wanted();
+  const results = tidy(() => runGradients(node, gradients, incoming));
+  // A result may be an incoming gradient, or another result: each gets a handle of its own.
+  const taken = new Set<Tensor | undefined>(incoming);
+  const owned = results.map((result) => {
+    const own = taken.has(result) ? aliasOf(result) : result;
+    taken.add(own);
+    return own;
+  });
+  return assign(node, gradients, owned);
+}
+
+function runGradients(
+  node: GradientNode,
+  gradients: readonly GradientDefinition[],
+  incoming: readonly (Tensor | undefined)[],
+): Tensor[] {
+  const { names, values } = gradientOperands(node, incoming, []);
   const algebra = withOpMethods(new DispatchAlgebra());
   const operands = values.map((value, index) => {
     if (typeof value === 'number') return new PlainNumber(value);
@@ -499,8 +564,7 @@ function differentiateByOps(node: GradientNode, incoming: readonly (Tensor | und
   const attrs: Record<string, unknown> = { ...node.attrs };
   for (const attr of node.call.op.attrs) if (attr.scalar) attrs[attr.name] = new PlainNumber(Number(node.attrs[attr.name]));
   const args = gatherLists(names, operands);
-  const results = gradients.flatMap((gradient) => gradient.run(algebra, args, attrs as Attrs)) as Tensor[];
-  return assign(node, gradients, results);
+  return gradients.flatMap((gradient) => gradient.run(algebra, args, attrs as Attrs)) as Tensor[];
 }
 
 /** Which slot each result belongs to; those that nobody waits for are dropped. */

@@ -104,6 +104,7 @@ export class Tensor<D extends Dtype = Dtype> {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    this.edge?.release();
     this.edge = null;
     this.storage.release();
   }

@@ -305,8 +305,10 @@ test.serial('backward() frees what was kept for it', (t) => {
   const x = parameter([1, 2]);
   const before = memory().storages;
   const inner = exp(x);
-  const loss = sum(square(inner));
+  const squared = square(inner);
+  const loss = sum(squared);
   inner.dispose();
+  squared.dispose();
   backward(loss);
   loss.dispose();
   x.grad!.dispose();

@@ -33,6 +33,7 @@ import {
   UNKNOWN_DTYPE,
   unionOf,
   WEAK,
+  withoutNull,
 } from './types.js';
 
 export interface NamedArgument {
@@ -146,11 +147,6 @@ function fitInput(context: CheckContext, op: Op, input: Input, value: Term, dtyp
   if (given.kind === 'boolean' && (input.number || dtypes.takesBool(input))) return value;
   wrongInput(context, op, input, value, input.number ? 'a tensor or a number' : 'a tensor');
   return value;
-}
-
-function withoutNull(type: Type): Type {
-  const options = optionsOf(type).filter((option) => option.kind !== 'null');
-  return options.length === 0 ? type : unionOf(options);
 }
 
 function wrongInput(context: CheckContext, op: Op, input: Input, value: Term, wanted: string): void {

@@ -1,6 +1,6 @@
 /**
  * The checker of a whole spec: every shape, constraint, definition and gradient of every op, in the scope that each has, as terms.
- * It finds all that is wrong in one run. It also decides which attributes are scalars (ARCHITECTURE.md, "Scalar attributes"), which
+ * It finds all that is wrong in one run. It also decides which attributes are scalars (ARCHITECTURE.md, "Scalar attributes and plain numbers"), which
  * is settled for all ops together, because one op may hand its attribute on to another's.
  */
 import type { AttrType } from '../../kernels/op.js';
@@ -31,6 +31,7 @@ import {
   UNKNOWN,
   UNKNOWN_DTYPE,
   unionOf,
+  withoutNull,
 } from './types.js';
 
 export interface CheckedModel {
@@ -247,7 +248,7 @@ class OpChecker {
       this.#diagnostics.push(diagnosticAt('DTYPE', message, span, 'take it from an attribute of type dtype'));
       return unknownTerm(span);
     }
-    const type = unionOf([binding.type]);
+    const type = withoutNull(binding.type);
     const first: Term = { kind: 'reference', binding, span, type };
     const one: Term = carrier?.list
       ? {
@@ -388,10 +389,6 @@ class OpChecker {
 }
 
 const dtypeType: Type = { kind: 'dtype', term: UNKNOWN_DTYPE };
-
-function withoutNull(type: Type): Type {
-  return type.kind === 'union' ? unionOf(type.options.filter((option) => option.kind !== 'null')) : type;
-}
 
 /** The type with a dtype variable held to its floating dtypes. */
 function asFloating(type: Type, variable: string): Type {

@@ -13,7 +13,7 @@ import { needsOnlyShapes, savedValues } from './saved.js';
 import { scheduleProgram } from './schedule.js';
 import { MissingOp, TermGraph } from './term-graph.js';
 import { type Binding, childTerms, type Term, type TermProgram } from './terms.js';
-import { isFloatingDtype, listOf, NUMBER, optionsOf, type Type, tensor, tensorIn, UNKNOWN_DTYPE } from './types.js';
+import { isFloatingDtype, listOf, NUMBER, optionsOf, type Type, tensor, tensorIn, UNKNOWN_DTYPE, withoutNull } from './types.js';
 
 export interface OpGradient {
   /** The input whose gradient this is. */
@@ -121,6 +121,7 @@ function summedBack(model: CheckedModel, checked: CheckedOp, input: Input, progr
   const sumTo = model.model.ops.get('sumTo');
   if (!broadcasts(checked.op) || input.list || result === undefined || binding === undefined || sumTo === undefined)
     return program;
+  if (result.kind === 'apply' && result.op === sumTo) return program;
   const { span } = result;
   const x: Term = { kind: 'reference', binding, span, type: tensor(UNKNOWN_DTYPE) };
   const shape: Term = { kind: 'property', object: x, name: 'shape', span, type: listOf(NUMBER) };
@@ -284,10 +285,6 @@ function refuseRandom(gradient: Term): void {
     childTerms(term).forEach(visit);
   };
   visit(gradient);
-}
-
-function withoutNull(type: Type): Type {
-  return optionsOf(type).find((option) => option.kind !== 'null') ?? type;
 }
 
 function bindingOf(term: Term): Binding | undefined {

@@ -7,7 +7,7 @@ import type { Input, Op } from '../spec/model.js';
 import type { Span } from '../spec/source.js';
 import type { PatternItem } from './ast.js';
 import type { Binding, Line, Term } from './terms.js';
-import { NUMBER, NUMBERS, type Type, tensorIn, UNKNOWN } from './types.js';
+import { NUMBER, NUMBERS, type Type, withoutNull } from './types.js';
 
 interface Place {
   readonly item: PatternItem;
@@ -80,7 +80,7 @@ function groupTerm(place: Place): Term {
 
 function property(place: Place, name: 'shape' | 'rank', type: Type): Term {
   const { span } = place.item;
-  const object: Term = { kind: 'reference', binding: place.binding, span, type: tensorIn(place.binding.type) ?? UNKNOWN };
+  const object: Term = { kind: 'reference', binding: place.binding, span, type: withoutNull(place.binding.type) };
   return { kind: 'property', object, name, span, type };
 }
 

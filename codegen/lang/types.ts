@@ -140,6 +140,11 @@ export function without(type: Type, dropped: (option: Type) => boolean): Type {
   return type.kind === 'unknown' ? type : unionOf(optionsOf(type).filter((option) => !dropped(option)));
 }
 
+/** The type of what is known to be there. */
+export function withoutNull(type: Type): Type {
+  return type.kind === 'union' ? without(type, (option) => option.kind === 'null') : type;
+}
+
 export function mayBeTensor(type: Type): boolean {
   return optionsOf(type).some((option) => option.kind === 'tensor');
 }

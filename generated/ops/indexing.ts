@@ -383,10 +383,12 @@ export const gatherNdDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }): readonly V[] {
-        const value = host.take(x.shape, 0, host.at(index.shape, index.shape.length - 1));
-        const value2 = [host.count(value), ...host.take(x.shape, host.at(index.shape, index.shape.length - 1), x.shape.length)];
+        const i = host.take(index.shape, 0, index.shape.length - 1);
+        const k = host.at(index.shape, index.shape.length - 1);
+        const value = host.take(x.shape, 0, k);
+        const value2 = [host.count(value), ...host.take(x.shape, k, x.shape.length)];
         const target = (host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(x.shape, value2);
-        return [g.reshape(g.rowsAdd(g.full(target, 0, { dtype: x.dtype }), g.rowPlaces(index, value), g.reshape(dout, [host.count(host.take(index.shape, 0, index.shape.length - 1)), ...host.take(target, 1, target.length)])), x.shape)];
+        return [g.reshape(g.rowsAdd(g.full(target, 0, { dtype: x.dtype }), g.rowPlaces(index, value), g.reshape(dout, [host.count(i), ...host.take(target, 1, target.length)])), x.shape)];
       },
     },
   ],
@@ -439,7 +441,8 @@ export const scatterNdAddDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }): readonly V[] {
-        const value = [host.count(host.take(x.shape, 0, host.at(index.shape, index.shape.length - 1))), ...host.take(x.shape, host.at(index.shape, index.shape.length - 1), x.shape.length)];
+        const k = host.at(index.shape, index.shape.length - 1);
+        const value = [host.count(host.take(x.shape, 0, k)), ...host.take(x.shape, k, x.shape.length)];
         return [g.reshape(g.reshape(dout, (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
@@ -448,8 +451,9 @@ export const scatterNdAddDefinition: OpDefinition = {
       input: 'updates',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }, { name: 'updates', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, index, updates, dout }: { x: V; index: V; updates: V; dout: V }): readonly V[] {
-        const value = host.take(x.shape, 0, host.at(index.shape, index.shape.length - 1));
-        const value2 = [host.count(value), ...host.take(x.shape, host.at(index.shape, index.shape.length - 1), x.shape.length)];
+        const k = host.at(index.shape, index.shape.length - 1);
+        const value = host.take(x.shape, 0, k);
+        const value2 = [host.count(value), ...host.take(x.shape, k, x.shape.length)];
         return [g.reshape(g.gather(g.reshape(dout, (host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(x.shape, value2)), g.rowPlaces(index, value)), updates.shape)];
       },
     },
@@ -496,8 +500,9 @@ export const scatterNdDefinition: OpDefinition = {
       input: 'updates',
       saved: [{ name: 'index', keep: 'value' }, { name: 'updates', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { index, updates, dout }: { index: V; updates: V; dout: V }, { shape }: { shape: readonly number[] }): readonly V[] {
-        const value = host.take(shape, 0, host.at(index.shape, index.shape.length - 1));
-        const value2 = [host.count(value), ...host.take(shape, host.at(index.shape, index.shape.length - 1), shape.length)];
+        const k = host.at(index.shape, index.shape.length - 1);
+        const value = host.take(shape, 0, k);
+        const value2 = [host.count(value), ...host.take(shape, k, shape.length)];
         return [g.reshape(g.gather(g.reshape(dout, (host.count(value2) === host.count(shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(shape, value2)), g.rowPlaces(index, value)), updates.shape)];
       },
     },
@@ -821,15 +826,15 @@ export const putAlongAxisDefinition: OpDefinition = {
       saved: [{ name: 'index', keep: 'value' }, { name: 'values', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { index, values, dout }: { index: V; values: V; dout: V }, { axis, reduce }: { axis: number; reduce: string }): readonly V[] {
         const part = host.lazy(() => g.moveToLast(dout, axis));
-        return [g.moveFromLast((host.equals(reduce, 'add')) ? part() : g.putLast(part(), g.moveToLast(index, axis), g.full([...host.drop(values.shape, axis), host.at(values.shape, axis)], 0, { dtype: values.dtype })), axis)];
+        return [g.moveFromLast((host.equals(reduce, 'add')) ? part() : g.putLast(part(), g.moveToLast(index, axis), g.full([...host.drop(index.shape, axis), host.at(index.shape, axis)], 0, { dtype: values.dtype })), axis)];
       },
     },
     {
       // Derived from the definition.
       input: 'values',
-      saved: [{ name: 'index', keep: 'value' }, { name: 'values', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, values, dout }: { index: V; values: V; dout: V }, { axis }: { axis: number }): readonly V[] {
-        return [g.moveFromLast(g.sumTo(g.takeLast(g.moveToLast(dout, axis), g.moveToLast(index, axis)), [...host.drop(values.shape, axis), host.at(values.shape, axis)]), axis)];
+      saved: [{ name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { index, dout }: { index: V; dout: V }, { axis }: { axis: number }): readonly V[] {
+        return [g.moveFromLast(g.takeLast(g.moveToLast(dout, axis), g.moveToLast(index, axis)), axis)];
       },
     },
   ],
@@ -889,8 +894,9 @@ export const embeddingDefinition: OpDefinition = {
       input: 'weight',
       saved: [{ name: 'index', keep: 'value' }, { name: 'weight', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { index, weight, dout }: { index: V; weight: V; dout: V }, { paddingIndex }: { paddingIndex: number | null }): readonly V[] {
-        const value = host.lazy(() => [...index.shape, host.at(weight.shape, 1)]);
-        const value2 = [host.at((host.count([host.count(index.shape)]) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(weight.shape, 1, weight.shape.length)];
+        const d = host.lazy(() => host.at(weight.shape, 1));
+        const value = host.lazy(() => [...index.shape, d()]);
+        const value2 = [host.at((host.count(index.shape) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(weight.shape, 1, weight.shape.length)];
         return [g.rowsAdd(g.full(weight.shape, 0, { dtype: weight.dtype }), g.reshape(index, [host.count(index.shape)]), g.reshape((paddingIndex == null) ? dout : g.sumTo(g.where(g.reshape(g.notEqual(index, paddingIndex ?? 0), [...index.shape, 1]), dout, 0), (host.count(value()) === host.count(value2)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(value2, value())), value2))];
       },
     },

@@ -77,11 +77,9 @@ export const mseLossDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => host.broadcast(input.shape, label.shape));
-        const value2 = host.lazy(() => host.range(value().length));
-        const value3 = host.lazy(() => host.replace(value(), value2(), 1));
+        const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
         const part = g.subtract(input, label);
-        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.add(part, part)), input.shape)];
+        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), g.add(part, part)), input.shape)];
       },
     },
     {
@@ -89,11 +87,9 @@ export const mseLossDefinition: OpDefinition = {
       input: 'label',
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => host.broadcast(input.shape, label.shape));
-        const value2 = host.lazy(() => host.range(value().length));
-        const value3 = host.lazy(() => host.replace(value(), value2(), 1));
+        const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
         const part = g.subtract(input, label);
-        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.add(part, part))), label.shape)];
+        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), g.add(part, part))), input.shape)];
       },
     },
   ],
@@ -138,7 +134,7 @@ export const squareErrorCostDefinition: OpDefinition = {
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }): readonly V[] {
         const part = g.subtract(input, label);
-        return [g.sumTo(g.multiply(dout, g.add(part, part)), input.shape)];
+        return [g.multiply(dout, g.add(part, part))];
       },
     },
     {
@@ -147,7 +143,7 @@ export const squareErrorCostDefinition: OpDefinition = {
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }): readonly V[] {
         const part = g.subtract(input, label);
-        return [g.sumTo(g.neg(g.multiply(dout, g.add(part, part))), label.shape)];
+        return [g.neg(g.multiply(dout, g.add(part, part)))];
       },
     },
   ],
@@ -196,10 +192,8 @@ export const l1LossDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => host.broadcast(input.shape, label.shape));
-        const value2 = host.lazy(() => host.range(value().length));
-        const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.sign(g.subtract(input, label))), input.shape)];
+        const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
+        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), g.sign(g.subtract(input, label))), input.shape)];
       },
     },
     {
@@ -207,10 +201,8 @@ export const l1LossDefinition: OpDefinition = {
       input: 'label',
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => host.broadcast(input.shape, label.shape));
-        const value2 = host.lazy(() => host.range(value().length));
-        const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.sign(g.subtract(input, label)))), label.shape)];
+        const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
+        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), g.sign(g.subtract(input, label)))), input.shape)];
       },
     },
   ],
@@ -267,12 +259,10 @@ export const smoothL1LossDefinition: OpDefinition = {
         const part = g.subtract(input, label);
         const size = g.abs(part);
         const part2 = g.lessThan(size, delta);
-        const value = host.broadcast(input.shape, label.shape);
-        const value2 = host.lazy(() => host.range(value.length));
-        const value3 = host.lazy(() => host.replace(value, value2(), 1));
-        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value, value2()) as number)), value3()), value) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value) : dout);
-        const part4 = g.sumTo(g.where(part2, part3, 0), value);
-        return [g.sumTo(g.multiply(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), value), delta), g.multiply(part4, g.multiply(0.5, size))), g.multiply(g.multiply(part4, size), 0.5)), g.sign(part)), input.shape)];
+        const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
+        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout);
+        const part4 = g.sumTo(g.where(part2, part3, 0), input.shape);
+        return [g.multiply(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), input.shape), delta), g.multiply(part4, g.multiply(0.5, size))), g.multiply(g.multiply(part4, size), 0.5)), g.sign(part))];
       },
     },
     {
@@ -283,12 +273,10 @@ export const smoothL1LossDefinition: OpDefinition = {
         const part = g.subtract(input, label);
         const size = g.abs(part);
         const part2 = g.lessThan(size, delta);
-        const value = host.broadcast(input.shape, label.shape);
-        const value2 = host.lazy(() => host.range(value.length));
-        const value3 = host.lazy(() => host.replace(value, value2(), 1));
-        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value, value2()) as number)), value3()), value) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value) : dout);
-        const part4 = g.sumTo(g.where(part2, part3, 0), value);
-        return [g.sumTo(g.neg(g.multiply(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), value), delta), g.multiply(part4, g.multiply(0.5, size))), g.multiply(g.multiply(part4, size), 0.5)), g.sign(part))), label.shape)];
+        const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
+        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout);
+        const part4 = g.sumTo(g.where(part2, part3, 0), input.shape);
+        return [g.neg(g.multiply(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), input.shape), delta), g.multiply(part4, g.multiply(0.5, size))), g.multiply(g.multiply(part4, size), 0.5)), g.sign(part)))];
       },
     },
   ],
@@ -340,10 +328,8 @@ export const klDivDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'shape' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.broadcast(label.shape, input.shape);
-        const value2 = host.lazy(() => host.range(value.length));
-        const value3 = host.lazy(() => host.replace(value, value2(), 1));
-        return [g.sumTo(g.neg(g.multiply(g.sumTo(g.where(g.greaterThan(label, 0), (host.equals(reduction, 'batchmean')) ? g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), (rules.reduced(value, value2(), false) as readonly number[])), value3()), value) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value, value2()) as number)), value3()), value) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value) : dout)), 0), value), label)), input.shape)];
+        const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
+        return [g.neg(g.multiply(g.sumTo(g.where(g.greaterThan(label, 0), (host.equals(reduction, 'batchmean')) ? g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), (rules.reduced(input.shape, host.range(input.shape.length), false) as readonly number[])), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout)), 0), input.shape), label))];
       },
     },
     {
@@ -352,12 +338,10 @@ export const klDivDefinition: OpDefinition = {
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
         const part = g.greaterThan(label, 0);
-        const value = host.broadcast(label.shape, input.shape);
-        const value2 = host.lazy(() => host.range(value.length));
-        const value3 = host.lazy(() => host.replace(value, value2(), 1));
-        const part2 = g.sumTo(g.where(part, (host.equals(reduction, 'batchmean')) ? g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), (rules.reduced(value, value2(), false) as readonly number[])), value3()), value) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value, value2()) as number)), value3()), value) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value) : dout)), 0), value);
+        const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
+        const part2 = g.sumTo(g.where(part, (host.equals(reduction, 'batchmean')) ? g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), (rules.reduced(input.shape, host.range(input.shape.length), false) as readonly number[])), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout)), 0), input.shape);
         const part3 = g.where(part, label, 1);
-        return [g.add(g.sumTo(g.multiply(part2, g.subtract(g.log(part3), input)), label.shape), g.where(part, g.divide(g.sumTo(g.multiply(part2, label), label.shape), part3), 0))];
+        return [g.add(g.multiply(part2, g.subtract(g.log(part3), input)), g.where(part, g.divide(g.multiply(part2, label), part3), 0))];
       },
     },
   ],
@@ -415,33 +399,33 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
       input: 'logit',
       saved: [{ name: 'logit', keep: 'value' }, { name: 'label', keep: 'value' }, { name: 'weight', keep: 'value' }, { name: 'posWeight', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { logit, label, weight, posWeight, dout }: { logit: V; label: V; weight: V | undefined; posWeight: V | undefined; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = (posWeight !== undefined) ? host.broadcast(label.shape, posWeight!.shape) : label.shape;
-        const value2 = host.lazy(() => host.broadcast(label.shape, logit.shape, value));
-        const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(label.shape, logit.shape, value, weight!.shape) : value2());
+        const value = (posWeight !== undefined) ? host.broadcast(logit.shape, posWeight!.shape) : logit.shape;
+        const value2 = host.broadcast(logit.shape, value);
+        const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(logit.shape, value, weight!.shape) : value2);
         const value4 = host.lazy(() => host.range(value3().length));
         const value5 = host.lazy(() => host.replace(value3(), value4(), 1));
         const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value3(), value4()) as number)), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
-        const part2 = (weight !== undefined) ? g.sumTo(g.multiply(part(), weight!), value2()) : part();
+        const part2 = (weight !== undefined) ? g.sumTo(g.multiply(part(), weight!), value2) : part();
         const part3 = g.subtract(1, label);
-        return [g.add(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(part2), host.broadcast(label.shape, value, logit.shape)), g.add(part3, (posWeight !== undefined) ? g.multiply(label, posWeight!) : label)), logit.shape), g.subtract(1, g.sigmoid(logit))), g.sumTo(g.multiply(g.sumTo(part2, host.broadcast(label.shape, logit.shape)), part3), logit.shape))];
+        return [g.add(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(part2), value2), g.add(part3, (posWeight !== undefined) ? g.multiply(label, posWeight!) : label)), logit.shape), g.subtract(1, g.sigmoid(logit))), g.multiply(g.sumTo(part2, logit.shape), part3))];
       },
     },
     {
       // Derived from the definition.
       input: 'label',
-      saved: [{ name: 'logit', keep: 'value' }, { name: 'label', keep: 'shape' }, { name: 'weight', keep: 'value' }, { name: 'posWeight', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { logit, label, weight, posWeight, dout }: { logit: V; label: V; weight: V | undefined; posWeight: V | undefined; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => (posWeight !== undefined) ? host.broadcast(label.shape, posWeight!.shape) : label.shape);
-        const value2 = host.lazy(() => host.broadcast(label.shape, logit.shape, value()));
-        const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(label.shape, logit.shape, value(), weight!.shape) : value2());
+      saved: [{ name: 'logit', keep: 'value' }, { name: 'weight', keep: 'value' }, { name: 'posWeight', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { logit, weight, posWeight, dout }: { logit: V; weight: V | undefined; posWeight: V | undefined; dout: V }, { reduction }: { reduction: string }): readonly V[] {
+        const value = host.lazy(() => (posWeight !== undefined) ? host.broadcast(logit.shape, posWeight!.shape) : logit.shape);
+        const value2 = host.lazy(() => host.broadcast(logit.shape, value()));
+        const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(logit.shape, value(), weight!.shape) : value2());
         const value4 = host.lazy(() => host.range(value3().length));
         const value5 = host.lazy(() => host.replace(value3(), value4(), 1));
         const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value3(), value4()) as number)), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
         const part2 = host.lazy(() => (weight !== undefined) ? g.sumTo(g.multiply(part(), weight!), value2()) : part());
-        const part3 = host.lazy(() => g.multiply(g.sumTo(g.neg(part2()), host.broadcast(label.shape, value(), logit.shape)), g.logSigmoid(logit)));
-        const part4 = host.lazy(() => g.neg(g.add(g.sumTo(part3(), label.shape), g.sumTo(g.multiply(g.sumTo(part2(), host.broadcast(label.shape, logit.shape)), logit), label.shape))));
+        const part3 = host.lazy(() => g.multiply(g.sumTo(g.neg(part2()), value2()), g.logSigmoid(logit)));
+        const part4 = host.lazy(() => g.neg(g.add(g.sumTo(part3(), logit.shape), g.multiply(g.sumTo(part2(), logit.shape), logit))));
         const part5 = host.lazy(() => g.sumTo(part3(), value()));
-        return [(posWeight !== undefined) ? g.add(part4(), g.sumTo(g.multiply(part5(), posWeight!), label.shape)) : g.add(part4(), part5())];
+        return [(posWeight !== undefined) ? g.add(part4(), g.sumTo(g.multiply(part5(), posWeight!), logit.shape)) : g.add(part4(), part5())];
       },
     },
     {
@@ -449,7 +433,7 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
       input: 'weight',
       saved: [{ name: 'logit', keep: 'value' }, { name: 'label', keep: 'value' }, { name: 'weight', keep: 'shape' }, { name: 'posWeight', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { logit, label, weight, posWeight, dout }: { logit: V; label: V; weight: V | undefined; posWeight: V | undefined; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => host.broadcast(label.shape, logit.shape, (posWeight !== undefined) ? host.broadcast(label.shape, posWeight!.shape) : label.shape, weight!.shape));
+        const value = host.lazy(() => host.broadcast(logit.shape, (posWeight !== undefined) ? host.broadcast(logit.shape, posWeight!.shape) : logit.shape, weight!.shape));
         const value2 = host.lazy(() => host.range(value().length));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
         const part = g.subtract(1, label);
@@ -461,12 +445,12 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
       input: 'posWeight',
       saved: [{ name: 'logit', keep: 'value' }, { name: 'label', keep: 'value' }, { name: 'weight', keep: 'value' }, { name: 'posWeight', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { logit, label, weight, posWeight, dout }: { logit: V; label: V; weight: V | undefined; posWeight: V | undefined; dout: V }, { reduction }: { reduction: string }): readonly V[] {
-        const value = host.lazy(() => host.broadcast(label.shape, logit.shape, posWeight!.shape));
-        const value2 = host.lazy(() => (weight !== undefined) ? host.broadcast(label.shape, logit.shape, posWeight!.shape, weight!.shape) : value());
+        const value = host.broadcast(logit.shape, posWeight!.shape);
+        const value2 = host.lazy(() => (weight !== undefined) ? host.broadcast(logit.shape, posWeight!.shape, weight!.shape) : value);
         const value3 = host.lazy(() => host.range(value2().length));
         const value4 = host.lazy(() => host.replace(value2(), value3(), 1));
         const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value2(), value3()) as number)), value4()), value2()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value4()), value2()) : dout));
-        return [g.sumTo(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg((weight !== undefined) ? g.sumTo(g.multiply(part(), weight!), value()) : part()), host.broadcast(label.shape, posWeight!.shape, logit.shape)), g.logSigmoid(logit)), host.broadcast(label.shape, posWeight!.shape)), label), posWeight!.shape)];
+        return [g.sumTo(g.multiply(g.multiply(g.sumTo(g.neg((weight !== undefined) ? g.sumTo(g.multiply(part(), weight!), value) : part()), value), g.logSigmoid(logit)), label), posWeight!.shape)];
       },
     },
   ],
@@ -534,8 +518,10 @@ export const nllLossDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'shape' }, { name: 'label', keep: 'value' }, { name: 'weight', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, weight, dout }: { input: V; label: V; weight: V | undefined; dout: V }, { ignoreIndex, reduction }: { ignoreIndex: number; reduction: string }): readonly V[] {
+        const c = host.lazy(() => host.at(input.shape, 1));
+        const d = host.lazy(() => host.take(input.shape, 2, input.shape.length));
+        const per = host.lazy(() => [1, c(), ...host.fill(d().length, 1)]);
         const hot = g.equal(g.unsqueeze(g.where(g.equal(label, ignoreIndex), -1, label), 1), g.iota(input.shape, { axis: 1, dtype: label.dtype }));
-        const per = host.lazy(() => [1, host.at(input.shape, 1), ...host.fill(host.take(input.shape, 2, input.shape.length).length, 1)]);
         const share = (weight !== undefined) ? g.reshape(weight!, per()) : g.full(per(), 1, { dtype: input.dtype });
         const value = (weight !== undefined) ? ((host.count(per()) === host.count(weight!.shape)) && host.all(per(), (size: number) => size >= 0) ? per() : host.inferReshape(weight!.shape, per())) : per();
         const value2 = host.broadcast(host.insert(label.shape, (rules.fromFront((rules.listed(1) as readonly number[]), label.shape.length + (rules.listed(1) as readonly number[]).length) as readonly number[]), 1), input.shape, value);
@@ -619,12 +605,13 @@ export const crossEntropyDefinition: OpDefinition = {
         const weighted = (weight !== undefined) ? g.multiply(hot(), g.reshape(weight!, along())) : hot();
         const value2 = host.lazy(() => host.drop(input.shape, [axis]));
         const counted = softLabel ? g.full(value2(), 1, { dtype: input.dtype }) : g.cast(g.notEqual(label, ignoreIndex), input.dtype);
-        const value3 = host.lazy(() => softLabel ? label.shape : host.broadcast((host.count(value()) === host.count(label.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(label.shape, value()), input.shape));
-        const value4 = host.broadcast((weight !== undefined) ? host.broadcast(value3(), (host.count(along()) === host.count(weight!.shape)) && host.all(along(), (size: number) => size >= 0) ? along() : host.inferReshape(weight!.shape, along())) : value3(), input.shape);
-        const value5 = (rules.reduced(value4, [axis], false) as readonly number[]);
-        const value6 = host.lazy(() => host.broadcast(value5, softLabel ? value2() : label.shape));
-        const value7 = host.lazy(() => host.range(value6().length));
-        const part = g.sumTo(g.multiply(g.where(g.equal(weighted, 0), 0, g.broadcastTo(g.reshape(g.neg(g.sumTo(g.multiply((host.equals(reduction, 'none')) ? dout : g.broadcastTo(g.reshape((host.equals(reduction, 'sum')) ? dout : g.sumTo(g.divide(dout, g.sum((weight !== undefined) && (!softLabel) ? g.multiply(g.sum(weighted, { axis }), counted) : counted)), (rules.reduced(value6(), value7(), false) as readonly number[])), host.replace(value6(), value7(), 1)), value6()), counted), value5)), host.replace(value4, [axis], 1)), value4)), weighted), input.shape);
+        const value3 = host.lazy(() => softLabel ? input.shape : value2());
+        const value4 = host.lazy(() => softLabel ? input.shape : host.broadcast((host.count(value()) === host.count(value3())) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(value3(), value()), input.shape));
+        const value5 = host.broadcast((weight !== undefined) ? host.broadcast(value4(), (host.count(along()) === host.count(weight!.shape)) && host.all(along(), (size: number) => size >= 0) ? along() : host.inferReshape(weight!.shape, along())) : value4(), input.shape);
+        const value6 = (rules.reduced(value5, [axis], false) as readonly number[]);
+        const value7 = host.lazy(() => host.broadcast(value6, value2()));
+        const value8 = host.lazy(() => host.range(value7().length));
+        const part = g.sumTo(g.multiply(g.where(g.equal(weighted, 0), 0, g.broadcastTo(g.reshape(g.neg(g.sumTo(g.multiply((host.equals(reduction, 'none')) ? dout : g.broadcastTo(g.reshape((host.equals(reduction, 'sum')) ? dout : g.sumTo(g.divide(dout, g.sum((weight !== undefined) && (!softLabel) ? g.multiply(g.sum(weighted, { axis }), counted) : counted)), (rules.reduced(value7(), value8(), false) as readonly number[])), host.replace(value7(), value8(), 1)), value7()), counted), value6)), host.replace(value5, [axis], 1)), value5)), weighted), input.shape);
         return [g.subtract(part, g.multiply(g.exp(g.logSoftmax(input, { axis })), g.sum(part, { axis, keepdim: true })))];
       },
     },

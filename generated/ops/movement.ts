@@ -1152,8 +1152,9 @@ export const tileDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { repeats }: { repeats: readonly number[] }): readonly V[] {
         const rank = host.max(x.shape.length, repeats.length);
         const inner = [...host.fill(rank - x.shape.length, 1), ...x.shape];
+        const outer = [...host.fill(rank - repeats.length, 1), ...repeats];
         const value = host.flatten(host.each(inner, (n: number) => [1, n]));
-        return [g.reshape(g.sumTo(g.reshape(dout, host.flatten(host.each(inner, (n2: number, a: number) => [host.at([...host.fill(rank - repeats.length, 1), ...repeats], a), n2]))), (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value)), x.shape)];
+        return [g.reshape(g.sumTo(g.reshape(dout, host.flatten(host.each(inner, (n2: number, a: number) => [host.at(outer, a), n2]))), (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
   ],

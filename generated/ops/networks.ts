@@ -223,7 +223,12 @@ export const conv2dDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'weight', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[] | string; dilation: readonly number[]; groups: number }): readonly V[] {
-        return [g.convolutionInputGrad(dout, weight, x.shape, stride, (rules.windowPadding(padding, [host.at(x.shape, 2), host.at(x.shape, 3)], [host.at(weight.shape, 2), host.at(weight.shape, 3)], stride, dilation) as readonly number[]), dilation, groups)];
+        const h = host.at(x.shape, 2);
+        const w = host.at(x.shape, 3);
+        const kh = host.at(weight.shape, 2);
+        const kw = host.at(weight.shape, 3);
+        const pads = (rules.windowPadding(padding, [h, w], [kh, kw], stride, dilation) as readonly number[]);
+        return [g.convolutionInputGrad(dout, weight, x.shape, stride, pads, dilation, groups)];
       },
     },
     {
@@ -231,7 +236,12 @@ export const conv2dDefinition: OpDefinition = {
       input: 'weight',
       saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[] | string; dilation: readonly number[]; groups: number }): readonly V[] {
-        return [g.convolutionWeightGrad(dout, x, weight.shape, stride, (rules.windowPadding(padding, [host.at(x.shape, 2), host.at(x.shape, 3)], [host.at(weight.shape, 2), host.at(weight.shape, 3)], stride, dilation) as readonly number[]), dilation, groups)];
+        const h = host.at(x.shape, 2);
+        const w = host.at(x.shape, 3);
+        const kh = host.at(weight.shape, 2);
+        const kw = host.at(weight.shape, 3);
+        const pads = (rules.windowPadding(padding, [h, w], [kh, kw], stride, dilation) as readonly number[]);
+        return [g.convolutionWeightGrad(dout, x, weight.shape, stride, pads, dilation, groups)];
       },
     },
     {
@@ -239,7 +249,8 @@ export const conv2dDefinition: OpDefinition = {
       input: 'bias',
       saved: [{ name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }): readonly V[] {
-        const value = [host.at(weight.shape, 0), 1, 1];
+        const o = host.at(weight.shape, 0);
+        const value = [o, 1, 1];
         return [g.reshape(g.sumTo(dout, (host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
       },
     },
@@ -347,7 +358,8 @@ export const conv2dTransposeDefinition: OpDefinition = {
       input: 'bias',
       saved: [{ name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }, { groups }: { groups: number }): readonly V[] {
-        const value = [host.at(weight.shape, 1) * groups, 1, 1];
+        const i = host.at(weight.shape, 1);
+        const value = [i * groups, 1, 1];
         return [g.reshape(g.sumTo(dout, (host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
       },
     },

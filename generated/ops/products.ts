@@ -28,14 +28,14 @@ export const bmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.sumTo(g.bmm(dout, g.swapLast(y)), x.shape), x.shape)];
+        return [g.sumTo(g.bmm(dout, g.swapLast(y)), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.sumTo(g.bmm(g.swapLast(x), dout), y.shape), y.shape)];
+        return [g.sumTo(g.bmm(g.swapLast(x), dout), y.shape)];
       },
     },
   ],
@@ -158,7 +158,8 @@ export const mvDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'vec', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }): readonly V[] {
-        const value = host.lazy(() => [1, host.at(x.shape, 0)]);
+        const m = host.lazy(() => host.at(x.shape, 0));
+        const value = host.lazy(() => [1, m()]);
         const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : x.shape);
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
@@ -172,7 +173,8 @@ export const mvDefinition: OpDefinition = {
       input: 'vec',
       saved: [{ name: 'x', keep: 'value' }, { name: 'vec', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }): readonly V[] {
-        const value = host.lazy(() => [1, host.at(x.shape, 0)]);
+        const m = host.lazy(() => host.at(x.shape, 0));
+        const value = host.lazy(() => [1, m()]);
         const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : x.shape);
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
@@ -223,17 +225,15 @@ export const dotDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        const value = host.broadcast(x.shape, y.shape);
-        return [g.sumTo(g.multiply(g.broadcastTo(g.reshape(dout, host.replace(value, [value.length - 1], 1)), value), y), x.shape)];
+        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), y)];
       },
     },
     {
       // Derived from the definition.
       input: 'y',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        const value = host.broadcast(x.shape, y.shape);
-        return [g.sumTo(g.multiply(g.broadcastTo(g.reshape(dout, host.replace(value, [value.length - 1], 1)), value), x), y.shape)];
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), x)];
       },
     },
   ],
@@ -367,7 +367,9 @@ export const linearDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'weight', keep: 'value' }, { name: 'bias', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias, dout }: { x: V; weight: V; bias: V | undefined; dout: V }): readonly V[] {
-        const value = [host.count(host.take(x.shape, 0, x.shape.length - 1)), host.at(x.shape, x.shape.length - 1)];
+        const b = host.take(x.shape, 0, x.shape.length - 1);
+        const k = host.at(x.shape, x.shape.length - 1);
+        const value = [host.count(b), k];
         const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
         const value2 = host.lazy(() => target.length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target, 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2()), host.at(weight.shape, weight.shape.length - 1)]);
@@ -380,7 +382,9 @@ export const linearDefinition: OpDefinition = {
       input: 'weight',
       saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias, dout }: { x: V; weight: V; bias: V | undefined; dout: V }): readonly V[] {
-        const value = [host.count(host.take(x.shape, 0, x.shape.length - 1)), host.at(x.shape, x.shape.length - 1)];
+        const b = host.take(x.shape, 0, x.shape.length - 1);
+        const k = host.at(x.shape, x.shape.length - 1);
+        const value = [host.count(b), k];
         const target = host.lazy(() => (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value));
         const value2 = host.lazy(() => target().length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value2()), host.at(weight.shape, weight.shape.length - 1)]);
@@ -393,7 +397,9 @@ export const linearDefinition: OpDefinition = {
       input: 'bias',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias, dout }: { x: V; weight: V; bias: V | undefined; dout: V }): readonly V[] {
-        const value = [host.count(host.take(x.shape, 0, x.shape.length - 1)), host.at(x.shape, x.shape.length - 1)];
+        const b = host.take(x.shape, 0, x.shape.length - 1);
+        const k = host.at(x.shape, x.shape.length - 1);
+        const value = [host.count(b), k];
         const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
         const value2 = target.length - 2;
         return [g.sumTo(g.reshape(dout, host.broadcast([...host.broadcast(host.take(target, 0, value2), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2), host.at(weight.shape, weight.shape.length - 1)], bias!.shape)), bias!.shape)];

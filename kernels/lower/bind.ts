@@ -48,6 +48,9 @@ export interface Binding {
 /** Elements of work that are worth a thread's while, for a kernel of plain arithmetic. */
 const grainElements = 1 << 15;
 const columnTile = 256;
+/** The tile form: rows of a tile, and the least sizes of the two dimensions that it is worth while for. */
+const rowTile = 64;
+const leastTiled = 8;
 /** A reduction of at least this many elements over few rows is folded in parts. */
 const splitLength = 1 << 15;
 const splitRows = 32;
@@ -59,7 +62,7 @@ export function bind(kernel: FusedKernel, dimensions: readonly Dimension[]): Bin
   const kept = collapsed.filter((dimension) => !dimension.reduced);
   const reduced = collapsed.filter((dimension) => dimension.reduced);
   const hasReductions = kernel.nodes.some((node) => node.op === 'reduce');
-  if (!hasReductions) return single(kernel, kept.length <= 1 ? flat(kernel, kept) : map(kernel, kept));
+  if (!hasReductions) return single(kernel, elementwise(kernel, kept));
   if (reduced.length === 0)
     reduced.push({ size: 1, reduced: true, strides: dimensions[0]?.strides.map(() => 0) ?? noStrides(kernel) });
   if (kept.length > 0 && collapsed.at(-1)?.reduced === false) return column(kernel, kept, reduced);
@@ -79,6 +82,44 @@ function ownOperands(kernel: FusedKernel): Pick<Launch, 'inputs' | 'outputs'> {
   return {
     inputs: kernel.inputs.map((_, input) => ({ kind: 'input', input })),
     outputs: kernel.outputs.map((_, output) => ({ kind: 'output', output })),
+  };
+}
+
+function elementwise(kernel: FusedKernel, kept: readonly Dimension[]): Form {
+  if (kept.length <= 1) return flat(kernel, kept);
+  const across = contiguousAcross(kernel, kept);
+  return across === undefined
+    ? map(kernel, kept)
+    : tile(
+        kernel,
+        kept.filter((_, index) => index !== across),
+        kept[across]!,
+      );
+}
+
+/** The dimension along which inputs lie contiguous that do not along the innermost one, where it is worth walking both in tiles. */
+function contiguousAcross(kernel: FusedKernel, kept: readonly Dimension[]): number | undefined {
+  const inner = kept.at(-1)!;
+  if (inner.size < leastTiled) return undefined;
+  const strided = kernel.inputs.flatMap((_, input) => (Math.abs(inner.strides[input]!) > 1 ? [input] : []));
+  let best: number | undefined;
+  let bestCount = 0;
+  kept.slice(0, -1).forEach(({ size, strides }, index) => {
+    const count = size < leastTiled ? 0 : strided.filter((input) => strides[input] === 1).length;
+    if (count > bestCount) [best, bestCount] = [index, count];
+  });
+  return best;
+}
+
+function tile(kernel: FusedKernel, others: readonly Dimension[], across: Dimension): Form {
+  const inner = others.at(-1)!;
+  const outer = others.slice(0, -1);
+  const tiles = Math.ceil(across.size / rowTile);
+  return {
+    variant: { form: 'tile', kept: others.length + 1, reduced: 0, inner: innerClasses(inner) },
+    params: { n: inner.size, rows: across.size, tile: rowTile, tiles, ...keptParams([...outer, across]), ...innerParams(inner) },
+    work: product(outer) * tiles,
+    grain: grainOf(kernel, rowTile * inner.size),
   };
 }
 

@@ -3,6 +3,8 @@
  *
  *   flat    one kept dimension: items are elements
  *   map     several kept dimensions: items are rows of the innermost one
+ *   tile    as map, but an operand is contiguous along the last dimension but one: items are tiles of that one, walked in blocks that
+ *           use every cache line they touch
  *   row     the innermost dimension is reduced: items are rows, each folded by one loop nest (or by parts, see `split`)
  *   column  the innermost dimension is kept: items are tiles of it; row values live in scratch arrays, and every loop runs along
  *           the tile, so that memory is read in order
@@ -47,7 +49,7 @@ import { mapOperations } from '../map-operations.js';
 export type InnerStride = '0' | '1' | 's';
 
 export interface Variant {
-  readonly form: 'flat' | 'map' | 'row' | 'column';
+  readonly form: 'flat' | 'map' | 'tile' | 'row' | 'column';
   readonly kept: number;
   readonly reduced: number;
   /** For each operand. */
@@ -71,6 +73,9 @@ export function scratchStorage(dtype: Storage): Storage {
   const exact = { bool: 'bool', i32: 'int32', i64: 'int64', f32: 'float32', f64: 'float64' } as const;
   return exact[registerOf(dtype)];
 }
+
+/** The columns of a block of the tile form: half a cache line of float32, so that not even rows a power of 2 apart evict each other. */
+const blockWidth = 8;
 
 /** A place in the iteration space: the operand's offset there, by operand number. */
 type OffsetOf = (operand: number) => Expr;
@@ -120,6 +125,7 @@ class Lowering {
     const { form } = this.variant;
     if (form === 'flat') this.flat();
     else if (form === 'map') this.map();
+    else if (form === 'tile') this.tile();
     else if (form === 'row') this.row();
     else this.column();
     const name = `fused_${form}`;
@@ -147,6 +153,45 @@ class Lowering {
         vector: true,
       });
     });
+  }
+
+  private tile(): void {
+    this.body.for('item', begin, end, (item, outer) => {
+      const [outerPlace, start, stop] = this.tileOf(outer, item, 'rows');
+      const base = this.bases(outer, this.keptIndices(outer, outerPlace, this.variant.kept - 2), this.operands());
+      const whole = outer.let('whole', and(param('n'), -blockWidth));
+      const block = (body: Body, from: Expr, width: number) => this.block(body, base, from, width, start, stop);
+      outer.for('j', 0, whole, (j, loop) => block(loop, j, blockWidth), { step: blockWidth });
+      outer.for('k', whole, param('n'), (k, loop) => block(loop, k, 1));
+    });
+  }
+
+  /** Rows `start` to `stop` of `width` columns: the columns' cache lines stay while the rows go along them. */
+  private block(body: Body, base: OffsetOf, from: Expr, width: number, start: Expr, stop: Expr): void {
+    const rowDimension = this.variant.kept - 2;
+    const columns = Array.from({ length: width }, (_, column) => add(from, column));
+    const steps = columns.map((column, at) =>
+      this.operands().map((operand) => {
+        const step = this.step(operand, column);
+        return this.variant.inner[operand] === 's' ? body.let(`s${operand}_${at}`, step) : step;
+      }),
+    );
+    body.for('r', start, stop, (r, loop) => {
+      const places = this.operands().map((operand) =>
+        loop.let(`b${operand}_r`, add(base(operand), mul(r, param(keptStride(operand, rowDimension))))),
+      );
+      steps.forEach((step, at) => {
+        const offsetOf: OffsetOf = (operand) => add(places[operand]!, step[operand]!);
+        this.storeElements(new Scope(loop, offsetOf, `c${at}`, this.uniform), 0);
+      });
+    });
+  }
+
+  /** An item of the forms that cut a dimension of `size` elements into tiles: its place outside of that dimension, and its range along it. */
+  private tileOf(body: Body, item: Expr, size: string): [Expr, Expr, Expr] {
+    const place = body.let('outer', div(item, param('tiles')));
+    const start = body.let('start', mul(rem(item, param('tiles')), param('tile')));
+    return [place, start, body.let('stop', min(add(start, param('tile')), param(size)))];
   }
 
   private row(): void {
@@ -207,9 +252,7 @@ class Lowering {
 
   private column(): void {
     this.body.for('item', begin, end, (item, outer) => {
-      const outerRow = outer.let('outer', div(item, param('tiles')));
-      const start = outer.let('start', mul(rem(item, param('tiles')), param('tile')));
-      const stop = outer.let('stop', min(add(start, param('tile')), param('n')));
+      const [outerRow, start, stop] = this.tileOf(outer, item, 'n');
       const base = this.bases(outer, this.keptIndices(outer, outerRow, this.variant.kept - 1), this.operands());
       const first = outer.let('first', mul(outerRow, param('n')));
       for (let pass = 0; pass <= this.lastPass; pass++) this.columnPass(outer, base, pass, start, stop, first);
@@ -357,7 +400,12 @@ class Lowering {
         const share = (value: Expr) => scope.body.let(`t${this.shared++}`, value);
         const value = mapOperations[node.map]!.lower(args, share, registerOf(node.dtype));
         if (node.map === 'cast' && isFloat(args[0]!)) return saturate(node.dtype, value);
-        return narrow(node.dtype, node.map, value, node.args.some((arg) => this.kernel.nodes[arg]!.op === 'scalar'));
+        return narrow(
+          node.dtype,
+          node.map,
+          value,
+          node.args.some((arg) => this.kernel.nodes[arg]!.op === 'scalar'),
+        );
       }
       case 'reduce':
         throw new Error(`reduction ${index} is read before its pass`);
@@ -381,7 +429,10 @@ class Lowering {
   }
 
   private storeElements(scope: Scope, pass: number): void {
-    for (const output of this.elementOutputs(pass)) this.storeOutput(output, scope, scope.offsetOf);
+    const outputs = this.elementOutputs(pass);
+    // A value may be stashed in a buffer that is about to be written: all are read first.
+    for (const output of outputs) this.value(this.kernel.outputs[output]!.node, scope);
+    for (const output of outputs) this.storeOutput(output, scope, scope.offsetOf);
   }
 
   private storeRows(scope: Scope, pass: number, row: Scope): void {
@@ -442,7 +493,7 @@ class Lowering {
     return scalarType(registerOf(this.kernel.nodes[node]!.dtype));
   }
 
-  /** A heavy value that a later pass reads again is kept in an output that is written only then, if one is wide enough. */
+  /** A heavy value that later passes read again is kept in an output that is not written before the last of them, if one is wide enough. */
   private planStashes(): Map<number, number> {
     const stashes = new Map<number, number>();
     if (this.lastPass === 0) return stashes;
@@ -451,10 +502,11 @@ class Lowering {
     this.kernel.nodes.forEach((node, index) => {
       if (node.op !== 'map' || this.levels[index] !== 'element' || !mapOperations[node.map]!.heavy) return;
       const own = this.passes[index]!;
-      if (!computed[own]!.has(index) || !computed.some((nodes, pass) => pass > own && nodes.has(index))) return;
+      const lastUse = computed.findLastIndex((nodes) => nodes.has(index));
+      if (!computed[own]!.has(index) || lastUse <= own) return;
       const place = free.findIndex((output) => {
         const { dtype, node: produced } = this.kernel.outputs[output]!;
-        return dtype === node.dtype && scratchStorage(dtype) === dtype && this.passes[produced]! > own;
+        return dtype === node.dtype && scratchStorage(dtype) === dtype && this.passes[produced]! >= lastUse;
       });
       if (place >= 0) stashes.set(index, free.splice(place, 1)[0]!);
     });
@@ -504,7 +556,8 @@ class Lowering {
     const { form, kept, reduced, inner, split } = this.variant;
     const integers: string[] = [];
     if (form !== 'flat') integers.push('n');
-    if (form === 'column') integers.push('tile', 'tiles');
+    if (form === 'tile') integers.push('rows');
+    if (form === 'column' || form === 'tile') integers.push('tile', 'tiles');
     if (split) integers.push('parts', 'chunk');
     const outerKept = form === 'row' ? kept : form === 'flat' ? 0 : kept - 1;
     const outerReduced = form === 'row' ? reduced - 1 : form === 'column' ? reduced : 0;

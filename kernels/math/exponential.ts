@@ -2,7 +2,7 @@
  * float32 formulas of the exponential family. Arguments are reduced to |r| <= ln 2 / 2 by x = n ln 2 + r; polynomials are minimax fits
  * of the function that stands beside them; 2^n is put together from exponent bits.
  */
-import { add, bits, constant, div, fma, gt, lt, min, mul, select, shl, shr, sub } from '../build.js';
+import { abs, add, bits, constant, div, fma, gt, lt, min, mul, select, shl, shr, sub } from '../build.js';
 import type { Expr } from '../ir.js';
 import { type Formula, integerBits, magnitude, polynomial, type Writer, withSign } from './writer.js';
 
@@ -20,6 +20,8 @@ const LOG2_E = 1.4426950216293335;
 const LOWEST = -105;
 /** The exponent is cut off here: e^r then overflows in its stead. */
 const HIGHEST = 160;
+/** Up to this |x|, e^x and e^x / 4 are far from overflow and from subnormals. */
+const ORDINARY = 86;
 
 // (e^r - 1 - r) / r^2
 const EXP = [0.4999999403953552, 0.1666651964187622, 0.04166824743151665, 0.008368851616978645, 0.001382274553179741];
@@ -38,12 +40,18 @@ interface Reduced {
 }
 
 /** x = n ln 2 + r. With n cut off at `highest`, an x that is too large leaves an r so large that the result overflows. */
-function reduce(x: Expr, { share }: Writer, highest: number): Reduced {
+function reduce(x: Expr, writer: Writer, highest: number): Reduced {
+  const { share } = writer;
   const rounded = fma(x, constant(x.type, LOG2_E), constant(x.type, ROUNDER));
   const exponent = share(min(integerBits(rounded), ROUNDER_BITS + highest));
   const n = share(sub(bits(x.type, exponent), ROUNDER));
+  return { exponent, r: remainder(x, n, writer) };
+}
+
+/** x - n ln 2 */
+function remainder(x: Expr, n: Expr, { share }: Writer): Expr {
   const high = fma(n, constant(x.type, -LN2_HIGH), x);
-  return { exponent, r: share(fma(n, constant(x.type, -LN2_LOW), high)) };
+  return share(fma(n, constant(x.type, -LN2_LOW), high));
 }
 
 /** e^r - 1 for the reduced argument. */
@@ -62,8 +70,31 @@ function scale(value: Expr, exponent: Expr, { share }: Writer): Expr {
   return mul(mul(value, bits(type, add(half, ONE_BITS))), bits(type, add(rest, ONE_BITS)));
 }
 
-/** e^(x + tail) / 2^halvings over the whole range; `tail` is small against x, or 0. */
-export function exponential(x: Expr, writer: Writer, { tail, halvings = 0 }: { tail?: Expr; halvings?: number } = {}): Expr {
+interface ExponentialOptions {
+  /** Added to x; small against it. */
+  readonly tail?: Expr;
+  /** The result is divided by 2 so often; at most 2. */
+  readonly halvings?: number;
+}
+
+/** e^x over the whole range. Nearly all arguments are ordinary, and their power of 2 needs no care. */
+export function exponential(x: Expr, writer: Writer, options: ExponentialOptions = {}): Expr {
+  const result = writer.variable(ordinaryExponential(x, writer, options));
+  writer.ifAny(gt(abs(x), ORDINARY), (rare) => rare.set(result, anyExponential(x, rare, options)));
+  return result;
+}
+
+/** NaN stays NaN, as the product's first factor is. */
+function ordinaryExponential(x: Expr, writer: Writer, { tail, halvings = 0 }: ExponentialOptions): Expr {
+  const { share } = writer;
+  const rounded = share(fma(x, constant(x.type, LOG2_E), constant(x.type, ROUNDER)));
+  const r = remainder(x, share(sub(rounded, ROUNDER)), writer);
+  const argument = tail === undefined ? r : share(add(r, tail));
+  const exponent = integerBits(rounded);
+  return mul(add(expm1OfReduced(argument, writer), 1), power(halvings === 0 ? exponent : sub(exponent, halvings)));
+}
+
+function anyExponential(x: Expr, writer: Writer, { tail, halvings = 0 }: ExponentialOptions): Expr {
   const { exponent, r } = reduce(x, writer, HIGHEST);
   const argument = tail === undefined ? r : writer.share(add(r, tail));
   const value = add(expm1OfReduced(argument, writer), 1);

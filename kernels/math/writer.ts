@@ -63,22 +63,29 @@ export const magnitude = (x: Expr, { share }: Writer): Expr => share(abs(x));
 
 /**
  * c[0] + c[1] x + c[2] x^2 + ..., by Estrin's scheme: neighbours are joined with x, their results with x^2, those with x^4, ...
- * Horner's rule needs fewer operations, but each waits for the one before, and kernels are bound by that wait.
+ * Horner's rule needs fewer operations, but each waits for the one before. The last three terms are joined by it all the same: that
+ * saves a power and waits no longer than computing it would.
  */
 export function polynomial(x: Expr, coefficients: readonly number[], { share }: Writer): Expr {
   let terms = coefficients.map((coefficient) => constant(x.type, coefficient));
-  for (let power = x; terms.length > 1; power = mul(power, power)) {
+  let power = x;
+  while (terms.length > 3) {
     power = share(power);
     terms = joinNeighbours(terms, power);
+    power = mul(power, power);
   }
-  return terms[0]!;
+  return hornerOf(share(power), terms);
 }
 
 /** The same by Horner's rule, whose rounding errors are smaller where the terms nearly cancel. */
 export function horner(x: Expr, coefficients: readonly number[]): Expr {
-  const terms = coefficients.map((coefficient) => constant(x.type, coefficient));
-  return terms.reduceRight((sum, term) => fma(sum, x, term));
+  return hornerOf(
+    x,
+    coefficients.map((coefficient) => constant(x.type, coefficient)),
+  );
 }
+
+const hornerOf = (x: Expr, terms: readonly Expr[]): Expr => terms.reduceRight((sum, term) => fma(sum, x, term));
 
 function joinNeighbours(terms: readonly Expr[], power: Expr): Expr[] {
   const joined: Expr[] = [];

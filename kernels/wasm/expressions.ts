@@ -85,7 +85,14 @@ function printUnary(frame: Frame, { name, type, value }: Node<'unary'>): void {
   else vectorUnary(frame, name, shapeOf(type));
 }
 
-function printBinary(frame: Frame, { name, type, left, right }: Node<'binary'>): void {
+function printBinary(frame: Frame, expr: Node<'binary'>): void {
+  const { name, type, left, right } = expr;
+  const mask = maskOfAnyLane(expr);
+  if (mask !== undefined) {
+    frame.print(mask);
+    frame.code.op('v128.any_true');
+    return;
+  }
   frame.print(left);
   const shape = type.lanes === 1 ? undefined : shapeOf(type);
   if (isShift(name) && right.op === 'splat' && (shape === 'i32x4' || shape === 'i64x2')) {
@@ -98,6 +105,29 @@ function printBinary(frame: Frame, { name, type, left, right }: Node<'binary'>):
   }
 }
 
+/** The mask of which an `or` joins all lanes: whether any holds is one instruction. */
+function maskOfAnyLane(expr: Expr): Expr | undefined {
+  const lanes = new Set<number>();
+  let mask: Expr | undefined;
+  const joinsOneMask = (node: Expr): boolean => {
+    if (node.op === 'binary' && node.name === 'or') return joinsOneMask(node.left) && joinsOneMask(node.right);
+    if (
+      node.op !== 'lane' ||
+      node.type.scalar !== 'bool' ||
+      (mask !== undefined && mask !== node.value && !isSameLocal(mask, node.value))
+    )
+      return false;
+    mask = node.value;
+    lanes.add(node.lane);
+    return true;
+  };
+  return expr.type.scalar === 'bool' && expr.type.lanes === 1 && joinsOneMask(expr) && lanes.size === mask?.type.lanes
+    ? mask
+    : undefined;
+}
+
+const isSameLocal = (a: Expr, b: Expr): boolean => a.op === 'local' && b.op === 'local' && a.name === b.name;
+
 function printCompare(frame: Frame, { name, left, right }: Node<'compare'>): void {
   frame.print(left);
   frame.print(right);
@@ -107,14 +137,37 @@ function printCompare(frame: Frame, { name, left, right }: Node<'compare'>): voi
   else vectorCompare(frame, name, shapeOf(left.type));
 }
 
-/** A choice between a vector and zeros is one instruction, where the general choice takes an engine three. */
-function printSelect(frame: Frame, { condition, then, else: otherwise }: Node<'select'>): void {
+/** A choice between a vector and zeros, or the smaller or larger of two, is one instruction; the general choice takes an engine three. */
+function printSelect(frame: Frame, expr: Node<'select'>): void {
+  const { condition, then, else: otherwise } = expr;
+  const extreme = extremeOf(expr);
+  if (extreme !== undefined) {
+    frame.print(otherwise);
+    frame.print(then);
+    frame.code.op(extreme);
+    return;
+  }
   const isMask = condition.type.lanes > 1;
   const masked = isMask && isZeroVector(then) ? 'v128.andnot' : isMask && isZeroVector(otherwise) ? 'v128.and' : undefined;
   if (masked !== 'v128.andnot') frame.print(then);
   if (masked !== 'v128.and') frame.print(otherwise);
   frame.print(condition);
   frame.code.op(masked ?? (isMask ? 'v128.bitselect' : 'select'));
+}
+
+/** pmax(a, b) is a < b ? b : a, and pmin(a, b) is b < a ? b : a. */
+function extremeOf({
+  type,
+  condition,
+  then,
+  else: otherwise,
+}: Node<'select'>): 'f32x4.pmin' | 'f32x4.pmax' | 'f64x2.pmin' | 'f64x2.pmax' | undefined {
+  if (type.lanes === 1 || condition.op !== 'compare' || condition.name !== 'lt') return undefined;
+  const shape = shapeOf(type);
+  if (shape !== 'f32x4' && shape !== 'f64x2') return undefined;
+  const { left, right } = condition;
+  if (isSameLocal(left, otherwise) && isSameLocal(right, then)) return `${shape}.pmax`;
+  return isSameLocal(left, then) && isSameLocal(right, otherwise) ? `${shape}.pmin` : undefined;
 }
 
 /** All bits 0: -0 is none. */

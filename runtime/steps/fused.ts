@@ -3,8 +3,7 @@ import type { ScalarSource } from '../../kernels/graph.js';
 import { registerOf } from '../../kernels/ir.js';
 import { type BufferSource, bind, type Launch } from '../../kernels/lower/bind.js';
 import { inputName, outputName, scalarName } from '../../kernels/lower/fused.js';
-import { alignStrides, type Dimension, denseStrides } from '../../kernels/lower/space.js';
-import type { FusedOperand } from '../../kernels/partition.js';
+import { stepDimensions } from '../../kernels/lower/steps.js';
 import { compiledFused } from '../compiled.js';
 import { addressOf, freshTensor } from '../copies.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
@@ -38,12 +37,9 @@ export class FusedStep implements BoundStep {
     });
     const binding = bind(
       step.kernel,
-      dimensionsOf(
-        step,
-        known,
-        this.outputs.map(({ layout }) => layout),
-      ),
+      stepDimensions(step, (value) => known.get(value)!.strides),
     );
+
     this.scratch = binding.scratch;
     this.launches = binding.launches.map((launch) => new BoundLaunch(device, launch, step, slotOf));
   }
@@ -72,37 +68,6 @@ const noScratch: readonly number[] = [];
 function aliasOf(target: SlotValue): Tensor {
   if (!(target instanceof Tensor)) throw new TypeError('an output replaces a tensor');
   return new Tensor(target.storage, target.layout, target.dtype);
-}
-
-/** The iteration space with every operand's strides, before collapsing. */
-function dimensionsOf(step: FusedPlanStep, known: ReadonlyMap<number, Layout>, outputs: readonly Layout[]): Dimension[] {
-  const strides = [
-    ...step.inputs.map((operand) => (operand.value < 0 ? virtualStrides(operand) : known.get(operand.value)!.strides)),
-    ...outputs.map((layout) => layout.strides),
-  ];
-  const operands: readonly FusedOperand[] = [...step.inputs, ...step.outputs];
-  const aligned = operands.map((operand, index) => placeStrides(operand, strides[index]!, step));
-  return step.shape.map((size, axis) => ({
-    size,
-    reduced: step.axes.includes(axis),
-    strides: aligned.map((own) => own[axis]!),
-  }));
-}
-
-function virtualStrides({ shape, axis }: FusedOperand): readonly number[] {
-  return axis === -1 ? denseStrides(shape) : shape.map((_, position) => (position === axis ? 1 : 0));
-}
-
-function placeStrides(operand: FusedOperand, strides: readonly number[], step: FusedPlanStep): number[] {
-  const rank = step.shape.length;
-  if (operand.placement !== 'dropped') return alignStrides(operand.shape, strides, rank);
-  const rowAxes = step.shape.flatMap((_, axis) => (step.axes.includes(axis) ? [] : [axis]));
-  const aligned = alignStrides(operand.shape, strides, rowAxes.length);
-  const placed = new Array<number>(rank).fill(0);
-  rowAxes.forEach((axis, position) => {
-    placed[axis] = aligned[position]!;
-  });
-  return placed;
 }
 
 interface DynamicScalar {

@@ -1,5 +1,7 @@
 /** Kernel functions, and kernels made from index notation, as steps. */
-import { bytesOf, type Kernel, type Scalar } from '../../kernels/ir.js';
+
+import { bytesOf, type Scalar } from '../../kernels/ir.js';
+import { kernelDtypes } from '../../kernels/lower/steps.js';
 import { compiledFunction } from '../compiled.js';
 import { addressOf, ContiguousCopy } from '../copies.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
@@ -62,7 +64,7 @@ export class KernelStep implements BoundStep {
     const { dtypes } = step;
     const metas = layoutMetas(step, known);
     const call = body.call(metas, step.metas, step.attrs);
-    const bindings = kernelBindings(body.kernel, step, dtypes, call.scratch ?? {});
+    const bindings = kernelDtypes(body.kernel, step, call.scratch);
     this.compiled = compiledFunction(device, body.kernel, bindings);
     this.params = device.createParams(this.compiled);
     for (const [name, value] of Object.entries(call.params)) this.setParam(name, value);
@@ -122,21 +124,4 @@ export class KernelStep implements BoundStep {
 function setPointerIfUsed(compiled: CompiledKernel, params: ParamBlock, name: string, address: number): void {
   const offset = compiled.offsets.get(name);
   if (offset !== undefined) params.setPointer(offset, address);
-}
-
-/** A concrete dtype for each dtype variable of the kernel, by the buffers that carry it. */
-function kernelBindings(
-  kernel: Kernel,
-  step: OpPlanStep,
-  dtypes: Readonly<Record<string, Dtype>>,
-  scratch: Readonly<Record<string, { readonly dtype: Dtype }>>,
-): Record<string, Dtype> {
-  const bindings: Record<string, Dtype> = {};
-  for (const buffer of kernel.buffers) {
-    if (buffer.storage in bytesOf) continue;
-    const output = step.op.outputs.findIndex(({ name }) => name === buffer.name);
-    const dtype = dtypes[buffer.name] ?? scratch[buffer.name]?.dtype ?? step.metas[output]?.dtype;
-    if (dtype !== undefined) bindings[buffer.storage] ??= dtype;
-  }
-  return bindings;
 }

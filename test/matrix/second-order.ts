@@ -17,7 +17,7 @@ import {
   withLeaf,
 } from './differentiate.js';
 import { changedDtype, choiceOf, widened } from './dtypes-of.js';
-import { call, type ElementsByName, makeArguments, sampleElements } from './invoke.js';
+import { call, type ElementsByName, makeArguments, sampleElements, withoutLeak } from './invoke.js';
 import type { Report } from './report.js';
 import { makeTensor, readTensor } from './tensors.js';
 
@@ -33,7 +33,7 @@ export function checkSecondOrder(test: OpCase, place: number, report: Report): v
     report.skip('ties or infinities among the elements');
     return;
   }
-  const second = secondGradients(test, place, elements, leaves);
+  const second = withoutLeak(() => secondGradients(test, place, elements, leaves));
   if (second === null) return;
   leaves.forEach((leaf, index) => {
     const own = leafElements(elements, leaf);

@@ -25,8 +25,37 @@ import type { Argument } from './program.js';
 
 export const smooth = { smooth: true } as const;
 
-const always = ['sin', 'cos', 'atan', 'tanh', 'erf', 'sigmoid', 'logSigmoid', 'softsign', 'swish', 'tanhshrink', 'hardswish', 'selu', 'relu6'];
-const partly = ['exp', 'expm1', 'sinh', 'cosh', 'tan', 'sqrt', 'rsqrt', 'reciprocal', 'log', 'log2', 'log10', 'log1p', 'asin', 'acos'];
+const always = [
+  'sin',
+  'cos',
+  'atan',
+  'tanh',
+  'erf',
+  'sigmoid',
+  'logSigmoid',
+  'softsign',
+  'swish',
+  'tanhshrink',
+  'hardswish',
+  'selu',
+  'relu6',
+];
+const partly = [
+  'exp',
+  'expm1',
+  'sinh',
+  'cosh',
+  'tan',
+  'sqrt',
+  'rsqrt',
+  'reciprocal',
+  'log',
+  'log2',
+  'log10',
+  'log1p',
+  'asin',
+  'acos',
+];
 const jumping = ['floor', 'ceil', 'trunc', 'round'];
 
 const withParameters: readonly Builder[] = [
@@ -57,8 +86,15 @@ const withParameters: readonly Builder[] = [
 ];
 
 /** Another operand: a value that fits beside it, or a number. In eager programs it may be of another dtype or not fit at all. */
-export function chooseBeside(choices: Choices, values: readonly Reference[], x: Chosen, mode: Mode, withNumber = true): Argument | undefined {
-  if (withNumber && choices.below(4) === 0) return isFloat(x.array.dtype) || (mode === 'eager' && choices.rarely(8)) ? chooseNumber(choices) : chooseInteger(choices);
+export function chooseBeside(
+  choices: Choices,
+  values: readonly Reference[],
+  x: Chosen,
+  mode: Mode,
+  withNumber = true,
+): Argument | undefined {
+  if (withNumber && choices.below(4) === 0)
+    return isFloat(x.array.dtype) || (mode === 'eager' && choices.rarely(8)) ? chooseNumber(choices) : chooseInteger(choices);
   const reckless = mode === 'eager' && choices.rarely(40);
   const mixed = mode === 'eager' && choices.rarely(6);
   const beside = chooseValue(choices, values, (y) => {
@@ -76,7 +112,11 @@ function broadcasts(...shapes: readonly (readonly number[])[]): boolean {
   }
 }
 
-function binary(op: string, fits: (array: Reference) => boolean, options: { smooth?: boolean; withNumber?: boolean } = {}): Builder {
+function binary(
+  op: string,
+  fits: (array: Reference) => boolean,
+  options: { smooth?: boolean; withNumber?: boolean } = {},
+): Builder {
   return {
     op,
     smooth: options.smooth ?? false,
@@ -90,12 +130,29 @@ function binary(op: string, fits: (array: Reference) => boolean, options: { smoo
   };
 }
 
+/** The derivative by the exponent is real for positive bases only. */
+const powers: Builder = {
+  op: 'pow',
+  smooth: true,
+  traced: true,
+  build: (choices, values, mode) => {
+    const x = chooseValue(
+      choices,
+      values,
+      both(floating, (one) => one.values.every((value) => value > 0)),
+    );
+    const y = x === undefined ? undefined : chooseBeside(choices, values, x, mode);
+    return x === undefined || y === undefined ? undefined : { inputs: { x: x.argument, y }, attrs: {} };
+  },
+};
+
 const binaries: readonly Builder[] = [
   ...['add', 'subtract', 'multiply', 'maximum', 'minimum'].map((op) => binary(op, numeric, smooth)),
   binary('divide', floating, smooth),
   binary('mod', numeric),
   binary('floorDivide', numeric),
-  binary('pow', numeric, smooth),
+  binary('pow', numeric),
+  powers,
   ...comparisonNames.map((op) => binary(op, () => true)),
   ...Object.keys(logicalFunctions).map((op) => binary(op, boolean, { withNumber: false })),
 ];
@@ -134,7 +191,8 @@ const oneAxisAndKeepdim = (choices: Choices, { shape }: Reference, mode: Mode) =
   ...(shape.length === 0 ? {} : choices.option('axis', () => chooseAxis(choices, shape.length, mode))),
   ...choices.option('keepdim', () => choices.flag()),
 });
-const axis = (choices: Choices, { shape }: Reference, mode: Mode) => choices.option('axis', () => chooseAxis(choices, shape.length, mode));
+const axis = (choices: Choices, { shape }: Reference, mode: Mode) =>
+  choices.option('axis', () => chooseAxis(choices, shape.length, mode));
 
 const reductions: readonly Builder[] = [
   ...['sum', 'prod'].map((op) => unary(op, numeric, axisAndKeepdim, smooth)),
@@ -145,7 +203,10 @@ const reductions: readonly Builder[] = [
     unary(
       op,
       both(floating, nonempty),
-      (choices, array, mode) => ({ ...axisAndKeepdim(choices, array, mode), ...choices.option('unbiased', () => choices.flag()) }),
+      (choices, array, mode) => ({
+        ...axisAndKeepdim(choices, array, mode),
+        ...choices.option('unbiased', () => choices.flag()),
+      }),
       smooth,
     ),
   ),
@@ -178,9 +239,23 @@ export const elementwiseBuilders: readonly Builder[] = [
   ...withParameters,
   ...Object.keys(predicates).map((op) => unary(op, numeric)),
   unary('logicalNot', boolean),
-  unary('cast', () => true, (choices) => ({ dtype: chooseDtype(choices) })),
-  ...['zerosLike', 'onesLike'].map((op) => unary(op, () => true, (choices) => choices.option('dtype', () => chooseDtype(choices)))),
-  unary('fullLike', () => true, (choices) => ({ value: chooseInteger(choices), ...choices.option('dtype', () => chooseDtype(choices)) })),
+  unary(
+    'cast',
+    () => true,
+    (choices) => ({ dtype: chooseDtype(choices) }),
+  ),
+  ...['zerosLike', 'onesLike'].map((op) =>
+    unary(
+      op,
+      () => true,
+      (choices) => choices.option('dtype', () => chooseDtype(choices)),
+    ),
+  ),
+  unary(
+    'fullLike',
+    () => true,
+    (choices) => ({ value: chooseInteger(choices), ...choices.option('dtype', () => chooseDtype(choices)) }),
+  ),
   ...binaries,
   ...binaries,
   where,

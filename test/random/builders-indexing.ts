@@ -2,9 +2,9 @@
 import { exact, type Reference, sizeOf } from './array.js';
 import {
   type Builder,
+  type Built,
   boolean,
   both,
-  type Built,
   chooseAxis,
   chooseDtype,
   chooseValue,
@@ -30,7 +30,9 @@ function chooseIndex(choices: Choices, shape: readonly number[], limits: readonl
 
 /** Each index once, so that it does not matter which of two updates of a place is the last. */
 function distinct(choices: Choices, count: number, size: number): bigint[] {
-  return choices.shuffled(Array.from({ length: size }, (_, place) => BigInt(place - (choices.flag() ? size : 0)))).slice(0, count);
+  return choices
+    .shuffled(Array.from({ length: size }, (_, place) => BigInt(place - (choices.flag() ? size : 0))))
+    .slice(0, count);
 }
 
 const rows = both(ranked(1), nonempty);
@@ -94,7 +96,9 @@ const scatter: Builder = {
     const [size, ...inner] = x.array.shape;
     const overwrite = choices.flag();
     const count = choices.between(0, Math.min(size!, 4));
-    const places = overwrite ? distinct(choices, count, size!) : Array.from({ length: count }, () => BigInt(choices.below(size!)));
+    const places = overwrite
+      ? distinct(choices, count, size!)
+      : Array.from({ length: count }, () => BigInt(choices.below(size!)));
     const index = exact(choices.of(['int32', 'int64']), [count], places);
     const updates = updatesFor(choices, x.array, [count, ...inner]);
     return { inputs: { x: x.argument, index: constant(index), updates: constant(updates) }, attrs: { overwrite } };
@@ -111,7 +115,9 @@ function along(choices: Choices, x: Reference, mode: Mode, unrepeated: boolean):
   // Consecutive places, wrapped around: no two along the axis are the same.
   const inner = sizeOf(shape.slice(at + 1));
   const start = choices.below(size);
-  const values = Array.from({ length: sizeOf(shape) }, (_, place) => BigInt((start + (count === 0 ? 0 : Math.floor(place / inner) % count)) % size));
+  const values = Array.from({ length: sizeOf(shape) }, (_, place) =>
+    BigInt((start + (count === 0 ? 0 : Math.floor(place / inner) % count)) % size),
+  );
   return { index: exact('int32', shape, values), axis };
 }
 
@@ -137,7 +143,10 @@ const putAlongAxis: Builder = {
     const add = choices.flag();
     const { index, axis } = along(choices, x.array, mode, !add);
     const updates = updatesFor(choices, x.array, index.shape);
-    return { inputs: { x: x.argument, index: constant(index), values: constant(updates) }, attrs: { axis, reduce: add ? 'add' : 'assign' } };
+    return {
+      inputs: { x: x.argument, index: constant(index), values: constant(updates) },
+      attrs: { axis, reduce: add ? 'add' : 'assign' },
+    };
   },
 };
 
@@ -148,7 +157,11 @@ const maskedSelect: Builder = {
   build: (choices, values): Built | undefined => {
     const x = chooseValue(choices, values);
     if (x === undefined) return undefined;
-    const same = chooseValue(choices, values, both(boolean, ({ shape }) => String(shape) === String(x.array.shape)));
+    const same = chooseValue(
+      choices,
+      values,
+      both(boolean, ({ shape }) => String(shape) === String(x.array.shape)),
+    );
     const mask = same?.argument ?? constant(drawArray(choices, 'bool', x.array.shape, 0));
     return { inputs: { x: x.argument, mask }, attrs: {} };
   },
@@ -169,7 +182,10 @@ export const indexingBuilders: readonly Builder[] = [
   scatter,
   takeAlongAxis,
   putAlongAxis,
-  unary('oneHot', both(index32or64, ranked(0, 4)), (choices) => ({ numClasses: choices.of([3, 1, 5]), ...choices.option('dtype', () => chooseDtype(choices)) })),
+  unary('oneHot', both(index32or64, ranked(0, 4)), (choices) => ({
+    numClasses: choices.of([3, 1, 5]),
+    ...choices.option('dtype', () => chooseDtype(choices)),
+  })),
   unary('nonzero', () => true, undefined, { traced: false }),
   maskedSelect,
   unary('sort', both(numeric, ranked(1)), sorting, { smooth: true }),
@@ -178,5 +194,10 @@ export const indexingBuilders: readonly Builder[] = [
     const axis = chooseAxis(choices, shape.length, mode);
     return { axis, k: choices.between(1, shape.at(axis) ?? 1), ...choices.option('largest', () => choices.flag()) };
   }),
-  unary('unique', both(numeric, withoutNaN, ({ shape }) => sizeOf(shape) <= 300), undefined, { traced: false }),
+  unary(
+    'unique',
+    both(numeric, withoutNaN, ({ shape }) => sizeOf(shape) <= 300),
+    undefined,
+    { traced: false },
+  ),
 ];

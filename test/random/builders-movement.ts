@@ -1,5 +1,6 @@
 /** Random calls of ops that move elements without an index. */
 import { type Reference, sizeOf } from './array.js';
+import { smooth } from './builders-elementwise.js';
 import {
   type Builder,
   type Chosen,
@@ -12,7 +13,6 @@ import {
   ranked,
   unary,
 } from './building.js';
-import { smooth } from './builders-elementwise.js';
 import type { Choices } from './choices.js';
 import { isFloat } from './formats.js';
 import type { Attrs } from './reference.js';
@@ -37,12 +37,17 @@ function chooseShape(choices: Choices, { shape }: Reference, mode: Mode): { shap
 }
 
 function chooseSlice(choices: Choices, { shape }: Reference, mode: Mode) {
-  const axes = choices.some(shape.map((_, axis) => axis), 1);
+  const axes = choices.some(
+    shape.map((_, axis) => axis),
+    1,
+  );
   if (axes.length === 0) return undefined;
   const sizes = axes.map((axis) => shape[axis]!);
   const backward = axes.map(() => choices.rarely(4));
   const stepped = choices.flag() || backward.includes(true);
-  const starts = sizes.map((size, i) => (backward[i] ? choices.of([size - 1, -1, size, 100]) : choices.of([1, 0, -size, -2, size])));
+  const starts = sizes.map((size, i) =>
+    backward[i] ? choices.of([size - 1, -1, size, 100]) : choices.of([1, 0, -size, -2, size]),
+  );
   const ends = sizes.map((size, i) => (backward[i] ? choices.of([-size - 1, 0, -2]) : choices.of([size, 100, -1, size - 1, 0])));
   const steps = sizes.map((_, i) => (backward[i] ? -1 : 1) * choices.of([1, 2, 3]));
   const named = axes.map((axis) => (choices.flag() ? axis : axis - shape.length));
@@ -61,13 +66,17 @@ function choosePadding(choices: Choices, { shape, dtype }: Reference) {
     const before = choices.of([0, 1, 2, -1]);
     return [Math.max(before, -size), Math.max(choices.of([0, 2, 1, -1]), -size - Math.min(before, 0))];
   });
-  return { padding, ...choices.option('value', () => (dtype === 'bool' ? 1 : isFloat(dtype) ? chooseNumber(choices) : chooseInteger(choices))) };
+  return {
+    padding,
+    ...choices.option('value', () => (dtype === 'bool' ? 1 : isFloat(dtype) ? chooseNumber(choices) : chooseInteger(choices))),
+  };
 }
 
 function chooseSections(choices: Choices, { shape }: Reference, mode: Mode) {
   const axis = chooseAxis(choices, shape.length, mode);
   const size = shape.at(axis) ?? 1;
-  if (choices.flag()) return { sections: choices.of([1, 2, 3, size].filter((n) => n > 0 && (size % n === 0 || mode === 'eager'))), axis };
+  if (choices.flag())
+    return { sections: choices.of([1, 2, 3, size].filter((n) => n > 0 && (size % n === 0 || mode === 'eager'))), axis };
   const first = choices.between(0, size);
   return { sections: choices.flag() ? [first, -1] : [first, size - first], axis };
 }
@@ -135,26 +144,46 @@ function chooseFlattened(choices: Choices, { shape }: Reference) {
 function chooseRoll(choices: Choices, { shape }: Reference, mode: Mode): Attrs {
   if (shape.length === 0 || choices.rarely(3)) return { shifts: choices.of([1, -2, 5]) };
   if (choices.flag()) return { shifts: choices.of([1, -2, 5]), axis: chooseAxis(choices, shape.length, mode) };
-  const axis = choices.some(shape.map((_, a) => a), 1);
+  const axis = choices.some(
+    shape.map((_, a) => a),
+    1,
+  );
   return { shifts: axis.map(() => choices.of([1, -2, 5])), axis };
 }
 
 const views: readonly Builder[] = [
   unary('reshape', anything, chooseShape, smooth),
-  unary('squeeze', anything, (choices, { shape }, mode) => choices.option('axis', () => chooseAxes(choices, shape.length, mode)), smooth),
+  unary(
+    'squeeze',
+    anything,
+    (choices, { shape }, mode) => choices.option('axis', () => chooseAxes(choices, shape.length, mode)),
+    smooth,
+  ),
   unary('unsqueeze', ranked(0, 4), chooseNewAxes, smooth),
   unary('flatten', anything, chooseFlattened, smooth),
   unary(
     'transpose',
     ranked(1),
-    (choices, { shape }) => ({ perm: choices.shuffled(shape.map((_, axis) => axis)).map((axis) => (choices.rarely(4) ? axis - shape.length : axis)) }),
+    (choices, { shape }) => ({
+      perm: choices.shuffled(shape.map((_, axis) => axis)).map((axis) => (choices.rarely(4) ? axis - shape.length : axis)),
+    }),
     smooth,
   ),
   unary('t', ranked(0, 2), undefined, smooth),
   unary('broadcastTo', anything, (choices, array) => chooseTarget(choices, array, 'broadcastTo'), smooth),
   unary('expand', anything, (choices, array) => chooseTarget(choices, array, 'expand'), smooth),
   unary('slice', ranked(1), chooseSlice, smooth),
-  unary('flip', ranked(1), (choices, { shape }) => ({ axis: choices.some(shape.map((_, axis) => axis), 1) }), smooth),
+  unary(
+    'flip',
+    ranked(1),
+    (choices, { shape }) => ({
+      axis: choices.some(
+        shape.map((_, axis) => axis),
+        1,
+      ),
+    }),
+    smooth,
+  ),
 ];
 
 export const movementBuilders: readonly Builder[] = [
@@ -163,11 +192,23 @@ export const movementBuilders: readonly Builder[] = [
   unary('roll', anything, chooseRoll, smooth),
   concat,
   stack,
-  unary('unstack', ranked(1, 4), (choices, { shape }, mode) => {
-    const axis = chooseAxis(choices, shape.length, mode);
-    return (shape.at(axis) ?? 0) > 8 ? undefined : { axis };
-  }, smooth),
+  unary(
+    'unstack',
+    ranked(1, 4),
+    (choices, { shape }, mode) => {
+      const axis = chooseAxis(choices, shape.length, mode);
+      return (shape.at(axis) ?? 0) > 8 ? undefined : { axis };
+    },
+    smooth,
+  ),
   unary('split', ranked(1), chooseSections, smooth),
   unary('pad', anything, choosePadding, smooth),
-  unary('tile', ranked(0, 4), (choices, { shape }) => ({ repeats: Array.from({ length: choices.below(shape.length + 2) }, () => choices.of([2, 1, 3, 0])) }), smooth),
+  unary(
+    'tile',
+    ranked(0, 4),
+    (choices, { shape }) => ({
+      repeats: Array.from({ length: choices.below(shape.length + 2) }, () => choices.of([2, 1, 3, 0])),
+    }),
+    smooth,
+  ),
 ];

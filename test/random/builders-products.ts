@@ -1,9 +1,9 @@
 /** Random calls of products of matrices, convolution, pooling and layer normalisation. Other operands are drawn where no value fits. */
 import type { Reference } from './array.js';
-import { type Builder, both, type Built, chooseValue, constant, floating, numeric, ranked } from './building.js';
+import { type Builder, type Built, both, chooseValue, constant, floating, numeric, ranked } from './building.js';
 import type { Choices } from './choices.js';
-import type { Argument } from './program.js';
 import { drawArray } from './draw.js';
+import type { Argument } from './program.js';
 
 /** A value of that shape and dtype, or else a constant. */
 function beside(choices: Choices, values: readonly Reference[], x: Reference, shape: readonly number[]): Argument {
@@ -11,7 +11,11 @@ function beside(choices: Choices, values: readonly Reference[], x: Reference, sh
   return same?.argument ?? constant(drawArray(choices, x.dtype, shape, 1));
 }
 
-function product(op: string, fits: (array: Reference) => boolean, build: (choices: Choices, values: readonly Reference[], x: Reference, argument: Argument) => Built | undefined): Builder {
+function product(
+  op: string,
+  fits: (array: Reference) => boolean,
+  build: (choices: Choices, values: readonly Reference[], x: Reference, argument: Argument) => Built | undefined,
+): Builder {
   return {
     op,
     smooth: true,
@@ -31,7 +35,11 @@ const matmul = product('matmul', both(floating, ranked(1, 5)), (choices, values,
   const k = x.shape.at(transposeX ? -2 : -1)!;
   if (choices.rarely(5)) return { inputs: { x: argument, y: beside(choices, values, x, [k]) }, attrs: { transposeX } };
   const n = columns(choices);
-  const batch = choices.rarely(3) ? x.shape.slice(0, -2).map((size) => (choices.flag() ? size : 1)) : choices.rarely(4) ? [2, ...new Array<number>(Math.max(0, x.shape.length - 2)).fill(1)] : [];
+  const batch = choices.rarely(3)
+    ? x.shape.slice(0, -2).map((size) => (choices.flag() ? size : 1))
+    : choices.rarely(4)
+      ? [2, ...new Array<number>(Math.max(0, x.shape.length - 2)).fill(1)]
+      : [];
   const shape = [...batch, ...(transposeY ? [n, k] : [k, n])];
   return { inputs: { x: argument, y: beside(choices, values, x, shape) }, attrs: { transposeX, transposeY } };
 });
@@ -84,7 +92,10 @@ const pool = (op: string): Builder =>
   product(op, images, (choices, _, x, argument) => {
     const [, , h, w] = x.shape;
     const padding = [choices.below(2), choices.below(2)];
-    const kernelSize = [Math.min(padding[0]! + choices.between(1, 2), h! + 2 * padding[0]!), Math.min(padding[1]! + choices.between(1, 2), w! + 2 * padding[1]!)];
+    const kernelSize = [
+      Math.min(padding[0]! + choices.between(1, 2), h! + 2 * padding[0]!),
+      Math.min(padding[1]! + choices.between(1, 2), w! + 2 * padding[1]!),
+    ];
     return {
       inputs: { x: argument },
       attrs: {

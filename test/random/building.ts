@@ -68,7 +68,12 @@ export function chooseAxes(choices: Choices, rank: number, mode: Mode): number |
   const kind = choices.below(4);
   if (kind === 0 || rank === 0) return null;
   if (kind < 3) return chooseAxis(choices, rank, mode);
-  return choices.shuffled(choices.some(Array.from({ length: rank }, (_, axis) => (choices.flag() ? axis : axis - rank)), 1));
+  return choices.shuffled(
+    choices.some(
+      Array.from({ length: rank }, (_, axis) => (choices.flag() ? axis : axis - rank)),
+      1,
+    ),
+  );
 }
 
 export const constant = (array: Reference): Argument => ({ constant: array });

@@ -66,6 +66,8 @@ interface Smooth {
   readonly scale?: (x: number) => number;
   /** Its period is its own scale: an error of more than a fraction of it leaves everything open. */
   readonly periodic?: boolean;
+  /** An exponential on the way overflows where the result would be less than the smallest normal number. */
+  readonly underflows?: boolean;
 }
 
 const smooth = (f: (x: number) => number, ulps = 4, scale?: (x: number) => number): Smooth =>
@@ -123,7 +125,7 @@ export const smoothFunctions: Readonly<Record<string, (parameters: Parameters) =
   cosh: () => smooth(Math.cosh),
   tanh: () => smooth(Math.tanh),
   erf: () => smooth(errorFunction, 8),
-  sigmoid: () => smooth(sigmoid, 6, (x) => sigmoid(x) * (1 + Math.abs(x))),
+  sigmoid: () => ({ ...smooth(sigmoid, 6, (x) => sigmoid(x) * (1 + Math.abs(x))), underflows: true }),
   logSigmoid: () => smooth(logisticLog, 6, (x) => Math.abs(logisticLog(x)) + Math.abs(x)),
   elu: ({ alpha = 1 }) => smooth((x) => (x > 0 ? x : Number(alpha) * Math.expm1(x)), 6),
   selu: () => smooth((x) => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)), 6),
@@ -136,13 +138,34 @@ export const smoothFunctions: Readonly<Record<string, (parameters: Parameters) =
       (x) => sizeAnd1(x) * (1 + 1 / Number(beta)),
     ),
   softsign: () => smooth((x) => x / (1 + Math.abs(x)), 3),
-  tanhshrink: () => smooth((x) => x - Math.tanh(x), 6, (x) => Math.abs(x)),
-  swish: () => smooth((x) => x * sigmoid(x), 8, (x) => Math.abs(x * sigmoid(x)) * sizeAnd1(x)),
+  tanhshrink: () =>
+    smooth(
+      (x) => x - Math.tanh(x),
+      6,
+      (x) => Math.abs(x),
+    ),
+  swish: () => ({
+    ...smooth(
+      (x) => x * sigmoid(x),
+      8,
+      (x) => Math.abs(x * sigmoid(x)) * sizeAnd1(x),
+    ),
+    underflows: true,
+  }),
   stanh: ({ scaleA = 0.67, scaleB = 1.7159 }) => smooth((x) => Number(scaleB) * Math.tanh(Number(scaleA) * x), 8),
   hardsigmoid: ({ slope = 1 / 6, offset = 0.5 }) => smooth((x) => clamp(x * Number(slope) + Number(offset), 0, 1), 4, sizeAnd1),
-  hardswish: () => smooth((x) => (x * clamp(x + 3, 0, 6)) / 6, 6, (x) => Math.abs(x) * sizeAnd1(x)),
+  hardswish: () =>
+    smooth(
+      (x) => (x * clamp(x + 3, 0, 6)) / 6,
+      6,
+      (x) => Math.abs(x) * sizeAnd1(x),
+    ),
   softshrink: ({ threshold = 0.5 }) =>
-    smooth((x) => (Math.abs(x) > Number(threshold) ? x - Math.sign(x) * Number(threshold) : 0), 2, (x) => Math.abs(x)),
+    smooth(
+      (x) => (Math.abs(x) > Number(threshold) ? x - Math.sign(x) * Number(threshold) : 0),
+      2,
+      (x) => Math.abs(x),
+    ),
   leakyRelu: ({ negativeSlope = 0.01 }) => smooth((x) => (x > 0 ? x : x * Number(negativeSlope)), 3),
 };
 
@@ -167,7 +190,7 @@ export const steppedFunctions: Readonly<Record<string, (parameters: Parameters) 
       x > Number(threshold) ? x : 0,
 };
 
-export function applySmooth(x: Reference, { f, ulps, scale, periodic }: Smooth, { loose }: Setting): Reference {
+export function applySmooth(x: Reference, { f, ulps, scale, periodic, underflows }: Smooth, { loose }: Setting): Reference {
   const dtype = floatOf(x.dtype);
   return mapFloats(x, dtype, (at) => {
     const value = f(at.value);
@@ -175,7 +198,8 @@ export function applySmooth(x: Reference, { f, ulps, scale, periodic }: Smooth, 
     const result = rounded(value, moved, dtype, ulps, loose);
     if (scale === undefined || !Number.isFinite(value)) return result;
     const extra = rounded(scale(at.value), 0, dtype, ulps, loose);
-    return { value: result.value, error: result.error + (Number.isFinite(extra.value) ? extra.error : anything) };
+    const lost = underflows ? 2 ** (dtype === 'float64' ? -1022 : -126) * (1 + Math.abs(at.value)) : 0;
+    return { value: result.value, error: result.error + lost + (Number.isFinite(extra.value) ? extra.error : anything) };
   });
 }
 
@@ -195,7 +219,8 @@ export const exactFunctions: Readonly<
 
 export function applyExact(x: Reference, name: string): Reference {
   const { float, integer } = exactFunctions[name]!;
-  if (isFloat(x.dtype)) return mapFloats(x, x.dtype, (at) => (name === 'sign' ? stepped(float, at) : { ...at, value: float(at.value) }));
+  if (isFloat(x.dtype))
+    return mapFloats(x, x.dtype, (at) => (name === 'sign' ? stepped(float, at) : { ...at, value: float(at.value) }));
   return mapIntegers(x, integer);
 }
 
@@ -232,9 +257,12 @@ export function flooredModulo(a: number, b: number): number {
 
 function modulo(a: Bounded, b: Bounded, dtype: FloatDtype, { loose }: Setting): Bounded {
   const value = flooredModulo(a.value, b.value);
-  if (a.error + b.error === 0) return rounded(value, Number.isFinite(b.value) ? Math.abs(b.value) * 2 ** -53 : 0, dtype, 1, loose);
+  if (a.error + b.error === 0)
+    return rounded(value, Number.isFinite(b.value) ? Math.abs(b.value) * 2 ** -53 : 0, dtype, 1, loose);
   const whole = stepped(Math.floor, quotient(a, b));
-  return whole.error > 0 ? { value, error: anything } : rounded(value, a.error + Math.abs(whole.value) * b.error, dtype, 1, loose);
+  return whole.error > 0
+    ? { value, error: anything }
+    : rounded(value, a.error + Math.abs(whole.value) * b.error, dtype, 1, loose);
 }
 
 /** As in C: 1 to any power and anything to the power of 0 is 1, and -1 to an infinite one. */
@@ -270,6 +298,11 @@ function dividedDown(a: bigint, b: bigint): bigint {
   return a / b - (a % b !== 0n && a < 0n !== b < 0n ? 1n : 0n);
 }
 
+function larger(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
+}
+
 const extreme =
   (choose: (a: number, b: number) => number): Binary['float'] =>
   (a, b) => ({ value: choose(a.value, b.value), error: Math.max(a.error, b.error) });
@@ -285,13 +318,7 @@ export const binaryFunctions: Readonly<Record<string, Binary>> = {
   },
   multiply: {
     float: (a, b, dtype, { loose }) =>
-      rounded(
-        a.value * b.value,
-        crossed(a.value, b.error) + crossed(b.value, a.error) + a.error * b.error,
-        dtype,
-        1,
-        loose,
-      ),
+      rounded(a.value * b.value, crossed(a.value, b.error) + crossed(b.value, a.error) + a.error * b.error, dtype, 1, loose),
     integer: (a, b) => a * b,
   },
   divide: {
@@ -303,8 +330,8 @@ export const binaryFunctions: Readonly<Record<string, Binary>> = {
   floorDivide: { float: flooredQuotient, integer: dividedDown },
   mod: { float: modulo, integer: (a, b) => (b === 0n ? 0n : a - b * dividedDown(a, b)) },
   pow: { float: boundedPower, integer: integerPower },
-  maximum: { float: extreme(Math.max), integer: (a, b) => (a > b ? a : b) },
-  minimum: { float: extreme(Math.min), integer: (a, b) => (a < b ? a : b) },
+  maximum: { float: extreme(Math.max), integer: larger },
+  minimum: { float: extreme(Math.min), integer: (a, b) => -larger(-a, -b) },
 };
 
 /** A factor's size times the other's error; infinity times no error is no error. */
@@ -372,20 +399,24 @@ export function applyPredicate(name: string, x: Reference): Reference {
   return combine('bool', [x], ([a], [error]) => [Number(predicates[name]!(Number(a))), error === anything ? anything : 0]);
 }
 
+/** A number that met integers may lie beyond them. */
+const inRange = (dtype: Dtype, value: Element): Element => (typeof value === 'bigint' ? wrap(integerOf(dtype), value) : value);
+
 /** The condition keeps its dtype; the branches become one. */
 export function where(condition: Reference, x: Operand, y: Operand): Reference {
   const { arrays, dtype } = unify([x, y]);
   const shape = broadcastShapes(condition.shape, arrays[0]!.shape);
   const [choice, left, right] = [condition, arrays[0]!, arrays[1]!].map((array) => broadcastTo(array, shape));
   return combine(dtype, [choice!, left!, right!], ([c, a, b], [ec, ea, eb]) => [
-    c !== 0 ? a! : b!,
+    inRange(dtype, c !== 0 ? a! : b!),
     ec! > 0 ? anything : c !== 0 ? ea! : eb!,
   ]);
 }
 
 // ---- Conversion
 
-export function converted(x: Reference, dtype: Dtype): Reference {
+/** In a fused kernel a 16-bit float may stay as wide as it was (`loose`). */
+export function converted(x: Reference, dtype: Dtype, loose = false): Reference {
   if (x.dtype === dtype) return x;
   if (dtype === 'bool')
     return combine(dtype, [x], ([a], [error]) => {
@@ -393,7 +424,7 @@ export function converted(x: Reference, dtype: Dtype): Reference {
       return [Number(at.value !== 0), undecided(at, sure(0)) ? anything : 0];
     });
   if (isFloat(dtype))
-    return mapFloats(x, dtype, (at) => (isFloat(x.dtype) && widens(x.dtype, dtype) ? at : rounded(at.value, at.error, dtype)));
+    return mapFloats(x, dtype, (at) => (isFloat(x.dtype) && widens(x.dtype, dtype) ? at : rounded(at.value, at.error, dtype, 1, loose)));
   const fromFloat = isFloat(x.dtype);
   return combine(dtype, [x], ([a], [error]) => {
     if (!fromFloat) return [wrap(dtype, BigInt(a!)), error! > 0 ? anything : 0];

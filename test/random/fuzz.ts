@@ -14,10 +14,17 @@ const total = Number(values.count ?? 10_000);
 /** How many of all programs are run in each way. */
 const shares = { eager: 0.5, fused: 0.35, gradient: 0.15 } as const;
 
+// Guard bytes around each block: a write beyond one is an error at the end of its life.
+process.env.OPWRIGHT_DEBUG_ALLOCATOR ??= '1';
 console.log(`seed ${seed}`);
 for (const mode of chosen) {
   const start = performance.now();
-  const { coverage, failure } = checkPrograms(mode, chosen.length === 1 ? total : Math.round(total * shares[mode]), seed, values.path);
+  const { coverage, failure } = checkPrograms(
+    mode,
+    chosen.length === 1 ? total : Math.round(total * shares[mode]),
+    seed,
+    values.path,
+  );
   console.log(`${mode}: ${coverage}, ${((performance.now() - start) / 1000).toFixed(1)} s`);
   if (failure === undefined) continue;
   console.error(failure);

@@ -1,10 +1,21 @@
 /** The reference's ops that move elements: shapes, slices, joins, indexing, sorting. Nothing is computed, so errors move along. */
 import type { Dtype } from '../../entry/index.js';
-import { axisOf, broadcastTo, coordinatesOf, exact, placeOf, rearranged, type Reference, Refused, sizeOf, withShape } from './array.js';
+import {
+  axisOf,
+  broadcastTo,
+  coordinatesOf,
+  exact,
+  placeOf,
+  type Reference,
+  Refused,
+  rearranged,
+  sizeOf,
+  withShape,
+} from './array.js';
 import { anything, undecided } from './bounded.js';
 import { applyBinary, converted, unify } from './elementwise.js';
 import type { Element } from './formats.js';
-import { isFloat } from './formats.js';
+import { isInteger, wrap } from './formats.js';
 
 // ---- Shapes
 
@@ -19,7 +30,10 @@ export function reshape(x: Reference, shape: readonly number[]): Reference {
 export function squeeze(x: Reference, axis: number | readonly number[] | null): Reference {
   const rank = x.shape.length;
   const named = axis === null ? x.shape.map((_, place) => place) : [axis].flat().map((one) => axisOf(one, rank));
-  return withShape(x, x.shape.filter((size, place) => size !== 1 || !named.includes(place)));
+  return withShape(
+    x,
+    x.shape.filter((size, place) => size !== 1 || !named.includes(place)),
+  );
 }
 
 export function unsqueeze(x: Reference, axis: number | readonly number[]): Reference {
@@ -27,7 +41,10 @@ export function unsqueeze(x: Reference, axis: number | readonly number[]): Refer
   const rank = x.shape.length + axes.length;
   const places = axes.map((one) => axisOf(one, rank));
   const rest = [...x.shape];
-  return withShape(x, Array.from({ length: rank }, (_, place) => (places.includes(place) ? 1 : rest.shift()!)));
+  return withShape(
+    x,
+    Array.from({ length: rank }, (_, place) => (places.includes(place) ? 1 : rest.shift()!)),
+  );
 }
 
 export function flatten(x: Reference, startAxis: number, stopAxis: number): Reference {
@@ -40,25 +57,33 @@ export function flatten(x: Reference, startAxis: number, stopAxis: number): Refe
 export function transpose(x: Reference, perm: readonly number[]): Reference {
   const axes = perm.map((one) => axisOf(one, x.shape.length));
   if (new Set(axes).size !== x.shape.length || axes.length !== x.shape.length) throw new Refused('no permutation');
-  return rearranged(x, axes.map((axis) => x.shape[axis]!), (at) => {
-    const origin = new Array<number>(axes.length).fill(0);
-    axes.forEach((axis, place) => {
-      origin[axis] = at[place]!;
-    });
-    return placeOf(origin, x.shape);
-  });
+  return rearranged(
+    x,
+    axes.map((axis) => x.shape[axis]!),
+    (at) => {
+      const origin = new Array<number>(axes.length).fill(0);
+      axes.forEach((axis, place) => {
+        origin[axis] = at[place]!;
+      });
+      return placeOf(origin, x.shape);
+    },
+  );
 }
 
 export function expand(x: Reference, shape: readonly number[]): Reference {
   const lead = shape.length - x.shape.length;
-  return broadcastTo(x, shape.map((size, axis) => (size === -1 ? x.shape[axis - lead]! : size)));
+  return broadcastTo(
+    x,
+    shape.map((size, axis) => (size === -1 ? x.shape[axis - lead]! : size)),
+  );
 }
 
 // ---- Slices and joins
 
 /** The places that a Python slice `start:stop:step` names. */
 function slicePlaces(size: number, start: number, stop: number, step: number): number[] {
-  const clamp = (place: number, low: number, high: number): number => Math.min(Math.max(place < 0 ? place + size : place, low), high);
+  const clamp = (place: number, low: number, high: number): number =>
+    Math.min(Math.max(place < 0 ? place + size : place, low), high);
   const places: number[] = [];
   if (step > 0) for (let p = clamp(start, 0, size); p < clamp(stop, 0, size); p += step) places.push(p);
   else for (let p = clamp(start, -1, size - 1); p > clamp(stop, -1, size - 1); p += step) places.push(p);
@@ -82,12 +107,25 @@ export function slice(
 
 /** The elements at some places along each axis. */
 function selected(x: Reference, chosen: readonly (readonly number[])[]): Reference {
-  return rearranged(x, chosen.map((places) => places.length), (at) => placeOf(at.map((one, axis) => chosen[axis]![one]!), x.shape));
+  return rearranged(
+    x,
+    chosen.map((places) => places.length),
+    (at) =>
+      placeOf(
+        at.map((one, axis) => chosen[axis]![one]!),
+        x.shape,
+      ),
+  );
 }
 
 export function flip(x: Reference, axis: number | readonly number[]): Reference {
   const axes = [axis].flat().map((one) => axisOf(one, x.shape.length));
-  return rearranged(x, x.shape, (at) => placeOf(at.map((one, a) => (axes.includes(a) ? x.shape[a]! - 1 - one : one)), x.shape));
+  return rearranged(x, x.shape, (at) =>
+    placeOf(
+      at.map((one, a) => (axes.includes(a) ? x.shape[a]! - 1 - one : one)),
+      x.shape,
+    ),
+  );
 }
 
 export function roll(x: Reference, shifts: number | readonly number[], axis: number | readonly number[] | null): Reference {
@@ -131,7 +169,10 @@ export function concat(given: readonly Reference[], axis: number): Reference {
 
 export function stack(xs: readonly Reference[], axis: number): Reference {
   const place = axisOf(axis, xs[0]!.shape.length + 1);
-  return concat(xs.map((one) => unsqueeze(one, place)), place);
+  return concat(
+    xs.map((one) => unsqueeze(one, place)),
+    place,
+  );
 }
 
 export function split(x: Reference, sections: number | readonly number[], axis: number): Reference[] {
@@ -159,8 +200,7 @@ export function unstack(x: Reference, axis: number): Reference[] {
 export function pad(x: Reference, padding: readonly number[], value: number): Reference {
   const shape = x.shape.map((size, a) => size + padding[2 * a]! + padding[2 * a + 1]!);
   if (shape.some((size) => size < 0)) throw new Refused('cropped too far');
-  const { arrays } = unify([{ ...x, shape: [0], values: [], errors: [] }, value]);
-  const filler = isFloat(x.dtype) ? value : converted(arrays[1]!, x.dtype).values[0];
+  const filler: Element = isInteger(x.dtype) ? wrap(x.dtype, BigInt(value)) : x.dtype === 'bool' ? Number(value !== 0) : value;
   return rearranged(
     x,
     shape,
@@ -168,7 +208,7 @@ export function pad(x: Reference, padding: readonly number[], value: number): Re
       const origin = at.map((one, a) => one - padding[2 * a]!);
       return origin.some((one, a) => one < 0 || one >= x.shape[a]!) ? undefined : placeOf(origin, x.shape);
     },
-    filler ?? (isFloat(x.dtype) ? value : BigInt(value)),
+    filler,
   );
 }
 
@@ -176,7 +216,15 @@ export function tile(x: Reference, repeats: readonly number[]): Reference {
   const rank = Math.max(x.shape.length, repeats.length);
   const inner = [...new Array<number>(rank - x.shape.length).fill(1), ...x.shape];
   const outer = [...new Array<number>(rank - repeats.length).fill(1), ...repeats];
-  return rearranged(x, inner.map((size, a) => size * outer[a]!), (at) => placeOf(at.map((one, a) => one % inner[a]!), inner));
+  return rearranged(
+    x,
+    inner.map((size, a) => size * outer[a]!),
+    (at) =>
+      placeOf(
+        at.map((one, a) => one % inner[a]!),
+        inner,
+      ),
+  );
 }
 
 // ---- Indexing
@@ -193,7 +241,10 @@ function counted(index: Reference, size: number): number[] {
 export function indexSelect(x: Reference, index: Reference, axis: number): Reference {
   const along = axisOf(axis, x.shape.length);
   const places = counted(index, x.shape[along]!);
-  return selected(x, x.shape.map((size, a) => (a === along ? places : Array.from({ length: size }, (_, p) => p))));
+  return selected(
+    x,
+    x.shape.map((size, a) => (a === along ? places : Array.from({ length: size }, (_, p) => p))),
+  );
 }
 
 export function gatherNd(x: Reference, index: Reference): Reference {
@@ -233,7 +284,11 @@ export function scatter(x: Reference, index: Reference, updates: Reference, over
   const inner = sizeOf(x.shape.slice(1));
   const target = (place: number): number => places[Math.floor(place / inner)]! * inner + (place % inner);
   if (overwrite) return updated(x, updates, target, false);
-  const zeros = { ...updates, values: updates.values.map((value) => (typeof value === 'bigint' ? 0n : 0)), errors: updates.errors.map(() => 0) };
+  const zeros = {
+    ...updates,
+    values: updates.values.map((value) => (typeof value === 'bigint' ? 0n : 0)),
+    errors: updates.errors.map(() => 0),
+  };
   return updated(updated(x, zeros, target, false), updates, target, true);
 }
 
@@ -241,7 +296,14 @@ export function scatterNdAdd(x: Reference, index: Reference, updates: Reference)
   const k = index.shape.at(-1)!;
   const rows = sizeOf(x.shape.slice(0, k));
   const inner = sizeOf(x.shape.slice(k));
-  const numbers = withShape(exact('int64', [rows * inner], Array.from({ length: rows * inner }, (_, p) => BigInt(p))), x.shape);
+  const numbers = withShape(
+    exact(
+      'int64',
+      [rows * inner],
+      Array.from({ length: rows * inner }, (_, p) => BigInt(p)),
+    ),
+    x.shape,
+  );
   const targets = gatherNd(numbers, index).values.map(Number);
   return updated(x, updates, (place) => targets[place]!, true);
 }
@@ -301,7 +363,11 @@ export function sorted(x: Reference, axis: number, descending: boolean, k?: numb
   const lines = x.shape.map((size, a) => (a === along ? 1 : size));
   for (let line = 0; line < sizeOf(lines); line++) {
     const at = coordinatesOf(line, lines);
-    const place = (one: number, inShape: readonly number[]): number => placeOf(at.map((c, a) => (a === along ? one : c)), inShape);
+    const place = (one: number, inShape: readonly number[]): number =>
+      placeOf(
+        at.map((c, a) => (a === along ? one : c)),
+        inShape,
+      );
     const from = Array.from({ length: n }, (_, one) => place(one, x.shape));
     const bounded = (one: number) => ({ value: Number(x.values[from[one]!]), error: x.errors[from[one]!]! });
     const places = Array.from({ length: n }, (_, one) => one).sort(
@@ -326,5 +392,10 @@ export function unique(x: Reference): Reference[] {
   const inverse = x.values.map((_, place) => rank(place));
   const counts = firsts.map((_, which) => inverse.filter((one) => one === which).length);
   const integers = (values: readonly number[]): Reference => exact('int32', [values.length], values.map(BigInt));
-  return [rearranged(withShape(x, [x.values.length]), [firsts.length], ([at]) => firsts[at!]!), integers(firsts), integers(inverse), integers(counts)];
+  return [
+    rearranged(withShape(x, [x.values.length]), [firsts.length], ([at]) => firsts[at!]!),
+    integers(firsts),
+    integers(inverse),
+    integers(counts),
+  ];
 }

@@ -7,8 +7,8 @@ import { type Reference, Refused, sizeOf } from './array.js';
 import { builders } from './builders.js';
 import type { Mode } from './building.js';
 import { Choices } from './choices.js';
-import type { Setting } from './elementwise.js';
 import { drawInput } from './draw.js';
+import type { Setting } from './elementwise.js';
 import { type Attrs, evaluate, type Inputs } from './reference.js';
 
 /** An earlier value by number, a plain number, or a constant array. */
@@ -124,7 +124,9 @@ export function describe({ inputs, calls }: Program): string {
     const names = results === null ? 'refused' : results.map(() => `v${count++}`).join(', ');
     const shown = Object.entries(given).map(([name, one]) => `${name}: ${argument(one)}`);
     const shapes = results === null ? '' : `  -> ${results.map(({ dtype, shape }) => `${dtype}[${shape.join(',')}]`).join(', ')}`;
-    lines.push(`${names} = ${op}(${shown.join(', ')}${Object.keys(attrs).length === 0 ? '' : `, ${JSON.stringify(attrs)}`})${shapes}`);
+    lines.push(
+      `${names} = ${op}(${shown.join(', ')}${Object.keys(attrs).length === 0 ? '' : `, ${JSON.stringify(attrs)}`})${shapes}`,
+    );
   }
   return lines.join('\n');
 }

@@ -21,9 +21,12 @@ export function checkPrograms(mode: Mode, count: number, seed: number, path?: st
   const property = fc.property(genes(lengths[mode]), (drawn) => {
     runProgram(drawn, mode, coverage);
   });
-  const details = fc.check(property, { numRuns: count, seed, ...(path === undefined ? {} : { path }) });
+  const details = fc.check(property, { seed, ...(path === undefined ? { numRuns: count } : { path, numRuns: 1 }) });
   if (!details.failed) return { coverage, failure: undefined };
   const error = details.errorInstance instanceof Error ? details.errorInstance.message : String(details.errorInstance);
   const repeat = `npm run fuzz -- --mode ${mode} --seed ${seed} --path ${details.counterexamplePath?.split(':')[0]}`;
-  return { coverage, failure: `${error}\n  after ${details.numRuns} programs and ${details.numShrinks} steps of shrinking\n  repeat: ${repeat}` };
+  return {
+    coverage,
+    failure: `${error}\n  after ${details.numRuns} programs and ${details.numShrinks} steps of shrinking\n  repeat: ${repeat}`,
+  };
 }

@@ -5,9 +5,29 @@
  * product by n u' of itself. The 16-bit floats are summed in float32 and rounded once.
  */
 import type { Dtype } from '../../entry/index.js';
-import { axisOf, broadcastShapes, broadcastTo, coordinatesOf, placeOf, type Reference, Refused, sizeOf, withShape } from './array.js';
+import {
+  axisOf,
+  broadcastShapes,
+  broadcastTo,
+  coordinatesOf,
+  placeOf,
+  type Reference,
+  Refused,
+  sizeOf,
+  withShape,
+} from './array.js';
 import { anything, type Bounded, rounded, sure, undecided } from './bounded.js';
-import { applyBinary, applySmooth, converted, floatOf, integerOf, mapFloats, type Setting, smoothFunctions, unify } from './elementwise.js';
+import {
+  applyBinary,
+  applySmooth,
+  converted,
+  floatOf,
+  integerOf,
+  mapFloats,
+  type Setting,
+  smoothFunctions,
+  unify,
+} from './elementwise.js';
 import type { Element, FloatDtype } from './formats.js';
 import { formats, isFloat, wrap } from './formats.js';
 
@@ -80,14 +100,15 @@ function productOf(factors: readonly Bounded[], dtype: FloatDtype, loose: boolea
     const size = Math.abs(factor.value);
     if (factor.error > 0) relative += size > 2 * factor.error ? (2 * factor.error) / size : anything;
     if (size > 1) up *= size;
-    else down *= size;
-  }
-  if (!Number.isFinite(value)) {
-    // Infinity times zero is NaN in every order, finite factors that overflow need not.
-    const plain = factors.every((factor) => Number.isFinite(factor.value));
-    return { value, error: plain || relative === anything ? anything : 0 };
+    else if (size > 0) down *= size;
   }
   const { smallest, largest } = formats[dtype === 'float64' ? dtype : 'float32'];
+  if (!Number.isFinite(value)) {
+    // Infinity times zero is NaN in every order; but finite factors need not overflow, and may vanish before infinity meets them.
+    const plain = factors.every((factor) => Number.isFinite(factor.value));
+    const vanishing = !Number.isNaN(value) && down < smallest * 2 ** 30;
+    return { value, error: plain || vanishing || relative === anything ? anything : 0 };
+  }
   if (up > largest) return { value, error: anything };
   const vanished = down < smallest * 2 ** 30 ? up * smallest * factors.length : 0;
   return rounded(value, (value === 0 ? 0 : Math.abs(value) * relative) + vanished, dtype, 1, loose);
@@ -141,7 +162,12 @@ export function cumsum(x: Reference, axis: number | null, { loose }: Setting): R
   for (const places of groups(flat.shape, [along])) {
     places.forEach((place, count) => {
       const before = places.slice(0, count + 1);
-      const part = { ...flat, shape: [count + 1], values: before.map((p) => flat.values[p]!), errors: before.map((p) => flat.errors[p]!) };
+      const part = {
+        ...flat,
+        shape: [count + 1],
+        values: before.map((p) => flat.values[p]!),
+        errors: before.map((p) => flat.errors[p]!),
+      };
       const total = sum(part, null, false, { loose });
       values[place] = total.values[0]!;
       errors[place] = total.errors[0]!;
@@ -259,7 +285,9 @@ export function norm(x: Reference, p: number | string, axis: Axes, keepdim: bool
     if (p === '-inf') return extreme(size, axis, keepdim, -1);
     if (p === 1) return sum(size, axis, keepdim, plain);
     if (p === 0) {
-      const counted = mapFloats(size, floatOf(size.dtype), (at) => (undecided(at, sure(0)) ? { value: 1, error: 1 } : sure(Number(at.value !== 0))));
+      const counted = mapFloats(size, floatOf(size.dtype), (at) =>
+        undecided(at, sure(0)) ? { value: 1, error: 1 } : sure(Number(at.value !== 0)),
+      );
       return sum(counted, axis, keepdim, plain);
     }
     if (p === 'fro' || p === 2) return smooth('sqrt', sum(binary('multiply', size, size), axis, keepdim, plain));
@@ -297,7 +325,13 @@ function matrixOf(x: Reference, transpose: boolean): Reference {
   return { ...x, shape, values: places.map((p) => x.values[p]!), errors: places.map((p) => x.errors[p]!) };
 }
 
-export function matmul(left: Reference, right: Reference, transposeX: boolean, transposeY: boolean, { loose }: Setting): Reference {
+export function matmul(
+  left: Reference,
+  right: Reference,
+  transposeX: boolean,
+  transposeY: boolean,
+  { loose }: Setting,
+): Reference {
   const { dtype } = unifyDtypes(left, right);
   if (left.shape.length === 0 || right.shape.length === 0) throw new Refused('a number is no matrix');
   const [x, y] = [converted(left, dtype), converted(right, dtype)];
@@ -312,7 +346,9 @@ export function matmul(left: Reference, right: Reference, transposeX: boolean, t
   for (let which = 0; which < sizeOf(batch); which++)
     for (let i = 0; i < m; i++)
       for (let j = 0; j < n; j++) {
-        const terms = Array.from({ length: k }, (_, l) => productTerm(wideA, (which * m + i) * k + l, wideB, (which * k + l) * n + j));
+        const terms = Array.from({ length: k }, (_, l) =>
+          productTerm(wideA, (which * m + i) * k + l, wideB, (which * k + l) * n + j),
+        );
         const { value, error } = sumOf(terms, dtype, loose);
         values.push(value);
         errors.push(error);

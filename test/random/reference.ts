@@ -4,8 +4,8 @@
  */
 import { type Dtype, dtypes } from '../../entry/index.js';
 import { exact, type Reference, Refused, sizeOf } from './array.js';
-import * as elementwise from './elementwise.js';
 import type { Operand, Setting } from './elementwise.js';
+import * as elementwise from './elementwise.js';
 import { type Element, isFloat } from './formats.js';
 import * as movement from './movement.js';
 import * as reductions from './reductions.js';
@@ -113,8 +113,9 @@ const families: readonly [string, Evaluate][] = [
     const made = elementwise.smoothFunctions[name]!(call.parameters);
     return elementwise.applySmooth(x(call), made, call.setting);
   }),
-  ...each(Object.keys(elementwise.steppedFunctions), (name) => (call) =>
-    elementwise.applyStepped(x(call), elementwise.steppedFunctions[name]!(call.parameters)),
+  ...each(
+    Object.keys(elementwise.steppedFunctions),
+    (name) => (call) => elementwise.applyStepped(x(call), elementwise.steppedFunctions[name]!(call.parameters)),
   ),
   ...each(Object.keys(elementwise.exactFunctions), (name) => (call) => elementwise.applyExact(x(call), name)),
   ...each(Object.keys(elementwise.binaryFunctions), (name) => (call) => binary(name, call, ...call.operands)),
@@ -140,7 +141,7 @@ const elementwiseOps: Readonly<Record<string, Evaluate>> = {
   square: (call) => binary('multiply', call, x(call), x(call)),
   logicalNot: (call) => elementwise.not(x(call)),
   where: (call) => elementwise.where(call.array('condition'), call.operand('x')!, call.operand('y')!),
-  cast: (call) => elementwise.converted(x(call), call.dtype('dtype', 'float32')),
+  cast: (call) => elementwise.converted(x(call), call.dtype('dtype', 'float32'), call.setting.loose),
   clip: clipped,
   scale: (call) => binary('add', call, binary('multiply', call, x(call), call.number('scale', 1)), call.number('bias', 0)),
   fullLike: (call) => filled(call, call.number('value', 0)),
@@ -184,7 +185,11 @@ const movementOps: Readonly<Record<string, Evaluate>> = {
   unsqueeze: (call) => movement.unsqueeze(x(call), call.axes('axis') ?? 0),
   flatten: (call) => movement.flatten(x(call), call.number('startAxis', 0), call.number('stopAxis', -1)),
   transpose: (call) => movement.transpose(x(call), call.numbers('perm')),
-  t: (call) => movement.transpose(x(call), x(call).shape.map((_, axis) => x(call).shape.length - 1 - axis)),
+  t: (call) =>
+    movement.transpose(
+      x(call),
+      x(call).shape.map((_, axis) => x(call).shape.length - 1 - axis),
+    ),
   broadcastTo: (call) => movement.expand(x(call), call.numbers('shape')),
   expand: (call) => movement.expand(x(call), call.numbers('shape')),
   slice: (call) =>
@@ -233,8 +238,7 @@ const indexingOps: Readonly<Record<string, Evaluate>> = {
 };
 
 const productOps: Readonly<Record<string, Evaluate>> = {
-  matmul: (call) =>
-    reductions.matmul(x(call), call.array('y'), call.flag('transposeX'), call.flag('transposeY'), call.setting),
+  matmul: (call) => reductions.matmul(x(call), call.array('y'), call.flag('transposeX'), call.flag('transposeY'), call.setting),
   bmm: (call) => reductions.matmul(x(call), call.array('y'), false, false, call.setting),
   mv: (call) => reductions.matmul(x(call), call.array('vec'), false, false, call.setting),
   dot: (call) => reductions.sum(binary('multiply', call, x(call), call.array('y')), -1, false, call.setting),

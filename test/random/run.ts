@@ -15,7 +15,7 @@ import { definitionOf } from '../../runtime/registry.js';
 import type { Reference } from './array.js';
 import type { Mode } from './building.js';
 import { checkGradients } from './gradient.js';
-import { callLibrary, compare, type Coverage, fromTensor, Mismatch, toTensor } from './library.js';
+import { type Coverage, callLibrary, compare, fromTensor, Mismatch, toTensor } from './library.js';
 import { type Argument, decode, describe, type Genes, isList, type Program, type ProgramCall } from './program.js';
 
 /** Throws a Mismatch with the program in its message. */
@@ -40,7 +40,8 @@ function explaining(program: Program, run: () => void): void {
   try {
     run();
   } catch (error) {
-    const what = error instanceof Mismatch ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const what =
+      error instanceof Mismatch ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
     throw new Mismatch(`${what}\n${describe(program)}`);
   }
 }
@@ -106,7 +107,12 @@ function runFused(program: Program, coverage: Coverage): void {
   const { definition, constants, outputs } = definitionOfProgram(program);
   if (outputs.length === 0) return;
   const all = [...program.inputs, ...program.calls.flatMap(({ results }) => results ?? [])];
-  const results = noGrad(() => callList(definition, [...program.inputs, ...constants].map((one) => toTensor(one))));
+  const results = noGrad(() =>
+    callList(
+      definition,
+      [...program.inputs, ...constants].map((one) => toTensor(one)),
+    ),
+  );
   outputs.forEach((value, place) => {
     try {
       compare(fromTensor(results[place]!), all[value]!, coverage);
@@ -139,9 +145,7 @@ function definitionOfProgram(program: Program): { definition: OpDefinition; cons
     }
     let next = program.inputs.length;
     for (const { op, inputs: given, attrs } of calls) {
-      const args = Object.fromEntries(
-        Object.entries(given).map(([name, argument]) => [name, lookUp(argument, values)] as const),
-      );
+      const args = Object.fromEntries(Object.entries(given).map(([name, argument]) => [name, lookUp(argument, values)] as const));
       const definition = definitionOf(op);
       const results = g.apply(definition, args, attrs);
       definition.outputs.forEach((output, place) => {
@@ -167,7 +171,10 @@ function named(argument: Argument, constants: Reference[], read: Set<number>): N
   return `v${argument.value}`;
 }
 
-function lookUp<V extends Value>(argument: Named | readonly Named[], values: ReadonlyMap<string, V>): V | number | readonly (V | number)[] {
+function lookUp<V extends Value>(
+  argument: Named | readonly Named[],
+  values: ReadonlyMap<string, V>,
+): V | number | readonly (V | number)[] {
   const one = (name: Named): V | number => (typeof name === 'number' ? name : values.get(name)!);
   return typeof argument === 'object' ? argument.map(one) : one(argument);
 }

@@ -51,7 +51,9 @@ export function conv2d(
           // The sum is stored before the bias is added.
           const { value, error } = sumOf(terms, dtype, loose);
           const added = bias === undefined ? sure(0) : boundedAt(bias, f);
-          results.push(bias === undefined ? { value, error } : rounded(value + added.value, error + added.error, dtype, 1, loose));
+          results.push(
+            bias === undefined ? { value, error } : rounded(value + added.value, error + added.error, dtype, 1, loose),
+          );
         }
   return { dtype, shape: [n, o, oh, ow], values: results.map(({ value }) => value), errors: results.map(({ error }) => error) };
 }
@@ -81,7 +83,11 @@ export function pool2d(
             const [row, column] = [y * sh + q - ph, z * sw + r - pw];
             if (row >= 0 && row < h && column >= 0 && column < w) window.push(boundedAt(x, (plane * h + row) * w + column));
           }
-        if (kind === 'max') results.push({ value: Math.max(...window.map(({ value }) => value)), error: Math.max(...window.map(({ error }) => error)) });
+        if (kind === 'max')
+          results.push({
+            value: Math.max(...window.map(({ value }) => value)),
+            error: Math.max(...window.map(({ error }) => error)),
+          });
         else {
           const { value, error } = sumOf(window, dtype === 'float64' ? dtype : 'float32', false);
           const divisor = exclusive ? window.length : kh * kw;

@@ -1,0 +1,93 @@
+/**
+ * The dialects of the C-family printer, as data: how each spells what the other spells differently. Everything else, and so the
+ * meaning of a kernel, is shared.
+ *
+ * `gnuC` is C11 with the vector extensions of GCC and Clang, for machines with 64-bit pointers. A kernel is
+ *
+ *     void ow_name(const struct ow_name_block *block, i32 begin, i32 end)
+ *
+ * with the block laid out as `paramLayout(kernel, 8)` says, which is how C lays out that struct.
+ *
+ * `cudaC` is CUDA C++ without any header, for NVRTC. The block travels by value as the first launch argument, then begin and end; a
+ * thread runs the items begin + thread, begin + thread + threads, ... of a one-dimensional grid of any size. It has scalars only.
+ */
+import type { Type } from '../ir.js';
+import { cudaHelpers, gnuHelpers } from './helpers.js';
+import type { HelperCatalogue, HelperText } from './module.js';
+import { vectorHelpers } from './vectors.js';
+
+export interface Dialect {
+  readonly name: string;
+  /** Whether values may have more than one lane. */
+  readonly vectors: boolean;
+  /** Lines before everything else. */
+  readonly preamble: readonly string[];
+  /** What a helper's definition begins with. */
+  readonly inline: string;
+  /** What the names of the standard library's functions begin with. */
+  readonly library: string;
+  readonly infinity: Readonly<Record<'f32' | 'f64', string>>;
+  readonly notANumber: Readonly<Record<'f32' | 'f64', string>>;
+  /** The helpers for that type. */
+  helpers(type: Type): HelperCatalogue;
+  /** (error, code): stores the code unless one is there. */
+  readonly fail: HelperText;
+  readonly kernel: KernelForm;
+}
+
+/** How a kernel's function is framed. */
+export interface KernelForm {
+  readonly result: string;
+  /** The block's parameter, given the struct's name. */
+  block(struct: string): string;
+  /** How a member of the block is read. */
+  readonly member: string;
+  /** The loop over the items that one call runs one by one, if there is one; within it the item is named `item`. */
+  readonly items?: string;
+}
+
+const failParameters = ['i32 *error', 'i32 code'];
+
+export const gnuC: Dialect = {
+  name: 'C',
+  vectors: true,
+  preamble: [
+    '_Static_assert(sizeof(void *) == 8, "kernels are printed for 64-bit pointers");',
+    '#ifndef OW_FUSED',
+    '#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMAF)',
+    '#define OW_FUSED 1',
+    '#else',
+    '#define OW_FUSED 0',
+    '#endif',
+    '#endif',
+  ],
+  inline: 'static inline __attribute__((always_inline))',
+  library: '__builtin_',
+  infinity: { f32: '__builtin_inff()', f64: '__builtin_inf()' },
+  notANumber: { f32: '__builtin_nanf("")', f64: '__builtin_nan("")' },
+  helpers: ({ lanes }) => (lanes === 1 ? gnuHelpers : vectorHelpers),
+  fail: {
+    result: 'void',
+    parameters: failParameters,
+    body: ['i32 none = 0;', '__atomic_compare_exchange_n(error, &none, code, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);'],
+  },
+  kernel: { result: 'void', block: (struct) => `const struct ${struct} *block`, member: 'block->' },
+};
+
+export const cudaC: Dialect = {
+  name: 'CUDA C++',
+  vectors: false,
+  preamble: [],
+  inline: 'static __device__ __forceinline__',
+  library: '',
+  infinity: { f32: '__int_as_float(0x7f800000)', f64: '__longlong_as_double(0x7ff0000000000000ll)' },
+  notANumber: { f32: '__int_as_float(0x7fc00000)', f64: '__longlong_as_double(0x7ff8000000000000ll)' },
+  helpers: () => cudaHelpers,
+  fail: { result: 'void', parameters: failParameters, body: ['atomicCAS(error, 0, code);'] },
+  kernel: {
+    result: 'extern "C" __global__ void',
+    block: (struct) => `const ${struct} block`,
+    member: 'block.',
+    items: 'for (i64 item = begin + (i64)blockIdx.x * blockDim.x + threadIdx.x; item < end; item += (i64)gridDim.x * blockDim.x)',
+  },
+};

@@ -1,0 +1,280 @@
+/**
+ * Prints kernels as C or CUDA C++, one statement a line. The kernels' types must be concrete; transcendental functions are expanded
+ * here, those of float64 but for a few left to the C library. What a kernel's function looks like to its caller is in dialect.ts.
+ *
+ * IR names get a prefix by what they name: `v_` locals, `p_` parameters, `b_` buffers, so that none is a keyword or a function of C.
+ */
+import { binary, local } from '../build.js';
+import {
+  type AccumulateKind,
+  type BinaryOp,
+  type BufferDeclaration,
+  type Expr,
+  type Kernel,
+  registerOf,
+  type Stmt,
+  type Storage,
+  type Type,
+} from '../ir.js';
+import { expandMath } from '../math/expand.js';
+import type { Dialect } from './dialect.js';
+import { type Place, printExpr, printStore } from './expressions.js';
+import { Module, PREFIX } from './module.js';
+import { elementTypes } from './types.js';
+
+/** The name under which a kernel's function is exported. */
+export const symbolOf = (name: string): string => PREFIX + identifier(name);
+
+/** One kernel as a complete text. */
+export function printC(kernel: Kernel, dialect: Dialect): string {
+  return printModule([kernel], dialect);
+}
+
+/** Several kernels as one text, with their helper functions once. Their names have to differ. */
+export function printModule(kernels: readonly Kernel[], dialect: Dialect): string {
+  const names = new Set(kernels.map(({ name }) => symbolOf(name)));
+  if (names.size < kernels.length) throw new TypeError('two kernels of one text have the same name');
+  const module = new Module(dialect);
+  const functions = kernels.map((kernel) => new FunctionPrinter(expandMath(kernel), module).print());
+  return `${[module.prelude(), ...functions].join('\n\n')}\n`;
+}
+
+const identifier = (name: string): string => name.replaceAll(/[^A-Za-z0-9_]/g, '_');
+
+const combine: Readonly<Record<AccumulateKind, BinaryOp>> = {
+  sum: 'add',
+  prod: 'mul',
+  max: 'max',
+  min: 'min',
+  any: 'or',
+  all: 'and',
+};
+
+interface Local {
+  readonly name: string;
+  readonly mutable: boolean;
+}
+
+type Node<Do extends Stmt['do']> = Extract<Stmt, { do: Do }>;
+
+class FunctionPrinter implements Place {
+  readonly #lines: string[] = [];
+  readonly #buffers: ReadonlyMap<string, Storage>;
+  readonly #params: ReadonlySet<string>;
+  #scopes: Map<string, Local>[] = [];
+  #loops = 0;
+  #depth = 0;
+
+  constructor(
+    readonly kernel: Kernel,
+    readonly module: Module,
+  ) {
+    this.#buffers = new Map(kernel.buffers.map((buffer) => [buffer.name, concreteStorage(kernel, buffer)]));
+    this.#params = new Set(kernel.params.map(({ name }) => name));
+  }
+
+  print(): string {
+    const { kernel } = this.module.dialect;
+    const symbol = symbolOf(this.kernel.name);
+    const struct = `${symbol}_block`;
+    this.#struct(struct);
+    this.#line('');
+    this.#braces(`${kernel.result} ${symbol}(${kernel.block(struct)}, i32 begin, i32 end)`, () => {
+      this.#members();
+      if (kernel.items === undefined) this.#range('begin', 'end');
+      else this.#braces(kernel.items, () => this.#range('(i32)item', '(i32)item + 1'));
+    });
+    return this.#lines.join('\n');
+  }
+
+  // The parameter block
+
+  /** C lays its members out as `paramLayout` does. */
+  #struct(name: string): void {
+    this.#line(`struct ${name} {`);
+    this.#line('  i32 *error;');
+    for (const buffer of this.kernel.buffers) this.#line(`  ${this.#pointer(buffer)};`);
+    for (const { name: param, type } of this.kernel.params) this.#line(`  ${type} p_${identifier(param)};`);
+    this.#line('};');
+  }
+
+  #pointer({ name, access }: BufferDeclaration): string {
+    const element = elementTypes[this.#storage(name)];
+    return `${access === 'read' ? 'const ' : ''}${element} *b_${identifier(name)}`;
+  }
+
+  /** Copies the block's members into locals: stores to buffers might change the block, as far as the compiler knows. */
+  #members(): void {
+    const { member } = this.module.dialect.kernel;
+    this.#line(`i32 *error = ${member}error;`);
+    for (const buffer of this.kernel.buffers) this.#line(`${this.#pointer(buffer)} = ${member}b_${identifier(buffer.name)};`);
+    for (const { name, type } of this.kernel.params)
+      this.#line(`const ${type} p_${identifier(name)} = ${member}p_${identifier(name)};`);
+  }
+
+  #range(begin: string, end: string): void {
+    this.#scope(() => {
+      this.#line(`const i32 ${this.#declare('begin', false)} = ${begin};`);
+      this.#line(`const i32 ${this.#declare('end', false)} = ${end};`);
+      this.#statements(this.kernel.body);
+    });
+  }
+
+  // Names
+
+  local(name: string): string {
+    return this.#lookup(name).name;
+  }
+
+  param(name: string): string {
+    if (!this.#params.has(name)) throw this.#broken(`there is no parameter ${name}`);
+    return `p_${identifier(name)}`;
+  }
+
+  buffer(name: string, type: Type): { readonly name: string; readonly storage: Storage } {
+    const storage = this.#storage(name);
+    if (registerOf(storage) !== type.scalar)
+      throw this.#broken(`${name} holds ${storage}, which is no ${type.scalar} in a register`);
+    return { name: `b_${identifier(name)}`, storage };
+  }
+
+  #storage(name: string): Storage {
+    const storage = this.#buffers.get(name);
+    if (storage === undefined) throw this.#broken(`there is no buffer ${name}`);
+    return storage;
+  }
+
+  #lookup(name: string): Local {
+    for (let depth = this.#scopes.length - 1; depth >= 0; depth--) {
+      const found = this.#scopes[depth]?.get(name);
+      if (found !== undefined) return found;
+    }
+    throw this.#broken(`no local ${name} is visible here`);
+  }
+
+  /** A C name that no visible local has: a declaration's initialiser may read an outer local of the same name. */
+  #declare(name: string, mutable: boolean): string {
+    const scope = this.#scopes.at(-1)!;
+    if (scope.has(name)) throw this.#broken(`the local ${name} is declared twice in one block`);
+    const taken = new Set(this.#scopes.flatMap((visible) => [...visible.values()].map((known) => known.name)));
+    const wanted = `v_${identifier(name)}`;
+    let unique = wanted;
+    for (let count = 2; taken.has(unique); count++) unique = `${wanted}_${count}`;
+    scope.set(name, { name: unique, mutable });
+    return unique;
+  }
+
+  #broken(problem: string): TypeError {
+    return new TypeError(`kernel ${this.kernel.name}: ${problem}`);
+  }
+
+  // Statements
+
+  #statements(statements: readonly Stmt[]): void {
+    for (const statement of statements) this.#statement(statement);
+  }
+
+  #statement(statement: Stmt): void {
+    switch (statement.do) {
+      case 'let': {
+        const value = printExpr(this, statement.value);
+        const name = this.#declare(statement.name, statement.mutable === true);
+        this.#line(`${statement.mutable ? '' : 'const '}${this.module.type(statement.value.type)} ${name} = ${value};`);
+        break;
+      }
+      case 'set':
+        this.#line(`${this.#target(statement.name)} = ${printExpr(this, statement.value)};`);
+        break;
+      case 'accumulate': {
+        const { name, kind, value } = statement;
+        this.#line(`${this.#target(name)} = ${printExpr(this, binary(combine[kind], local(name, value.type), value))};`);
+        break;
+      }
+      case 'store':
+        this.#line(printStore(this, statement));
+        break;
+      case 'for':
+        this.#for(statement);
+        break;
+      case 'while':
+        this.#loop(`while (${printExpr(this, statement.condition)})`, statement.body);
+        break;
+      case 'if':
+        this.#if(statement, '');
+        break;
+      case 'break':
+      case 'continue':
+        if (this.#loops === 0) throw this.#broken(`${statement.do} outside of a loop`);
+        this.#line(`${statement.do};`);
+        break;
+      case 'fail':
+        this.#line(this.module.fail('error', statement.code));
+    }
+  }
+
+  #target(name: string): string {
+    const found = this.#lookup(name);
+    if (!found.mutable) throw this.#broken(`${name} is not mutable`);
+    return found.name;
+  }
+
+  #for({ name, from, to, step, body }: Node<'for'>): void {
+    this.#scope(() => {
+      const first = printExpr(this, from);
+      const limit = printExpr(this, to);
+      // A bound that the body cannot change needs no copy.
+      const kept = this.#isFixed(to) ? undefined : this.#declare(`${name}#limit`, false);
+      const index = this.#declare(name, false);
+      const copy = kept === undefined ? '' : `, ${kept} = ${limit}`;
+      this.#loop(`for (i32 ${index} = ${first}${copy}; ${index} < ${kept ?? limit}; ${index} += ${step})`, body);
+    });
+  }
+
+  #isFixed(expr: Expr): boolean {
+    return expr.op === 'const' || expr.op === 'param' || (expr.op === 'local' && !this.#lookup(expr.name).mutable);
+  }
+
+  #loop(head: string, body: readonly Stmt[]): void {
+    this.#loops++;
+    this.#block(head, body);
+    this.#loops--;
+  }
+
+  #if({ condition, then, else: otherwise = [] }: Node<'if'>, before: string): void {
+    this.#block(`${before}if (${printExpr(this, condition)})`, then);
+    const [only, ...others] = otherwise;
+    if (only === undefined) return;
+    this.#lines.pop();
+    if (only.do === 'if' && others.length === 0) this.#if(only, '} else ');
+    else this.#block('} else', otherwise);
+  }
+
+  #block(head: string, statements: readonly Stmt[]): void {
+    this.#braces(head, () => this.#scope(() => this.#statements(statements)));
+  }
+
+  #scope(write: () => void): void {
+    this.#scopes.push(new Map());
+    write();
+    this.#scopes.pop();
+  }
+
+  #braces(head: string, write: () => void): void {
+    this.#line(`${head} {`);
+    this.#depth++;
+    write();
+    this.#depth--;
+    this.#line('}');
+  }
+
+  #line(text: string): void {
+    this.#lines.push(text === '' ? '' : '  '.repeat(this.#depth) + text);
+  }
+}
+
+function concreteStorage(kernel: Kernel, { name, storage }: BufferDeclaration): Storage {
+  if (!isStorage(storage)) throw new TypeError(`kernel ${kernel.name}: buffer ${name} is still of dtype ${storage}`);
+  return storage;
+}
+
+const isStorage = (name: string): name is Storage => Object.hasOwn(elementTypes, name);

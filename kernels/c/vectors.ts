@@ -1,0 +1,311 @@
+/**
+ * The helper functions of vectors, in the extensions that GCC and Clang share. A loop over all lanes is what GCC makes the fitting
+ * instruction of; where Clang needs another wording for that, both stand side by side.
+ */
+import { bytesOf, type Storage, type Type } from '../ir.js';
+import { halfHelpers, ofOne, ofThree, ofTwo, rangeOf } from './helpers.js';
+import type { HelperCatalogue, HelperName, HelperText, LanewiseName, Module } from './module.js';
+import { elementTypes, integerLike, isFloat, laneTypeName, widthOf } from './types.js';
+
+type Helper = (type: Type, module: Module) => HelperText;
+
+const scalarOf = (type: Type): Type => ({ scalar: laneTypeName(type), lanes: 1 });
+
+/** Computes the lanes of r one by one. */
+function lanewise(type: Type, module: Module, lane: string): readonly string[] {
+  return [`${module.type(type)} r;`, `for (i32 l = 0; l < ${type.lanes}; l += 1) r[l] = ${lane};`, 'return r;'];
+}
+
+const gccAndClang = (gcc: readonly string[], clang: readonly string[]): readonly string[] => [
+  '#ifdef __clang__',
+  ...clang,
+  '#else',
+  ...gcc,
+  '#endif',
+];
+
+// Arithmetic
+
+/** A function of the C library, lane by lane. */
+const library =
+  (name: string, arity: 1 | 2): Helper =>
+  (type, module) => {
+    const called = `${module.dialect.library}${name}${laneTypeName(type) === 'f32' ? 'f' : ''}`;
+    const write = arity === 1 ? ofOne : ofTwo;
+    return write(type, module, ...lanewise(type, module, `${called}(${arity === 1 ? 'a[l]' : 'a[l], b[l]'})`));
+  };
+
+/** A scalar helper, lane by lane. */
+const repeated =
+  (name: HelperName, arity: 1 | 2): Helper =>
+  (type, module) => {
+    const operands = arity === 1 ? ['a[l]'] : ['a[l]', 'b[l]'];
+    const write = arity === 1 ? ofOne : ofTwo;
+    return write(type, module, ...lanewise(type, module, module.call(name, scalarOf(type), ...operands)));
+  };
+
+const remainder: Helper = (type, module) => (isFloat(type) ? library('fmod', 2) : repeated('rem', 2))(type, module);
+
+/** The operand that the comparison is true of: b where the lanes are unordered. */
+const chosen =
+  (comparison: string): Helper =>
+  (type, module) => {
+    const mask = `(${module.type(integerLike(type))})(a ${comparison} b)`;
+    const masked = [`return ${module.call('select', type, mask, 'a', 'b')};`];
+    return ofTwo(type, module, ...gccAndClang(lanewise(type, module, `a[l] ${comparison} b[l] ? a[l] : b[l]`), masked));
+  };
+
+/** See `minimum` and `maximum` in helpers.ts. */
+const minimum: Helper = (type, module) => {
+  const lesser = (...operands: string[]) => module.call('lesser', type, ...operands);
+  if (!isFloat(type)) return ofTwo(type, module, `return ${lesser('a', 'b')};`);
+  const integer = module.type(integerLike(type));
+  return ofTwo(type, module, `return (${module.type(type)})((${integer})${lesser('a', 'b')} | (${integer})${lesser('b', 'a')});`);
+};
+
+const maximum: Helper = (type, module) => {
+  const greater = (...operands: string[]) => module.call('greater', type, ...operands);
+  if (!isFloat(type)) return ofTwo(type, module, `return ${greater('a', 'b')};`);
+  const [name, integer] = [module.type(type), module.type(integerLike(type))];
+  return ofTwo(
+    type,
+    module,
+    `const ${integer} first = (${integer})${greater('a', 'b')};`,
+    `const ${integer} x = first ^ (${integer})${greater('b', 'a')};`,
+    `return (${name})(first | x) - (${name})x;`,
+  );
+};
+
+const absolute: Helper = (type, module) => {
+  const [name, integer] = [module.type(type), module.type(integerLike(type))];
+  const width = widthOf(type);
+  if (isFloat(type)) {
+    const magnitude = width === 64 ? '0x7fffffffffffffffll' : '0x7fffffff';
+    return ofOne(type, module, `return (${name})((${integer})a & ${magnitude});`);
+  }
+  const unsigned = module.unsigned(type);
+  return ofOne(
+    type,
+    module,
+    `const ${unsigned} sign = (${unsigned})(a >> ${width - 1});`,
+    `return (${name})(((${unsigned})a ^ sign) - sign);`,
+  );
+};
+
+/** Products of the even and of the odd lanes, for Clang. */
+const highProduct: Helper = (type, module) => {
+  const [name, unsigned] = [module.type(type), module.unsigned(type)];
+  const wide = module.vector('u64', type.lanes / 2, 8);
+  return ofTwo(
+    type,
+    module,
+    ...gccAndClang(lanewise(type, module, '(i32)((u64)(u32)a[l] * (u32)b[l] >> 32)'), [
+      `const ${wide} x = (${wide})(${unsigned})a, y = (${wide})(${unsigned})b;`,
+      `const ${wide} even = (x & 0xffffffffull) * (y & 0xffffffffull) >> 32;`,
+      `return (${name})(even | ((x >> 32) * (y >> 32) & 0xffffffff00000000ull));`,
+    ]),
+  );
+};
+
+const fusedMultiplyAdd: Helper = (type, module) => {
+  const call = `__builtin_fma${laneTypeName(type) === 'f32' ? 'f' : ''}(a[l], b[l], c[l])`;
+  return ofThree(
+    type,
+    module,
+    '#ifdef __clang__',
+    '#pragma clang fp contract(on)',
+    '#endif',
+    '#if OW_FUSED && !defined(__clang__)',
+    ...lanewise(type, module, call),
+    '#else',
+    'return a * b + c;',
+    '#endif',
+  );
+};
+
+/** Out of range and NaN, a lane is 0 before it is converted. */
+const truncate =
+  (from: 'f32' | 'f64'): Helper =>
+  (type, module) => {
+    const source: Type = { scalar: from, lanes: type.lanes, laneBits: from === 'f64' ? 64 : 32 };
+    const [name, float, mask] = [module.type(type), module.type(source), module.type(integerLike(source))];
+    const { least, above, lowest, highest } = rangeOf(from, type);
+    const converted = (value: string) => `__builtin_convertvector(${value}, ${name})`;
+    return {
+      result: name,
+      parameters: [`${float} a`],
+      body: [
+        `const ${mask} high = (${mask})(a >= ${above});`,
+        `const ${mask} low = (${mask})(a <= ${least});`,
+        `const ${mask} inside = (${mask})(a == a) & ~(high | low);`,
+        `const ${name} value = ${converted(`(${float})(inside & (${mask})a)`)};`,
+        `return value | (${converted('high')} & ${highest}) | (${converted('low')} & (${lowest}));`,
+      ],
+    };
+  };
+
+// Lanes
+
+const splat: Helper = (type, module) => {
+  const name = module.type(type);
+  const lanes = Array<string>(type.lanes).fill('a').join(', ');
+  return { result: name, parameters: [`${laneTypeName(type)} a`], body: [`return (${name}){${lanes}};`] };
+};
+
+const select: Helper = (type, module) => {
+  const [name, mask] = [module.type(type), module.type(integerLike(type))];
+  return {
+    result: name,
+    parameters: [`${mask} mask`, `${name} a`, `${name} b`],
+    body: [`return (${name})((mask & (${mask})a) | (~mask & (${mask})b));`],
+  };
+};
+
+/** Whether any lane of a mask holds: its words are joined by halves. */
+const any: Helper = (type, module) => {
+  const parameters = [`${module.type(type)} a`];
+  const count = (type.lanes * widthOf(type)) / 64;
+  if (count < 2) return { result: 'i32', parameters, body: ['return (a[0] | a[1]) != 0;'] };
+  const body = [`const ${module.vector('u64', count, 8)} w${count} = (${module.vector('u64', count, 8)})a;`];
+  for (let words = count / 2; words >= 2; words /= 2) {
+    const [low, high] = [0, words].map((first) => shuffle(`w${words * 2}`, first, words));
+    body.push(`const ${module.vector('u64', words, 8)} w${words} = ${low} | ${high};`);
+  }
+  return { result: 'i32', parameters, body: [...body, 'return (w2[0] | w2[1]) != 0;'] };
+};
+
+function shuffle(vector: string, first: number, count: number): string {
+  const lanes = Array.from({ length: count }, (_, at) => first + at).join(', ');
+  return `__builtin_shufflevector(${vector}, ${vector}, ${lanes})`;
+}
+
+// Memory
+
+/** A vector type that may lie at any element's address and alias anything. */
+function inMemory(storage: Storage, lanes: number): string {
+  const bytes = bytesOf[storage];
+  return `typedef ${elementTypes[storage]} memory __attribute__((vector_size(${lanes * bytes}), aligned(${bytes}), may_alias));`;
+}
+
+/** The integer types between an element and a lane, each twice as wide as the one before: compilers do one such step well. */
+function steps(storage: Storage, type: Type, module: Module): readonly string[] {
+  const between: string[] = [];
+  for (let bytes = bytesOf[storage] * 2; bytes * 8 < widthOf(type); bytes *= 2)
+    between.push(module.vector(bytes === 2 ? 'i16' : 'i32', type.lanes, bytes));
+  return between;
+}
+
+const converted = (value: string, types: readonly string[]): string =>
+  types.reduce((text, name) => `__builtin_convertvector(${text}, ${name})`, value);
+
+const isNative = (storage: Storage, type: Type): boolean => bytesOf[storage] * 8 === widthOf(type);
+
+function load(storage: Storage): Helper {
+  return (type, module) => {
+    const name = module.type(type);
+    const pattern = module.type(integerLike(type));
+    const element = `*(const memory *)p`;
+    const wide = isNative(storage, type) ? element : converted(element, [...steps(storage, type, module), pattern]);
+    return {
+      result: name,
+      parameters: [`const ${elementTypes[storage]} *p`],
+      body: [inMemory(storage, type.lanes), `return ${loaded(storage, type, wide, module)};`],
+    };
+  };
+}
+
+function loaded(storage: Storage, type: Type, wide: string, module: Module): string {
+  if (storage === 'bool') return `(${module.type(type)})(${wide} != 0)`;
+  if (storage === 'float16' || storage === 'bfloat16') return module.call(`from_${storage}`, type, wide);
+  return wide;
+}
+
+function store(storage: Storage): Helper {
+  return (type, module) => {
+    const narrow = isNative(storage, type)
+      ? 'a'
+      : converted(storedForm(storage, type, module), [...[...steps(storage, type, module)].reverse(), 'memory']);
+    return {
+      result: 'void',
+      parameters: [`${elementTypes[storage]} *p`, `${module.type(type)} a`],
+      body: [inMemory(storage, type.lanes), `*(memory *)p = ${narrow};`],
+    };
+  };
+}
+
+function storedForm(storage: Storage, type: Type, module: Module): string {
+  if (storage === 'bool') return '(a & 1)';
+  if (storage === 'float16' || storage === 'bfloat16') return module.call(`to_${storage}`, type, 'a');
+  return 'a';
+}
+
+const libraryUnary = {
+  floor: library('floor', 1),
+  ceil: library('ceil', 1),
+  trunc: library('trunc', 1),
+  rint: library('rint', 1),
+  sqrt: library('sqrt', 1),
+  exp: library('exp', 1),
+  exp2: library('exp2', 1),
+  expm1: library('expm1', 1),
+  log: library('log', 1),
+  log2: library('log2', 1),
+  log10: library('log10', 1),
+  log1p: library('log1p', 1),
+  sin: library('sin', 1),
+  cos: library('cos', 1),
+  tan: library('tan', 1),
+  asin: library('asin', 1),
+  acos: library('acos', 1),
+  atan: library('atan', 1),
+  sinh: library('sinh', 1),
+  cosh: library('cosh', 1),
+  tanh: library('tanh', 1),
+  asinh: library('asinh', 1),
+  acosh: library('acosh', 1),
+  atanh: library('atanh', 1),
+  cbrt: library('cbrt', 1),
+  pow: library('pow', 2),
+  atan2: library('atan2', 2),
+  rem: remainder,
+} as const satisfies Record<LanewiseName, Helper>;
+
+export const vectorHelpers: HelperCatalogue = {
+  ...libraryUnary,
+  ...halfHelpers,
+  min: minimum,
+  max: maximum,
+  lesser: chosen('<'),
+  greater: chosen('>'),
+  div: repeated('div', 2),
+  abs: absolute,
+  clz: repeated('clz', 1),
+  popcount: repeated('popcount', 1),
+  mulhiu: highProduct,
+  fma: fusedMultiplyAdd,
+  truncate_f32: truncate('f32'),
+  truncate_f64: truncate('f64'),
+  splat,
+  select,
+  any,
+  load_bool: load('bool'),
+  load_uint8: load('uint8'),
+  load_int8: load('int8'),
+  load_int16: load('int16'),
+  load_int32: load('int32'),
+  load_int64: load('int64'),
+  load_float16: load('float16'),
+  load_bfloat16: load('bfloat16'),
+  load_float32: load('float32'),
+  load_float64: load('float64'),
+  store_bool: store('bool'),
+  store_uint8: store('uint8'),
+  store_int8: store('int8'),
+  store_int16: store('int16'),
+  store_int32: store('int32'),
+  store_int64: store('int64'),
+  store_float16: store('float16'),
+  store_bfloat16: store('bfloat16'),
+  store_float32: store('float32'),
+  store_float64: store('float64'),
+};
