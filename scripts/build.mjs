@@ -24,7 +24,7 @@ export function build() {
   const complete = sources.every((source) => source.endsWith('.d.ts') || existsSync(outputOf(source)));
   // tsc trusts its notes about what it has emitted: without them it emits everything.
   if (!complete && existsSync(buildInfo)) unlinkSync(buildInfo);
-  const built = (removed === 0 && isUpToDate(sources)) || compile();
+  const built = (removed === 0 && isUpToDate(sources)) || compile() || compileAfresh();
   if (existsSync(command)) chmodSync(command, 0o755);
   return built;
 }
@@ -38,15 +38,18 @@ function isUpToDate(sources) {
 function compile() {
   const start = new Date();
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status, error } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  const { status, error } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { cwd: root, stdio: 'inherit' });
   if (error !== undefined) throw error;
   // tsc leaves the file as it is when nothing changed, and writes it after errors too: the time alone says what was built.
   const time = status === 0 ? start : new Date(0);
   if (existsSync(buildInfo)) utimesSync(buildInfo, time, time);
   return status === 0;
+}
+
+/** tsc 7.0 now and then reports errors that only its notes of an earlier build explain: what it says without them counts. */
+function compileAfresh() {
+  if (existsSync(buildInfo)) unlinkSync(buildInfo);
+  return compile();
 }
 
 function outputOf(source) {

@@ -56,7 +56,10 @@ export async function runJobs(jobs: readonly Job[], build: Build): Promise<reado
     const names = nameKernels(jobs);
     const program = await compileProgram(folder, names, build);
     const { image, placed, calls, pointers } = layOut(jobs, names);
-    writeFileSync(join(folder, 'calls'), Int32Array.from([image.length, pointers.length, calls.length / 4, ...pointers, ...calls]));
+    writeFileSync(
+      join(folder, 'calls'),
+      Int32Array.from([image.length, pointers.length, calls.length / 4, ...pointers, ...calls]),
+    );
     writeFileSync(join(folder, 'image'), image);
     const { status, stderr, signal } = spawnSync(program, [join(folder, 'calls'), join(folder, 'image')], { encoding: 'utf8' });
     if (status !== 0 || stderr !== '') throw new Error(`the program ended with ${status ?? signal}\n${stderr.slice(0, 4000)}`);
@@ -86,16 +89,27 @@ async function compileProgram(folder: string, names: ReadonlyMap<Kernel, Kernel>
   const sources = Array.from({ length: parts }, (_, part) => {
     const source = join(folder, `part${part}.${extension}`);
     const own = kernels.filter((_, index) => index % parts === part);
-    writeFileSync(source, shim + printModule(own, build.dialect));
+    const callers = build.dialect === gnuC ? [] : own.map(({ name }) => callerOf(symbolOf(name)));
+    writeFileSync(source, shim + printModule(own, build.dialect) + callers.join(''));
     return source;
   });
   const main = join(folder, 'main.c');
-  writeFileSync(main, mainProgram(kernels.map(({ name }) => symbolOf(name)), build.dialect));
+  writeFileSync(
+    main,
+    mainProgram(
+      kernels.map(({ name }) => symbolOf(name)),
+      build.dialect,
+    ),
+  );
   const program = join(folder, 'program');
   const objects = await Promise.all([...sources, main].map((source) => compileObject(source, build)));
   await compile(build.compiler, [...build.flags, ...objects, '-o', program, '-lm']);
   return program;
 }
+
+/** Takes the block's address, as kernels in C do. */
+const callerOf = (symbol: string): string =>
+  `extern "C" void ${symbol}_call(const void *block, int begin, int end) { ${symbol}(*(const ${symbol}_block *)block, begin, end); }\n`;
 
 async function compileObject(source: string, { compiler, flags, dialect }: Build): Promise<string> {
   const object = `${source}.o`;
@@ -152,13 +166,15 @@ int main(int count, char **arguments) {
 `;
 }
 
-/** The names that CUDA adds to C++, for one thread of one block. */
+/** The names that CUDA adds to C++, for one thread of one block; fma rounds twice, as the interpreter has it. */
 const cudaOnHost = `
 #include <math.h>
 #include <string.h>
 #define __global__
 #define __device__
 #define __forceinline__ inline
+#define fmaf(a, b, c) ((a) * (b) + (c))
+#define fma(a, b, c) ((a) * (b) + (c))
 struct Index { unsigned x, y, z; };
 static const Index blockIdx = { 0, 0, 0 }, threadIdx = { 0, 0, 0 }, blockDim = { 1, 1, 1 }, gridDim = { 1, 1, 1 };
 template <typename To, typename From> static To bitsOf(From from) { To to; memcpy(&to, &from, sizeof to); return to; }
@@ -173,3 +189,87 @@ static inline int __popcll(unsigned long long x) { return __builtin_popcountll(x
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((unsigned long long)a * b >> 32); }
 static inline int atomicCAS(int *at, int expected, int value) { int old = *at; if (old == expected) *at = value; return old; }
 `;
+
+// The image
+
+interface Image {
+  readonly image: Uint8Array;
+  readonly placed: readonly Placed[];
+  /** (kernel, block, begin, end) of each call. */
+  readonly calls: readonly number[];
+  /** Where an address is, as a distance from the image's start. */
+  readonly pointers: readonly number[];
+}
+
+const aligned = (at: number): number => Math.ceil(at / 64) * 64;
+
+function layOut(jobs: readonly Job[], names: ReadonlyMap<Kernel, Kernel>): Image {
+  const indices = new Map([...names.keys()].map((kernel, index) => [kernel, index]));
+  const placed: Placed[] = [];
+  const calls: number[] = [];
+  let at = 0;
+  const take = (bytes: number, offset = 0): number => {
+    const start = aligned(at + RED_ZONE) + offset;
+    at = start + bytes;
+    return start;
+  };
+  for (const job of jobs) {
+    const error = take(4);
+    // Vectors have to be read and written wherever elements may lie.
+    const arrays = new Map(
+      Object.entries(job.data).map(([name, array]) => [name, take(array.byteLength, array.BYTES_PER_ELEMENT)]),
+    );
+    const blocks = job.launches.map(({ kernel, range }) => {
+      const block = take(paramLayout(kernel, 8).size);
+      calls.push(indices.get(kernel)!, block, ...range);
+      return block;
+    });
+    placed.push({ job, error, arrays, blocks });
+  }
+  const image = new Uint8Array(aligned(at + RED_ZONE)).fill(FILL);
+  const pointers = placed.flatMap((place) => fill(place, image));
+  return { image, placed, calls, pointers };
+}
+
+const bytesIn = (array: Data): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+/** Writes a job's arrays and blocks; returns where the addresses are. */
+function fill({ job, error, arrays, blocks }: Placed, image: Uint8Array): readonly number[] {
+  const view = new DataView(image.buffer);
+  const pointers: number[] = [];
+  const pointer = (at: number, target: number): void => {
+    view.setBigUint64(at, BigInt(target), true);
+    pointers.push(at);
+  };
+  view.setInt32(error, 0, true);
+  for (const [name, at] of arrays) image.set(bytesIn(job.data[name]!), at);
+  job.launches.forEach(({ kernel, arrays: renamed = {}, params = {} }, launch) => {
+    const block = blocks[launch]!;
+    const { errorWord, offsets } = paramLayout(kernel, 8);
+    pointer(block + errorWord, error);
+    for (const { name } of kernel.buffers) pointer(block + offsets.get(name)!, arrays.get(renamed[name] ?? name)!);
+    for (const { name, type } of kernel.params) {
+      const at = block + offsets.get(name)!;
+      const value = params[name]!;
+      if (type === 'i64') view.setBigInt64(at, BigInt(value), true);
+      else if (type === 'f64') view.setFloat64(at, Number(value), true);
+      else if (type === 'f32') view.setFloat32(at, Number(value), true);
+      else view.setInt32(at, Number(value), true);
+    }
+  });
+  return pointers;
+}
+
+function readBack({ job, error, arrays }: Placed, image: Uint8Array): Outcome {
+  const data: Record<string, Data> = {};
+  for (const [name, at] of arrays) {
+    const array = job.data[name]!.slice();
+    bytesIn(array).set(image.subarray(at, at + array.byteLength));
+    data[name] = array;
+    const end = at + array.byteLength;
+    const around = [image.subarray(at - array.BYTES_PER_ELEMENT, at), image.subarray(end, end + RED_ZONE)];
+    if (around.some((zone) => zone.some((byte) => byte !== FILL)))
+      throw new Error(`${job.launches[0]?.kernel.name} wrote beside ${name}`);
+  }
+  return { data, error: new DataView(image.buffer, image.byteOffset).getInt32(error, true) };
+}

@@ -408,14 +408,18 @@ function vectorSelect(place: Place, type: Type, condition: Expr, then: Expr, oth
   const { module } = place;
   const mask = written(place, condition);
   const kept = isZero(otherwise) ? then : isZero(then) ? otherwise : undefined;
-  if (kept === undefined) return atom(module.call('select', type, mask.text, printExpr(place, then), printExpr(place, otherwise)));
+  if (kept === undefined)
+    return atom(module.call('select', type, mask.text, printExpr(place, then), printExpr(place, otherwise)));
   const bits = cast(module.type(integerLike(type)), written(place, kept));
   const selected = `${kept === then ? '' : '~'}${within(mask, binds.unary)} & ${bits.text}`;
-  return isFloat(type) ? cast(module.type(type), { text: selected, binds: binds.bitwise }) : { text: selected, binds: binds.bitwise };
+  return isFloat(type)
+    ? cast(module.type(type), { text: selected, binds: binds.bitwise })
+    : { text: selected, binds: binds.bitwise };
 }
 
 /** All bits 0: -0 is none. */
-const isZero = (expr: Expr): boolean => expr.op === 'splat' && expr.value.op === 'const' && Object.is(numberOf(expr.value.value), 0);
+const isZero = (expr: Expr): boolean =>
+  expr.op === 'splat' && expr.value.op === 'const' && Object.is(numberOf(expr.value.value), 0);
 
 // Conversions
 

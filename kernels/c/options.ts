@@ -38,7 +38,8 @@ export const linkerFlags: readonly CompilerFlag[] = [
 export const cudaFlags: readonly CompilerFlag[] = [
   {
     flag: '--fmad=false',
-    reason: 'as -ffp-contract=off: only the fma of a kernel rounds once, and results agree with the cpu to the bit where it has none',
+    reason:
+      'as -ffp-contract=off: only the fma of a kernel rounds once, and results agree with the cpu to the bit where it has none',
     required: true,
   },
 ];

@@ -48,8 +48,8 @@ export interface Binding {
 /** Elements of work that are worth a thread's while, for a kernel of plain arithmetic. */
 const grainElements = 1 << 15;
 const columnTile = 256;
-/** The tile form: rows of a tile, and the least sizes of the two dimensions that it is worth while for. */
-const rowTile = 64;
+/** The tile form: tall, because inputs are read along the height; and the least size of both dimensions that it is worth while for. */
+const tileSize = { height: 512, width: 256 };
 const leastTiled = 8;
 /** A reduction of at least this many elements over few rows is folded in parts. */
 const splitLength = 1 << 15;
@@ -114,12 +114,15 @@ function contiguousAcross(kernel: FusedKernel, kept: readonly Dimension[]): numb
 function tile(kernel: FusedKernel, others: readonly Dimension[], across: Dimension): Form {
   const inner = others.at(-1)!;
   const outer = others.slice(0, -1);
-  const tiles = Math.ceil(across.size / rowTile);
+  const { height, width } = tileSize;
+  const tiles = Math.ceil(inner.size / width);
+  const rowTiles = Math.ceil(across.size / height);
+  const params = { n: inner.size, tile: width, tiles, rows: across.size, rowTile: height, rowTiles };
   return {
     variant: { form: 'tile', kept: others.length + 1, reduced: 0, inner: innerClasses(inner) },
-    params: { n: inner.size, rows: across.size, tile: rowTile, tiles, ...keptParams([...outer, across]), ...innerParams(inner) },
-    work: product(outer) * tiles,
-    grain: grainOf(kernel, rowTile * inner.size),
+    params: { ...params, ...keptParams([...outer, across]), ...innerParams(inner) },
+    work: product(outer) * tiles * rowTiles,
+    grain: grainOf(kernel, Math.min(width, inner.size) * Math.min(height, across.size)),
   };
 }
 

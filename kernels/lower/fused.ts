@@ -32,6 +32,7 @@ import {
   scalarType,
   shl,
   shr,
+  sub,
 } from '../build.js';
 import { type FusedKernel, type Level, schedule } from '../fused.js';
 import {
@@ -44,6 +45,15 @@ import {
   type Storage,
 } from '../ir.js';
 import { mapOperations } from '../map-operations.js';
+
+/** The dimensions that are cut into tiles: the innermost one of columns, and the rows that the tile form walks with it. */
+export type TiledDimension = 'row' | 'column';
+
+export function tileParams(dimension: TiledDimension): { readonly size: string; readonly tile: string; readonly tiles: string } {
+  return dimension === 'column'
+    ? { size: 'n', tile: 'tile', tiles: 'tiles' }
+    : { size: 'rows', tile: 'rowTile', tiles: 'rowTiles' };
+}
 
 /** How an operand moves along the innermost dimension: not at all, by one element, or by a stride that is a parameter. */
 export type InnerStride = '0' | '1' | 's';
@@ -157,12 +167,13 @@ class Lowering {
 
   private tile(): void {
     this.body.for('item', begin, end, (item, outer) => {
-      const [outerPlace, start, stop] = this.tileOf(outer, item, 'rows');
-      const base = this.bases(outer, this.keptIndices(outer, outerPlace, this.variant.kept - 2), this.operands());
-      const whole = outer.let('whole', and(param('n'), -blockWidth));
+      const [rowless, start, stop] = this.tileOf(outer, item, 'row');
+      const [place, first, last] = this.tileOf(outer, rowless, 'column');
+      const base = this.bases(outer, this.keptIndices(outer, place, this.variant.kept - 2), this.operands());
+      const whole = outer.let('whole', sub(last, and(sub(last, first), blockWidth - 1)));
       const block = (body: Body, from: Expr, width: number) => this.block(body, base, from, width, start, stop);
-      outer.for('j', 0, whole, (j, loop) => block(loop, j, blockWidth), { step: blockWidth });
-      outer.for('k', whole, param('n'), (k, loop) => block(loop, k, 1));
+      outer.for('j', first, whole, (j, loop) => block(loop, j, blockWidth), { step: blockWidth });
+      outer.for('k', whole, last, (k, loop) => block(loop, k, 1));
     });
   }
 
@@ -187,11 +198,12 @@ class Lowering {
     });
   }
 
-  /** An item of the forms that cut a dimension of `size` elements into tiles: its place outside of that dimension, and its range along it. */
-  private tileOf(body: Body, item: Expr, size: string): [Expr, Expr, Expr] {
-    const place = body.let('outer', div(item, param('tiles')));
-    const start = body.let('start', mul(rem(item, param('tiles')), param('tile')));
-    return [place, start, body.let('stop', min(add(start, param('tile')), param(size)))];
+  /** A place whose fastest part counts tiles of a dimension: what is left of it, and its range along that dimension. */
+  private tileOf(body: Body, place: Expr, dimension: TiledDimension): [Expr, Expr, Expr] {
+    const { size, tile, tiles } = tileParams(dimension);
+    const rest = body.let(`${dimension}Rest`, div(place, param(tiles)));
+    const start = body.let(`${dimension}Start`, mul(rem(place, param(tiles)), param(tile)));
+    return [rest, start, body.let(`${dimension}Stop`, min(add(start, param(tile)), param(size)))];
   }
 
   private row(): void {
@@ -252,7 +264,7 @@ class Lowering {
 
   private column(): void {
     this.body.for('item', begin, end, (item, outer) => {
-      const [outerRow, start, stop] = this.tileOf(outer, item, 'n');
+      const [outerRow, start, stop] = this.tileOf(outer, item, 'column');
       const base = this.bases(outer, this.keptIndices(outer, outerRow, this.variant.kept - 1), this.operands());
       const first = outer.let('first', mul(outerRow, param('n')));
       for (let pass = 0; pass <= this.lastPass; pass++) this.columnPass(outer, base, pass, start, stop, first);
@@ -556,8 +568,8 @@ class Lowering {
     const { form, kept, reduced, inner, split } = this.variant;
     const integers: string[] = [];
     if (form !== 'flat') integers.push('n');
-    if (form === 'tile') integers.push('rows');
     if (form === 'column' || form === 'tile') integers.push('tile', 'tiles');
+    if (form === 'tile') integers.push(...Object.values(tileParams('row')));
     if (split) integers.push('parts', 'chunk');
     const outerKept = form === 'row' ? kept : form === 'flat' ? 0 : kept - 1;
     const outerReduced = form === 'row' ? reduced - 1 : form === 'column' ? reduced : 0;

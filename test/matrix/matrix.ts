@@ -14,6 +14,7 @@ import { checkGradients } from './gradients.js';
 import { checkLayouts } from './layouts.js';
 import { Report } from './report.js';
 import { checkSecondOrder } from './second-order.js';
+import { checkSizes, hasSizes } from './sizes.js';
 import { checkValues } from './values.js';
 import { checkWrites } from './writes.js';
 
@@ -29,6 +30,7 @@ const checks: readonly Check[] = [
   { name: 'second-order', places: ({ samples }) => samples, run: checkSecondOrder },
   { name: 'layout', places: ({ samples }) => samples, run: checkLayouts },
   { name: 'dtype', places: ({ samples }) => samples, run: checkDtypes },
+  { name: 'size', places: (one) => (hasSizes(one) ? [one.op] : []), run: checkSizes },
   { name: 'empty', places: ({ samples }) => samples, run: checkEmpty },
   { name: 'writes', places: ({ inputs, samples }) => (inputs.some(({ mutated }) => mutated) ? samples : []), run: checkWrites },
   { name: 'errors', places: ({ errors }) => errors, run: checkErrors },

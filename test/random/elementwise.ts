@@ -66,6 +66,8 @@ interface Smooth {
   readonly scale?: (x: number) => number;
   /** Its period is its own scale: an error of more than a fraction of it leaves everything open. */
   readonly periodic?: boolean;
+  /** How far a pole is away, at least. */
+  readonly pole?: (x: number) => number;
   /** An exponential on the way overflows where the result would be less than the smallest normal number. */
   readonly underflows?: boolean;
 }
@@ -108,7 +110,7 @@ export type Parameters = Readonly<Record<string, number | boolean>>;
 export const smoothFunctions: Readonly<Record<string, (parameters: Parameters) => Smooth>> = {
   sqrt: () => smooth(Math.sqrt, 1),
   rsqrt: () => smooth((x) => 1 / Math.sqrt(x), 2),
-  reciprocal: () => smooth((x) => 1 / x, 1),
+  reciprocal: () => ({ ...smooth((x) => 1 / x, 1), pole: Math.abs }),
   exp: () => smooth(Math.exp),
   expm1: () => smooth(Math.expm1),
   log: () => smooth(Math.log),
@@ -117,7 +119,7 @@ export const smoothFunctions: Readonly<Record<string, (parameters: Parameters) =
   log1p: () => smooth(Math.log1p),
   sin: () => ({ f: Math.sin, ulps: 4, periodic: true }),
   cos: () => ({ f: Math.cos, ulps: 4, periodic: true }),
-  tan: () => ({ f: Math.tan, ulps: 4, periodic: true }),
+  tan: () => ({ f: Math.tan, ulps: 4, periodic: true, pole: (x) => Math.abs(Math.cos(x)) }),
   asin: () => smooth(Math.asin),
   acos: () => smooth(Math.acos),
   atan: () => smooth(Math.atan),
@@ -190,11 +192,12 @@ export const steppedFunctions: Readonly<Record<string, (parameters: Parameters) 
       x > Number(threshold) ? x : 0,
 };
 
-export function applySmooth(x: Reference, { f, ulps, scale, periodic, underflows }: Smooth, { loose }: Setting): Reference {
+export function applySmooth(x: Reference, { f, ulps, scale, periodic, pole, underflows }: Smooth, { loose }: Setting): Reference {
   const dtype = floatOf(x.dtype);
   return mapFloats(x, dtype, (at) => {
     const value = f(at.value);
-    const moved = periodic && at.error > 0.1 ? anything : spread(f, at);
+    const wild = (periodic && at.error > 0.1) || (pole !== undefined && at.error > 0 && at.error >= pole(at.value));
+    const moved = wild ? anything : spread(f, at);
     const result = rounded(value, moved, dtype, ulps, loose);
     if (scale === undefined || !Number.isFinite(value)) return result;
     const extra = rounded(scale(at.value), 0, dtype, ulps, loose);
@@ -424,7 +427,9 @@ export function converted(x: Reference, dtype: Dtype, loose = false): Reference 
       return [Number(at.value !== 0), undecided(at, sure(0)) ? anything : 0];
     });
   if (isFloat(dtype))
-    return mapFloats(x, dtype, (at) => (isFloat(x.dtype) && widens(x.dtype, dtype) ? at : rounded(at.value, at.error, dtype, 1, loose)));
+    return mapFloats(x, dtype, (at) =>
+      isFloat(x.dtype) && widens(x.dtype, dtype) ? at : rounded(at.value, at.error, dtype, 1, loose),
+    );
   const fromFloat = isFloat(x.dtype);
   return combine(dtype, [x], ([a], [error]) => {
     if (!fromFloat) return [wrap(dtype, BigInt(a!)), error! > 0 ? anything : 0];
