@@ -7,7 +7,16 @@ import { type Elements, randomValues, type TensorData } from '../support/samples
 import { fullRun, type OpCase, type SampleAttrs } from './cases.js';
 import { compareElements, compareValues, exact } from './compare.js';
 import { changedDtype, choiceOf } from './dtypes-of.js';
-import { type ElementsByName, evaluate, isList, listElements, makeArguments, mapElements, withArguments, withoutLeak } from './invoke.js';
+import {
+  type ElementsByName,
+  evaluate,
+  isList,
+  listElements,
+  makeArguments,
+  mapElements,
+  withArguments,
+  withoutLeak,
+} from './invoke.js';
 import type { Report } from './report.js';
 import { epsilonOf, sizeOf, toDtype } from './tensors.js';
 
@@ -117,7 +126,7 @@ function checkReduction(test: OpCase, elements: ElementsByName, attrs: SampleAtt
   compareValues(what, actual.values, values, {
     relative: 32 * epsilon,
     ofLargest: 8 * epsilon,
-    scale: Math.sqrt(sizeOf(first.shape)),
+    scale,
   });
 }
 
