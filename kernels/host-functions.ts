@@ -140,7 +140,6 @@ export const HOST_FUNCTIONS: ReadonlyMap<string, HostFunction> = new Map(
     .filter(isHostFunctionName)
     .map((name): [string, HostFunction] => {
       const [types, result, summary] = rows[name];
-      // biome-ignore lint/performance/noDynamicNamespaceImportAccess: only the generator loads this table, no bundle
       return [name, { name, parameters: parameters(types), result, summary, apply: host[name] }];
     }),
 );

@@ -4,7 +4,6 @@ import { backward, type RootOptions } from './autograd.js';
 import { Tensor } from './tensor.js';
 
 declare module './tensor.js' {
-  // biome-ignore lint/correctness/noUnusedVariables: merged declarations must have the same type parameters
   interface Tensor<D extends Dtype = Dtype> {
     /** Adds to `grad` of each leaf that this tensor was computed from; see {@link backward}. */
     backward(options?: RootOptions): void;

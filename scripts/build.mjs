@@ -38,7 +38,10 @@ function isUpToDate(sources) {
 function compile() {
   const start = new Date();
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status, error } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { cwd: root, stdio: 'inherit' });
+  const { status, error } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (error !== undefined) throw error;
   // tsc leaves the file as it is when nothing changed, and writes it after errors too: the time alone says what was built.
   const time = status === 0 ? start : new Date(0);

@@ -56,10 +56,10 @@ export interface SqueezeOptions {
   /** Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1315
+// From ops.yaml:1316
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:1315',
+  source: 'ops.yaml:1316',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -98,10 +98,10 @@ export const squeezeDefinition: OpDefinition = {
 export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
   return callOne(squeezeDefinition, [x], options);
 }
-// From ops.yaml:1327
+// From ops.yaml:1328
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:1327',
+  source: 'ops.yaml:1328',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -154,10 +154,10 @@ export interface FlattenOptions {
   /** Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:1353
+// From ops.yaml:1354
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:1353',
+  source: 'ops.yaml:1354',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -204,10 +204,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], options);
 }
-// From ops.yaml:1392
+// From ops.yaml:1393
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:1392',
+  source: 'ops.yaml:1393',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -246,10 +246,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm });
 }
-// From ops.yaml:1405
+// From ops.yaml:1406
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:1405',
+  source: 'ops.yaml:1406',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -287,10 +287,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x]);
 }
-// From ops.yaml:1415
+// From ops.yaml:1416
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:1415',
+  source: 'ops.yaml:1416',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -333,10 +333,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x]);
 }
-// From ops.yaml:1432
+// From ops.yaml:1433
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:1432',
+  source: 'ops.yaml:1433',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -372,10 +372,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis });
 }
-// From ops.yaml:1450
+// From ops.yaml:1451
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:1450',
+  source: 'ops.yaml:1451',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -411,10 +411,10 @@ export const moveFromLastDefinition: OpDefinition = {
 export function moveFromLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveFromLastDefinition, [x], { axis });
 }
-// From ops.yaml:1464
+// From ops.yaml:1465
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:1464',
+  source: 'ops.yaml:1465',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -453,10 +453,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape });
 }
-// From ops.yaml:1477
+// From ops.yaml:1478
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:1477',
+  source: 'ops.yaml:1478',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -494,10 +494,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape });
 }
-// From ops.yaml:1490
+// From ops.yaml:1491
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:1490',
+  source: 'ops.yaml:1491',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -538,10 +538,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape });
 }
-// From ops.yaml:1501
+// From ops.yaml:1502
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:1501',
+  source: 'ops.yaml:1502',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -586,10 +586,10 @@ export interface SliceOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:1511
+// From ops.yaml:1512
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:1511',
+  source: 'ops.yaml:1512',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -637,10 +637,10 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...options });
 }
-// From ops.yaml:1550
+// From ops.yaml:1551
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:1550',
+  source: 'ops.yaml:1551',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -691,10 +691,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:1572
+// From ops.yaml:1573
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:1572',
+  source: 'ops.yaml:1573',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -741,10 +741,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...options });
 }
-// From ops.yaml:1600
+// From ops.yaml:1601
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:1600',
+  source: 'ops.yaml:1601',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -784,10 +784,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis });
 }
-// From ops.yaml:1616
+// From ops.yaml:1617
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:1616',
+  source: 'ops.yaml:1617',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -833,10 +833,10 @@ export interface RollOptions {
   /** Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1629
+// From ops.yaml:1630
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:1629',
+  source: 'ops.yaml:1630',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -887,10 +887,10 @@ export interface ConcatOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1654
+// From ops.yaml:1655
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:1654',
+  source: 'ops.yaml:1655',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -934,10 +934,10 @@ export interface StackOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1675
+// From ops.yaml:1676
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:1675',
+  source: 'ops.yaml:1676',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -983,10 +983,10 @@ export interface UnstackOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1689
+// From ops.yaml:1690
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:1689',
+  source: 'ops.yaml:1690',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1030,10 +1030,10 @@ export interface SplitOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1701
+// From ops.yaml:1702
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:1701',
+  source: 'ops.yaml:1702',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1081,10 +1081,10 @@ export interface PadOptions {
   /** Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:1722
+// From ops.yaml:1723
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:1722',
+  source: 'ops.yaml:1723',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1120,10 +1120,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...options });
 }
-// From ops.yaml:1746
+// From ops.yaml:1747
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:1746',
+  source: 'ops.yaml:1747',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],

@@ -5,10 +5,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:2220
+// From ops.yaml:2221
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:2220',
+  source: 'ops.yaml:2221',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -63,10 +63,10 @@ export interface MatmulOptions {
   /** Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:2231
+// From ops.yaml:2232
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:2231',
+  source: 'ops.yaml:2232',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -131,10 +131,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], options);
 }
-// From ops.yaml:2256
+// From ops.yaml:2257
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:2256',
+  source: 'ops.yaml:2257',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -200,10 +200,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec]);
 }
-// From ops.yaml:2265
+// From ops.yaml:2266
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:2265',
+  source: 'ops.yaml:2266',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -261,10 +261,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:2275
+// From ops.yaml:2276
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:2275',
+  source: 'ops.yaml:2276',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -331,10 +331,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:2295
+// From ops.yaml:2296
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:2295',
+  source: 'ops.yaml:2296',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

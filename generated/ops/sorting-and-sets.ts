@@ -6,10 +6,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:2122
+// From ops.yaml:2123
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:2122',
+  source: 'ops.yaml:2123',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -66,10 +66,10 @@ export interface SortOptions {
   /** Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:2141
+// From ops.yaml:2142
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:2141',
+  source: 'ops.yaml:2142',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -116,10 +116,10 @@ export interface ArgsortOptions {
   /** Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:2153
+// From ops.yaml:2154
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:2153',
+  source: 'ops.yaml:2154',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -149,10 +149,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], options);
 }
-// From ops.yaml:2167
+// From ops.yaml:2168
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:2167',
+  source: 'ops.yaml:2168',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -210,10 +210,10 @@ export interface TopkOptions {
   /** Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:2179
+// From ops.yaml:2180
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:2179',
+  source: 'ops.yaml:2180',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -260,10 +260,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...options });
 }
-// From ops.yaml:2204
+// From ops.yaml:2205
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:2204',
+  source: 'ops.yaml:2205',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],

@@ -22,8 +22,8 @@ export interface Dialect {
   readonly vectors: boolean;
   /** Lines before everything else. */
   readonly preamble: readonly string[];
-  /** What a helper's definition begins with. */
-  readonly inline: string;
+  /** What the definition of a helper of that type begins with. */
+  inline(lanes: number): string;
   /** What the names of the standard library's functions begin with. */
   readonly library: string;
   readonly infinity: Readonly<Record<'f32' | 'f64', string>>;
@@ -61,7 +61,8 @@ export const gnuC: Dialect = {
     '#endif',
     '#endif',
   ],
-  inline: 'static inline __attribute__((always_inline))',
+  // Vectors are never passed by a call, as their registers depend on the target; scalars the compiler may weigh.
+  inline: (lanes) => (lanes === 1 ? 'static inline' : 'static inline __attribute__((always_inline))'),
   library: '__builtin_',
   infinity: { f32: '__builtin_inff()', f64: '__builtin_inf()' },
   notANumber: { f32: '__builtin_nanf("")', f64: '__builtin_nan("")' },
@@ -78,7 +79,7 @@ export const cudaC: Dialect = {
   name: 'CUDA C++',
   vectors: false,
   preamble: [],
-  inline: 'static __device__ __forceinline__',
+  inline: () => 'static __device__ __forceinline__',
   library: '',
   infinity: { f32: '__int_as_float(0x7f800000)', f64: '__longlong_as_double(0x7ff0000000000000ll)' },
   notANumber: { f32: '__int_as_float(0x7fc00000)', f64: '__longlong_as_double(0x7ff8000000000000ll)' },

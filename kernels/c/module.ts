@@ -108,7 +108,7 @@ export class Module {
     const symbol = `${PREFIX}${name}_${this.type(type)}`;
     if (!this.#helpers.has(symbol)) {
       const helper = this.#helper(name, type);
-      this.#helpers.set(symbol, definition(this.dialect, symbol, helper));
+      this.#helpers.set(symbol, definition(this.dialect.inline(type.lanes), symbol, helper));
     }
     return `${symbol}(${operands.join(', ')})`;
   }
@@ -123,7 +123,7 @@ export class Module {
   prelude(): string {
     const { preamble, fail } = this.dialect;
     const helpers = [...this.#helpers.values()];
-    if (this.#fails) helpers.push(definition(this.dialect, `${PREFIX}fail`, fail));
+    if (this.#fails) helpers.push(definition(this.dialect.inline(1), `${PREFIX}fail`, fail));
     return [[...preamble, ...scalarTypedefs, ...this.#vectors.values()].join('\n'), ...helpers].join('\n\n');
   }
 
@@ -138,7 +138,7 @@ export class Module {
   }
 }
 
-function definition({ inline }: Dialect, symbol: string, { result, parameters, body }: HelperText): string {
+function definition(inline: string, symbol: string, { result, parameters, body }: HelperText): string {
   const lines = body.map((line) => (line.startsWith('#') ? line : `  ${line}`));
   return [`${inline} ${result} ${symbol}(${parameters.join(', ')}) {`, ...lines, '}'].join('\n');
 }

@@ -62,6 +62,8 @@ class FunctionPrinter implements Place {
   readonly #buffers: ReadonlyMap<string, Storage>;
   readonly #params: ReadonlySet<string>;
   #scopes: Map<string, Local>[] = [];
+  /** The block's members that the body reads. */
+  readonly #read = new Set<string>();
   #loops = 0;
   #depth = 0;
 
@@ -77,17 +79,17 @@ class FunctionPrinter implements Place {
     const { kernel } = this.module.dialect;
     const symbol = symbolOf(this.kernel.name);
     const struct = `${symbol}_block`;
+    const [begin, end] = kernel.items === undefined ? ['v_begin', 'v_end'] : ['begin', 'end'];
     this.#struct(struct);
     this.#line('');
-    this.#braces(`${kernel.result} ${symbol}(${kernel.block(struct)}, i32 begin, i32 end)`, () => {
-      this.#members();
-      if (kernel.items === undefined) this.#range('begin', 'end');
-      else this.#braces(kernel.items, () => this.#range('(i32)item', '(i32)item + 1'));
+    this.#braces(`${kernel.result} ${symbol}(${kernel.block(struct)}, i32 ${begin}, i32 ${end})`, () => {
+      const start = this.#lines.length;
+      if (kernel.items === undefined) this.#body();
+      else this.#braces(kernel.items, () => this.#oneItem());
+      this.#lines.splice(start, 0, ...this.#members());
     });
     return this.#lines.join('\n');
   }
-
-  // The parameter block
 
   /** C lays its members out as `paramLayout` does. */
   #struct(name: string): void {
@@ -103,21 +105,32 @@ class FunctionPrinter implements Place {
     return `${access === 'read' ? 'const ' : ''}${element} *b_${identifier(name)}`;
   }
 
-  /** Copies the block's members into locals: stores to buffers might change the block, as far as the compiler knows. */
-  #members(): void {
+  /**
+   * Copies what the body has read of the block into locals: stores to buffers might change the block, as far as the compiler knows.
+   */
+  #members(): readonly string[] {
     const { member } = this.module.dialect.kernel;
-    this.#line(`i32 *error = ${member}error;`);
-    for (const buffer of this.kernel.buffers) this.#line(`${this.#pointer(buffer)} = ${member}b_${identifier(buffer.name)};`);
-    for (const { name, type } of this.kernel.params)
-      this.#line(`const ${type} p_${identifier(name)} = ${member}p_${identifier(name)};`);
+    const buffers = this.kernel.buffers.map((buffer) => [`b_${identifier(buffer.name)}`, this.#pointer(buffer)] as const);
+    const params = this.kernel.params.map(
+      ({ name, type }) => [`p_${identifier(name)}`, `const ${type} p_${identifier(name)}`] as const,
+    );
+    return [['error', 'i32 *error'] as const, ...buffers, ...params]
+      .filter(([name]) => this.#read.has(name))
+      .map(([name, declared]) => `  ${declared} = ${member}${name};`);
   }
 
-  #range(begin: string, end: string): void {
+  #body(): void {
     this.#scope(() => {
-      this.#line(`const i32 ${this.#declare('begin', false)} = ${begin};`);
-      this.#line(`const i32 ${this.#declare('end', false)} = ${end};`);
+      this.#declare('begin', false);
+      this.#declare('end', false);
       this.#statements(this.kernel.body);
     });
+  }
+
+  #oneItem(): void {
+    this.#line('const i32 v_begin = (i32)item;');
+    this.#line('const i32 v_end = v_begin + 1;');
+    this.#body();
   }
 
   // Names
@@ -128,14 +141,19 @@ class FunctionPrinter implements Place {
 
   param(name: string): string {
     if (!this.#params.has(name)) throw this.#broken(`there is no parameter ${name}`);
-    return `p_${identifier(name)}`;
+    return this.#member(`p_${identifier(name)}`);
   }
 
   buffer(name: string, type: Type): { readonly name: string; readonly storage: Storage } {
     const storage = this.#storage(name);
     if (registerOf(storage) !== type.scalar)
       throw this.#broken(`${name} holds ${storage}, which is no ${type.scalar} in a register`);
-    return { name: `b_${identifier(name)}`, storage };
+    return { name: this.#member(`b_${identifier(name)}`), storage };
+  }
+
+  #member(name: string): string {
+    this.#read.add(name);
+    return name;
   }
 
   #storage(name: string): Storage {
@@ -208,7 +226,7 @@ class FunctionPrinter implements Place {
         this.#line(`${statement.do};`);
         break;
       case 'fail':
-        this.#line(this.module.fail('error', statement.code));
+        this.#line(this.module.fail(this.#member('error'), statement.code));
     }
   }
 

@@ -15,10 +15,10 @@ import {
   reducedStride,
   scratchName,
   scratchNodes,
-  scratchStorage,
   type Variant,
 } from './fused.js';
 import { collapse, type Dimension } from './space.js';
+import { scratchStorage } from './values.js';
 
 /** A buffer that a launch reads or writes: one of the fused kernel's operands, or scratch that the caller provides. */
 export type BufferSource =

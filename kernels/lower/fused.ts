@@ -23,28 +23,19 @@ import {
   end,
   i32,
   load,
-  max,
   min,
   mul,
   ne,
   param,
   rem,
   scalarType,
-  shl,
-  shr,
   sub,
 } from '../build.js';
 import { type FusedKernel, type Level, schedule } from '../fused.js';
-import {
-  type AccumulateKind,
-  type BufferDeclaration,
-  type Expr,
-  type Kernel,
-  type ParamDeclaration,
-  registerOf,
-  type Storage,
-} from '../ir.js';
+import { type AccumulateKind, type BufferDeclaration, type Expr, type Kernel, type ParamDeclaration, registerOf } from '../ir.js';
 import { mapOperations } from '../map-operations.js';
+import { planStashes } from './stashes.js';
+import { combine, identityOf, isFloat, narrow, saturate, scratchStorage } from './values.js';
 
 /** The dimensions that are cut into tiles: the innermost one of columns, and the rows that the tile form walks with it. */
 export type TiledDimension = 'row' | 'column';
@@ -78,11 +69,8 @@ export function scratchNodes(kernel: FusedKernel): number[] {
   return kernel.nodes.flatMap((node, index) => (levels[index] === 'row' && node.op !== 'input' ? [index] : []));
 }
 
-/** The storage type that holds a register value of a node exactly. */
-export function scratchStorage(dtype: Storage): Storage {
-  const exact = { bool: 'bool', i32: 'int32', i64: 'int64', f32: 'float32', f64: 'float64' } as const;
-  return exact[registerOf(dtype)];
-}
+/** Rows that the column form folds in one go, if their work is light: fewer turns of the loops, and as many streams from memory. */
+const rowsTogether = 8;
 
 /** The columns of a block of the tile form: half a cache line of float32, so that not even rows a power of 2 apart evict each other. */
 const blockWidth = 8;
@@ -127,7 +115,7 @@ class Lowering {
     this.passes = passes;
     this.lastPass = Math.max(0, ...passes);
     this.uniform = new Scope(this.body, () => i32(0), '');
-    this.stashes = this.planStashes();
+    this.stashes = planStashes(kernel);
   }
 
   run(): Kernel {
@@ -291,18 +279,58 @@ class Lowering {
       along(`z${pass}`, outer, base, `z${pass}`, (scope, j) => {
         for (const node of reductions) scope.body.store(scratchName(node), add(first, j), this.identity(node));
       });
-    this.reducedLoops(outer, base, this.variant.reduced, 0, pass, (body, place) => {
-      along(`j${pass}`, body, place, `p${pass}`, (scope, j) => {
-        const at = add(first, j);
-        this.readScratch(scope, at, (node) => this.passes[node]! <= pass && !reductions.includes(node));
-        const values = reductions.map((node) => this.value(this.argOf(node), scope));
-        this.storeElements(scope, pass);
-        reductions.forEach((node, k) => {
-          const before = load(this.register(node), scratchName(node), at);
-          scope.body.store(scratchName(node), at, combine(this.reduceOf(node), before, values[k]!));
-        });
+    const together = outputs.length === 0 && this.isLight() ? rowsTogether : 1;
+    const fold = (body: Body, places: readonly OffsetOf[]) => {
+      along(`j${pass}`, body, places[0]!, `p${pass}`, (scope, j) => this.foldColumns(scope, places, j, add(first, j), pass));
+    };
+    this.reducedLoops(outer, base, this.variant.reduced - 1, 0, pass, (body, place) =>
+      this.rowLoops(body, place, pass, together, fold),
+    );
+  }
+
+  /** The loop over the innermost reduced dimension, `together` rows at a time, then those that are left. */
+  private rowLoops(
+    body: Body,
+    base: OffsetOf,
+    pass: number,
+    together: number,
+    fold: (body: Body, places: readonly OffsetOf[]) => void,
+  ): void {
+    const dimension = this.variant.reduced - 1;
+    const rows = param(reducedSize(dimension));
+    const placesFrom = (loop: Body, row: Expr, count: number) =>
+      Array.from({ length: count }, (_, at): OffsetOf => {
+        const places = this.operands().map((operand) =>
+          loop.let(`b${operand}_${at}_${pass}`, add(base(operand), mul(add(row, at), param(reducedStride(operand, dimension))))),
+        );
+        return (operand) => places[operand]!;
       });
+    const whole = together === 1 ? i32(0) : body.let(`whole${pass}`, and(rows, -together));
+    if (together > 1)
+      body.for(`g${pass}`, 0, whole, (row, loop) => fold(loop, placesFrom(loop, row, together)), { step: together });
+    body.for(`r${pass}`, whole, rows, (row, loop) => fold(loop, placesFrom(loop, row, 1)));
+  }
+
+  /** Folds one element of each row, in the rows' order, and stores element outputs. */
+  private foldColumns(scope: Scope, places: readonly OffsetOf[], j: Expr, at: Expr, pass: number): void {
+    const reductions = this.reductionsOf(pass);
+    const scopes = places.map((place, row) =>
+      row === 0 ? scope : this.inner(scope.body, place, j, `p${pass}_${row}`, this.uniform),
+    );
+    for (const own of scopes) this.readScratch(own, at, (node) => this.passes[node]! <= pass && !reductions.includes(node));
+    const values = scopes.map((own) => reductions.map((node) => this.value(this.argOf(node), own)));
+    this.storeElements(scope, pass);
+    reductions.forEach((node, k) => {
+      const before = load(this.register(node), scratchName(node), at);
+      const folded = values.reduce((total: Expr, row) => combine(this.reduceOf(node), total, row[k]!), before);
+      scope.body.store(scratchName(node), at, folded);
     });
+  }
+
+  /** Whether a few copies of the loops' bodies are still short. */
+  private isLight(): boolean {
+    const maps = this.kernel.nodes.filter((node) => node.op === 'map');
+    return maps.length <= 4 && !maps.some((node) => mapOperations[node.map]!.heavy);
   }
 
   /** Makes scratch values readable; each is loaded where it is first used, so only what a loop needs is read. */
@@ -505,40 +533,6 @@ class Lowering {
     return scalarType(registerOf(this.kernel.nodes[node]!.dtype));
   }
 
-  /** A heavy value that later passes read again is kept in an output that is not written before the last of them, if one is wide enough. */
-  private planStashes(): Map<number, number> {
-    const stashes = new Map<number, number>();
-    if (this.lastPass === 0) return stashes;
-    const free = this.kernel.outputs.flatMap((output, index) => (output.level === 'element' ? [index] : []));
-    const computed = Array.from({ length: this.lastPass + 1 }, (_, pass) => this.computedIn(pass));
-    this.kernel.nodes.forEach((node, index) => {
-      if (node.op !== 'map' || this.levels[index] !== 'element' || !mapOperations[node.map]!.heavy) return;
-      const own = this.passes[index]!;
-      const lastUse = computed.findLastIndex((nodes) => nodes.has(index));
-      if (!computed[own]!.has(index) || lastUse <= own) return;
-      const place = free.findIndex((output) => {
-        const { dtype, node: produced } = this.kernel.outputs[output]!;
-        return dtype === node.dtype && scratchStorage(dtype) === dtype && this.passes[produced]! >= lastUse;
-      });
-      if (place >= 0) stashes.set(index, free.splice(place, 1)[0]!);
-    });
-    return stashes;
-  }
-
-  /** The nodes that the loop of a pass computes: what its reductions and element outputs are made of. */
-  private computedIn(pass: number): Set<number> {
-    const computed = new Set<number>();
-    const visit = (node: number): void => {
-      if (computed.has(node)) return;
-      computed.add(node);
-      const data = this.kernel.nodes[node]!;
-      if (data.op === 'map') for (const arg of data.args) visit(arg);
-    };
-    for (const node of this.reductionsOf(pass)) visit(this.argOf(node));
-    for (const output of this.elementOutputs(pass)) visit(this.kernel.outputs[output]!.node);
-    return computed;
-  }
-
   // ---- Declarations
 
   private buffers(): BufferDeclaration[] {
@@ -585,68 +579,6 @@ class Lowering {
       return { name: scalarName(index), type: register === 'bool' ? 'i32' : register };
     });
     return [...integers.map((name): ParamDeclaration => ({ name, type: 'i32' })), ...scalars];
-  }
-}
-
-/** Results of int8, uint8 and int16 arithmetic wrap at every step, as they would if each step were stored. A number may lie beyond them. */
-function narrow(dtype: Storage, map: string, value: Expr, withNumber = false): Expr {
-  if (keepsRange.has(map) && !withNumber) return value;
-  if (dtype === 'uint8') return and(value, 0xff);
-  if (dtype === 'int8') return shr(shl(value, 24), 24);
-  if (dtype === 'int16') return shr(shl(value, 16), 16);
-  return value;
-}
-
-/** Floats are held within the dtype's bounds when they become integers; the conversion itself does so for int32 and int64. */
-function saturate(dtype: Storage, value: Expr): Expr {
-  if (dtype !== 'uint8' && dtype !== 'int8' && dtype !== 'int16') return value;
-  const [lowest, highest] = limits[dtype]!;
-  return min(max(value, constant(value.type, lowest)), constant(value.type, highest));
-}
-
-const isFloat = (value: Expr): boolean => value.type.scalar === 'f32' || value.type.scalar === 'f64';
-
-const keepsRange = new Set(['identity', 'copy', 'min', 'max', 'select', 'and', 'or', 'xor', 'rem', 'mod', 'sign', 'shr']);
-
-function combine(kind: AccumulateKind, before: Expr, value: Expr): Expr {
-  switch (kind) {
-    case 'sum':
-      return add(before, value);
-    case 'prod':
-      return mul(before, value);
-    case 'max':
-      return { op: 'binary', type: before.type, name: 'max', left: before, right: value };
-    case 'min':
-      return min(before, value);
-    case 'any':
-      return { op: 'binary', type: before.type, name: 'or', left: before, right: value };
-    case 'all':
-      return and(before, value);
-  }
-}
-
-const limits: Readonly<Record<string, readonly [number | string, number | string]>> = {
-  bool: [0, 1],
-  uint8: [0, 255],
-  int8: [-128, 127],
-  int16: [-32768, 32767],
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-  int64: ['-9223372036854775808', '9223372036854775807'],
-};
-
-/** What a reduction starts from, and gives for an empty row. */
-export function identityOf(kind: AccumulateKind, dtype: Storage): number | string {
-  switch (kind) {
-    case 'sum':
-    case 'any':
-      return 0;
-    case 'prod':
-    case 'all':
-      return 1;
-    case 'max':
-      return limits[dtype]?.[0] ?? '-inf';
-    case 'min':
-      return limits[dtype]?.[1] ?? 'inf';
   }
 }
 

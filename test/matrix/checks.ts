@@ -1,0 +1,33 @@
+/** The checks of the matrix by name, and which places (samples, error samples) of an op each goes through. */
+import type { OpCase } from './cases.js';
+import { checkDtypes } from './dtypes.js';
+import { checkEmpty } from './empty.js';
+import { checkErrors, checkMisuse } from './errors.js';
+import { checkExample } from './examples.js';
+import { checkGradients } from './gradients.js';
+import { checkLayouts } from './layouts.js';
+import type { Report } from './report.js';
+import { checkSecondOrder } from './second-order.js';
+import { checkSizes, hasSizes } from './sizes.js';
+import { checkValues } from './values.js';
+import { checkWrites } from './writes.js';
+
+export interface Check {
+  readonly name: string;
+  readonly places: (test: OpCase) => readonly unknown[];
+  readonly run: (test: OpCase, place: number, report: Report) => void;
+}
+
+export const checks: readonly Check[] = [
+  { name: 'values', places: ({ samples }) => samples, run: checkValues },
+  { name: 'gradient', places: ({ samples }) => samples, run: checkGradients },
+  { name: 'second-order', places: ({ samples }) => samples, run: checkSecondOrder },
+  { name: 'layout', places: ({ samples }) => samples, run: checkLayouts },
+  { name: 'dtype', places: ({ samples }) => samples, run: checkDtypes },
+  { name: 'size', places: (one) => (hasSizes(one) ? [one.op] : []), run: checkSizes },
+  { name: 'empty', places: ({ samples }) => samples, run: checkEmpty },
+  { name: 'writes', places: ({ inputs, samples }) => (inputs.some(({ mutated }) => mutated) ? samples : []), run: checkWrites },
+  { name: 'errors', places: ({ errors }) => errors, run: checkErrors },
+  { name: 'misuse', places: ({ op }) => [op], run: checkMisuse },
+  { name: 'example', places: ({ example }) => (example === null ? [] : [example]), run: checkExample },
+];

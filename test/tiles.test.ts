@@ -1,0 +1,85 @@
+/**
+ * The loops that fused kernels have for memory's sake, through the public API: tiles of transposed operands, rows folded together in
+ * columns, maxima in lanes. Sizes lie on both sides of every tile and block. What ops compute is the matrix's.
+ */
+import test from 'ava';
+import { add, flatten, max, min, multiply, sum, type Tensor, tensor, tidy, transpose } from '../entry/index.js';
+
+const counting = (...shape: number[]): Tensor => {
+  const size = shape.reduce((product, dimension) => product * dimension, 1);
+  return tensor(
+    Float32Array.from({ length: size }, (_, index) => index),
+    { shape },
+  );
+};
+
+for (const [rows, columns] of [
+  [7, 9],
+  [8, 8],
+  [9, 515],
+  [257, 16],
+  [513, 263],
+  [1030, 8],
+] as const) {
+  test(`a transposed ${rows} x ${columns} matrix is written out in its order`, (t) => {
+    const out = tidy(() => flatten(transpose(counting(rows, columns), [1, 0])));
+    t.deepEqual(
+      out.dataSync(),
+      Float32Array.from({ length: rows * columns }, (_, at) => (at % rows) * columns + Math.floor(at / rows)),
+    );
+  });
+}
+
+test('channels move last in tiles for each image', (t) => {
+  const [images, channels, pixels] = [3, 13, 529];
+  const out = tidy(() => flatten(transpose(counting(images, channels, pixels), [0, 2, 1])));
+  const expected = Float32Array.from({ length: images * channels * pixels }, (_, at) => {
+    const [image, pixel, channel] = [Math.floor(at / (pixels * channels)), Math.floor(at / channels) % pixels, at % channels];
+    return (image * channels + channel) * pixels + pixel;
+  });
+  t.deepEqual(out.dataSync(), expected);
+});
+
+test('an op takes straight, transposed and broadcast operands together', (t) => {
+  const size = 67;
+  const out = tidy(() => {
+    const x = counting(size, size);
+    return add(multiply(x, transpose(x, [1, 0])), counting(size));
+  });
+  const at = (row: number, column: number) => row * size + column;
+  const expected = Float32Array.from({ length: size * size }, (_, place) => {
+    const [row, column] = [Math.floor(place / size), place % size];
+    return Math.fround(Math.fround(at(row, column) * at(column, row)) + column);
+  });
+  t.deepEqual(out.dataSync(), expected);
+});
+
+for (const rows of [1, 7, 8, 9, 17, 64]) {
+  test(`columns of ${rows} rows are summed in the rows' order`, (t) => {
+    const columns = 261;
+    const values = Float32Array.from({ length: rows * columns }, (_, index) => Math.sin(index) * 1e3);
+    const expected = Float32Array.from({ length: columns }, (_, column) => {
+      let total = 0;
+      for (let row = 0; row < rows; row++) total = Math.fround(total + values[row * columns + column]!);
+      return total;
+    });
+    t.deepEqual(sum(tensor(values, { shape: [rows, columns] }), { axis: 0 }).dataSync(), expected);
+  });
+}
+
+test('a maximum or minimum is NaN wherever in the row NaN stands', (t) => {
+  const length = 41;
+  for (let place = 0; place < length; place++) {
+    for (const quiet of [Number.NaN, -Number.NaN]) {
+      const row = tensor(Float32Array.from({ length }, (_, index) => (index === place ? quiet : index - 20)));
+      t.true(Number.isNaN(max(row).item()), `maximum with NaN at ${place}`);
+      t.true(Number.isNaN(min(row).item()), `minimum with NaN at ${place}`);
+    }
+  }
+});
+
+test('a maximum of infinities and of one element is that', (t) => {
+  t.is(max(tensor(new Float32Array(33).fill(-Infinity))).item(), -Infinity);
+  t.is(min(tensor(new Float32Array(33).fill(Infinity))).item(), Infinity);
+  t.is(max(tensor([-3])).item(), -3);
+});
