@@ -8,12 +8,14 @@
  */
 import {
   add,
+  and,
   Body,
   begin,
   convert,
   div,
   end,
   ge,
+  gt,
   I32,
   i32,
   load,
@@ -28,7 +30,7 @@ import {
   scalarType,
   select,
 } from '../../kernels/build.js';
-import type { BufferDeclaration, Expr, Kernel } from '../../kernels/ir.js';
+import type { BufferDeclaration, Expr, Kernel, Stmt } from '../../kernels/ir.js';
 import { DiagnosticError, diagnosticAt } from '../spec/diagnostic.js';
 import type { Input, Op, Output } from '../spec/model.js';
 import type { Access, Expression, IndexStatement, Item } from './ast.js';
@@ -138,12 +140,32 @@ class IndexCompiler {
     const names = loopNames(statement).filter((name) => !work.includes(name));
     const last = lastName(statement);
     const order = [...names.filter((name) => name !== last), ...names.filter((name) => name === last)];
-    this.#loops(body, statement, order, places, (inner) => {
-      const value = this.#value(inner, statement.value, places);
-      const at = this.#offset(inner, statement.target, places);
-      const type = value.type;
-      const stored = statement.operator === '+=' ? add(load(type, statement.target.tensor, at), value) : value;
-      inner.store(statement.target.tensor, at, stored);
+    const run = (into: Body): void =>
+      this.#loops(into, statement, order, places, (inner) => {
+        const value = this.#value(inner, statement.value, places);
+        const at = this.#offset(inner, statement.target, places);
+        const type = value.type;
+        const stored = statement.operator === '+=' ? add(load(type, statement.target.tensor, at), value) : value;
+        inner.store(statement.target.tensor, at, stored);
+      });
+    const axes = this.#indexedAxes(statement);
+    if (axes.length === 0) return run(body);
+    // Along an empty axis there is no element that an index could be held to.
+    body.if(allPositive(axes.map(({ size }) => size)), run, (empty) => {
+      const turns = axes.flatMap(({ names: read }) => read).filter((name) => !work.includes(name));
+      const fail: Stmt = { do: 'fail', code: indexOutOfRange };
+      if (turns.length === 0) empty.push(fail);
+      else empty.if(allPositive(turns.map((name) => param(sizeName(name)))), (failing) => failing.push(fail));
+    });
+  }
+
+  /** The axes that an index is read along: their sizes, and the loops that the index depends on. */
+  #indexedAxes(statement: IndexStatement): { readonly size: Expr; readonly names: readonly string[] }[] {
+    return [statement.target, ...accessesIn(statement.value).slice(0, 1)].flatMap((access) => {
+      const sizes = this.#axisNames(access.tensor);
+      return access.indices.flatMap((item, axis) =>
+        item.kind === 'access' ? [{ size: param(sizeName(sizes[axis]!)), names: namesIn(item) }] : [],
+      );
     });
   }
 
@@ -281,6 +303,8 @@ class IndexCompiler {
     return dtype.kind === 'name' && this.#op.dtypes.some((one) => one.name === dtype.name) ? dtype.name : `Of_${tensor}`;
   }
 }
+
+const allPositive = (sizes: readonly Expr[]): Expr => sizes.map((size) => gt(size, 0)).reduce(and);
 
 const sizeName = (name: string): string => `size_${name}`;
 

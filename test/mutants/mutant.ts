@@ -33,8 +33,8 @@ export interface Plan {
   readonly ops: readonly string[];
   /** The matrix's checks, the likeliest to fail first; all of them where none are named. */
   readonly first?: readonly string[];
-  /** Whether random programs are run. */
-  readonly programs?: boolean;
+  /** Whether random programs are run, and the matrix's sizes: what a fault in one op's definition does not need. */
+  readonly thorough?: boolean;
   /** Test files, without `.test.js`. */
   readonly suites?: readonly string[];
 }

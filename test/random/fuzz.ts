@@ -23,7 +23,7 @@ for (const mode of chosen) {
     mode,
     chosen.length === 1 ? total : Math.round(total * shares[mode]),
     seed,
-    values.path,
+    { path: values.path },
   );
   console.log(`${mode}: ${coverage}, ${((performance.now() - start) / 1000).toFixed(1)} s`);
   if (failure === undefined) continue;

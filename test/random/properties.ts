@@ -16,12 +16,23 @@ export interface Outcome {
   readonly failure: string | undefined;
 }
 
-export function checkPrograms(mode: Mode, count: number, seed: number, path?: string): Outcome {
+interface CheckOptions {
+  /** Begins with the program of an earlier run, and runs only that. */
+  readonly path?: string | undefined;
+  /** Whether a failing program is made smaller. */
+  readonly shrink?: boolean;
+}
+
+export function checkPrograms(mode: Mode, count: number, seed: number, { path, shrink = true }: CheckOptions = {}): Outcome {
   const coverage = new Coverage();
   const property = fc.property(genes(lengths[mode]), (drawn) => {
     runProgram(drawn, mode, coverage);
   });
-  const details = fc.check(property, { seed, ...(path === undefined ? { numRuns: count } : { path, numRuns: 1 }) });
+  const details = fc.check(property, {
+    seed,
+    endOnFailure: !shrink,
+    ...(path === undefined ? { numRuns: count } : { path, numRuns: 1 }),
+  });
   if (!details.failed) return { coverage, failure: undefined };
   const error = details.errorInstance instanceof Error ? details.errorInstance.message : String(details.errorInstance);
   const repeat = `npm run fuzz -- --mode ${mode} --seed ${seed} --path ${details.counterexamplePath?.split(':')[0]}`;

@@ -25,6 +25,8 @@ export class GuardedAllocator implements Allocator {
   /** Freed blocks, which wait here a while so that writes after the end of their life are seen. */
   private readonly quarantine: Block[] = [];
   private quarantined = 0;
+  /** Bytes that the program holds, as asked for. */
+  private held = 0;
 
   constructor(
     private readonly inner: Allocator,
@@ -36,6 +38,7 @@ export class GuardedAllocator implements Allocator {
     if (block === 0) return 0;
     const address = block + guardBytes;
     this.sizes.set(address, bytes);
+    this.held += bytes;
     this.heap.u8.fill(guardPattern, block, address);
     this.heap.u8.fill(guardPattern, address + bytes, address + bytes + guardBytes);
     this.heap.u8.fill(freshPattern, address, address + Math.min(bytes, filledBytes));
@@ -48,6 +51,7 @@ export class GuardedAllocator implements Allocator {
     this.check(address - guardBytes, address, guardPattern, `before a block of ${bytes} bytes`);
     this.check(address + bytes, address + bytes + guardBytes, guardPattern, `after a block of ${bytes} bytes`);
     this.sizes.delete(address);
+    this.held -= bytes;
     this.heap.u8.fill(freedPattern, address, address + Math.min(bytes, filledBytes));
     this.quarantine.push({ address, bytes });
     this.quarantined += bytes;
@@ -69,11 +73,10 @@ export class GuardedAllocator implements Allocator {
     for (const { address, bytes } of this.quarantine) this.checkFreed(address, bytes);
   }
 
-  /** What the program holds; blocks in quarantine count as pooled. */
+  /** What the program holds, without guards; all else that was taken counts as pooled, blocks in quarantine among it. */
   report(): DeviceMemory {
-    const { allocated, pooled, peak, allocations } = this.inner.report();
-    const waiting = this.quarantined + 2 * guardBytes * this.quarantine.length;
-    return { allocated: allocated - waiting, pooled: pooled + waiting, peak, allocations: allocations - this.quarantine.length };
+    const { allocated, pooled, peak } = this.inner.report();
+    return { allocated: this.held, pooled: allocated + pooled - this.held, peak, allocations: this.sizes.size };
   }
 
   private releaseOldest(): void {
