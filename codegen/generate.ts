@@ -3,7 +3,7 @@
  * exchanged as a whole.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { IndentationText, Project, QuoteKind } from 'ts-morph';
 import type { Kernel } from '../kernels/ir.js';
 import { fileText, writeOp } from './emit/api.js';
@@ -16,15 +16,15 @@ import { kernelDiagnostics } from './lang/check-kernels.js';
 import { derivationDiagnostics } from './lang/differentiate.js';
 import type { Diagnostic } from './spec/diagnostic.js';
 import { loadSpec } from './spec/load.js';
-import { SourceFile } from './spec/source.js';
+import type { SourceFile } from './spec/source.js';
 
 export interface GenerateOptions {
   /** The spec's files; ops of later ones may use those of earlier ones. */
-  readonly specFiles: readonly string[];
+  readonly specs: readonly SourceFile[];
   /** A folder of kernel functions. */
   readonly functionsFolder: string;
-  /** Those of `specFiles` whose ops are written: an op pack's own. All of them if left out. */
-  readonly packFiles?: readonly string[];
+  /** Those of `specs` whose ops are written: an op pack's own. All of them if left out. */
+  readonly pack?: readonly SourceFile[];
   /** The public names to cover, one a line. */
   readonly paddleNames: readonly string[];
 }
@@ -35,14 +35,7 @@ export interface GeneratedLibrary {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** A file's name in diagnostics and in generated comments. */
-function sourceName(file: string): string {
-  const path = relative(process.cwd(), resolve(file));
-  return path.startsWith('..') ? basename(file) : path;
-}
-
-export function checkSpec(specFiles: readonly string[]): { model: CheckedModel; diagnostics: readonly Diagnostic[] } {
-  const sources = specFiles.map((file) => new SourceFile(sourceName(file), readFileSync(file, 'utf8')));
+function checkSpec(sources: readonly SourceFile[]): { model: CheckedModel; diagnostics: readonly Diagnostic[] } {
   const loaded = loadSpec(...sources);
   const model = checkModel(loaded.model);
   const sound = loaded.diagnostics.length === 0 && model.diagnostics.length === 0;
@@ -59,7 +52,7 @@ const packRoots: ImportRoots = {
 };
 
 export function generateLibrary(options: GenerateOptions): GeneratedLibrary {
-  const { model, diagnostics } = checkSpec(options.specFiles);
+  const { model, diagnostics } = checkSpec(options.specs);
   if (diagnostics.length > 0) return { files: new Map(), diagnostics };
   const sources = readdirSync(options.functionsFolder)
     .filter((name) => name.endsWith('.ts') && name !== 'language.ts')
@@ -68,7 +61,8 @@ export function generateLibrary(options: GenerateOptions): GeneratedLibrary {
   const functions = compileKernelFunctions(sources);
   const unfit = kernelDiagnostics(model.model, new Map(functions.map((kernel) => [kernel.name, kernel])));
   if (unfit.length > 0) return { files: new Map(), diagnostics: unfit };
-  if (options.packFiles === undefined) {
+  const { pack } = options;
+  if (pack === undefined) {
     const checked = [...model.ops.values()];
     const files = emitFiles(ownRoots, model, checked, functions);
     files.set(
@@ -80,8 +74,7 @@ export function generateLibrary(options: GenerateOptions): GeneratedLibrary {
     );
     return { files, diagnostics };
   }
-  const own = new Set(options.packFiles.map(sourceName));
-  const checked = [...model.ops.values()].filter(({ op }) => own.has(op.span.source.file));
+  const checked = [...model.ops.values()].filter(({ op }) => pack.includes(op.span.source));
   const used = new Set(checked.flatMap(({ op }) => (op.body.kind === 'function' ? [op.body.function] : [])));
   const kernels = functions.filter(({ name }) => used.has(name));
   return { files: emitFiles(packRoots, model, checked, kernels), diagnostics };

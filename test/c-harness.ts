@@ -55,7 +55,7 @@ export async function runJobs(jobs: readonly Job[], build: Build): Promise<reado
   try {
     const names = nameKernels(jobs);
     const program = await compileProgram(folder, names, build);
-    const { image, placed, calls, pointers } = layOut(jobs, names);
+    const { image, placed, calls, pointers } = layOut(jobs, names, build.dialect);
     writeFileSync(
       join(folder, 'calls'),
       Int32Array.from([image.length, pointers.length, calls.length / 4, ...pointers, ...calls]),
@@ -139,13 +139,14 @@ export const isThere = (program: string): boolean => spawnSync(program, ['--vers
 
 function mainProgram(symbols: readonly string[], dialect: Dialect): string {
   const isC = dialect === gnuC;
-  const declarations = symbols.map((symbol) => `void ${symbol}${isC ? '' : '_call'}(const void *, int, int);`);
+  const functions = symbols.map((symbol) => (isC ? symbol : `${symbol}_call`));
+  const parameters = isC ? 'char *, unsigned, int, int' : 'const void *, int, int';
   return `
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-${declarations.join('\n')}
-static void (*const kernels[])(const void *, int, int) = { ${symbols.map((symbol) => `${symbol}${isC ? '' : '_call'}`).join(', ')} };
+${functions.map((name) => `void ${name}(${parameters});`).join('\n')}
+static void (*const kernels[])(${parameters}) = { ${functions.join(', ')} };
 int main(int count, char **arguments) {
   int32_t head[3];
   FILE *file = fopen(arguments[1], "rb");
@@ -158,7 +159,7 @@ int main(int count, char **arguments) {
   if (!memory || fread(image, 1, head[0], memory) != (size_t)head[0]) return 4;
   for (int i = 0; i < head[1]; i++) *(uint64_t *)(image + words[i]) += (uint64_t)image;
   const int32_t *call = words + head[1];
-  for (int i = 0; i < head[2]; i++, call += 4) kernels[call[0]](image + call[1], call[2], call[3]);
+  for (int i = 0; i < head[2]; i++, call += 4) kernels[call[0]](${isC ? '(char *)image, call[1]' : 'image + call[1]'}, call[2], call[3]);
   rewind(memory);
   if (fwrite(image, 1, head[0], memory) != (size_t)head[0] || fclose(memory)) return 5;
   return 0;
@@ -197,13 +198,14 @@ interface Image {
   readonly placed: readonly Placed[];
   /** (kernel, block, begin, end) of each call. */
   readonly calls: readonly number[];
-  /** Where an address is, as a distance from the image's start. */
+  /** Where a pointer is; addresses are written as distances from the image's start. */
   readonly pointers: readonly number[];
 }
 
 const aligned = (at: number): number => Math.ceil(at / 64) * 64;
 
-function layOut(jobs: readonly Job[], names: ReadonlyMap<Kernel, Kernel>): Image {
+function layOut(jobs: readonly Job[], names: ReadonlyMap<Kernel, Kernel>, { kernel: { distances } }: Dialect): Image {
+  const pointerBytes = distances ? 4 : 8;
   const indices = new Map([...names.keys()].map((kernel, index) => [kernel, index]));
   const placed: Placed[] = [];
   const calls: number[] = [];
@@ -220,32 +222,33 @@ function layOut(jobs: readonly Job[], names: ReadonlyMap<Kernel, Kernel>): Image
       Object.entries(job.data).map(([name, array]) => [name, take(array.byteLength, array.BYTES_PER_ELEMENT)]),
     );
     const blocks = job.launches.map(({ kernel, range }) => {
-      const block = take(paramLayout(kernel, 8).size);
+      const block = take(paramLayout(kernel, pointerBytes).size);
       calls.push(indices.get(kernel)!, block, ...range);
       return block;
     });
     placed.push({ job, error, arrays, blocks });
   }
   const image = new Uint8Array(aligned(at + RED_ZONE)).fill(FILL);
-  const pointers = placed.flatMap((place) => fill(place, image));
-  return { image, placed, calls, pointers };
+  const addresses = placed.flatMap((place) => fill(place, image, pointerBytes));
+  return { image, placed, calls, pointers: distances ? [] : addresses };
 }
 
 const bytesIn = (array: Data): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
 /** Writes a job's arrays and blocks; returns where the addresses are. */
-function fill({ job, error, arrays, blocks }: Placed, image: Uint8Array): readonly number[] {
+function fill({ job, error, arrays, blocks }: Placed, image: Uint8Array, pointerBytes: 4 | 8): readonly number[] {
   const view = new DataView(image.buffer);
   const pointers: number[] = [];
   const pointer = (at: number, target: number): void => {
-    view.setBigUint64(at, BigInt(target), true);
+    if (pointerBytes === 4) view.setUint32(at, target, true);
+    else view.setBigUint64(at, BigInt(target), true);
     pointers.push(at);
   };
   view.setInt32(error, 0, true);
   for (const [name, at] of arrays) image.set(bytesIn(job.data[name]!), at);
   job.launches.forEach(({ kernel, arrays: renamed = {}, params = {} }, launch) => {
     const block = blocks[launch]!;
-    const { errorWord, offsets } = paramLayout(kernel, 8);
+    const { errorWord, offsets } = paramLayout(kernel, pointerBytes);
     pointer(block + errorWord, error);
     for (const { name } of kernel.buffers) pointer(block + offsets.get(name)!, arrays.get(renamed[name] ?? name)!);
     for (const { name, type } of kernel.params) {

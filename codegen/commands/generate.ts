@@ -9,7 +9,7 @@ import { type Command, commonOptions, exitCodes, expectAtMost, type Outcome, par
 import { countOf, problemCount } from './format.js';
 import { functionsFolder } from './kernel-functions.js';
 import { packageRoot } from './package-root.js';
-import { displayPath, specFiles, specOptions } from './spec-files.js';
+import { displayPath, readSource, specFiles, specOptions } from './spec-files.js';
 
 const options = {
   out: {
@@ -41,9 +41,11 @@ export const command: Command = {
     const start = performance.now();
     // The emitters are loaded for this command alone.
     const { compareGenerated, generateLibrary, writeGenerated } = await import('../generate.js');
+    const specs = specFiles(values).map(readSource);
     const { files, diagnostics } = generateLibrary({
-      specFiles: specFiles(values),
-      ...(values.spec === undefined || values.alone ? {} : { packFiles: values.spec }),
+      specs,
+      // The library's own file comes first; what follows is the pack.
+      ...(values.spec === undefined || values.alone ? {} : { pack: specs.slice(1) }),
       functionsFolder: functionsFolder(),
       paddleNames: paddleNames(),
     });

@@ -3,7 +3,7 @@
  * there is an op pack, which sees all that the library defines.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { type CheckedModel, checkModel } from '../lang/check.js';
 import type { Diagnostic } from '../spec/diagnostic.js';
 import { loadSpec } from '../spec/load.js';
@@ -45,7 +45,7 @@ export function specFiles({ spec = [], alone = false }: SpecSelection): readonly
 
 export function readSource(file: string): SourceFile {
   try {
-    return new SourceFile(displayPath(file), readFileSync(file, 'utf8'));
+    return new SourceFile(displayPath(file), readFileSync(file, 'utf8'), originPath(file));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UsageError(`${displayPath(file)} cannot be read: ${reason}`);
@@ -56,6 +56,14 @@ export function readSource(file: string): SourceFile {
 export function displayPath(file: string): string {
   const path = relative(process.cwd(), file);
   return path.startsWith('..') || isAbsolute(path) ? file : path.replaceAll('\\', '/');
+}
+
+/** A path within the project that a file belongs to, the nearest folder above it with a package.json; its name where there is none. */
+function originPath(file: string): string {
+  for (let folder = dirname(resolve(file)); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return relative(folder, resolve(file)).replaceAll('\\', '/');
+    if (dirname(folder) === folder) return basename(file);
+  }
 }
 
 export interface CheckedSpec {

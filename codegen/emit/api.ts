@@ -6,7 +6,7 @@ import type { JSDocStructure, OptionalKind, ParameterDeclarationStructure, Sourc
 import type { CheckedModel, CheckedOp } from '../lang/check.js';
 import { returnedOutputs } from '../lang/terms.js';
 import type { Attribute, Input, Op } from '../spec/model.js';
-import { locationOf } from '../spec/source.js';
+import { originOf } from '../spec/source.js';
 import { definitionText } from './definition.js';
 import type { ImportRoots } from './library.js';
 import { definitionName, functionName, optionsName } from './names.js';
@@ -84,7 +84,7 @@ export function writeOp(file: SourceFile, model: CheckedModel, checked: CheckedO
       ],
     });
   }
-  file.addStatements(`// From ${locationOf(op.span)}\n${definitionText(model, checked)}`);
+  file.addStatements(`// From ${originOf(op.span)}\n${definitionText(model, checked)}`);
   file.addFunction({
     name: functionName(op),
     isExported: true,

@@ -9,7 +9,7 @@ import { type Binding, bindingsOf, type Line, type Term, type TermProgram } from
 import type { Type } from '../lang/types.js';
 import { TypeScriptWriter, typeText } from '../lang/typescript.js';
 import type { Input, Op } from '../spec/model.js';
-import { locationOf } from '../spec/source.js';
+import { originOf } from '../spec/source.js';
 import { definitionName } from './names.js';
 import { checkedType } from './types.js';
 
@@ -18,7 +18,7 @@ export function definitionText(model: CheckedModel, checked: CheckedOp): string 
   const { op } = checked;
   const fields = [
     `name: '${op.name}',`,
-    `source: '${locationOf(op.span)}',`,
+    `source: '${originOf(op.span)}',`,
     `inputs: ${list(op.inputs.map((input) => inputText(checked, input)))},`,
     `attrs: ${list(op.attrs.map((attr) => attrText(checked, attr)))},`,
     `outputs: ${list(op.outputs.map(outputText))},`,

@@ -8,7 +8,7 @@ import { compileIndexKernel } from '../lang/index-kernel.js';
 import { returnedOutputs } from '../lang/terms.js';
 import { TypeScriptWriter } from '../lang/typescript.js';
 import type { Op } from '../spec/model.js';
-import { locationOf } from '../spec/source.js';
+import { originOf } from '../spec/source.js';
 import { hasOptions, parametersOf, signatureOf } from './api.js';
 import { definitionName, functionName, moduleName, optionsName } from './names.js';
 import { fillTemplate } from './template.js';
@@ -107,7 +107,7 @@ export function rulesText(from: ImportRoots, model: CheckedModel): string {
     return {
       name: rule.name,
       summary: rule.summary,
-      source: locationOf(rule.span),
+      source: originOf(rule.span),
       parameters: parameters.map((parameter) => `${writer.name(parameter)}: unknown`).join(', '),
       body: writer.expression(body).replaceAll('rules.', ''),
     };
@@ -124,7 +124,7 @@ export function kernelsText(from: ImportRoots, functions: readonly Kernel[], ops
     ...functions.map((kernel) => ({ source: 'kernels/functions', kernel })),
     ...ops
       .filter(({ op }) => op.body.kind === 'index')
-      .map(({ op }) => ({ source: locationOf(op.span), kernel: compileIndexKernel(op).kernel })),
+      .map(({ op }) => ({ source: originOf(op.span), kernel: compileIndexKernel(op).kernel })),
   ];
   const written = kernels.map(({ source, kernel }) => ({ source, name: kernel.name, data: JSON.stringify(kernel) }));
   return fillTemplate('kernels.ts', { from, kernels: written.length === 0 ? undefined : written });

@@ -6,7 +6,7 @@ import type { CheckedModel, CheckedOp } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
 import type { Op } from '../spec/model.js';
 import { sampleData } from '../spec/sample-data.js';
-import { locationOf } from '../spec/source.js';
+import { originOf } from '../spec/source.js';
 import { givenType } from './types.js';
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
@@ -21,7 +21,7 @@ const spelled = (_: string, value: unknown): unknown =>
 export function testText({ model }: CheckedModel, { op, scalars }: CheckedOp): string {
   const test = {
     op: op.name,
-    source: locationOf(op.span),
+    source: originOf(op.span),
     class: op.class ?? null,
     internal: op.internal,
     kind: op.body.kind,
@@ -56,7 +56,7 @@ export function recordText(model: CheckedModel, checked: CheckedOp): string {
   const gradients = gradientsOf(model, checked);
   return json({
     op: op.name,
-    source: locationOf(op.span),
+    source: originOf(op.span),
     class: op.class ?? null,
     internal: op.internal,
     summary: op.summary,

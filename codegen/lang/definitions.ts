@@ -34,7 +34,7 @@ import type {
 } from '../../kernels/op.js';
 import { UnsupportedByReference } from '../../kernels/reference-array.js';
 import type { Input, Op } from '../spec/model.js';
-import { locationOf } from '../spec/source.js';
+import { originOf } from '../spec/source.js';
 import type { Expression, PatternItem } from './ast.js';
 import type { CheckedModel, CheckedOp } from './check.js';
 import { gradientsOf, isDifferentiable } from './differentiate.js';
@@ -100,7 +100,7 @@ class DefinitionMaker {
     const gradients = lazily(() => this.#gradients(checked));
     return {
       name: op.name,
-      source: locationOf(op.span),
+      source: originOf(op.span),
       inputs: op.inputs.map((input) => inputDefinition(checked, input)),
       attrs: op.attrs.map(({ name, type, default: value, required }) => ({
         name,

@@ -11,13 +11,17 @@ export interface Position {
 }
 
 export class SourceFile {
+  /** As a person in the current folder would write it: diagnostics name it so. */
   readonly file: string;
   readonly text: string;
+  /** As it is called wherever the program runs: generated files name it so. */
+  readonly origin: string;
   readonly #lineStarts: readonly number[];
 
-  constructor(file: string, text: string) {
+  constructor(file: string, text: string, origin = file) {
     this.file = file;
     this.text = text;
+    this.origin = origin;
     const starts = [0];
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
     this.#lineStarts = starts;
@@ -49,9 +53,14 @@ export interface Span {
   readonly end: number;
 }
 
-/** `file:line` of a span, as generated files and the registry name it. */
+/** `file:line` of a span, for a person in the current folder. */
 export function locationOf(span: Span): string {
   return `${span.source.file}:${span.source.position(span.start).line}`;
+}
+
+/** `file:line` of a span, as generated files and the registry name it. */
+export function originOf(span: Span): string {
+  return `${span.source.origin}:${span.source.position(span.start).line}`;
 }
 
 /** A text to be parsed, and where each of its characters stands. */

@@ -4,9 +4,10 @@
  *
  * `gnuC` is C11 with the vector extensions of GCC and Clang, for machines with 64-bit pointers. A kernel is
  *
- *     void ow_name(const struct ow_name_block *block, i32 begin, i32 end)
+ *     void ow_name(char *memory, u32 place, i32 begin, i32 end)
  *
- * with the block laid out as `paramLayout(kernel, 8)` says, which is how C lays out that struct.
+ * Addresses are distances from the memory's start, `place` that of the block, which is laid out as `paramLayout(kernel, 4)` says (C
+ * lays out that struct so): the very block that the WebAssembly form of the kernel reads.
  *
  * `cudaC` is CUDA C++ without any header, for NVRTC. The block travels by value as the first launch argument, then begin and end; a
  * thread runs the items begin + thread, begin + thread + threads, ... of a one-dimensional grid of any size. It has scalars only.
@@ -38,10 +39,14 @@ export interface Dialect {
 /** How a kernel's function is framed. */
 export interface KernelForm {
   readonly result: string;
-  /** The block's parameter, given the struct's name. */
-  block(struct: string): string;
+  /** The parameters before begin and end, given the block's struct. */
+  parameters(struct: string): string;
+  /** Statements before all others. */
+  open(struct: string): readonly string[];
   /** How a member of the block is read. */
   readonly member: string;
+  /** Whether addresses are u32 distances from `memory`; they are pointers where not. */
+  readonly distances: boolean;
   /** The loop over the items that one call runs one by one, if there is one; within it the item is named `item`. */
   readonly items?: string;
 }
@@ -72,7 +77,13 @@ export const gnuC: Dialect = {
     parameters: failParameters,
     body: ['i32 none = 0;', '__atomic_compare_exchange_n(error, &none, code, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);'],
   },
-  kernel: { result: 'void', block: (struct) => `const struct ${struct} *block`, member: 'block->' },
+  kernel: {
+    result: 'void',
+    parameters: () => 'char *memory, u32 place',
+    open: (struct) => [`const struct ${struct} *block = (const struct ${struct} *)(memory + place);`],
+    member: 'block->',
+    distances: true,
+  },
 };
 
 export const cudaC: Dialect = {
@@ -87,8 +98,10 @@ export const cudaC: Dialect = {
   fail: { result: 'void', parameters: failParameters, body: ['atomicCAS(error, 0, code);'] },
   kernel: {
     result: 'extern "C" __global__ void',
-    block: (struct) => `const ${struct} block`,
+    parameters: (struct) => `const ${struct} block`,
+    open: () => [],
     member: 'block.',
+    distances: false,
     items: 'for (i64 item = begin + (i64)blockIdx.x * blockDim.x + threadIdx.x; item < end; item += (i64)gridDim.x * blockDim.x)',
   },
 };

@@ -82,11 +82,11 @@ class FunctionPrinter implements Place {
     const [begin, end] = kernel.items === undefined ? ['v_begin', 'v_end'] : ['begin', 'end'];
     this.#struct(struct);
     this.#line('');
-    this.#braces(`${kernel.result} ${symbol}(${kernel.block(struct)}, i32 ${begin}, i32 ${end})`, () => {
+    this.#braces(`${kernel.result} ${symbol}(${kernel.parameters(struct)}, i32 ${begin}, i32 ${end})`, () => {
       const start = this.#lines.length;
       if (kernel.items === undefined) this.#body();
       else this.#braces(kernel.items, () => this.#oneItem());
-      this.#lines.splice(start, 0, ...this.#members());
+      this.#lines.splice(start, 0, ...this.#members(struct));
     });
     return this.#lines.join('\n');
   }
@@ -94,29 +94,38 @@ class FunctionPrinter implements Place {
   /** C lays its members out as `paramLayout` does. */
   #struct(name: string): void {
     this.#line(`struct ${name} {`);
-    this.#line('  i32 *error;');
-    for (const buffer of this.kernel.buffers) this.#line(`  ${this.#pointer(buffer)};`);
+    const { distances } = this.module.dialect.kernel;
+    this.#line(distances ? '  u32 error;' : '  i32 *error;');
+    for (const buffer of this.kernel.buffers)
+      this.#line(distances ? `  u32 b_${identifier(buffer.name)};` : `  ${this.#elements(buffer)}b_${identifier(buffer.name)};`);
     for (const { name: param, type } of this.kernel.params) this.#line(`  ${type} p_${identifier(param)};`);
     this.#line('};');
   }
 
-  #pointer({ name, access }: BufferDeclaration): string {
-    const element = elementTypes[this.#storage(name)];
-    return `${access === 'read' ? 'const ' : ''}${element} *b_${identifier(name)}`;
+  /** The type of a pointer to a buffer's elements. */
+  #elements({ name, access }: BufferDeclaration): string {
+    return `${access === 'read' ? 'const ' : ''}${elementTypes[this.#storage(name)]} *`;
   }
 
   /**
    * Copies what the body has read of the block into locals: stores to buffers might change the block, as far as the compiler knows.
    */
-  #members(): readonly string[] {
-    const { member } = this.module.dialect.kernel;
-    const buffers = this.kernel.buffers.map((buffer) => [`b_${identifier(buffer.name)}`, this.#pointer(buffer)] as const);
-    const params = this.kernel.params.map(
-      ({ name, type }) => [`p_${identifier(name)}`, `const ${type} p_${identifier(name)}`] as const,
-    );
-    return [['error', 'i32 *error'] as const, ...buffers, ...params]
-      .filter(([name]) => this.#read.has(name))
-      .map(([name, declared]) => `  ${declared} = ${member}${name};`);
+  #members(struct: string): readonly string[] {
+    const { member, distances, open } = this.module.dialect.kernel;
+    const pointer = (name: string, type: string): readonly [string, string] => [
+      name,
+      `${type}${name} = ${distances ? `(${type.trimEnd()})(memory + ${member}${name})` : `${member}${name}`}`,
+    ];
+    const members = [
+      pointer('error', 'i32 *'),
+      ...this.kernel.buffers.map((buffer) => pointer(`b_${identifier(buffer.name)}`, this.#elements(buffer))),
+      ...this.kernel.params.map(({ name, type }) => {
+        const param = `p_${identifier(name)}`;
+        return [param, `const ${type} ${param} = ${member}${param}`] as const;
+      }),
+    ];
+    const read = members.flatMap(([name, declared]) => (this.#read.has(name) ? [`  ${declared};`] : []));
+    return read.length === 0 ? [] : [...open(struct).map((line) => `  ${line}`), ...read];
   }
 
   #body(): void {
