@@ -72,7 +72,7 @@ function multiplyAddKernel() {
 
 function multiplyAddRate(threads: number): number {
   const device = openCpu({ threads });
-  const compiled = device.compile(multiplyAddKernel());
+  const compiled = device.tier({ kind: 'map', dtype: 'float32', size: 1 }).compile(multiplyAddKernel());
   const params = device.createParams(compiled);
   const address = device.allocate(4 * 4 * (chains + 1));
   device.fill(address, 16, 0);

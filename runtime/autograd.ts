@@ -516,7 +516,7 @@ function bindGradients(
   const graph = tracer.finish(outputs);
   const steps = partition(graph);
   reportPlan(`gradients of ${op.name}`, graph, steps, start);
-  return new BoundPlan(deviceOf(values), steps, {
+  return BoundPlan.bind(deviceOf(values), steps, {
     slotNames: names,
     layouts: values.map((value) => {
       if (value instanceof Tensor) return value.layout.form;

@@ -1,51 +1,50 @@
-/** Kernels that were compiled before, for each device: fused ones by structure and variant, kernel functions by dtypes. */
+/** Kernels that were compiled before, for each tier: fused ones by structure and variant, kernel functions by dtypes. */
 import type { FusedKernel } from '../kernels/fused.js';
 import type { Kernel } from '../kernels/ir.js';
 import type { Launch } from '../kernels/lower/bind.js';
 import { lowerFused } from '../kernels/lower/fused.js';
+import type { Shape } from '../kernels/op.js';
 import { specialise } from '../kernels/specialise.js';
-import type { CompiledKernel, Device } from './devices/device.js';
+import type { CompiledKernel, Tier, Work } from './devices/device.js';
 import type { Dtype } from './dtype.js';
+import { sizeOf } from './layout.js';
 
-const compiledKernels = new WeakMap<Device, Map<string, CompiledKernel>>();
+/** What was compiled by each tier, under keys of its maker. */
+const fusedKernels = new WeakMap<Tier, Map<string, CompiledKernel>>();
 
 export function compiledFused(
-  device: Device,
+  tier: Tier,
   { kernel, variant }: { kernel: FusedKernel; variant: Launch['variant'] },
 ): CompiledKernel {
-  let cache = compiledKernels.get(device);
-  if (cache === undefined) {
-    cache = new Map();
-    compiledKernels.set(device, cache);
-  }
-  const key = `${kernel.key}${JSON.stringify(variant)}`;
-  let compiled = cache.get(key);
-  if (compiled === undefined) {
-    compiled = device.compile(lowerFused(kernel, variant));
-    cache.set(key, compiled);
-  }
-  return compiled;
+  const cache = entry(fusedKernels, tier, () => new Map<string, CompiledKernel>());
+  return entry(cache, `${kernel.key}${JSON.stringify(variant)}`, () => tier.compile(lowerFused(kernel, variant)));
 }
 
-const compiledFunctions = new WeakMap<Device, WeakMap<Kernel, Map<string, CompiledKernel>>>();
+/** What a launch of a fused kernel over that iteration space is, for the choice of a tier. */
+export function fusedWork({ kernel, variant: { form } }: Launch, shape: Shape): Work {
+  const { dtype } = kernel.inputs[0] ?? kernel.outputs[0]!;
+  return { kind: form === 'row' || form === 'column' ? form : 'map', dtype, size: sizeOf(shape) };
+}
+
+const functionKernels = new WeakMap<Tier, Map<Kernel, Map<string, CompiledKernel>>>();
 
 /** A kernel function for concrete dtypes. */
-export function compiledFunction(device: Device, kernel: Kernel, bindings: Readonly<Record<string, Dtype>>): CompiledKernel {
-  let kernels = compiledFunctions.get(device);
-  if (kernels === undefined) {
-    kernels = new WeakMap();
-    compiledFunctions.set(device, kernels);
+export function compiledFunction(tier: Tier, kernel: Kernel, bindings: Readonly<Record<string, Dtype>>): CompiledKernel {
+  const kernels = entry(functionKernels, tier, () => new Map<Kernel, Map<string, CompiledKernel>>());
+  const variants = entry(kernels, kernel, () => new Map<string, CompiledKernel>());
+  return entry(variants, JSON.stringify(bindings), () => tier.compile(specialise(kernel, bindings)));
+}
+
+interface Table<Key, Value> {
+  get(key: Key): Value | undefined;
+  set(key: Key, value: Value): unknown;
+}
+
+function entry<Key, Value>(table: Table<Key, Value>, key: Key, make: () => Value): Value {
+  let value = table.get(key);
+  if (value === undefined) {
+    value = make();
+    table.set(key, value);
   }
-  let variants = kernels.get(kernel);
-  if (variants === undefined) {
-    variants = new Map();
-    kernels.set(kernel, variants);
-  }
-  const key = JSON.stringify(bindings);
-  let compiled = variants.get(key);
-  if (compiled === undefined) {
-    compiled = device.compile(specialise(kernel, bindings));
-    variants.set(key, compiled);
-  }
-  return compiled;
+  return value;
 }

@@ -4,7 +4,7 @@ import { bytesOf } from '../kernels/ir.js';
 import { type Binding, bind, type Launch } from '../kernels/lower/bind.js';
 import { inputName, outputName } from '../kernels/lower/fused.js';
 import type { Shape } from '../kernels/op.js';
-import { compiledFused } from './compiled.js';
+import { compiledFused, fusedWork } from './compiled.js';
 import type { CompiledKernel, Device, ParamBlock } from './devices/device.js';
 import type { Dtype } from './dtype.js';
 import { contiguousLayout, type Layout } from './layout.js';
@@ -56,7 +56,7 @@ export class StridedCopy {
     }));
     const binding: Binding = bind(kernel, dimensions);
     this.launches = binding.launches.map((launch) => {
-      const compiled = compiledFused(device, launch);
+      const compiled = compiledFused(device.tier(fusedWork(launch, from.shape)), launch);
       const params = device.createParams(compiled);
       for (const [name, value] of Object.entries(launch.params)) {
         const offset = compiled.offsets.get(name);

@@ -366,7 +366,7 @@ function prepare(
   const graph = tracer.finish(wanted);
   const steps = partition(graph);
   reportPlan(op.name, graph, steps, start);
-  const plan = new BoundPlan(device, steps, {
+  const plan = BoundPlan.bind(device, steps, {
     slotNames: names,
     layouts: slots.map((slot): Layout | undefined => (slot instanceof Tensor ? slot.layout.form : undefined)),
     writes: writesOf(op, names, wanted.length),

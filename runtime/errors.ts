@@ -26,6 +26,8 @@ export const errorCodes = {
   OUT_OF_MEMORY: 'The device has no room left, even after dropping its pool.',
   TIDY_ASYNC: 'tidy() was given an asynchronous function.',
   DEVICE_UNAVAILABLE: 'The device was asked for explicitly and is not there.',
+  NATIVE_UNAVAILABLE: 'Native code was needed, and a compiler, a library or the package that calls into libraries is not usable.',
+  NATIVE_COMPILE: 'A compiler did not turn generated source into something that can be loaded.',
   FILE_FORMAT: 'A file is not what its reader expects.',
   UNKNOWN_OP: 'No op of that name is registered.',
   NOT_SUPPORTED: 'The combination is legal, but not implemented for this device or dtype.',

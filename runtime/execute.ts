@@ -7,7 +7,7 @@
 import type { Shape } from '../kernels/op.js';
 import type { Plan, Step } from '../kernels/partition.js';
 import { addressOf, StridedCopy } from './copies.js';
-import type { Device } from './devices/device.js';
+import { type Device, TierLost } from './devices/device.js';
 import type { Dtype } from './dtype.js';
 import type { Layout } from './layout.js';
 import { defaultGenerator, type RandomDraw } from './random.js';
@@ -39,7 +39,20 @@ export class BoundPlan {
   /** Copies back into mutated inputs that no kernel writes itself. */
   private readonly copies: { readonly value: number; readonly slot: number; readonly copy: StridedCopy }[] = [];
 
-  constructor(
+  /** Binds a plan, and once more where a tier that it was bound to turns out to be unable to compile. */
+  static bind(device: Device, plan: Plan, operands: PlanOperands): BoundPlan {
+    const bound = new BoundPlan(device, plan, operands);
+    try {
+      device.finishCompiling();
+      return bound;
+    } catch (error) {
+      bound.free();
+      if (error instanceof TierLost) return new BoundPlan(device, plan, operands);
+      throw error;
+    }
+  }
+
+  private constructor(
     device: Device,
     private readonly plan: Plan,
     operands: PlanOperands,

@@ -16,7 +16,7 @@ export function ensurePackages() {
   if (missing.length === 0) return;
   console.log(`Installing packages (missing: ${missing.join(', ')}) ...`);
   // Not `npm ci`: that would first delete the packages that are there. The lock file decides all the same, and is left as it is.
-  runNpm(['install', '--no-save', '--include=dev', '--no-audit', '--no-fund']);
+  runNpm(['install', '--no-save', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund']);
   const stillMissing = missingPackages();
   if (stillMissing.length > 0) throw new Error(`npm did not install ${stillMissing.join(', ')}.`);
 }

@@ -415,18 +415,16 @@ suite.test('inner blocks reuse names and read outer ones, and names may be words
   },
 ]);
 
-test('a declaration may read the outer local of its own name', (t) => {
-  const body = [
-    b.let_('n', b.i32(5)),
-    b.let_('n_2', b.i32(1)),
-    b.if_(b.bool(true), [
-      b.let_('n', b.mul(i32Local('n'), b.param('k'))),
-      b.store('out', 0, b.add(i32Local('n'), i32Local('n_2'))),
-    ]),
-  ];
+test('locals whose names are one identifier in C stay two', (t) => {
+  const body = [b.let_('n.1', b.param('k')), b.let_('n 1', b.mul(i32Local('n.1'), 2)), b.store('out', 0, i32Local('n 1'))];
   const text = printC(makeKernel({ out: 'int32' }, body, [{ name: 'k', type: 'i32' }]), gnuC);
-  t.true(text.includes('const i32 v_n_3 = (i32)((u32)v_n * (u32)p_k);'), text);
-  t.true(text.includes('b_out[0] = (i32)((u32)v_n_3 + (u32)v_n_2);'), text);
+  t.true(text.includes('const i32 v_n_1_2 = (i32)((u32)v_n_1 * (u32)2);'), text);
+  t.true(text.includes('b_out[0] = v_n_1_2;'), text);
+});
+
+test('no name means two locals at once', (t) => {
+  const body = [b.let_('n', b.i32(1)), b.if_(b.bool(true), [b.let_('n', b.i32(2))])];
+  t.throws(() => printC(makeKernel({ out: 'int32' }, body), gnuC), { message: 'kernel test: the local n is declared twice' });
 });
 
 testBody('accumulate combines by its kind', [

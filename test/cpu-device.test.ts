@@ -10,6 +10,7 @@ import { type CpuDevice, openCpu } from '../runtime/devices/cpu/device.js';
 import { GuardedAllocator } from '../runtime/devices/cpu/guarded-allocator.js';
 import { readMaximum } from '../runtime/devices/cpu/heap.js';
 import { readThreads } from '../runtime/devices/cpu/pool.js';
+import type { Work } from '../runtime/devices/device.js';
 import { OpwrightError } from '../runtime/errors.js';
 
 const { F32, F64, I32 } = build;
@@ -50,6 +51,8 @@ const gatherKernel = build.kernel(
   ],
 );
 
+const smallWork: Work = { kind: 'map', dtype: 'float32', size: 1 };
+
 interface Launch {
   readonly kernel: Kernel;
   readonly buffers: Readonly<Record<string, number>>;
@@ -62,7 +65,7 @@ function launch(
   { kernel, buffers, work, grain = 1 << 30 }: Launch,
   setScalars?: (set: ScalarSetters) => void,
 ): void {
-  const compiled = device.compile(kernel);
+  const compiled = device.tier(smallWork).compile(kernel);
   const params = device.createParams(compiled);
   const offset = (name: string) => compiled.offsets.get(name)!;
   for (const [name, address] of Object.entries(buffers)) params.setPointer(offset(name), address);
@@ -116,8 +119,9 @@ test('a kernel computes what its IR says', (t) => {
 
 test('equal kernels are compiled once, whoever made them', (t) => {
   const device = openCpu({ threads: 1 });
-  t.is(device.compile(scaleKernel), device.compile(structuredClone(scaleKernel)));
-  t.not(device.compile(scaleKernel), device.compile(gatherKernel));
+  const tier = device.tier(smallWork);
+  t.is(tier.compile(scaleKernel), tier.compile(structuredClone(scaleKernel)));
+  t.not(tier.compile(scaleKernel), tier.compile(gatherKernel));
 });
 
 test('results are the same bits with any number of threads', (t) => {
@@ -277,7 +281,7 @@ const device = openCpu({ threads: 3 });
 const kernel = build.kernel('fill', [{ name: 'out', storage: 'float32', access: 'write' }], [], [
   build.forItems('i', (i) => [build.store('out', i, build.f32(1))]),
 ]);
-const compiled = device.compile(kernel);
+const compiled = device.tier({ kind: 'map', dtype: 'float32', size: 1 }).compile(kernel);
 const params = device.createParams(compiled);
 const out = device.allocate(4000);
 params.setPointer(compiled.offsets.get('out'), out);

@@ -5,12 +5,13 @@
 import { type BufferArray, interpret } from '../kernels/interpret.js';
 import { type Kernel, paramLayout, type Storage } from '../kernels/ir.js';
 import { vectorise } from '../kernels/vectorise.js';
-import type { CompiledKernel, Device, DeviceMemory, ParamBlock, Target } from '../runtime/devices/device.js';
+import type { CompiledKernel, Device, DeviceMemory, ParamBlock, Target, Tier } from '../runtime/devices/device.js';
 
 /** Addresses of allocations are this far apart. */
 const spacing = 2 ** 32;
 
 class InterpretedKernel implements CompiledKernel {
+  readonly tier = 'wasm';
   readonly offsets: ReadonlyMap<string, number>;
   readonly paramBytes: number;
   readonly mayFail = false;
@@ -50,8 +51,9 @@ class InterpretedParams implements ParamBlock {
   }
 }
 
-export class InterpretedDevice implements Device {
-  readonly name = 'interpreted';
+/** A device, and its only tier. */
+export class InterpretedDevice implements Device, Tier {
+  readonly name = 'wasm';
   readonly target: Target;
   private readonly blocks = new Map<number, ArrayBuffer>();
   private last = 0;
@@ -89,6 +91,12 @@ export class InterpretedDevice implements Device {
   copy(from: number, to: number, bytes: number): void {
     this.bytesAt(to).set(this.bytesAt(from).subarray(0, bytes));
   }
+
+  tier(): Tier {
+    return this;
+  }
+
+  finishCompiling(): void {}
 
   compile(kernel: Kernel): InterpretedKernel {
     return new InterpretedKernel(kernel, this.target.vectorBytes);

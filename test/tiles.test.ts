@@ -67,6 +67,20 @@ for (const rows of [1, 7, 8, 9, 17, 64]) {
   });
 }
 
+test('columns are summed over rows and over what lies around them together', (t) => {
+  const [outer, kept, rows, columns] = [3, 4, 19, 5] as const;
+  const shape = [outer, kept, rows, columns];
+  const values = Float32Array.from({ length: outer * kept * rows * columns }, (_, index) => (index % 13) - 6);
+  const expected = Float32Array.from({ length: kept * columns }, (_, place) => {
+    const [middle, column] = [Math.floor(place / columns), place % columns];
+    let total = 0;
+    for (let block = middle; block < outer * kept; block += kept)
+      for (let row = 0; row < rows; row++) total += values[(block * rows + row) * columns + column]!;
+    return total;
+  });
+  t.deepEqual(sum(tensor(values, { shape }), { axis: [0, 2] }).dataSync(), expected);
+});
+
 test('a maximum or minimum is NaN wherever in the row NaN stands', (t) => {
   const length = 41;
   for (let place = 0; place < length; place++) {

@@ -128,15 +128,16 @@ test('a while without an end is left by break', (t) => {
   t.is(result(body), 2187);
 });
 
-test('inner blocks may reuse names, and outer values survive', (t) => {
+test('blocks side by side may use the same name, and no name means two locals at once', (t) => {
   const body = [
-    b.let_('n', b.i32(5)),
-    b.variable('sum', b.i32(0)),
-    b.if_(b.gt(i32Local('n'), 3), [b.let_('n', b.mul(i32Local('n'), 2)), b.set('sum', i32Local('n'))]),
-    b.forLoop('n', 0, i32Local('n'), (n) => [b.set('sum', b.add(i32Local('sum'), n))]),
-    b.store('out', 0, b.add(b.mul(i32Local('sum'), 100), i32Local('n'))),
+    b.variable('sum', b.i32(5)),
+    b.if_(b.gt(i32Local('sum'), 3), [b.let_('n', b.mul(i32Local('sum'), 2)), b.set('sum', i32Local('n'))]),
+    b.forLoop('n', 0, i32Local('sum'), (n) => [b.set('sum', b.add(i32Local('sum'), n))]),
+    b.store('out', 0, i32Local('sum')),
   ];
-  t.is(result(body), 2005);
+  t.is(result(body), 55);
+  const shadowing = [b.let_('n', b.i32(1)), b.if_(b.gt(i32Local('n'), 0), [b.let_('n', b.i32(2))])];
+  t.throws(() => result(shadowing), { message: 'kernel test: the local n is declared twice' });
 });
 
 test('accumulate combines by its kind', (t) => {

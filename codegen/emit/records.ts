@@ -105,7 +105,7 @@ export function recordText(model: CheckedModel, checked: CheckedOp): string {
     escape: op.escape ?? null,
     differences: op.differences ?? null,
     example: op.example ?? null,
-    seeAlso: op.seeAlso,
+    seeAlso: op.seeAlso.map(({ name }) => name),
   });
 }
 

@@ -135,7 +135,8 @@ class OpReader {
       layer: wordOf(this.#fields.get('layer')?.value),
       seeAlso: words('seeAlso'),
       differences: text('differences'),
-      example: text('example'),
+      // A class's example calls whichever member it stands for.
+      example: text('example')?.replaceAll('$op', this.#name.name),
     };
   }
 

@@ -32,7 +32,7 @@
  * | `layer`       | class name                               | the layer generated around it                                        |
  * | `seeAlso`     | list of ops                              | links                                                                |
  * | `differences` | Markdown                                 | where it differs from Paddle                                         |
- * | `example`     | TypeScript                               | shown and executed                                                   |
+ * | `example`     | JavaScript that prints something         | shown with what it prints; `$op` in a class is the op                |
  *
  * An input has `dtype` and, where they apply, `shape` (a pattern or an expression), `rank` (`2`, `">=1"`, `"2..4"`), `optional`,
  * `list`, `number` (takes a plain number) and `summary`.

@@ -95,6 +95,7 @@ const sharedFields = {
   escape: text.optional(),
   samples: z.array(z.record(z.string(), z.unknown())).optional(),
   errors: z.array(z.record(z.string(), z.unknown())).optional(),
+  example: text.optional(),
   seeAlso: words.optional(),
   differences: text.optional(),
 };
@@ -113,7 +114,6 @@ const spec = strict({
         names: words.optional(),
         aliases: words.optional(),
         layer: word.optional(),
-        example: text.optional(),
       }),
     )
     .optional(),

@@ -181,13 +181,12 @@ class FunctionPrinter implements Place {
 
   /** A C name that no visible local has: a declaration's initialiser may read an outer local of the same name. */
   #declare(name: string, mutable: boolean): string {
-    const scope = this.#scopes.at(-1)!;
-    if (scope.has(name)) throw this.#broken(`the local ${name} is declared twice in one block`);
+    if (this.#scopes.some((scope) => scope.has(name))) throw this.#broken(`the local ${name} is declared twice`);
     const taken = new Set(this.#scopes.flatMap((visible) => [...visible.values()].map((known) => known.name)));
     const wanted = `v_${identifier(name)}`;
     let unique = wanted;
     for (let count = 2; taken.has(unique); count++) unique = `${wanted}_${count}`;
-    scope.set(name, { name: unique, mutable });
+    this.#scopes.at(-1)!.set(name, { name: unique, mutable });
     return unique;
   }
 

@@ -301,7 +301,7 @@ class Lowering {
     const placesFrom = (loop: Body, row: Expr, count: number) =>
       Array.from({ length: count }, (_, at): OffsetOf => {
         const places = this.operands().map((operand) =>
-          loop.let(`b${operand}_${at}_${pass}`, add(base(operand), mul(add(row, at), param(reducedStride(operand, dimension))))),
+          loop.let(`b${operand}_row${at}_${pass}`, add(base(operand), mul(add(row, at), param(reducedStride(operand, dimension))))),
         );
         return (operand) => places[operand]!;
       });

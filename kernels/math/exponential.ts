@@ -2,15 +2,17 @@
  * float32 formulas of the exponential family. Arguments are reduced to |r| <= ln 2 / 2 by x = n ln 2 + r; polynomials are minimax fits
  * of the function that stands beside them; 2^n is put together from exponent bits.
  */
-import { abs, add, bits, constant, div, fma, gt, lt, min, mul, select, shl, shr, sub } from '../build.js';
+import { add, bits, constant, div, fma, gt, lt, min, mul, select, shl, shr, sub } from '../build.js';
 import type { Expr } from '../ir.js';
-import { type Formula, integerBits, magnitude, polynomial, type Writer, withSign } from './writer.js';
+import { bounded, type Formula, integerBits, magnitude, polynomial, type Writer, withSign } from './writer.js';
 
 /** Added to a small number, it leaves the nearest integer in the low bits: 1.5 * 2^23, and its pattern. */
 export const ROUNDER = 12582912;
 export const ROUNDER_BITS = 0x4b400000;
 
 const ONE_BITS = 0x3f800000;
+/** What the exponent field of a float32 holds for 2^0. */
+const BIAS = 127;
 /** ln 2 in two parts, the first of 10 bits so that its products with exponents are exact. */
 export const LN2_HIGH = 0.693359375;
 export const LN2_LOW = -0.00021219444170128554;
@@ -80,18 +82,24 @@ interface ExponentialOptions {
 /** e^x over the whole range. Nearly all arguments are ordinary, and their power of 2 needs no care. */
 export function exponential(x: Expr, writer: Writer, options: ExponentialOptions = {}): Expr {
   const result = writer.variable(ordinaryExponential(x, writer, options));
-  writer.ifAny(gt(abs(x), ORDINARY), (rare) => rare.set(result, anyExponential(x, rare, options)));
+  writer.ifAny(gt(mul(x, x), ORDINARY ** 2), (rare) => rare.set(result, anyExponential(x, rare, options)));
   return result;
 }
 
 /** NaN stays NaN, as the product's first factor is. */
 function ordinaryExponential(x: Expr, writer: Writer, { tail, halvings = 0 }: ExponentialOptions): Expr {
+  const { power, r } = reduceOrdinary(x, writer, halvings);
+  const argument = tail === undefined ? r : writer.share(add(r, tail));
+  return mul(add(expm1OfReduced(argument, writer), 1), power);
+}
+
+/** x = n ln 2 + r, and 2^(n - halvings), for |x| <= ORDINARY: the rounder leaves the biased exponent in the low bits. */
+function reduceOrdinary(x: Expr, writer: Writer, halvings = 0): { readonly power: Expr; readonly r: Expr } {
   const { share } = writer;
-  const rounded = share(fma(x, constant(x.type, LOG2_E), constant(x.type, ROUNDER)));
-  const r = remainder(x, share(sub(rounded, ROUNDER)), writer);
-  const argument = tail === undefined ? r : share(add(r, tail));
-  const exponent = integerBits(rounded);
-  return mul(add(expm1OfReduced(argument, writer), 1), power(halvings === 0 ? exponent : sub(exponent, halvings)));
+  const rounder = ROUNDER + BIAS - halvings;
+  const rounded = share(fma(x, constant(x.type, LOG2_E), constant(x.type, rounder)));
+  const r = remainder(x, share(sub(rounded, rounder)), writer);
+  return { power: share(bits(x.type, shl(integerBits(rounded), 23))), r };
 }
 
 function anyExponential(x: Expr, writer: Writer, { tail, halvings = 0 }: ExponentialOptions): Expr {
@@ -142,10 +150,8 @@ export const cosh: Formula = (x, writer) => {
 /** e / (e + 2) with e = e^2a - 1, and a bounded where the quotient is 1 long since. */
 export const tanh: Formula = (x, writer) => {
   const { share } = writer;
-  const a = magnitude(x, writer);
-  const bounded = share(select(gt(a, 10), 10, a));
-  const { exponent, r } = reduce(share(add(bounded, bounded)), writer, HIGHEST);
-  const scale = share(power(exponent));
-  const e = share(fma(scale, expm1OfReduced(r, writer), sub(scale, 1)));
+  const a = share(bounded(magnitude(x, writer), 10));
+  const { power, r } = reduceOrdinary(share(add(a, a)), writer);
+  const e = share(fma(power, expm1OfReduced(r, writer), sub(power, 1)));
   return withSign(div(e, add(e, 2)), x);
 };

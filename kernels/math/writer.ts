@@ -3,7 +3,7 @@
  * formulas use. A formula is a function from an expression to an expression that works for a scalar and for a vector of any width,
  * so that a loop's lanes and its tail get the same bits. No formula stands here.
  */
-import { abs, and, bits, constant, fma, lane, mul, or, xor } from '../build.js';
+import { abs, and, bits, constant, fma, lane, lt, mul, or, select, xor } from '../build.js';
 import type { Expr, MathOp, Type } from '../ir.js';
 import type { Share } from './half.js';
 
@@ -55,6 +55,19 @@ export function flipSign(value: Expr, sign: Expr): Expr {
 export function upperHalf(x: Expr): Expr {
   const pattern = integerBits(x);
   return bits(x.type, and(pattern, constant(pattern.type, isDouble(x.type) ? '-134217728' : -4096)));
+}
+
+/** The smaller of `x` and `bound`; NaN stays NaN. Written as the comparison that machines have an instruction for. */
+export function bounded(x: Expr, bound: number): Expr {
+  const limit = constant(x.type, bound);
+  return select(lt(limit, x), limit, x);
+}
+
+/** `x`, moved into [-bound, bound]; NaN stays NaN. */
+export function clamped(x: Expr, bound: number, { share }: Writer): Expr {
+  const below = share(bounded(x, bound));
+  const limit = constant(x.type, -bound);
+  return share(select(lt(below, limit), limit, below));
 }
 
 export const infinity = (type: Type): Expr => constant(type, 'inf');

@@ -7,15 +7,8 @@ import { type Frame, lanewise, type NumberType, type Shape, scalarOf } from './f
 import { isHostUnary } from './host.js';
 import type { Opcode } from './opcodes.js';
 
-const FLOAT_UNARY = {
-  neg: 'neg',
-  abs: 'abs',
-  sqrt: 'sqrt',
-  floor: 'floor',
-  ceil: 'ceil',
-  trunc: 'trunc',
-  rint: 'nearest',
-} as const;
+const FLOAT_VECTOR_UNARY = { sqrt: 'sqrt', floor: 'floor', ceil: 'ceil', trunc: 'trunc', rint: 'nearest' } as const;
+const FLOAT_UNARY = { ...FLOAT_VECTOR_UNARY, neg: 'neg', abs: 'abs' } as const;
 const INTEGER_UNARY = { clz: 'clz', popcount: 'popcnt' } as const;
 const INTEGER_VECTOR_UNARY = { neg: 'neg', abs: 'abs' } as const;
 
@@ -50,7 +43,7 @@ function scalarUnaryOpcode(name: UnaryOp, type: NumberType): Opcode | undefined 
 }
 
 function vectorUnaryOpcode(name: UnaryOp, shape: Shape): Opcode | undefined {
-  if (isFloatShape(shape)) return has(FLOAT_UNARY, name) ? `${shape}.${FLOAT_UNARY[name]}` : undefined;
+  if (isFloatShape(shape)) return has(FLOAT_VECTOR_UNARY, name) ? `${shape}.${FLOAT_VECTOR_UNARY[name]}` : undefined;
   if (name === 'bitNot') return 'v128.not';
   return has(INTEGER_VECTOR_UNARY, name) ? `${shape}.${INTEGER_VECTOR_UNARY[name]}` : undefined;
 }
@@ -96,6 +89,7 @@ export function scalarUnary(frame: Frame, name: UnaryOp, type: NumberType): void
 export function vectorUnary(frame: Frame, name: UnaryOp, shape: Shape): void {
   const opcode = vectorUnaryOpcode(name, shape);
   if (opcode !== undefined) frame.code.op(opcode);
+  else if (isFloatShape(shape) && (name === 'abs' || name === 'neg')) changeSigns(frame, name, shape);
   else if (name === 'popcount' && shape === 'i32x4') countBits(frame);
   else lanewise(frame, shape, shape, 1, () => scalarUnary(frame, name, scalarOf(shape)));
 }
@@ -149,6 +143,13 @@ export function maskCompare(frame: Frame, name: CompareOp, shape: 'i32x4' | 'i64
 }
 
 // Compositions
+
+/** Instructions of their own for these make an engine build the mask anew each time; a constant is built once for a loop. */
+function changeSigns(frame: Frame, name: 'abs' | 'neg', shape: 'f32x4' | 'f64x2'): void {
+  const bytes = shape === 'f32x4' ? 4 : 8;
+  frame.code.v128(Array.from({ length: 16 }, (_, at) => (at % bytes === bytes - 1 ? 0x80 : 0)));
+  frame.code.op(name === 'abs' ? 'v128.andnot' : 'v128.xor');
+}
 
 function pushInteger(frame: Frame, type: 'i32' | 'i64', value: number): void {
   if (type === 'i32') frame.code.i32(value);

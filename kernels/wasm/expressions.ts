@@ -105,6 +105,16 @@ function printBinary(frame: Frame, expr: Node<'binary'>): void {
   }
 }
 
+/**
+ * Prints a condition to branch on, which is true if it is not 0. That any lane holds is then the mask's bits themselves: engines turn
+ * `v128.any_true` into a 0 or 1 first, and compare that.
+ */
+export function printCondition(frame: Frame, expr: Expr): void {
+  const mask = maskOfAnyLane(expr);
+  frame.print(mask ?? expr);
+  if (mask !== undefined) frame.code.op(mask.type.laneBits === 64 ? 'i64x2.bitmask' : 'i32x4.bitmask');
+}
+
 /** The mask of which an `or` joins all lanes: whether any holds is one instruction. */
 function maskOfAnyLane(expr: Expr): Expr | undefined {
   const lanes = new Set<number>();
@@ -166,8 +176,13 @@ function extremeOf({
   const shape = shapeOf(type);
   if (shape !== 'f32x4' && shape !== 'f64x2') return undefined;
   const { left, right } = condition;
-  if (isSameLocal(left, otherwise) && isSameLocal(right, then)) return `${shape}.pmax`;
-  return isSameLocal(left, then) && isSameLocal(right, otherwise) ? `${shape}.pmin` : undefined;
+  if (isSameLeaf(left, otherwise) && isSameLeaf(right, then)) return `${shape}.pmax`;
+  return isSameLeaf(left, then) && isSameLeaf(right, otherwise) ? `${shape}.pmin` : undefined;
+}
+
+function isSameLeaf(a: Expr, b: Expr): boolean {
+  if (a.op === 'splat' && b.op === 'splat') return isSameLeaf(a.value, b.value);
+  return isSameLocal(a, b) || (a.op === 'const' && b.op === 'const' && Object.is(a.value, b.value));
 }
 
 /** All bits 0: -0 is none. */

@@ -64,20 +64,21 @@ export class Frame {
   }
 
   declare(name: string, type: Type): number {
+    // An expression made outside of an inner block may be printed within it: a name must mean one local wherever it is visible.
+    if (this.#find(name) !== undefined) throw new Error(`kernel ${this.kernel.name}: the local ${name} is declared twice`);
     const local = this.#take(valueTypeOf(type));
-    const scope = this.#scopes.at(-1)!;
-    const shadowed = scope.get(name);
-    if (shadowed !== undefined) throw new Error(`kernel ${this.kernel.name}: the local ${name} is declared twice in one block`);
-    scope.set(name, local);
+    this.#scopes.at(-1)!.set(name, local);
     return local;
   }
 
   lookup(name: string): number {
-    for (let depth = this.#scopes.length - 1; depth >= 0; depth--) {
-      const local = this.#scopes[depth]?.get(name);
-      if (local !== undefined) return local;
-    }
-    throw new Error(`kernel ${this.kernel.name}: no local ${name} is visible here`);
+    const local = this.#find(name);
+    if (local === undefined) throw new Error(`kernel ${this.kernel.name}: no local ${name} is visible here`);
+    return local;
+  }
+
+  #find(name: string): number | undefined {
+    return this.#scopes.find((scope) => scope.has(name))?.get(name);
   }
 
   /** Computes a value once and hands back an expression that reads it, until the end of the scope. */

@@ -9,7 +9,7 @@
 import { binary, local } from '../build.js';
 import type { AccumulateKind, BinaryOp, Expr, Kernel, Stmt } from '../ir.js';
 import { Code, encodeModule } from './encoder.js';
-import { printExpr } from './expressions.js';
+import { printCondition, printExpr } from './expressions.js';
 import { Frame, type PrintOptions } from './frame.js';
 import { printStore } from './memory.js';
 
@@ -134,7 +134,7 @@ class StatementPrinter {
   }
 
   #if({ condition, then, else: otherwise }: Node<'if'>): void {
-    this.#frame.print(condition);
+    printCondition(this.#frame, condition);
     this.#nested('if', () => {
       this.block(then);
       if (otherwise === undefined || otherwise.length === 0) return;

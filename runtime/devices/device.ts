@@ -3,6 +3,7 @@
  * nothing below it knows of tensors, ops or gradients.
  */
 import type { Kernel } from '../../kernels/ir.js';
+import type { Dtype } from '../dtype.js';
 
 /** How kernels are shaped for a device before they are printed. */
 export interface Target {
@@ -11,9 +12,33 @@ export interface Target {
   readonly pointerBytes: 4 | 8;
 }
 
+export type TierName = 'wasm' | 'native';
+
+/**
+ * One way in which a device compiles kernels. What the tiers of a device compile lives in one memory and reads the same parameter
+ * blocks, so that a plan may mix them.
+ */
+export interface Tier {
+  readonly name: TierName;
+  readonly target: Target;
+  compile(kernel: Kernel): CompiledKernel;
+}
+
+/** What a launch is about to do, as far as the choice of a tier goes: it depends on nothing else. */
+export interface Work {
+  readonly kind: WorkKind;
+  readonly dtype: Dtype;
+  /** Elements gone through; multiplications of products and convolutions. */
+  readonly size: number;
+}
+
+/** `map`, `row` and `column` are the forms of fused kernels; `function` stands for kernel functions and index notation. */
+export type WorkKind = 'map' | 'row' | 'column' | 'function' | 'product' | 'convolution';
+
 /** A kernel ready to be launched. Devices add what they need. */
 export interface CompiledKernel {
   readonly kernel: Kernel;
+  readonly tier: TierName;
   /** Offsets into a parameter block, by buffer or parameter name. */
   readonly offsets: ReadonlyMap<string, number>;
   readonly paramBytes: number;
@@ -41,7 +66,13 @@ export interface DeviceMemory {
 
 export interface Device {
   readonly name: string;
-  readonly target: Target;
+  /** Who compiles the kernels of that work. */
+  tier(work: Work): Tier;
+  /**
+   * Brings kernels that tiers have put off compiling to an end, many at a time. Where a tier fails at it, it is not offered any more
+   * and TierLost is thrown: what was bound to it has to be bound anew.
+   */
+  finishCompiling(): void;
   /** The address of `bytes` fresh bytes, aligned to 64; contents are arbitrary. Throws OUT_OF_MEMORY after dropping the pool. */
   allocate(bytes: number): number;
   free(address: number): void;
@@ -51,7 +82,6 @@ export interface Device {
   read(address: number, bytes: Uint8Array): Promise<void>;
   fill(address: number, bytes: number, value: number): void;
   copy(from: number, to: number, bytes: number): void;
-  compile(kernel: Kernel): CompiledKernel;
   createParams(kernel: CompiledKernel): ParamBlock;
   /**
    * Runs items 0 <= item < work. `grain` is the fewest items worth handing to another thread: the device may run any
@@ -61,4 +91,9 @@ export interface Device {
   launch(kernel: CompiledKernel, params: ParamBlock, work: number, grain: number): void;
   synchronize(): Promise<void>;
   memory(): DeviceMemory;
+}
+
+/** A tier can compile no more; see `finishCompiling`. Never reaches the user. */
+export class TierLost extends Error {
+  override readonly name = 'TierLost';
 }

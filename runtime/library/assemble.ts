@@ -73,7 +73,7 @@ export const pad: LibraryKernel = (device, inputs, attrs, [output]) => {
   });
   const copy = new StridedCopy(device, { shape, strides: x.strides }, { strides }, output!.dtype);
   const covered = padding.every((amount) => amount <= 0);
-  const fill = covered ? null : new FillKernel(device, output!.dtype, Number(attrs.value ?? 0));
+  const fill = covered ? null : new FillKernel(device, output!, Number(attrs.value ?? 0));
   return new Assembly(device, output!, [{ input: 0, copy, from, to }], fill);
 };
 

@@ -18,7 +18,7 @@ import {
 import { lanesFor, packedStorage, range } from '../../kernels/lower/tile.js';
 import type { Attrs, LayoutMeta, Shape, TensorMeta } from '../../kernels/op.js';
 import { addressOf } from '../copies.js';
-import type { Device } from '../devices/device.js';
+import type { Device, Tier, Work } from '../devices/device.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { bindProduct, type Product } from './gemm.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
@@ -78,6 +78,12 @@ function geometryOf(x: Shape, weight: Shape, out: Shape, attrs: Attrs): Geometry
   };
 }
 
+/** The multiplications of a convolution or of one of its gradients. */
+function workOf({ images, groups, channels, filters, window, result }: Geometry, { dtype }: TensorMeta): Work {
+  const sizes = [images, groups, channels, filters, ...window, ...result];
+  return { kind: 'convolution', dtype, size: sizes.reduce((product, size) => product * size, 1) };
+}
+
 function numbers(attrs: Attrs, name: string, count: number): readonly number[] {
   const value = attrs[name];
   if (!Array.isArray(value) || value.length !== count) throw new TypeError(`${name} must have ${count} numbers`);
@@ -103,13 +109,14 @@ class Planes {
 
   constructor(
     device: Device,
+    tier: Tier,
     { shape, strides, dtype }: LayoutMeta,
     readonly plan: PlanesPlan,
   ) {
     const { stride, top, left, rows, pitch } = plan;
     const [images, channels, height, width] = [shape[0]!, shape[1]!, shape[2]!, shape[3]!];
     this.channelSize = stride[0] * stride[1] * rows * pitch;
-    const slack = slackVectors * lanesFor(dtype, device.target.vectorBytes);
+    const slack = slackVectors * lanesFor(dtype, tier.target.vectorBytes);
     this.bytes = (images * channels * this.channelSize + slack) * bytesOf[packedStorage(dtype)];
     // The stride along an axis of one element could be anything.
     const columnStride = width === 1 ? 1 : strides[3]!;
@@ -118,7 +125,7 @@ class Planes {
       ...{ imageStride: strides[0]!, channelStride: strides[1]!, rowStride: strides[2]!, columnStride },
     };
     const kernel = planesKernels({ storage: dtype, contiguous: stride[1] === 1 && columnStride === 1 });
-    this.launch = new KernelLaunch(device, device.compile(kernel), integers, images * channels, grainFor(4 * this.channelSize));
+    this.launch = new KernelLaunch(device, tier.compile(kernel), integers, images * channels, grainFor(4 * this.channelSize));
   }
 
   run(source: number, target: number): void {
@@ -133,10 +140,15 @@ class Planes {
 }
 
 /** The planes in which the windows of a convolution find their pixels. */
-function windowPlanes(device: Device, x: LayoutMeta, { window, result, stride, dilation, top, left }: Geometry): Planes {
+function windowPlanes(
+  device: Device,
+  tier: Tier,
+  x: LayoutMeta,
+  { window, result, stride, dilation, top, left }: Geometry,
+): Planes {
   const reach = (axis: 0 | 1): number =>
     Math.max(0, result[axis] + Math.floor(((window[axis] - 1) * dilation[axis]) / stride[axis]));
-  return new Planes(device, x, { stride, top, left, rows: reach(0), pitch: reach(1) });
+  return new Planes(device, tier, x, { stride, top, left, rows: reach(0), pitch: reach(1) });
 }
 
 /** Distances of a window's products from its first pixel, in the order of a filter's elements. */
@@ -168,6 +180,7 @@ interface Pass {
 /** What the passes of an op share. */
 interface PassContext {
   readonly device: Device;
+  readonly tier: Tier;
   readonly output: TensorMeta;
   readonly planes: Planes;
   readonly groups: number;
@@ -182,9 +195,9 @@ class PassRun {
   private readonly launch: KernelLaunch;
 
   constructor(context: PassContext, pass: Pass) {
-    const { device, output, planes, groups, sourceChannels, resultChannels } = context;
+    const { device, tier, output, planes, groups, sourceChannels, resultChannels } = context;
     const { rows, columns, outStart, outRow, outColumn } = pass;
-    this.weight = new Packing(device, pass.weight);
+    this.weight = new Packing(device, tier, pass.weight);
     this.taps = new Table(device, pass.taps);
     const images = output.shape[0]!;
     const outFilter = output.shape[2]! * output.shape[3]!;
@@ -197,11 +210,11 @@ class PassRun {
       ...{ outImage: groups * resultChannels * outFilter, outGroup: resultChannels * outFilter, outFilter },
       ...{ outRow, outColumn, outStart },
     };
-    const lanes = lanesFor(output.dtype, device.target.vectorBytes);
+    const lanes = lanesFor(output.dtype, tier.target.vectorBytes);
     const kernel = convolutionKernels({ storage: output.dtype, lanes, contiguous: outColumn === 1 });
     const items = images * groups * blocks.rowBlocks * blocks.filterBlocks;
     const grain = grainFor(blocks.blockRows * blocks.blockFilters * columns * length);
-    this.launch = new KernelLaunch(device, device.compile(kernel), integers, rows * columns === 0 ? 0 : items, grain);
+    this.launch = new KernelLaunch(device, tier.compile(kernel), integers, rows * columns === 0 ? 0 : items, grain);
     this.launch.point('taps', this.taps.address);
   }
 
@@ -273,8 +286,9 @@ export const convolution: LibraryKernel = (device, inputs, attrs, [output]) => {
     return pointwise(device, output!, geometry, { source: x, weight, ...step, places });
   }
   const { groups, channels, filters, result } = geometry;
-  const planes = windowPlanes(device, x, geometry);
-  const context = { device, output: output!, planes, groups, sourceChannels: channels, resultChannels: filters };
+  const tier = device.tier(workOf(geometry, output!));
+  const planes = windowPlanes(device, tier, x, geometry);
+  const context = { device, tier, output: output!, planes, groups, sourceChannels: channels, resultChannels: filters };
   const pass = new PassRun(context, {
     taps: windowTaps(geometry, planes),
     weight: filterPacking(weight, geometry),
@@ -346,8 +360,9 @@ export const convolutionInputGrad: LibraryKernel = (device, inputs, attrs, [outp
   const [rowPhases, columnPhases] = [phasesOf(geometry, 0), phasesOf(geometry, 1)];
   const [rows, columns] = [extentOf(rowPhases), extentOf(columnPhases)];
   const plan: PlanesPlan = { stride: [1, 1], top: rows.before, left: columns.before, rows: rows.size, pitch: columns.size };
-  const planes = new Planes(device, dout, plan);
-  const context = { device, output: output!, planes, groups, sourceChannels: filters, resultChannels: channels };
+  const tier = device.tier(workOf(geometry, output!));
+  const planes = new Planes(device, tier, dout, plan);
+  const context = { device, tier, output: output!, planes, groups, sourceChannels: filters, resultChannels: channels };
   const passes = rowPhases.flatMap((row) =>
     columnPhases.map((column): Pass => {
       const products = phaseProducts(row, column, geometry, weight, planes);
@@ -467,12 +482,13 @@ class FilterGradient implements LibraryRun {
   ) {
     const { images, groups, channels, filters, result } = geometry;
     const storage = output.dtype;
-    const lanes = lanesFor(storage, device.target.vectorBytes);
+    const tier = device.tier(workOf(geometry, output));
+    const lanes = lanesFor(storage, tier.target.vectorBytes);
     const form = { storage, lanes, vectors: filters > lanes ? 2 : 1 } as const;
     const width = form.vectors * lanes;
     const paddedFilters = Math.ceil(filters / width) * width;
-    this.planes = windowPlanes(device, x, geometry);
-    this.gradients = new Packing(device, gradientPanels(dout, geometry, width));
+    this.planes = windowPlanes(device, tier, x, geometry);
+    this.gradients = new Packing(device, tier, gradientPanels(dout, geometry, width));
     const taps = windowTaps(geometry, this.planes);
     this.taps = new Table(device, taps);
     const [length, pixels] = [taps.length, result[0] * result[1]];
@@ -486,7 +502,7 @@ class FilterGradient implements LibraryRun {
     const cost = partImages * blockTaps * pixels * paddedFilters;
     this.products = new KernelLaunch(
       device,
-      device.compile(filterGradientKernels(form)),
+      tier.compile(filterGradientKernels(form)),
       integers,
       parts * groups * tapBlocks,
       grainFor(cost),
@@ -494,7 +510,7 @@ class FilterGradient implements LibraryRun {
     this.products.point('taps', this.taps.address);
     const sizes = { parts, groups, length, filters, paddedFilters };
     const panels = (groups * paddedFilters) / width;
-    this.sums = new KernelLaunch(device, device.compile(sumPartsKernels(form)), sizes, panels, grainFor(parts * length * width));
+    this.sums = new KernelLaunch(device, tier.compile(sumPartsKernels(form)), sizes, panels, grainFor(parts * length * width));
     this.partialBytes = parts * partSize * bytesOf[packedStorage(storage)];
     this.empty = images * pixels === 0;
   }

@@ -2,9 +2,10 @@
 import { fusedKernel } from '../../kernels/fused.js';
 import { registerOf } from '../../kernels/ir.js';
 import { bind } from '../../kernels/lower/bind.js';
-import { lowerFused, outputName, scalarName } from '../../kernels/lower/fused.js';
+import { outputName, scalarName } from '../../kernels/lower/fused.js';
+import type { TensorMeta } from '../../kernels/op.js';
+import { compiledFused, fusedWork } from '../compiled.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
-import type { Dtype } from '../dtype.js';
 
 const grain = 1 << 16;
 
@@ -14,7 +15,7 @@ export class FillKernel {
 
   constructor(
     private readonly device: Device,
-    dtype: Dtype,
+    { shape, dtype }: TensorMeta,
     value: number,
   ) {
     const kernel = fusedKernel({
@@ -24,7 +25,7 @@ export class FillKernel {
       outputs: [{ node: 0, dtype, level: 'element' }],
     });
     const [launch] = bind(kernel, [{ size: 2, reduced: false, strides: [1] }]).launches;
-    this.compiled = device.compile(lowerFused(kernel, launch!.variant));
+    this.compiled = compiledFused(device.tier(fusedWork(launch!, shape)), launch!);
     this.params = device.createParams(this.compiled);
     const offset = this.compiled.offsets.get(scalarName(0))!;
     const register = registerOf(dtype);

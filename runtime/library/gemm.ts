@@ -8,7 +8,7 @@ import { alignStrides } from '../../kernels/lower/space.js';
 import { lanesFor, packedStorage } from '../../kernels/lower/tile.js';
 import type { LayoutMeta, Shape, TensorMeta } from '../../kernels/op.js';
 import { addressOf } from '../copies.js';
-import type { Device } from '../devices/device.js';
+import type { Device, Tier } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
@@ -123,9 +123,9 @@ function columnAsRow(product: Product): Product {
 // ---- Choosing kernels
 
 /** How a product is computed: null stands for the product by rows. */
-function formOf(device: Device, product: Product): GemmForm | null {
+function formOf({ target }: Tier, product: Product): GemmForm | null {
   const { dtype, m, n, k, a, b } = product;
-  const lanes = lanesFor(dtype, device.target.vectorBytes);
+  const lanes = lanesFor(dtype, target.vectorBytes);
   const along = a.step === 1 && b.step === 1 && b.across !== 1;
   if (along && lanes > 1 && m < fewRows && k >= 4 * lanes) return null;
   const rows = m === 1 ? 1 : 4;
@@ -209,8 +209,9 @@ class Gemm implements LibraryRun {
       this.work = null;
       return;
     }
-    const form = formOf(device, product);
-    const { launch, a, b } = form === null ? byRows(device, product) : inTiles(device, product, form);
+    const tier = device.tier({ kind: 'product', dtype: product.dtype, size: m * n * k * batch });
+    const form = formOf(tier, product);
+    const { launch, a, b } = form === null ? byRows(device, tier, product) : inTiles(device, tier, product, form);
     launch.point('aOffsets', a.offsets.address);
     launch.point('bOffsets', b.offsets.address);
     this.work = { launch, a, b };
@@ -244,13 +245,13 @@ interface Prepared {
   readonly b: Feed;
 }
 
-function inTiles(device: Device, product: Product, form: GemmForm): Prepared {
+function inTiles(device: Device, tier: Tier, product: Product, form: GemmForm): Prepared {
   const { dtype, m, n, k, batch } = product;
   const width = form.vectors * form.lanes;
   const pack =
     ({ step, across }: Operand, columns: number, panel: number) =>
     (offsets: readonly number[]) =>
-      new Packing(device, { dtype, width: panel, columns, columnStride: across, length: k, rowStride: step, offsets });
+      new Packing(device, tier, { dtype, width: panel, columns, columnStride: across, length: k, rowStride: step, offsets });
   const a = new Feed(device, product.a, form.packedA ? pack(product.a, m, form.rows) : null);
   const b = new Feed(device, product.b, form.packedB ? pack(product.b, n, width) : null);
   // What is rounded to 16 bits is added up in one go.
@@ -263,7 +264,7 @@ function inTiles(device: Device, product: Product, form: GemmForm): Prepared {
   const grain = grainFor(blocks.blockRows * blocks.blockColumns * k);
   const launch = new KernelLaunch(
     device,
-    device.compile(gemmKernels(form)),
+    tier.compile(gemmKernels(form)),
     integers,
     batch * blocks.rowBlocks * blocks.columnBlocks,
     grain,
@@ -271,13 +272,13 @@ function inTiles(device: Device, product: Product, form: GemmForm): Prepared {
   return { launch, a, b };
 }
 
-function byRows(device: Device, product: Product): Prepared {
+function byRows(device: Device, tier: Tier, product: Product): Prepared {
   const { dtype, m, n, k, batch } = product;
   const { blockColumns, columnBlocks } = blocksOf({ ...product, batch: batch * m, m: 1 }, 1, 1);
   const integers = { m, n, k, aRow: product.a.across, bColumn: product.b.across, blockColumns, columnBlocks };
   const launch = new KernelLaunch(
     device,
-    device.compile(dotKernels(dtype)),
+    tier.compile(dotKernels(dtype)),
     integers,
     batch * m * columnBlocks,
     grainFor(blockColumns * k),

@@ -3,7 +3,7 @@
 import { bytesOf } from '../../kernels/ir.js';
 import { packKernel } from '../../kernels/lower/gemm.js';
 import { lanesFor, packedStorage } from '../../kernels/lower/tile.js';
-import type { Device } from '../devices/device.js';
+import type { Device, Tier } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { grainFor, KernelLaunch, remembered, Table } from './launch.js';
 
@@ -29,18 +29,18 @@ export class Packing {
   private readonly launch: KernelLaunch;
   private readonly tables: readonly Table[];
 
-  constructor(device: Device, { dtype, width, columns, columnStride, length, rowStride, offsets }: PackingPlan) {
+  constructor(device: Device, tier: Tier, { dtype, width, columns, columnStride, length, rowStride, offsets }: PackingPlan) {
     const panels = Math.ceil(columns / width);
     this.matrixSize = panels * width * length;
     this.bytes = this.matrixSize * offsets.length * bytesOf[packedStorage(dtype)];
-    const lanes = lanesFor(dtype, device.target.vectorBytes);
+    const lanes = lanesFor(dtype, tier.target.vectorBytes);
     const indexed = typeof rowStride !== 'number';
     const copied = columnStride === 1 && width % lanes === 0 ? lanes : 1;
     const kernel = packKernels({ storage: dtype, width, lanes: copied, indexed });
     const integers = { panels, n: columns, k: length, rowStride: indexed ? 0 : rowStride, columnStride };
     this.launch = new KernelLaunch(
       device,
-      device.compile(kernel),
+      tier.compile(kernel),
       integers,
       panels * offsets.length,
       grainFor((8 * width * length) / copied),

@@ -26,7 +26,8 @@ function functionLaunch(
   integers: Record<string, number>,
   work: number,
 ): KernelLaunch {
-  const compiled = compiledFunction(device, kernelFunction(name), { T: dtype });
+  const tier = device.tier({ kind: 'function', dtype, size: work * blockSize });
+  const compiled = compiledFunction(tier, kernelFunction(name), { T: dtype });
   return new KernelLaunch(device, compiled, integers, work, grainFor(blockSize));
 }
 

@@ -4,7 +4,7 @@ import { registerOf } from '../../kernels/ir.js';
 import { type BufferSource, bind, type Launch } from '../../kernels/lower/bind.js';
 import { inputName, outputName, scalarName } from '../../kernels/lower/fused.js';
 import { stepDimensions } from '../../kernels/lower/steps.js';
-import { compiledFused } from '../compiled.js';
+import { compiledFused, fusedWork } from '../compiled.js';
 import { addressOf, freshTensor } from '../copies.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
@@ -96,7 +96,7 @@ class BoundLaunch {
     step: FusedPlanStep,
     slotOf: ReadonlyMap<string, number>,
   ) {
-    this.compiled = compiledFused(device, launch);
+    this.compiled = compiledFused(device.tier(fusedWork(launch, step.shape)), launch);
     this.params = device.createParams(this.compiled);
     const { offsets } = this.compiled;
     for (const [name, value] of Object.entries(launch.params)) {

@@ -2,11 +2,12 @@
 
 import { bytesOf, type Scalar } from '../../kernels/ir.js';
 import { kernelDtypes } from '../../kernels/lower/steps.js';
+import type { TensorMeta } from '../../kernels/op.js';
 import { compiledFunction } from '../compiled.js';
 import { addressOf, ContiguousCopy } from '../copies.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
-import { contiguousLayout, type Layout } from '../layout.js';
+import { contiguousLayout, type Layout, sizeOf } from '../layout.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { type BoundStep, layoutMetas, type OpPlanStep, setScalar } from './step.js';
 
@@ -65,7 +66,12 @@ export class KernelStep implements BoundStep {
     const metas = layoutMetas(step, known);
     const call = body.call(metas, step.metas, step.attrs);
     const bindings = kernelDtypes(body.kernel, step, call.scratch);
-    this.compiled = compiledFunction(device, body.kernel, bindings);
+    const tier = device.tier({
+      kind: 'function',
+      dtype: step.metas[0]!.dtype,
+      size: largestSize(step.metas, Object.values(metas)),
+    });
+    this.compiled = compiledFunction(tier, body.kernel, bindings);
     this.params = device.createParams(this.compiled);
     for (const [name, value] of Object.entries(call.params)) this.setParam(name, value);
     this.work = call.work;
@@ -119,6 +125,15 @@ export class KernelStep implements BoundStep {
     this.params.free();
     this.contiguous.free();
   }
+}
+
+/** The elements of the largest tensor that a kernel goes through. */
+function largestSize(
+  outputs: readonly TensorMeta[],
+  inputs: readonly (TensorMeta | readonly TensorMeta[] | undefined)[],
+): number {
+  const all = [...outputs, ...inputs.flat()];
+  return all.reduce((largest, meta) => (meta === undefined ? largest : Math.max(largest, sizeOf(meta.shape))), 0);
 }
 
 function setPointerIfUsed(compiled: CompiledKernel, params: ParamBlock, name: string, address: number): void {

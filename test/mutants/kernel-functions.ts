@@ -6,20 +6,41 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FaultClass, Mutant } from './mutant.js';
 
-/** What of the IR's JSON is replaced by what. */
-const replacements: readonly (readonly [fault: FaultClass, find: RegExp, to: string])[] = [
-  ['off-by-one loop bound or vector tail', /"op": "compare"[^{}]*\{[^{}]*\}[^{}]*"name": "(lt)"/g, 'le'],
-  ['off-by-one loop bound or vector tail', /"op": "compare"[^{}]*\{[^{}]*\}[^{}]*"name": "(ge)"/g, 'gt'],
-  ['off-by-one loop bound or vector tail', /"op": "compare"[^{}]*\{[^{}]*\}[^{}]*"name": "(le)"/g, 'lt'],
-  ['wrong formula', /"op": "compare"[^{}]*\{[^{}]*\}[^{}]*"name": "(gt)"/g, 'lt'],
-  ['wrong stride', /"op": "binary"[^{}]*\{ "scalar": "i32"[^{}]*\}[^{}]*"name": "(mul)"/g, 'add'],
-  ['wrong stride', /"op": "binary"[^{}]*\{ "scalar": "i32"[^{}]*\}[^{}]*"name": "(add)"/g, 'sub'],
-  ['wrong stride', /"op": "binary"[^{}]*\{ "scalar": "i32"[^{}]*\}[^{}]*"name": "(rem)"/g, 'div'],
-  ['wrong formula', /"op": "binary"[^{}]*\{ "scalar": "(?!i32)[^{}]*\}[^{}]*"name": "(add)"/g, 'sub'],
-  ['wrong formula', /"op": "binary"[^{}]*\{ "scalar": "(?!i32)[^{}]*\}[^{}]*"name": "(mul)"/g, 'add'],
+interface Rule {
+  readonly fault: FaultClass;
+  /** The operator, in its place in the IR's JSON. */
+  readonly find: RegExp;
+  /** What the operator is applied to. */
+  readonly of: string;
+  readonly to: string;
+}
+
+const compare = (name: string, to: string, fault: FaultClass): Rule => ({
+  fault,
+  find: new RegExp(`"op": "compare"[^{}]*\\{[^{}]*\\}[^{}]*"name": "(${name})"`, 'g'),
+  of: 'comparison',
+  to,
+});
+const binary = (type: string, of: string, name: string, to: string, fault: FaultClass): Rule => ({
+  fault,
+  find: new RegExp(`"op": "binary"[^{}]*\\{ "scalar": "${type}[^{}]*\\}[^{}]*"name": "(${name})"`, 'g'),
+  of,
+  to,
+});
+
+const rules: readonly Rule[] = [
+  compare('lt', 'le', 'off-by-one loop bound or vector tail'),
+  compare('ge', 'gt', 'off-by-one loop bound or vector tail'),
+  compare('le', 'lt', 'off-by-one loop bound or vector tail'),
+  compare('gt', 'lt', 'wrong formula'),
+  binary('i32', 'indices', 'mul', 'add', 'wrong stride'),
+  binary('i32', 'indices', 'add', 'sub', 'wrong stride'),
+  binary('i32', 'indices', 'rem', 'div', 'wrong stride'),
+  binary('(?!i32)', 'values', 'add', 'sub', 'wrong formula'),
+  binary('(?!i32)', 'values', 'mul', 'add', 'wrong formula'),
 ];
 
-/** At most so many of one replacement in one kernel. */
+/** At most so many by one rule in one kernel. */
 const most = 2;
 
 export function kernelFunctionMutants(dist: string): Mutant[] {
@@ -33,14 +54,14 @@ export function kernelFunctionMutants(dist: string): Mutant[] {
     if (ops.length === 0) return [];
     const start = declaration.index;
     const kernel = text.slice(start, declarations[place + 1]?.index ?? text.length);
-    return replacements.flatMap(([fault, pattern, to]) => {
-      const found = [...kernel.matchAll(pattern)];
+    return rules.flatMap(({ fault, find, of, to }) => {
+      const found = [...kernel.matchAll(find)];
       return spacedPlaces(found.length).map((which): Mutant => {
         const match = found[which]!;
         const from = match[1]!;
         const at = start + match.index + match[0].length - from.length - 1;
         return {
-          id: `${name}: ${from} ${which} becomes ${to}`,
+          id: `${name}: ${of} ${from} ${which} becomes ${to}`,
           fault,
           file,
           edits: [{ start: at, end: at + from.length, text: to }],

@@ -1,4 +1,4 @@
-/** What a planted fault is, and what a run of the tests says of it. */
+/** What a planted fault is, which tests it is shown to, and what they say of it. Nothing is planted or run here. */
 
 /** The classes that faults are counted by. */
 export const faultClasses = [
@@ -17,6 +17,8 @@ export const faultClasses = [
   'overrun',
   'wrong partition of a graph',
   'wrong instruction',
+  'wrong bookkeeping of a call',
+  'missing barrier',
 ] as const;
 export type FaultClass = (typeof faultClasses)[number];
 
@@ -29,12 +31,10 @@ export interface Edit {
 
 /** Which tests are run, in this order, until one fails. */
 export interface Plan {
-  /** Ops whose matrix is run. */
+  /** Ops whose matrix is run, one after another. */
   readonly ops: readonly string[];
-  /** The matrix's checks, the likeliest to fail first; all of them where none are named. */
+  /** The matrix's checks that are likeliest to fail; the others come after them. */
   readonly first?: readonly string[];
-  /** Whether random programs are run, and the matrix's sizes: what a fault in one op's definition does not need. */
-  readonly thorough?: boolean;
   /** Test files, without `.test.js`. */
   readonly suites?: readonly string[];
 }
@@ -50,7 +50,8 @@ export interface Mutant {
 }
 
 export interface Verdict {
-  readonly killed: boolean;
+  /** `invalid`: what was planted is no program, and says nothing about the tests. */
+  readonly outcome: 'killed' | 'survived' | 'invalid';
   /** The check or suite that failed, `crash` or `hang`. */
   readonly by: string;
   readonly message: string;

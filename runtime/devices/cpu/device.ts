@@ -1,22 +1,28 @@
 /**
- * The cpu device: kernels as WebAssembly over one shared memory, run by the calling thread and, where a launch is large, by worker
- * threads. Launches are synchronous: when `launch` returns, the results are there.
+ * The cpu device: one shared memory, and kernels over it in two tiers. WebAssembly is always there; where a C compiler is found, large
+ * work runs as native code. Launches are synchronous: when `launch` returns, the results are there.
  */
-import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import { fma, kernel as kernelOf, load, store, vectorType } from '../../../kernels/build.js';
-import { type Kernel, paramLayout } from '../../../kernels/ir.js';
-import { visitStatements } from '../../../kernels/traverse.js';
-import { vectorise } from '../../../kernels/vectorise.js';
-import { compileWasm, mathImports } from '../../../kernels/wasm/compile.js';
 import { debugging, report } from '../../debug.js';
 import { OpwrightError } from '../../errors.js';
-import type { CompiledKernel, Device, DeviceMemory, ParamBlock, Target } from '../device.js';
+import {
+  type CompiledKernel,
+  type Device,
+  type DeviceMemory,
+  type ParamBlock,
+  type Tier,
+  TierLost,
+  type TierName,
+  type Work,
+} from '../device.js';
 import { type Allocator, PooledAllocator } from './allocator.js';
 import { GuardedAllocator } from './guarded-allocator.js';
 import { Heap } from './heap.js';
-import { type ThreadedKernel, ThreadPool } from './pool.js';
-import { type WasmInstance, type WasmModule, webAssembly } from './webassembly.js';
+import { NativeTier } from './native/tier.js';
+import { ThreadPool } from './pool.js';
+import { CpuKernel } from './tier.js';
+import { chooseTier, type NativeUse, readNativeUse, readTier } from './tiers.js';
+import { WasmTier } from './wasm-tier.js';
 
 /** The device's own words lie in front of all blocks. Printed kernels need that part to be at least 4 KiB long. */
 const reservedBytes = 16 << 10;
@@ -33,6 +39,10 @@ export interface CpuOptions {
   readonly threads?: number;
   /** Guard bytes around every block; OPWRIGHT_DEBUG_ALLOCATOR=1 by default. */
   readonly guarded?: boolean;
+  /** Whether native code is used: OPWRIGHT_NATIVE by default, which is 0, 1 or `require`. */
+  readonly native?: NativeUse;
+  /** One tier for all work; OPWRIGHT_TIER by default. */
+  readonly tier?: TierName;
 }
 
 /** The device that `getDevice('cpu')` gives. Tests open others, with options of their own. */
@@ -40,38 +50,16 @@ export function openCpu(options: CpuOptions = {}): CpuDevice {
   return new CpuDevice(options);
 }
 
-const float32x4 = vectorType('f32', 4);
-
-type RunKernel = (params: number, begin: number, end: number) => void;
-
-class CpuKernel implements CompiledKernel, ThreadedKernel {
-  readonly offsets: ReadonlyMap<string, number>;
-  readonly paramBytes: number;
-  readonly mayFail: boolean;
-
-  constructor(
-    readonly id: number,
-    readonly kernel: Kernel,
-    readonly module: WasmModule,
-    readonly run: RunKernel,
-  ) {
-    const { offsets, size } = paramLayout(kernel, 4);
-    this.offsets = offsets;
-    this.paramBytes = size;
-    this.mayFail = canFail(kernel);
-  }
-}
-
 export class CpuDevice implements Device {
   readonly name = 'cpu';
-  readonly target: Target = { vectorBytes: 16, pointerBytes: 4 };
   readonly allocator: Allocator;
   private readonly heap: Heap;
   private readonly pool: ThreadPool;
-  private readonly compiledByKernel = new WeakMap<Kernel, CpuKernel>();
-  private readonly compiledByHash = new Map<string, CpuKernel>();
-  /** Whether the engine has fused multiply-add; looked up when the first kernel is compiled. */
-  private relaxedSimd: boolean | undefined;
+  private readonly wasm: WasmTier;
+  private readonly nativeUse: NativeUse;
+  private readonly forced: TierName | undefined;
+  /** Opened when the first work is large enough for it; null where there is none, or none any more. */
+  private native: NativeTier | null | undefined;
 
   constructor(options: CpuOptions) {
     this.heap = new Heap(options.maximumBytes);
@@ -79,6 +67,9 @@ export class CpuDevice implements Device {
     const guarded = options.guarded ?? process.env.OPWRIGHT_DEBUG_ALLOCATOR === '1';
     this.allocator = guarded ? new GuardedAllocator(pooled, this.heap) : pooled;
     this.pool = new ThreadPool(this.heap.memory, controlAddress, options.threads);
+    this.wasm = new WasmTier(this.heap.memory, this.pool);
+    this.nativeUse = options.native ?? readNativeUse(process.env.OPWRIGHT_NATIVE);
+    this.forced = options.tier ?? readTier(process.env.OPWRIGHT_TIER);
     if (debugging.device) report('device', `cpu: at most ${this.heap.maximumBytes} bytes, ${this.pool.threads} threads`);
   }
 
@@ -132,21 +123,29 @@ export class CpuDevice implements Device {
     this.heap.u8.copyWithin(to, from, from + bytes);
   }
 
-  compile(kernel: Kernel): CpuKernel {
-    const known = this.compiledByKernel.get(kernel);
-    if (known !== undefined) return known;
-    const hash = createHash('sha256').update(JSON.stringify(kernel)).digest('base64');
-    let compiled = this.compiledByHash.get(hash);
-    if (compiled === undefined) {
-      compiled = this.build(kernel);
-      this.compiledByHash.set(hash, compiled);
-    }
-    this.compiledByKernel.set(kernel, compiled);
-    return compiled;
-  }
-
   createParams(kernel: CompiledKernel): ParamBlock {
     return new CpuParamBlock(this, this.heap, this.allocate(kernel.paramBytes));
+  }
+
+  tier(work: Work): Tier {
+    const chosen = this.forced ?? chooseTier(work);
+    return chosen === 'native' ? (this.nativeTier() ?? this.wasm) : this.wasm;
+  }
+
+  /** Opens the native tier, where it may be used and is there. */
+  nativeTier(): NativeTier | null {
+    if (this.native === undefined) {
+      this.native = null;
+      if (this.nativeUse !== 'never') this.native = NativeTier.open(this.heap, this.pool.threads, this.nativeUse === 'require');
+    }
+    return this.native;
+  }
+
+  finishCompiling(): void {
+    const { native } = this;
+    if (native === undefined || native === null || native.finish()) return;
+    this.native = null;
+    throw new TierLost();
   }
 
   launch(kernel: CompiledKernel, params: ParamBlock, work: number, grain: number): void {
@@ -154,7 +153,7 @@ export class CpuDevice implements Device {
       throw new TypeError('the kernel or its parameters belong to another device');
     }
     if (debugging.launch) this.launchTimed(kernel, params.address, work, grain);
-    else this.launchAt(kernel, params.address, work, grain);
+    else kernel.launch(params.address, work, grain);
     if (kernel.mayFail) this.raiseError(kernel);
   }
 
@@ -166,17 +165,12 @@ export class CpuDevice implements Device {
     return this.allocator.report();
   }
 
-  private launchAt(kernel: CpuKernel, params: number, work: number, grain: number): void {
-    if (work <= grain) kernel.run(params, 0, work);
-    else this.pool.run(kernel, params, work, grain);
-  }
-
-  private launchTimed(kernel: CpuKernel, params: number, work: number, grain: number): void {
+  private launchTimed(kernel: CpuKernel, place: number, work: number, grain: number): void {
     const start = performance.now();
-    this.launchAt(kernel, params, work, grain);
+    kernel.launch(place, work, grain);
     const time = ((performance.now() - start) * 1000).toFixed(1);
     const threads = work <= grain ? 1 : Math.min(this.pool.threads, Math.ceil(work / grain));
-    report('launch', `${kernel.kernel.name}: ${work} items, up to ${threads} threads, ${time} us`);
+    report('launch', `${kernel.kernel.name}: ${kernel.tier}, ${work} items, up to ${threads} threads, ${time} us`);
   }
 
   private raiseError(kernel: CpuKernel): void {
@@ -188,20 +182,6 @@ export class CpuDevice implements Device {
       rule: `every index lies within the dimension that it selects from (failure ${code})`,
       remedy: 'Check the values of the index tensor against the size of that dimension.',
     });
-  }
-
-  private build(kernel: Kernel): CpuKernel {
-    const start = performance.now();
-    this.relaxedSimd ??= webAssembly.validate(compileWasm(relaxedSimdProbe, { relaxedSimd: true }));
-    const bytes = compileWasm(vectorise(kernel, this.target), { relaxedSimd: this.relaxedSimd });
-    const module = new webAssembly.Module(bytes);
-    const instance = new webAssembly.Instance(module, { env: { memory: this.heap.memory }, math: mathImports });
-    const compiled = new CpuKernel(this.compiledByHash.size + 1, kernel, module, exportedRun(instance));
-    if (debugging.source) report('source', `${kernel.name}\n${JSON.stringify(kernel, null, 1)}`);
-    if (debugging.compile) {
-      report('compile', `${kernel.name}: ${bytes.length} bytes in ${(performance.now() - start).toFixed(2)} ms`);
-    }
-    return compiled;
   }
 }
 
@@ -240,31 +220,4 @@ class CpuParamBlock implements ParamBlock {
   free(): void {
     this.device.free(this.address);
   }
-}
-
-function exportedRun(instance: WasmInstance): RunKernel {
-  const { run } = instance.exports;
-  if (!isRunKernel(run)) throw new TypeError('the module of a kernel exports no function run');
-  return run;
-}
-
-/** The printer exports one function of this type and nothing else. */
-function isRunKernel(exported: unknown): exported is RunKernel {
-  return typeof exported === 'function' && exported.length === 3;
-}
-
-/** A kernel that is valid with relaxed SIMD only if the engine has it on: the library sets no engine flags. */
-const relaxedSimdProbe = kernelOf(
-  'probe',
-  [{ name: 'x', storage: 'float32', access: 'readwrite' }],
-  [],
-  [store('x', 0, fma(load(float32x4, 'x', 0), load(float32x4, 'x', 0), load(float32x4, 'x', 0)))],
-);
-
-function canFail(kernel: Kernel): boolean {
-  let found = false;
-  visitStatements(kernel.body, (statement) => {
-    if (statement.do === 'fail') found = true;
-  });
-  return found;
 }

@@ -4,6 +4,7 @@
  */
 import { debugging, report } from '../../debug.js';
 import { OpwrightError } from '../../errors.js';
+import { parseBytes } from '../settings.js';
 import { type WasmMemory, webAssembly } from './webassembly.js';
 
 const pageBytes = 65536;
@@ -91,13 +92,10 @@ function sharedBuffer(memory: WasmMemory): SharedArrayBuffer {
   throw new TypeError('the cpu memory is not shared');
 }
 
-const units: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
-
 /** `512m`, `2g`, or a number of bytes; 4 GiB where nothing is set. Rounded down to whole pages. */
 export function readMaximum(setting: string | undefined): number {
   if (setting === undefined || setting === '') return largestBytes;
-  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(setting.trim());
-  const bytes = match === null ? 0 : Number(match[1]) * (units[match[2]!.toLowerCase()] ?? 1);
+  const bytes = parseBytes(setting) ?? 0;
   if (bytes >= 2 ** 20 && bytes <= largestBytes) return Math.floor(bytes / pageBytes) * pageBytes;
   throw new OpwrightError('INVALID_ARGUMENT', `OPWRIGHT_MEMORY is ${JSON.stringify(setting)}, which is no size.`, {
     argument: 'OPWRIGHT_MEMORY',
