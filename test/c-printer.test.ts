@@ -418,7 +418,7 @@ suite.test('inner blocks reuse names and read outer ones, and names may be words
 test('locals whose names are one identifier in C stay two', (t) => {
   const body = [b.let_('n.1', b.param('k')), b.let_('n 1', b.mul(i32Local('n.1'), 2)), b.store('out', 0, i32Local('n 1'))];
   const text = printC(makeKernel({ out: 'int32' }, body, [{ name: 'k', type: 'i32' }]), gnuC);
-  t.true(text.includes('const i32 v_n_1_2 = (i32)((u32)v_n_1 * (u32)2);'), text);
+  t.true(text.includes('const i32 v_n_1_2 = (i32)((u32)v_n_1 * 2u);'), text);
   t.true(text.includes('b_out[0] = v_n_1_2;'), text);
 });
 

@@ -149,7 +149,10 @@ class IndexCompiler {
         inner.store(statement.target.tensor, at, stored);
       });
     const axes = this.#indexedAxes(statement);
-    if (axes.length === 0) return run(body);
+    if (axes.length === 0) {
+      run(body);
+      return;
+    }
     // Along an empty axis there is no element that an index could be held to.
     body.if(allPositive(axes.map(({ size }) => size)), run, (empty) => {
       const turns = axes.flatMap(({ names: read }) => read).filter((name) => !work.includes(name));

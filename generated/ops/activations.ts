@@ -5,10 +5,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:558
+// From ops.yaml:745
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:558',
+  source: 'ops.yaml:745',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -45,10 +45,10 @@ export const sigmoidDefinition: OpDefinition = {
 export function sigmoid(x: TensorLike): Tensor {
   return callOne(sigmoidDefinition, [x]);
 }
-// From ops.yaml:567
+// From ops.yaml:755
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:567',
+  source: 'ops.yaml:755',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -85,10 +85,10 @@ export const logSigmoidDefinition: OpDefinition = {
 export function logSigmoid(x: TensorLike): Tensor {
   return callOne(logSigmoidDefinition, [x]);
 }
-// From ops.yaml:575
+// From ops.yaml:765
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:575',
+  source: 'ops.yaml:765',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -127,10 +127,10 @@ export const reluDefinition: OpDefinition = {
 export function relu(x: TensorLike): Tensor {
   return callOne(reluDefinition, [x]);
 }
-// From ops.yaml:585
+// From ops.yaml:785
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:585',
+  source: 'ops.yaml:785',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -158,6 +158,8 @@ export const relu6Definition: OpDefinition = {
 /**
  * Each element held between 0 and 6.
  *
+ * The gradient at 0 and at 6 is 0.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -173,10 +175,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:593
+// From ops.yaml:798
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:593',
+  source: 'ops.yaml:798',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -206,6 +208,8 @@ export const leakyReluDefinition: OpDefinition = {
 /**
  * Each element, scaled down where it is negative.
  *
+ * The gradient at 0 is that of the negative side.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -218,13 +222,13 @@ export function leakyRelu(x: TensorLike, options: LeakyReluOptions = {}): Tensor
 
 /** Options of {@link elu}. */
 export interface EluOptions {
-  /** Default: `1`. */
+  /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:601
+// From ops.yaml:812
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:601',
+  source: 'ops.yaml:812',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -264,15 +268,15 @@ export function elu(x: TensorLike, options: EluOptions = {}): Tensor {
 
 /** Options of {@link selu}. */
 export interface SeluOptions {
-  /** Default: `1.0507009873554805`. */
+  /** The factor of all elements. Default: `1.0507009873554805`. */
   scale?: number | undefined;
-  /** Default: `1.6732632423543772`. */
+  /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:610
+// From ops.yaml:825
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:610',
+  source: 'ops.yaml:825',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -300,6 +304,8 @@ export const seluDefinition: OpDefinition = {
 /**
  * The self-normalising form of elu.
  *
+ * With the default constants, layers of normalised inputs give nearly normalised outputs (Klambauer et al., Self-normalizing neural networks, 2017).
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -315,10 +321,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:620
+// From ops.yaml:838
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:620',
+  source: 'ops.yaml:838',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -369,15 +375,15 @@ export function gelu(x: TensorLike, options: GeluOptions = {}): Tensor {
 
 /** Options of {@link softplus}. */
 export interface SoftplusOptions {
-  /** Default: `1`. */
+  /** How sharp the bend is. Default: `1`. */
   beta?: number | undefined;
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:630
+// From ops.yaml:853
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:630',
+  source: 'ops.yaml:853',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -416,10 +422,10 @@ export const softplusDefinition: OpDefinition = {
 export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
   return callOne(softplusDefinition, [x], options);
 }
-// From ops.yaml:643
+// From ops.yaml:868
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:643',
+  source: 'ops.yaml:868',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -461,13 +467,13 @@ export function softsign(x: TensorLike): Tensor {
 
 /** Options of {@link softshrink}. */
 export interface SoftshrinkOptions {
-  /** Default: `0.5`. */
+  /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:649
+// From ops.yaml:876
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:649',
+  source: 'ops.yaml:876',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -499,6 +505,8 @@ export const softshrinkDefinition: OpDefinition = {
 /**
  * Each element moved toward 0 by a threshold, and 0 within it.
  *
+ * The gradient at the threshold is 0.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -511,13 +519,13 @@ export function softshrink(x: TensorLike, options: SoftshrinkOptions = {}): Tens
 
 /** Options of {@link hardshrink}. */
 export interface HardshrinkOptions {
-  /** Default: `0.5`. */
+  /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:659
+// From ops.yaml:888
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:659',
+  source: 'ops.yaml:888',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -546,6 +554,8 @@ export const hardshrinkDefinition: OpDefinition = {
 /**
  * Each element, or 0 where its size is at most a threshold.
  *
+ * The gradient at the threshold is 0.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -555,10 +565,10 @@ export const hardshrinkDefinition: OpDefinition = {
 export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tensor {
   return callOne(hardshrinkDefinition, [x], options);
 }
-// From ops.yaml:666
+// From ops.yaml:897
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:666',
+  source: 'ops.yaml:897',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -600,15 +610,15 @@ export function tanhshrink(x: TensorLike): Tensor {
 
 /** Options of {@link hardtanh}. */
 export interface HardtanhOptions {
-  /** Default: `-1`. */
+  /** The lower bound. Default: `-1`. */
   min?: number | undefined;
-  /** Default: `1`. */
+  /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:672
+// From ops.yaml:904
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:672',
+  source: 'ops.yaml:904',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -636,6 +646,8 @@ export const hardtanhDefinition: OpDefinition = {
 /**
  * Each element held between two bounds.
  *
+ * The gradient at the bounds is 0.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -648,15 +660,15 @@ export function hardtanh(x: TensorLike, options: HardtanhOptions = {}): Tensor {
 
 /** Options of {@link hardsigmoid}. */
 export interface HardsigmoidOptions {
-  /** Default: `0.16666666666666666`. */
+  /** The factor of elements between the flat parts. Default: `0.16666666666666666`. */
   slope?: number | undefined;
-  /** Default: `0.5`. */
+  /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:681
+// From ops.yaml:921
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:681',
+  source: 'ops.yaml:921',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -693,10 +705,10 @@ export const hardsigmoidDefinition: OpDefinition = {
 export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Tensor {
   return callOne(hardsigmoidDefinition, [x], options);
 }
-// From ops.yaml:690
+// From ops.yaml:938
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:690',
+  source: 'ops.yaml:938',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -736,13 +748,13 @@ export function hardswish(x: TensorLike): Tensor {
 
 /** Options of {@link thresholdedRelu}. */
 export interface ThresholdedReluOptions {
-  /** Default: `1`. */
+  /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:698
+// From ops.yaml:950
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:698',
+  source: 'ops.yaml:950',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -771,6 +783,8 @@ export const thresholdedReluDefinition: OpDefinition = {
 /**
  * Each element, or 0 where it is at most a threshold.
  *
+ * The gradient at the threshold is 0.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -780,10 +794,10 @@ export const thresholdedReluDefinition: OpDefinition = {
 export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions = {}): Tensor {
   return callOne(thresholdedReluDefinition, [x], options);
 }
-// From ops.yaml:705
+// From ops.yaml:959
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:705',
+  source: 'ops.yaml:959',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -825,15 +839,15 @@ export function swish(x: TensorLike): Tensor {
 
 /** Options of {@link stanh}. */
 export interface StanhOptions {
-  /** Default: `0.67`. */
+  /** The factor of elements. Default: `0.67`. */
   scaleA?: number | undefined;
-  /** Default: `1.7159`. */
+  /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:711
+// From ops.yaml:967
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:711',
+  source: 'ops.yaml:967',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -875,17 +889,17 @@ export function stanh(x: TensorLike, options: StanhOptions = {}): Tensor {
 
 /** Options of {@link scale}. */
 export interface ScaleOptions {
-  /** Default: `1`. */
+  /** The factor. Default: `1`. */
   scale?: number | undefined;
-  /** Default: `0`. */
+  /** What is added. Default: `0`. */
   bias?: number | undefined;
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:717
+// From ops.yaml:979
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:717',
+  source: 'ops.yaml:979',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -929,10 +943,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:733
+// From ops.yaml:998
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:733',
+  source: 'ops.yaml:998',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -962,10 +976,13 @@ export const clipDefinition: OpDefinition = {
 /**
  * Each element held between two bounds.
  *
+ * Each bound may be a number, a tensor that is broadcast, or left out. Where the lower bound exceeds the upper one, the upper one is the result; NaN stays. Gradients pass where the element is the result, bounds included, and flow into no bound.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, present(min) ? min.shape : [], present(max) ? max.shape : [])`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
+ * @throws OpwrightError SHAPE_MISMATCH
  * Paddle: paddle.clip, paddle.fluid.layers.clip.
  */
 export function clip(x: TensorLike, options: ClipOptions = {}): Tensor {

@@ -5,10 +5,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:148
+// From ops.yaml:179
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:148',
+  source: 'ops.yaml:179',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -38,6 +38,8 @@ export const addDefinition: OpDefinition = {
 /**
  * The sum of two tensors, element by element.
  *
+ * Shapes are broadcast; tensors of different dtypes meet in the wider one, and a plain number takes the tensor's dtype. Sums of integers wrap.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
@@ -48,10 +50,10 @@ export const addDefinition: OpDefinition = {
 export function add(x: TensorLike, y: TensorLike): Tensor {
   return callOne(addDefinition, [x, y]);
 }
-// From ops.yaml:155
+// From ops.yaml:188
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:155',
+  source: 'ops.yaml:188',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -81,6 +83,8 @@ export const subtractDefinition: OpDefinition = {
 /**
  * The difference of two tensors, element by element.
  *
+ * Shapes are broadcast. Differences of integers wrap, those of uint8 below 0 too.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
@@ -91,10 +95,10 @@ export const subtractDefinition: OpDefinition = {
 export function subtract(x: TensorLike, y: TensorLike): Tensor {
   return callOne(subtractDefinition, [x, y]);
 }
-// From ops.yaml:161
+// From ops.yaml:195
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:161',
+  source: 'ops.yaml:195',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -124,6 +128,8 @@ export const multiplyDefinition: OpDefinition = {
 /**
  * The product of two tensors, element by element.
  *
+ * Shapes are broadcast. Products of integers wrap.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
@@ -134,10 +140,10 @@ export const multiplyDefinition: OpDefinition = {
 export function multiply(x: TensorLike, y: TensorLike): Tensor {
   return callOne(multiplyDefinition, [x, y]);
 }
-// From ops.yaml:167
+// From ops.yaml:203
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:167',
+  source: 'ops.yaml:203',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -180,10 +186,10 @@ export const divideDefinition: OpDefinition = {
 export function divide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(divideDefinition, [x, y]);
 }
-// From ops.yaml:190
+// From ops.yaml:229
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:190',
+  source: 'ops.yaml:229',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -198,6 +204,8 @@ export const floorDivideDefinition: OpDefinition = {
 /**
  * The quotient of two tensors rounded down, element by element; of integers by 0 it is 0.
  *
+ * Of floating-point numbers, x / 0 is infinite or NaN. No gradient flows through: the result is constant between its steps.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
@@ -208,10 +216,10 @@ export const floorDivideDefinition: OpDefinition = {
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(floorDivideDefinition, [x, y]);
 }
-// From ops.yaml:200
+// From ops.yaml:244
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:200',
+  source: 'ops.yaml:244',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -241,6 +249,8 @@ export const modDefinition: OpDefinition = {
 /**
  * The remainder of a floored division, element by element; it has the divisor's sign.
  *
+ * So `x == floorDivide(x, y) * y + mod(x, y)` wherever y is not 0. The remainder of a division of integers by 0 is 0.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
@@ -251,10 +261,10 @@ export const modDefinition: OpDefinition = {
 export function mod(x: TensorLike, y: TensorLike): Tensor {
   return callOne(modDefinition, [x, y]);
 }
-// From ops.yaml:211
+// From ops.yaml:259
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:211',
+  source: 'ops.yaml:259',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -284,6 +294,8 @@ export const powDefinition: OpDefinition = {
 /**
  * The first tensor to the power of the second, element by element.
  *
+ * Anything to the power of 0 is 1, NaN too. A negative number to a power that is not whole is NaN. Of integers, a negative power is the quotient 1 / x^-y, cut off.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
@@ -294,10 +306,10 @@ export const powDefinition: OpDefinition = {
 export function pow(x: TensorLike, y: TensorLike): Tensor {
   return callOne(powDefinition, [x, y]);
 }
-// From ops.yaml:226
+// From ops.yaml:278
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:226',
+  source: 'ops.yaml:278',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -339,10 +351,10 @@ export const maximumDefinition: OpDefinition = {
 export function maximum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(maximumDefinition, [x, y]);
 }
-// From ops.yaml:244
+// From ops.yaml:300
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:244',
+  source: 'ops.yaml:300',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -384,10 +396,10 @@ export const minimumDefinition: OpDefinition = {
 export function minimum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(minimumDefinition, [x, y]);
 }
-// From ops.yaml:262
+// From ops.yaml:322
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:262',
+  source: 'ops.yaml:322',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -410,6 +422,8 @@ export const negDefinition: OpDefinition = {
 /**
  * Each element with the opposite sign.
  *
+ * The smallest integer of its dtype has no opposite and stays; uint8 wraps.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -418,10 +432,10 @@ export const negDefinition: OpDefinition = {
 export function neg(x: TensorLike): Tensor {
   return callOne(negDefinition, [x]);
 }
-// From ops.yaml:268
+// From ops.yaml:329
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:268',
+  source: 'ops.yaml:329',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -455,10 +469,10 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x]);
 }
-// From ops.yaml:277
+// From ops.yaml:338
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:277',
+  source: 'ops.yaml:338',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -473,6 +487,8 @@ export const signDefinition: OpDefinition = {
 /**
  * Each element's sign, -1, 0 or 1; NaN stays NaN.
  *
+ * No gradient flows through.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -482,10 +498,10 @@ export const signDefinition: OpDefinition = {
 export function sign(x: TensorLike): Tensor {
   return callOne(signDefinition, [x]);
 }
-// From ops.yaml:285
+// From ops.yaml:348
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:285',
+  source: 'ops.yaml:348',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -517,10 +533,10 @@ export const squareDefinition: OpDefinition = {
 export function square(x: TensorLike): Tensor {
   return callOne(squareDefinition, [x]);
 }
-// From ops.yaml:292
+// From ops.yaml:356
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:292',
+  source: 'ops.yaml:356',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -543,6 +559,8 @@ export const sqrtDefinition: OpDefinition = {
 /**
  * The square root of each element.
  *
+ * NaN of negative numbers. The gradient at 0 is infinite.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -552,10 +570,10 @@ export const sqrtDefinition: OpDefinition = {
 export function sqrt(x: TensorLike): Tensor {
   return callOne(sqrtDefinition, [x]);
 }
-// From ops.yaml:299
+// From ops.yaml:373
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:299',
+  source: 'ops.yaml:373',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -578,6 +596,8 @@ export const rsqrtDefinition: OpDefinition = {
 /**
  * One over the square root of each element.
  *
+ * Infinite at 0, NaN of negative numbers.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -587,10 +607,10 @@ export const rsqrtDefinition: OpDefinition = {
 export function rsqrt(x: TensorLike): Tensor {
   return callOne(rsqrtDefinition, [x]);
 }
-// From ops.yaml:306
+// From ops.yaml:385
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:306',
+  source: 'ops.yaml:385',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -612,6 +632,8 @@ export const reciprocalDefinition: OpDefinition = {
 
 /**
  * One over each element.
+ *
+ * Infinite at 0.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`

@@ -7,13 +7,13 @@ import type { OpAlgebra } from '../algebra.js';
 
 /** Options of {@link full}. */
 export interface FullOptions {
-  /** Default: `"float32"`. */
+  /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1071
+// From ops.yaml:1461
 export const fullDefinition: OpDefinition = {
   name: 'full',
-  source: 'ops.yaml:1071',
+  source: 'ops.yaml:1461',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -28,8 +28,8 @@ export const fullDefinition: OpDefinition = {
 /**
  * A tensor filled with one value.
  *
- * @param shape - Required.
- * @param value - Required.
+ * @param shape - The sizes of the result.
+ * @param value - What every element is; integers wrap.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.full, paddle.fluid.layers.fill_constant.
@@ -40,13 +40,13 @@ export function full(shape: readonly number[], value: number | boolean, options:
 
 /** Options of {@link zeros}. */
 export interface ZerosOptions {
-  /** Default: `"float32"`. */
+  /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1089
+// From ops.yaml:1482
 export const zerosDefinition: OpDefinition = {
   name: 'zeros',
-  source: 'ops.yaml:1089',
+  source: 'ops.yaml:1482',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -66,7 +66,7 @@ export const zerosDefinition: OpDefinition = {
 /**
  * A tensor of zeros.
  *
- * @param shape - Required.
+ * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.zeros, paddle.fluid.layers.zeros.
@@ -77,13 +77,13 @@ export function zeros(shape: readonly number[], options: ZerosOptions = {}): Ten
 
 /** Options of {@link ones}. */
 export interface OnesOptions {
-  /** Default: `"float32"`. */
+  /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1094
+// From ops.yaml:1488
 export const onesDefinition: OpDefinition = {
   name: 'ones',
-  source: 'ops.yaml:1094',
+  source: 'ops.yaml:1488',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -103,7 +103,7 @@ export const onesDefinition: OpDefinition = {
 /**
  * A tensor of ones.
  *
- * @param shape - Required.
+ * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.ones, paddle.fluid.layers.ones.
@@ -117,10 +117,10 @@ export interface FullLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1099
+// From ops.yaml:1494
 export const fullLikeDefinition: OpDefinition = {
   name: 'fullLike',
-  source: 'ops.yaml:1099',
+  source: 'ops.yaml:1494',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -141,7 +141,7 @@ export const fullLikeDefinition: OpDefinition = {
  * A tensor filled with one value, in the shape of another.
  *
  * @param x - Tensor of dtype `T`.
- * @param value - Required.
+ * @param value - What every element is.
  * @returns `out`, dtype `dtype ?? x.dtype`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -156,10 +156,10 @@ export interface ZerosLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1109
+// From ops.yaml:1507
 export const zerosLikeDefinition: OpDefinition = {
   name: 'zerosLike',
-  source: 'ops.yaml:1109',
+  source: 'ops.yaml:1507',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -194,10 +194,10 @@ export interface OnesLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1114
+// From ops.yaml:1512
 export const onesLikeDefinition: OpDefinition = {
   name: 'onesLike',
-  source: 'ops.yaml:1114',
+  source: 'ops.yaml:1512',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface IotaOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1119
+// From ops.yaml:1517
 export const iotaDefinition: OpDefinition = {
   name: 'iota',
-  source: 'ops.yaml:1119',
+  source: 'ops.yaml:1517',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, default: 0, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -261,17 +261,17 @@ export function iota(shape: readonly number[], options: IotaOptions = {}): Tenso
 
 /** Options of {@link arange}. */
 export interface ArangeOptions {
-  /** Default: `null`. */
+  /** Where the numbers stop. Default: `null`. */
   end?: number | null | undefined;
-  /** Default: `1`. */
+  /** The distance between two; negative to count down. Default: `1`. */
   step?: number | undefined;
   /** int32 if start, end and step are whole numbers and it is null, else float32. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1129
+// From ops.yaml:1527
 export const arangeDefinition: OpDefinition = {
   name: 'arange',
-  source: 'ops.yaml:1129',
+  source: 'ops.yaml:1527',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -300,7 +300,9 @@ export const arangeDefinition: OpDefinition = {
 /**
  * Numbers from start up to, not with, end; from 0 up to start where there is no end.
  *
- * @param start - Required.
+ * There are ceil((end - start) / step) numbers, none if that is negative.
+ *
+ * @param start - The first number, or the end where there is no other.
  * @returns `out`, dtype `dtype ?? natural`, shape `[size]`
  * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.arange, paddle.fluid.layers.range.
@@ -311,13 +313,13 @@ export function arange(start: number, options: ArangeOptions = {}): Tensor {
 
 /** Options of {@link linspace}. */
 export interface LinspaceOptions {
-  /** Default: `"float32"`. */
+  /** The dtype of the result; integers are cut off. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1161
+// From ops.yaml:1564
 export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
-  source: 'ops.yaml:1161',
+  source: 'ops.yaml:1564',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -341,9 +343,9 @@ export const linspaceDefinition: OpDefinition = {
 /**
  * Numbers from start to stop, evenly spaced, both ends among them.
  *
- * @param start - Required.
- * @param stop - Required.
- * @param num - Required.
+ * @param start - The first number.
+ * @param stop - The last number.
+ * @param num - How many; at least 1.
  * @returns `out`, dtype `dtype`, shape `[num]`
  * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.linspace.
@@ -356,13 +358,13 @@ export function linspace(start: number, stop: number, num: number, options: Lins
 export interface EyeOptions {
   /** As many as rows when null. Default: `null`. */
   numColumns?: number | null | undefined;
-  /** Default: `"float32"`. */
+  /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1184
+// From ops.yaml:1590
 export const eyeDefinition: OpDefinition = {
   name: 'eye',
-  source: 'ops.yaml:1184',
+  source: 'ops.yaml:1590',
   inputs: [],
   attrs: [{ name: 'numRows', type: {"kind":"int"}, required: true }, { name: 'numColumns', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -385,7 +387,7 @@ export const eyeDefinition: OpDefinition = {
 /**
  * A matrix with ones on its diagonal and zeros elsewhere.
  *
- * @param numRows - Required.
+ * @param numRows - The number of rows.
  * @returns `out`, dtype `dtype`, shape `[numRows, columns]`
  * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.eye, paddle.fluid.layers.eye.
@@ -393,10 +395,10 @@ export const eyeDefinition: OpDefinition = {
 export function eye(numRows: number, options: EyeOptions = {}): Tensor {
   return callOne(eyeDefinition, [], { numRows, ...options });
 }
-// From ops.yaml:1198
+// From ops.yaml:1608
 export const randomBitsDefinition: OpDefinition = {
   name: 'randomBits',
-  source: 'ops.yaml:1198',
+  source: 'ops.yaml:1608',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -418,10 +420,10 @@ export const randomBitsDefinition: OpDefinition = {
 export function randomBits(shape: readonly number[]): Tensor {
   return callOne(randomBitsDefinition, [], { shape });
 }
-// From ops.yaml:1206
+// From ops.yaml:1616
 export const bitsToUniformDefinition: OpDefinition = {
   name: 'bitsToUniform',
-  source: 'ops.yaml:1206',
+  source: 'ops.yaml:1616',
   inputs: [{ name: 'x', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -446,13 +448,13 @@ export function bitsToUniform(x: TensorLike, dtype: Dtype): Tensor {
 
 /** Options of {@link rand}. */
 export interface RandOptions {
-  /** Default: `"float32"`. */
+  /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1215
+// From ops.yaml:1625
 export const randDefinition: OpDefinition = {
   name: 'rand',
-  source: 'ops.yaml:1215',
+  source: 'ops.yaml:1625',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -474,7 +476,9 @@ export const randDefinition: OpDefinition = {
 /**
  * Random numbers, uniform in [0, 1).
  *
- * @param shape - Required.
+ * The same seed gives the same bits on every device and any number of threads.
+ *
+ * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
@@ -486,17 +490,17 @@ export function rand(shape: readonly number[], options: RandOptions = {}): Tenso
 
 /** Options of {@link uniform}. */
 export interface UniformOptions {
-  /** Default: `"float32"`. */
+  /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
-  /** Default: `-1`. */
+  /** The smallest number. Default: `-1`. */
   min?: number | undefined;
-  /** Default: `1`. */
+  /** The number that all lie below. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:1220
+// From ops.yaml:1632
 export const uniformDefinition: OpDefinition = {
   name: 'uniform',
-  source: 'ops.yaml:1220',
+  source: 'ops.yaml:1632',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -518,7 +522,7 @@ export const uniformDefinition: OpDefinition = {
 /**
  * Random numbers, uniform from min up to, not with, max.
  *
- * @param shape - Required.
+ * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
@@ -530,13 +534,13 @@ export function uniform(shape: readonly number[], options: UniformOptions = {}):
 
 /** Options of {@link randn}. */
 export interface RandnOptions {
-  /** Default: `"float32"`. */
+  /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1231
+// From ops.yaml:1647
 export const randnDefinition: OpDefinition = {
   name: 'randn',
-  source: 'ops.yaml:1231',
+  source: 'ops.yaml:1647',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -563,7 +567,7 @@ export const randnDefinition: OpDefinition = {
  *
  * By the method of Box and Muller, from two uniform numbers for each.
  *
- * @param shape - Required.
+ * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
@@ -575,17 +579,17 @@ export function randn(shape: readonly number[], options: RandnOptions = {}): Ten
 
 /** Options of {@link normal}. */
 export interface NormalOptions {
-  /** Default: `"float32"`. */
+  /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
-  /** Default: `0`. */
+  /** The mean of the distribution. Default: `0`. */
   mean?: number | undefined;
-  /** Default: `1`. */
+  /** Its standard deviation. Default: `1`. */
   std?: number | undefined;
 }
-// From ops.yaml:1240
+// From ops.yaml:1657
 export const normalDefinition: OpDefinition = {
   name: 'normal',
-  source: 'ops.yaml:1240',
+  source: 'ops.yaml:1657',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'mean', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'std', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -607,7 +611,7 @@ export const normalDefinition: OpDefinition = {
 /**
  * Random numbers from a normal distribution.
  *
- * @param shape - Required.
+ * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
@@ -616,10 +620,10 @@ export const normalDefinition: OpDefinition = {
 export function normal(shape: readonly number[], options: NormalOptions = {}): Tensor {
   return callOne(normalDefinition, [], { shape, ...options });
 }
-// From ops.yaml:1251
+// From ops.yaml:1672
 export const bernoulliDefinition: OpDefinition = {
   name: 'bernoulli',
-  source: 'ops.yaml:1251',
+  source: 'ops.yaml:1672',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -640,6 +644,8 @@ export const bernoulliDefinition: OpDefinition = {
 /**
  * Ones with the probabilities given, zeros otherwise.
  *
+ * Probabilities beyond 0 and 1 act as 0 and 1.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -652,17 +658,17 @@ export function bernoulli(x: TensorLike): Tensor {
 
 /** Options of {@link randint}. */
 export interface RandintOptions {
-  /** Default: `null`. */
+  /** The number that all lie below. Default: `null`. */
   high?: number | null | undefined;
-  /** Default: `[1]`. */
+  /** The sizes of the result. Default: `[1]`. */
   shape?: readonly number[] | undefined;
-  /** Default: `"int32"`. */
+  /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1262
+// From ops.yaml:1687
 export const randintDefinition: OpDefinition = {
   name: 'randint',
-  source: 'ops.yaml:1262',
+  source: 'ops.yaml:1687',
   inputs: [],
   attrs: [{ name: 'low', type: {"kind":"int"}, required: true }, { name: 'high', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'shape', type: {"kind":"shape"}, default: [1], required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -689,7 +695,9 @@ export const randintDefinition: OpDefinition = {
 /**
  * Random whole numbers from low up to, not with, high; from 0 up to low where there is no high.
  *
- * @param low - Required.
+ * Numbers are the remainders of 32 random bits: where `high - low` is no power of 2, small ones are more likely by at most (high - low) / 2^32.
+ *
+ * @param low - The smallest number, or the end where there is no other.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError DTYPE_MISMATCH
@@ -701,13 +709,13 @@ export function randint(low: number, options: RandintOptions = {}): Tensor {
 
 /** Options of {@link randperm}. */
 export interface RandpermOptions {
-  /** Default: `"int32"`. */
+  /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1285
+// From ops.yaml:1714
 export const randpermDefinition: OpDefinition = {
   name: 'randperm',
-  source: 'ops.yaml:1285',
+  source: 'ops.yaml:1714',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -730,7 +738,7 @@ export const randpermDefinition: OpDefinition = {
 /**
  * The numbers from 0 up to, not with, n in random order.
  *
- * @param n - Required.
+ * @param n - How many numbers.
  * @returns `out`, dtype `dtype`, shape `[n]`
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError DTYPE_MISMATCH

@@ -4,10 +4,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:315
+// From ops.yaml:398
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:315',
+  source: 'ops.yaml:398',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -39,10 +39,10 @@ export const expDefinition: OpDefinition = {
 export function exp(x: TensorLike): Tensor {
   return callOne(expDefinition, [x]);
 }
-// From ops.yaml:322
+// From ops.yaml:406
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:322',
+  source: 'ops.yaml:406',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -65,6 +65,8 @@ export const expm1Definition: OpDefinition = {
 /**
  * The exponential of each element minus 1, exact near 0.
  *
+ * `exp(x) - 1` would lose the digits of small elements.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -73,10 +75,10 @@ export const expm1Definition: OpDefinition = {
 export function expm1(x: TensorLike): Tensor {
   return callOne(expm1Definition, [x]);
 }
-// From ops.yaml:327
+// From ops.yaml:415
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:327',
+  source: 'ops.yaml:415',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -99,6 +101,8 @@ export const logDefinition: OpDefinition = {
 /**
  * The natural logarithm of each element.
  *
+ * Negative infinity at 0, NaN of negative numbers.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -108,10 +112,10 @@ export const logDefinition: OpDefinition = {
 export function log(x: TensorLike): Tensor {
   return callOne(logDefinition, [x]);
 }
-// From ops.yaml:334
+// From ops.yaml:426
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:334',
+  source: 'ops.yaml:426',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -134,6 +138,8 @@ export const log2Definition: OpDefinition = {
 /**
  * The logarithm of each element to base 2.
  *
+ * Negative infinity at 0, NaN of negative numbers.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -143,10 +149,10 @@ export const log2Definition: OpDefinition = {
 export function log2(x: TensorLike): Tensor {
   return callOne(log2Definition, [x]);
 }
-// From ops.yaml:341
+// From ops.yaml:437
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:341',
+  source: 'ops.yaml:437',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -169,6 +175,8 @@ export const log10Definition: OpDefinition = {
 /**
  * The logarithm of each element to base 10.
  *
+ * Negative infinity at 0, NaN of negative numbers.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -178,10 +186,10 @@ export const log10Definition: OpDefinition = {
 export function log10(x: TensorLike): Tensor {
   return callOne(log10Definition, [x]);
 }
-// From ops.yaml:348
+// From ops.yaml:448
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:348',
+  source: 'ops.yaml:448',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -204,6 +212,8 @@ export const log1pDefinition: OpDefinition = {
 /**
  * The natural logarithm of 1 plus each element, exact near 0.
  *
+ * `log(1 + x)` would lose the digits of small elements. Negative infinity at -1, NaN below.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -213,10 +223,10 @@ export const log1pDefinition: OpDefinition = {
 export function log1p(x: TensorLike): Tensor {
   return callOne(log1pDefinition, [x]);
 }
-// From ops.yaml:355
+// From ops.yaml:459
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:355',
+  source: 'ops.yaml:459',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -239,6 +249,8 @@ export const sinDefinition: OpDefinition = {
 /**
  * The sine of each element, in radians.
  *
+ * NaN of infinite elements.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -248,10 +260,10 @@ export const sinDefinition: OpDefinition = {
 export function sin(x: TensorLike): Tensor {
   return callOne(sinDefinition, [x]);
 }
-// From ops.yaml:361
+// From ops.yaml:468
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:361',
+  source: 'ops.yaml:468',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -274,6 +286,8 @@ export const cosDefinition: OpDefinition = {
 /**
  * The cosine of each element, in radians.
  *
+ * NaN of infinite elements.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -283,10 +297,10 @@ export const cosDefinition: OpDefinition = {
 export function cos(x: TensorLike): Tensor {
   return callOne(cosDefinition, [x]);
 }
-// From ops.yaml:367
+// From ops.yaml:477
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:367',
+  source: 'ops.yaml:477',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -309,6 +323,8 @@ export const tanDefinition: OpDefinition = {
 /**
  * The tangent of each element, in radians.
  *
+ * NaN of infinite elements.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -318,10 +334,10 @@ export const tanDefinition: OpDefinition = {
 export function tan(x: TensorLike): Tensor {
   return callOne(tanDefinition, [x]);
 }
-// From ops.yaml:374
+// From ops.yaml:487
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:374',
+  source: 'ops.yaml:487',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -344,6 +360,8 @@ export const asinDefinition: OpDefinition = {
 /**
  * The angle in radians whose sine each element is.
  *
+ * From -pi / 2 to pi / 2; NaN beyond -1 and 1.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -353,10 +371,10 @@ export const asinDefinition: OpDefinition = {
 export function asin(x: TensorLike): Tensor {
   return callOne(asinDefinition, [x]);
 }
-// From ops.yaml:381
+// From ops.yaml:497
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:381',
+  source: 'ops.yaml:497',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -379,6 +397,8 @@ export const acosDefinition: OpDefinition = {
 /**
  * The angle in radians whose cosine each element is.
  *
+ * From 0 to pi; NaN beyond -1 and 1.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -388,10 +408,10 @@ export const acosDefinition: OpDefinition = {
 export function acos(x: TensorLike): Tensor {
   return callOne(acosDefinition, [x]);
 }
-// From ops.yaml:388
+// From ops.yaml:507
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:388',
+  source: 'ops.yaml:507',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -414,6 +434,8 @@ export const atanDefinition: OpDefinition = {
 /**
  * The angle in radians whose tangent each element is.
  *
+ * From -pi / 2 to pi / 2.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -423,10 +445,10 @@ export const atanDefinition: OpDefinition = {
 export function atan(x: TensorLike): Tensor {
   return callOne(atanDefinition, [x]);
 }
-// From ops.yaml:394
+// From ops.yaml:516
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:394',
+  source: 'ops.yaml:516',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -458,10 +480,10 @@ export const sinhDefinition: OpDefinition = {
 export function sinh(x: TensorLike): Tensor {
   return callOne(sinhDefinition, [x]);
 }
-// From ops.yaml:400
+// From ops.yaml:523
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:400',
+  source: 'ops.yaml:523',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -493,10 +515,10 @@ export const coshDefinition: OpDefinition = {
 export function cosh(x: TensorLike): Tensor {
   return callOne(coshDefinition, [x]);
 }
-// From ops.yaml:406
+// From ops.yaml:530
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:406',
+  source: 'ops.yaml:530',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -528,10 +550,10 @@ export const tanhDefinition: OpDefinition = {
 export function tanh(x: TensorLike): Tensor {
   return callOne(tanhDefinition, [x]);
 }
-// From ops.yaml:413
+// From ops.yaml:539
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:413',
+  source: 'ops.yaml:539',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

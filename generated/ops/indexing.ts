@@ -6,10 +6,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:1771
+// From ops.yaml:2362
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:1771',
+  source: 'ops.yaml:2362',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -46,6 +46,8 @@ export const gatherDefinition: OpDefinition = {
 /**
  * Rows of a tensor, chosen by an index along its first axis; negative ones count from the end.
  *
+ * The gradient adds up where rows were taken more than once.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `[i, ...c]`
@@ -57,10 +59,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index]);
 }
-// From ops.yaml:1791
+// From ops.yaml:2386
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:1791',
+  source: 'ops.yaml:2386',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -113,10 +115,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates]);
 }
-// From ops.yaml:1807
+// From ops.yaml:2402
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:1807',
+  source: 'ops.yaml:2402',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -172,13 +174,13 @@ export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): 
 
 /** Options of {@link indexSelect}. */
 export interface IndexSelectOptions {
-  /** Default: `0`. */
+  /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1819
+// From ops.yaml:2414
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:1819',
+  source: 'ops.yaml:2414',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -216,6 +218,8 @@ export const indexSelectDefinition: OpDefinition = {
 /**
  * Parts of a tensor, chosen by an index along one axis; negative ones count from the end.
  *
+ * The gradient adds up where parts were taken more than once.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, i)`
@@ -227,10 +231,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], options);
 }
-// From ops.yaml:1843
+// From ops.yaml:2442
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:1843',
+  source: 'ops.yaml:2442',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -278,10 +282,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis });
 }
-// From ops.yaml:1862
+// From ops.yaml:2461
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:1862',
+  source: 'ops.yaml:2461',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -311,10 +315,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond });
 }
-// From ops.yaml:1872
+// From ops.yaml:2471
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:1872',
+  source: 'ops.yaml:2471',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -351,10 +355,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape });
 }
-// From ops.yaml:1886
+// From ops.yaml:2485
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:1886',
+  source: 'ops.yaml:2485',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -397,6 +401,8 @@ export const gatherNdDefinition: OpDefinition = {
 /**
  * Parts of a tensor, chosen by coordinates along the index's last axis.
  *
+ * Negative coordinates count from the end. With fewer coordinates than axes whole parts are taken; the gradient adds up where one was taken more than once.
+ *
  * @param x - Tensor of dtype `T`.
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @returns `out`, dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`
@@ -408,10 +414,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index]);
 }
-// From ops.yaml:1912
+// From ops.yaml:2518
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:1912',
+  source: 'ops.yaml:2518',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -463,6 +469,8 @@ export const scatterNdAddDefinition: OpDefinition = {
 /**
  * A copy of a tensor with updates added at given coordinates, in the updates' order.
  *
+ * Negative coordinates count from the end.
+ *
  * @param x - Tensor of dtype `T`.
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @param updates - Tensor of dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`.
@@ -475,10 +483,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates]);
 }
-// From ops.yaml:1941
+// From ops.yaml:2551
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:1941',
+  source: 'ops.yaml:2551',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -512,12 +520,15 @@ export const scatterNdDefinition: OpDefinition = {
 /**
  * A tensor of zeros with updates added at given coordinates.
  *
+ * Updates at the same place are added in their order.
+ *
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @param updates - Tensor of dtype `T`.
- * @param shape - Required.
+ * @param shape - The sizes of the result.
  * @returns `out`, dtype `T`, shape `shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @throws OpwrightError SHAPE_MISMATCH
  * Paddle: paddle.scatter_nd.
  */
 export function scatterNd(index: TensorLike, updates: TensorLike, shape: readonly number[]): Tensor {
@@ -529,10 +540,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:1951
+// From ops.yaml:2573
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:1951',
+  source: 'ops.yaml:2573',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -573,6 +584,8 @@ export const scatterDefinition: OpDefinition = {
 /**
  * A copy of a tensor with updates in place of the rows that an index names, or their sum.
  *
+ * Without overwriting, the rows named are set to 0 first: what x holds there is gone either way.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
@@ -585,10 +598,10 @@ export const scatterDefinition: OpDefinition = {
 export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callOne(scatterDefinition, [x, index, updates], options);
 }
-// From ops.yaml:1977
+// From ops.yaml:2605
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:1977',
+  source: 'ops.yaml:2605',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -631,10 +644,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index]);
 }
-// From ops.yaml:1986
+// From ops.yaml:2614
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:1986',
+  source: 'ops.yaml:2614',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -687,10 +700,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values]);
 }
-// From ops.yaml:1999
+// From ops.yaml:2627
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:1999',
+  source: 'ops.yaml:2627',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -743,10 +756,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values]);
 }
-// From ops.yaml:2012
+// From ops.yaml:2640
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:2012',
+  source: 'ops.yaml:2640',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -777,13 +790,16 @@ export const takeAlongAxisDefinition: OpDefinition = {
 /**
  * Elements along one axis, chosen by an index of the same shape but there.
  *
+ * Negative places count from the end. With `argsort` it sorts one tensor by another.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`.
- * @param axis - Required.
+ * @param axis - The axis along which elements are chosen.
  * @returns `out`, dtype `T`, shape `index.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.index_sample.
  */
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
@@ -792,13 +808,13 @@ export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): T
 
 /** Options of {@link putAlongAxis}. */
 export interface PutAlongAxisOptions {
-  /** Default: `"assign"`. */
+  /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:2037
+// From ops.yaml:2670
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:2037',
+  source: 'ops.yaml:2670',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -843,10 +859,12 @@ export const putAlongAxisDefinition: OpDefinition = {
 /**
  * A copy of a tensor with other elements at some places along one axis, or with them added.
  *
+ * Negative places count from the end.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`.
  * @param values - Tensor of dtype `T`, shape `index.shape`.
- * @param axis - Required.
+ * @param axis - The axis along which places are chosen.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
@@ -858,13 +876,13 @@ export function putAlongAxis(x: TensorLike, index: TensorLike, values: TensorLik
 
 /** Options of {@link embedding}. */
 export interface EmbeddingOptions {
-  /** Default: `null`. */
+  /** The row that gives zeros and receives no gradient; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:2062
+// From ops.yaml:2710
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:2062',
+  source: 'ops.yaml:2710',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -906,11 +924,14 @@ export const embeddingDefinition: OpDefinition = {
 /**
  * Rows of a table for a tensor of indices; rows of paddingIndex give and receive nothing.
  *
+ * The gradient adds up where a row was taken more than once.
+ *
  * @param index - Tensor of dtype `I`, shape `[...i]`.
  * @param weight - Tensor of dtype `T`, shape `[n, d]`.
  * @returns `out`, dtype `T`, shape `[...i, d]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.nn.functional.embedding, paddle.fluid.layers.embedding.
  */
 export function embedding(index: TensorLike, weight: TensorLike, options: EmbeddingOptions = {}): Tensor {
@@ -919,13 +940,13 @@ export function embedding(index: TensorLike, weight: TensorLike, options: Embedd
 
 /** Options of {@link oneHot}. */
 export interface OneHotOptions {
-  /** Default: `"float32"`. */
+  /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2081
+// From ops.yaml:2744
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:2081',
+  source: 'ops.yaml:2744',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -947,19 +968,20 @@ export const oneHotDefinition: OpDefinition = {
  * A new last axis with 1 at each element's place and 0 elsewhere; a place out of range gives zeros.
  *
  * @param x - Tensor of dtype `T`.
- * @param numClasses - Required.
+ * @param numClasses - The size of the new axis.
  * @returns `out`, dtype `dtype`, shape `[...x.shape, numClasses]`
  * @remarks Dtypes: T: int32, int64.
  * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.nn.functional.one_hot, paddle.fluid.one_hot, paddle.fluid.layers.one_hot.
  */
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...options });
 }
-// From ops.yaml:2095
+// From ops.yaml:2770
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:2095',
+  source: 'ops.yaml:2770',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -975,6 +997,8 @@ export const nonzeroDefinition: OpDefinition = {
 /**
  * The coordinates of all elements that are not 0, one row each.
  *
+ * Rows come in the order of the elements. How many there are is known only when the elements are: the call waits for them.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `int32`, shape `[count(x.shape), x.rank]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -983,10 +1007,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x]);
 }
-// From ops.yaml:2105
+// From ops.yaml:2786
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:2105',
+  source: 'ops.yaml:2786',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1014,11 +1038,14 @@ export const maskedSelectDefinition: OpDefinition = {
 /**
  * The elements where a mask is true, in order.
  *
+ * How many there are is known only when the mask is: the call waits for it.
+ *
  * @param x - Tensor of dtype `T`.
  * @param mask - Tensor of dtype `bool`, shape `x.shape`.
  * @returns `out`, dtype `T`, shape `[count(x.shape)]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.masked_select.
  */
 export function maskedSelect(x: TensorLike, mask: TensorLike): Tensor {

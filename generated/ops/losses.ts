@@ -6,10 +6,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3047
+// From ops.yaml:3900
 export const reduceLossDefinition: OpDefinition = {
   name: 'reduceLoss',
-  source: 'ops.yaml:3047',
+  source: 'ops.yaml:3900',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -53,10 +53,10 @@ export interface MseLossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3057
+// From ops.yaml:3910
 export const mseLossDefinition: OpDefinition = {
   name: 'mseLoss',
-  source: 'ops.yaml:3057',
+  source: 'ops.yaml:3910',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -109,10 +109,10 @@ export const mseLossDefinition: OpDefinition = {
 export function mseLoss(input: TensorLike, label: TensorLike, options: MseLossOptions = {}): Tensor {
   return callOne(mseLossDefinition, [input, label], options);
 }
-// From ops.yaml:3063
+// From ops.yaml:3918
 export const squareErrorCostDefinition: OpDefinition = {
   name: 'squareErrorCost',
-  source: 'ops.yaml:3063',
+  source: 'ops.yaml:3918',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -168,10 +168,10 @@ export interface L1LossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3072
+// From ops.yaml:3931
 export const l1LossDefinition: OpDefinition = {
   name: 'l1Loss',
-  source: 'ops.yaml:3072',
+  source: 'ops.yaml:3931',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -230,10 +230,10 @@ export interface SmoothL1LossOptions {
   /** Where small differences end. Default: `1`. */
   delta?: number | undefined;
 }
-// From ops.yaml:3078
+// From ops.yaml:3939
 export const smoothL1LossDefinition: OpDefinition = {
   name: 'smoothL1Loss',
-  source: 'ops.yaml:3078',
+  source: 'ops.yaml:3939',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }, { name: 'delta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -285,6 +285,8 @@ export const smoothL1LossDefinition: OpDefinition = {
 /**
  * The squares of small differences and the sizes of large ones.
  *
+ * Also called Huber's loss.
+ *
  * @param input - Tensor of dtype `T`.
  * @param label - Tensor of dtype `T`, shape `input.shape`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? input.shape : []`
@@ -302,10 +304,10 @@ export interface KlDivOptions {
   /** The mean of all, the sum divided by the first size, the sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'batchmean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3095
+// From ops.yaml:3959
 export const klDivDefinition: OpDefinition = {
   name: 'klDiv',
-  source: 'ops.yaml:3095',
+  source: 'ops.yaml:3959',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"batchmean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -350,11 +352,14 @@ export const klDivDefinition: OpDefinition = {
 /**
  * The Kullback-Leibler divergence between log-probabilities and probabilities.
  *
+ * Labels that are 0 or less add nothing. `input` holds log-probabilities: what `logSoftmax` gives.
+ *
  * @param input - Tensor of dtype `T`.
  * @param label - Tensor of dtype `T`, shape `input.shape`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? input.shape : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.nn.functional.kl_div, paddle.fluid.layers.kldiv_loss.
  */
 export function klDiv(input: TensorLike, label: TensorLike, options: KlDivOptions = {}): Tensor {
@@ -370,10 +375,10 @@ export interface BinaryCrossEntropyWithLogitsOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3121
+// From ops.yaml:3994
 export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   name: 'binaryCrossEntropyWithLogits',
-  source: 'ops.yaml:3121',
+  source: 'ops.yaml:3994',
   inputs: [{ name: 'logit', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'posWeight', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -459,12 +464,15 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
 /**
  * The cross entropy between logits and probabilities, each a case of its own.
  *
+ * Nothing overflows, however large the logits.
+ *
  * @param logit - Tensor of dtype `T`.
  * @param label - Tensor of dtype `T`, shape `logit.shape`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? logit.shape : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.nn.functional.binary_cross_entropy_with_logits.
  */
 export function binaryCrossEntropyWithLogits(logit: TensorLike, label: TensorLike, options: BinaryCrossEntropyWithLogitsOptions = {}): Tensor {
@@ -476,15 +484,15 @@ export function binaryCrossEntropyWithLogits(logit: TensorLike, label: TensorLik
 export interface NllLossOptions {
   /** A factor of each class. */
   weight?: TensorLike | undefined;
-  /** Default: `-100`. */
+  /** The label whose loss is 0 and that the mean leaves out. Default: `-100`. */
   ignoreIndex?: number | undefined;
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3162
+// From ops.yaml:4050
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
-  source: 'ops.yaml:3162',
+  source: 'ops.yaml:4050',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -541,6 +549,7 @@ export const nllLossDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? label.shape : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.nn.functional.nll_loss.
  */
 export function nllLoss(input: TensorLike, label: TensorLike, options: NllLossOptions = {}): Tensor {
@@ -551,19 +560,19 @@ export function nllLoss(input: TensorLike, label: TensorLike, options: NllLossOp
 /** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions {
   weight?: TensorLike | undefined;
-  /** Default: `-1`. */
+  /** The axis of the classes. Default: `-1`. */
   axis?: number | undefined;
-  /** Default: `false`. */
+  /** Whether labels are distributions, of the input's shape. Default: `false`. */
   softLabel?: boolean | undefined;
-  /** Default: `-100`. */
+  /** The label whose loss is 0 and that the mean leaves out. Default: `-100`. */
   ignoreIndex?: number | undefined;
-  /** Default: `"mean"`. */
+  /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3189
+// From ops.yaml:4088
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
-  source: 'ops.yaml:3189',
+  source: 'ops.yaml:4088',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'any', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -621,11 +630,15 @@ export const crossEntropyDefinition: OpDefinition = {
 /**
  * The cross entropy between logits and labels, given as class numbers or as distributions.
  *
+ * Softmax is part of it: `input` holds logits. One kernel computes it all, so nothing overflows and no probabilities are kept.
+ *
  * @param input - Tensor of dtype `T`, rank 1 or more.
  * @param label - Tensor of dtype `softLabel ? T : index`, shape `softLabel ? input.shape : drop(input.shape, [axis])`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? drop(input.shape, [axis]) : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.nn.functional.cross_entropy.
  */
 export function crossEntropy(input: TensorLike, label: TensorLike, options: CrossEntropyOptions = {}): Tensor {

@@ -6,10 +6,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1301
+// From ops.yaml:1733
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:1301',
+  source: 'ops.yaml:1733',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -40,8 +40,10 @@ export const reshapeDefinition: OpDefinition = {
 /**
  * The same elements in another shape; -1 stands for what is left, 0 for the input's size there.
  *
+ * A view where strides can express it, and a copy where not.
+ *
  * @param x - Tensor of dtype `T`.
- * @param shape - Required.
+ * @param shape - The new sizes.
  * @returns `out`, dtype `T`, shape `target`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
@@ -53,13 +55,13 @@ export function reshape(x: TensorLike, shape: readonly number[]): Tensor {
 
 /** Options of {@link squeeze}. */
 export interface SqueezeOptions {
-  /** Default: `null`. */
+  /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1316
+// From ops.yaml:1760
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:1316',
+  source: 'ops.yaml:1760',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -89,6 +91,8 @@ export const squeezeDefinition: OpDefinition = {
 /**
  * A tensor without axes of size 1, or without those named that have it.
  *
+ * A view: nothing is copied.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, dropped)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -98,10 +102,10 @@ export const squeezeDefinition: OpDefinition = {
 export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
   return callOne(squeezeDefinition, [x], options);
 }
-// From ops.yaml:1328
+// From ops.yaml:1792
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:1328',
+  source: 'ops.yaml:1792',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -135,8 +139,10 @@ export const unsqueezeDefinition: OpDefinition = {
 /**
  * A tensor with axes of size 1 put in, so that they stand at those places of the result.
  *
+ * A view: nothing is copied.
+ *
  * @param x - Tensor of dtype `T`.
- * @param axis - Required.
+ * @param axis - Place or places of the new axes in the result.
  * @returns `out`, dtype `T`, shape `insert(x.shape, places, 1)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -149,15 +155,15 @@ export function unsqueeze(x: TensorLike, axis: number | readonly number[]): Tens
 
 /** Options of {@link flatten}. */
 export interface FlattenOptions {
-  /** Default: `0`. */
+  /** The first of the axes. Default: `0`. */
   startAxis?: number | undefined;
-  /** Default: `-1`. */
+  /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:1354
+// From ops.yaml:1822
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:1354',
+  source: 'ops.yaml:1822',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -204,10 +210,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], options);
 }
-// From ops.yaml:1393
+// From ops.yaml:1866
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:1393',
+  source: 'ops.yaml:1866',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -236,20 +242,23 @@ export const transposeDefinition: OpDefinition = {
 /**
  * Axes in another order.
  *
+ * A view: nothing is copied.
+ *
  * @param x - Tensor of dtype `T`.
- * @param perm - Required.
+ * @param perm - For each axis of the result, the axis of x that it comes from.
  * @returns `out`, dtype `T`, shape `pick(x.shape, perm)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.transpose.
  */
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm });
 }
-// From ops.yaml:1406
+// From ops.yaml:1890
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:1406',
+  source: 'ops.yaml:1890',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -278,6 +287,8 @@ export const tDefinition: OpDefinition = {
 /**
  * A matrix with rows and columns exchanged; a vector or a number as it is.
  *
+ * A view: nothing is copied.
+ *
  * @param x - Tensor of dtype `T`, rank 0 to 2.
  * @returns `out`, dtype `T`, shape `reverse(x.shape)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -287,10 +298,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x]);
 }
-// From ops.yaml:1416
+// From ops.yaml:1904
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:1416',
+  source: 'ops.yaml:1904',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -333,10 +344,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x]);
 }
-// From ops.yaml:1433
+// From ops.yaml:1921
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:1433',
+  source: 'ops.yaml:1921',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -372,10 +383,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis });
 }
-// From ops.yaml:1451
+// From ops.yaml:1939
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:1451',
+  source: 'ops.yaml:1939',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -411,10 +422,10 @@ export const moveFromLastDefinition: OpDefinition = {
 export function moveFromLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveFromLastDefinition, [x], { axis });
 }
-// From ops.yaml:1465
+// From ops.yaml:1953
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:1465',
+  source: 'ops.yaml:1953',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -443,8 +454,10 @@ export const broadcastToDefinition: OpDefinition = {
 /**
  * A tensor stretched to a larger shape; its elements are repeated, not copied.
  *
+ * A view whose stretched axes have stride 0.
+ *
  * @param x - Tensor of dtype `T`.
- * @param shape - Required.
+ * @param shape - The sizes of the result.
  * @returns `out`, dtype `T`, shape `shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
@@ -453,10 +466,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape });
 }
-// From ops.yaml:1478
+// From ops.yaml:1970
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:1478',
+  source: 'ops.yaml:1970',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -494,10 +507,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape });
 }
-// From ops.yaml:1491
+// From ops.yaml:1983
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:1491',
+  source: 'ops.yaml:1983',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -528,8 +541,10 @@ export const expandDefinition: OpDefinition = {
 /**
  * A tensor stretched to a larger shape; -1 keeps the size that x has there.
  *
+ * A view whose stretched axes have stride 0.
+ *
  * @param x - Tensor of dtype `T`.
- * @param shape - Required.
+ * @param shape - The sizes of the result; -1 keeps a size.
  * @returns `out`, dtype `T`, shape `target`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
@@ -538,10 +553,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape });
 }
-// From ops.yaml:1502
+// From ops.yaml:1998
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:1502',
+  source: 'ops.yaml:1998',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -570,6 +585,8 @@ export const expandAsDefinition: OpDefinition = {
 /**
  * A tensor stretched to the shape of another.
  *
+ * A view whose stretched axes have stride 0.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `any`.
  * @returns `out`, dtype `T`, shape `y.shape`
@@ -583,13 +600,13 @@ export function expandAs(x: TensorLike, y: TensorLike): Tensor {
 
 /** Options of {@link slice}. */
 export interface SliceOptions {
-  /** Default: `null`. */
+  /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:1512
+// From ops.yaml:2012
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:1512',
+  source: 'ops.yaml:2012',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -624,10 +641,12 @@ export const sliceDefinition: OpDefinition = {
 /**
  * Part of a tensor, from start to end along each of some axes; negative places count from the end.
  *
+ * Places beyond an end count as that end. A view: nothing is copied.
+ *
  * @param x - Tensor of dtype `T`.
- * @param axes - Required.
- * @param starts - Required.
- * @param ends - Required.
+ * @param axes - The axes that are cut.
+ * @param starts - The first place along each of them.
+ * @param ends - The place before which each stops.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axes, size)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -637,10 +656,10 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...options });
 }
-// From ops.yaml:1551
+// From ops.yaml:2058
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:1551',
+  source: 'ops.yaml:2058',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -672,14 +691,17 @@ export const stridedSliceDefinition: OpDefinition = {
 /**
  * Every so manyth place from start to end along each of some axes; negative places count from the end.
  *
+ * A view: nothing is copied.
+ *
  * @param x - Tensor of dtype `T`.
- * @param axes - Required.
- * @param starts - Required.
- * @param ends - Required.
- * @param strides - Required.
+ * @param axes - The axes that are cut.
+ * @param starts - The first place along each of them.
+ * @param ends - The place before which each stops.
+ * @param strides - The distance between places, negative to go backwards.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axes, size)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.strided_slice, paddle.fluid.layers.strided_slice.
  */
 export function stridedSlice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], strides: readonly number[]): Tensor {
@@ -691,10 +713,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:1573
+// From ops.yaml:2094
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:1573',
+  source: 'ops.yaml:2094',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -741,10 +763,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...options });
 }
-// From ops.yaml:1601
+// From ops.yaml:2122
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:1601',
+  source: 'ops.yaml:2122',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -774,8 +796,10 @@ export const flipDefinition: OpDefinition = {
 /**
  * A tensor with the order along some axes reversed.
  *
+ * A view: nothing is copied.
+ *
  * @param x - Tensor of dtype `T`.
- * @param axis - Required.
+ * @param axis - Axis or axes to reverse.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -784,10 +808,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis });
 }
-// From ops.yaml:1617
+// From ops.yaml:2142
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:1617',
+  source: 'ops.yaml:2142',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -830,13 +854,13 @@ export function rollAxis(x: TensorLike, shift: number, axis: number): Tensor {
 
 /** Options of {@link roll}. */
 export interface RollOptions {
-  /** Default: `null`. */
+  /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1630
+// From ops.yaml:2155
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:1630',
+  source: 'ops.yaml:2155',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -871,7 +895,7 @@ export const rollDefinition: OpDefinition = {
  * Elements moved on along axes, or through the flattened tensor; those that leave at the end come back at the start.
  *
  * @param x - Tensor of dtype `T`.
- * @param shifts - Required.
+ * @param shifts - How far along each axis; negative to go back.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -884,13 +908,13 @@ export function roll(x: TensorLike, shifts: number | readonly number[], options:
 
 /** Options of {@link concat}. */
 export interface ConcatOptions {
-  /** Default: `0`. */
+  /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1655
+// From ops.yaml:2197
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:1655',
+  source: 'ops.yaml:2197',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -918,11 +942,15 @@ export const concatDefinition: OpDefinition = {
 /**
  * Tensors joined along one axis.
  *
+ * Tensors of different dtypes meet in the widest one.
+ *
  * @param xs - Tensors of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `replace(xs[0].shape, [axis], total(each(xs, (x) => x.shape[axis])))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.concat, paddle.fluid.layers.concat.
  */
 export function concat(xs: readonly TensorLike[], options: ConcatOptions = {}): Tensor {
@@ -931,13 +959,13 @@ export function concat(xs: readonly TensorLike[], options: ConcatOptions = {}): 
 
 /** Options of {@link stack}. */
 export interface StackOptions {
-  /** Default: `0`. */
+  /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1676
+// From ops.yaml:2235
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:1676',
+  source: 'ops.yaml:2235',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -972,6 +1000,7 @@ export const stackDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.stack, paddle.fluid.layers.stack.
  */
 export function stack(xs: readonly TensorLike[], options: StackOptions = {}): Tensor {
@@ -980,13 +1009,13 @@ export function stack(xs: readonly TensorLike[], options: StackOptions = {}): Te
 
 /** Options of {@link unstack}. */
 export interface UnstackOptions {
-  /** Default: `0`. */
+  /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1690
+// From ops.yaml:2253
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:1690',
+  source: 'ops.yaml:2253',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1015,10 +1044,13 @@ export const unstackDefinition: OpDefinition = {
 /**
  * A tensor cut along one axis into parts without it.
  *
+ * The parts are views: nothing is copied.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `parts`, dtype `T`, shape `fill(x.shape[axis], drop(x.shape, [axis]))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.unstack, paddle.unbind, paddle.fluid.layers.unbind.
  */
 export function unstack(x: TensorLike, options: UnstackOptions = {}): Tensor[] {
@@ -1027,13 +1059,13 @@ export function unstack(x: TensorLike, options: UnstackOptions = {}): Tensor[] {
 
 /** Options of {@link split}. */
 export interface SplitOptions {
-  /** Default: `0`. */
+  /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1702
+// From ops.yaml:2269
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:1702',
+  source: 'ops.yaml:2269',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1065,11 +1097,14 @@ export const splitDefinition: OpDefinition = {
 /**
  * A tensor cut along one axis, into equal parts or parts of given sizes; one size may be -1.
  *
+ * The parts are views: nothing is copied.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
- * @param sections - Required.
+ * @param sections - The number of equal parts, or the size of each.
  * @returns `parts`, dtype `T`, shape `each(sizes, (s) => replace(x.shape, [axis], s))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.split, paddle.chunk, paddle.fluid.layers.split.
  */
 export function split(x: TensorLike, sections: number | readonly number[], options: SplitOptions = {}): Tensor[] {
@@ -1078,13 +1113,13 @@ export function split(x: TensorLike, sections: number | readonly number[], optio
 
 /** Options of {@link pad}. */
 export interface PadOptions {
-  /** Default: `0`. */
+  /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:1723
+// From ops.yaml:2306
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:1723',
+  source: 'ops.yaml:2306',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1110,7 +1145,7 @@ export const padDefinition: OpDefinition = {
  * A tensor with a border of a constant; amounts are before and after for each axis, and may be negative to crop.
  *
  * @param x - Tensor of dtype `T`.
- * @param padding - Required.
+ * @param padding - Before and after the first axis, before and after the second, and so on.
  * @returns `out`, dtype `T`, shape `each(x.shape, (n, a) => n + padding[2 * a] + padding[2 * a + 1])`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -1120,10 +1155,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...options });
 }
-// From ops.yaml:1747
+// From ops.yaml:2333
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:1747',
+  source: 'ops.yaml:2333',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1164,7 +1199,7 @@ export const tileDefinition: OpDefinition = {
  * A tensor repeated along its axes.
  *
  * @param x - Tensor of dtype `T`.
- * @param repeats - Required.
+ * @param repeats - How often along each axis, counted from the last.
  * @returns `out`, dtype `T`, shape `each(inner, (n, a) => n * outer[a])`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT

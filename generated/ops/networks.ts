@@ -7,10 +7,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2318
+// From ops.yaml:3083
 export const convolutionDefinition: OpDefinition = {
   name: 'convolution',
-  source: 'ops.yaml:2318',
+  source: 'ops.yaml:3083',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -61,10 +61,10 @@ export const convolutionDefinition: OpDefinition = {
 export function convolution(x: TensorLike, weight: TensorLike, stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
   return callOne(convolutionDefinition, [x, weight], { stride, padding, dilation, groups });
 }
-// From ops.yaml:2346
+// From ops.yaml:3111
 export const convolutionInputGradDefinition: OpDefinition = {
   name: 'convolutionInputGrad',
-  source: 'ops.yaml:2346',
+  source: 'ops.yaml:3111',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -110,10 +110,10 @@ export const convolutionInputGradDefinition: OpDefinition = {
 export function convolutionInputGrad(dout: TensorLike, weight: TensorLike, shape: readonly number[], stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
   return callOne(convolutionInputGradDefinition, [dout, weight], { shape, stride, padding, dilation, groups });
 }
-// From ops.yaml:2374
+// From ops.yaml:3139
 export const convolutionWeightGradDefinition: OpDefinition = {
   name: 'convolutionWeightGrad',
-  source: 'ops.yaml:2374',
+  source: 'ops.yaml:3139',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dweight' }],
@@ -163,19 +163,19 @@ export function convolutionWeightGrad(dout: TensorLike, x: TensorLike, shape: re
 /** Options of {@link conv2d}. */
 export interface Conv2dOptions {
   bias?: TensorLike | undefined;
-  /** Default: `1`. */
+  /** The distance between windows, for height and width. Default: `1`. */
   stride?: number | readonly [number, number] | undefined;
-  /** Default: `0`. */
+  /** Zeros around the images: a number, one for height and one for width, four (above, below, left, right), 'same' or 'valid'. Default: `0`. */
   padding?: number | readonly [number, number] | readonly [number, number, number, number] | 'same' | 'valid' | undefined;
-  /** Default: `1`. */
+  /** The distance between a window's elements. Default: `1`. */
   dilation?: number | readonly [number, number] | undefined;
-  /** Default: `1`. */
+  /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:2402
+// From ops.yaml:3167
 export const conv2dDefinition: OpDefinition = {
   name: 'conv2d',
-  source: 'ops.yaml:2402',
+  source: 'ops.yaml:3167',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -260,6 +260,8 @@ export const conv2dDefinition: OpDefinition = {
 /**
  * Two-dimensional convolution of images with a bank of filters.
  *
+ * A filter is not flipped: strictly, this is a cross-correlation.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
  * @param weight - Tensor of dtype `T`, shape `[o, i, kh, kw]`.
  * @returns `out`, dtype `T`, shape `[n, o, oh, ow]`
@@ -277,21 +279,21 @@ export function conv2d(x: TensorLike, weight: TensorLike, options: Conv2dOptions
 /** Options of {@link conv2dTranspose}. */
 export interface Conv2dTransposeOptions {
   bias?: TensorLike | undefined;
-  /** Default: `1`. */
+  /** The distance between windows of the result, for height and width. Default: `1`. */
   stride?: number | readonly [number, number] | undefined;
   /** Rows and columns taken off the result, as conv2d would pad its images. Default: `0`. */
   padding?: number | readonly [number, number] | readonly [number, number, number, number] | undefined;
   /** Rows and columns added after the last, to choose among the sizes that conv2d maps to one. Default: `0`. */
   outputPadding?: number | readonly [number, number] | undefined;
-  /** Default: `1`. */
+  /** The distance between a window's elements. Default: `1`. */
   dilation?: number | readonly [number, number] | undefined;
-  /** Default: `1`. */
+  /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:2443
+// From ops.yaml:3221
 export const conv2dTransposeDefinition: OpDefinition = {
   name: 'conv2dTranspose',
-  source: 'ops.yaml:2443',
+  source: 'ops.yaml:3221',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"pair"}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -386,15 +388,15 @@ export function conv2dTranspose(x: TensorLike, weight: TensorLike, options: Conv
 export interface MaxPool2dOptions {
   /** The kernel's size when null. Default: `null`. */
   stride?: number | readonly [number, number] | null | undefined;
-  /** Default: `0`. */
+  /** How far windows may reach over the edge: a number, one for height and one for width, four (above, below, left, right), 'same' or 'valid'. Default: `0`. */
   padding?: number | readonly [number, number] | readonly [number, number, number, number] | 'same' | 'valid' | undefined;
   /** Whether a last window may reach over the edge. Default: `false`. */
   ceilMode?: boolean | undefined;
 }
-// From ops.yaml:2495
+// From ops.yaml:3278
 export const maxPool2dDefinition: OpDefinition = {
   name: 'maxPool2d',
-  source: 'ops.yaml:2495',
+  source: 'ops.yaml:3278',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }, { name: 'index', hidden: true }],
@@ -453,7 +455,7 @@ export const maxPool2dDefinition: OpDefinition = {
  * A window reaches over the edge only as far as the padding goes; what lies there does not count. NaN wins over numbers, the first of equals over the others.
  *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
- * @param kernelSize - Required.
+ * @param kernelSize - The window's height and width, or both at once.
  * @returns `out`, dtype `T`, shape `[n, c, oh, ow]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -464,10 +466,10 @@ export const maxPool2dDefinition: OpDefinition = {
 export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: MaxPool2dOptions = {}): Tensor {
   return callOne(maxPool2dDefinition, [x], { kernelSize, ...options });
 }
-// From ops.yaml:2555
+// From ops.yaml:3347
 export const maxPool2dGradDefinition: OpDefinition = {
   name: 'maxPool2dGrad',
-  source: 'ops.yaml:2555',
+  source: 'ops.yaml:3347',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -515,10 +517,10 @@ export const maxPool2dGradDefinition: OpDefinition = {
 export function maxPool2dGrad(dout: TensorLike, index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(maxPool2dGradDefinition, [dout, index], { shape });
 }
-// From ops.yaml:2566
+// From ops.yaml:3358
 export const maxPool2dGatherDefinition: OpDefinition = {
   name: 'maxPool2dGather',
-  source: 'ops.yaml:2566',
+  source: 'ops.yaml:3358',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -572,7 +574,7 @@ export function maxPool2dGather(x: TensorLike, index: TensorLike): Tensor {
 export interface AvgPool2dOptions {
   /** The kernel's size when null. Default: `null`. */
   stride?: number | readonly [number, number] | null | undefined;
-  /** Default: `0`. */
+  /** How far windows may reach over the edge: a number, one for height and one for width, four (above, below, left, right), 'same' or 'valid'. Default: `0`. */
   padding?: number | readonly [number, number] | readonly [number, number, number, number] | 'same' | 'valid' | undefined;
   /** Whether a last window may reach over the edge. Default: `false`. */
   ceilMode?: boolean | undefined;
@@ -581,10 +583,10 @@ export interface AvgPool2dOptions {
   /** What each window's sum is divided by instead. Default: `null`. */
   divisorOverride?: number | null | undefined;
 }
-// From ops.yaml:2575
+// From ops.yaml:3367
 export const avgPool2dDefinition: OpDefinition = {
   name: 'avgPool2d',
-  source: 'ops.yaml:2575',
+  source: 'ops.yaml:3367',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }, { name: 'exclusive', type: {"kind":"boolean"}, default: true, required: false }, { name: 'divisorOverride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -643,7 +645,7 @@ export const avgPool2dDefinition: OpDefinition = {
  * The mean of each window of images.
  *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
- * @param kernelSize - Required.
+ * @param kernelSize - The window's height and width, or both at once.
  * @returns `out`, dtype `T`, shape `[n, c, oh, ow]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -654,10 +656,10 @@ export const avgPool2dDefinition: OpDefinition = {
 export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: AvgPool2dOptions = {}): Tensor {
   return callOne(avgPool2dDefinition, [x], { kernelSize, ...options });
 }
-// From ops.yaml:2642
+// From ops.yaml:3444
 export const avgPool2dGradDefinition: OpDefinition = {
   name: 'avgPool2dGrad',
-  source: 'ops.yaml:2642',
+  source: 'ops.yaml:3444',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSize', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'ceilMode', type: {"kind":"boolean"}, required: true }, { name: 'exclusive', type: {"kind":"boolean"}, required: true }, { name: 'divisor', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -712,17 +714,17 @@ export function avgPool2dGrad(dout: TensorLike, shape: readonly number[], kernel
 
 /** Options of {@link unfold}. */
 export interface UnfoldOptions {
-  /** Default: `1`. */
+  /** The distance between windows. Default: `1`. */
   strides?: number | readonly [number, number] | undefined;
-  /** Default: `0`. */
+  /** Zeros around the images: a number, one for height and one for width, four (above, below, left, right), 'same' or 'valid'. Default: `0`. */
   paddings?: number | readonly [number, number] | readonly [number, number, number, number] | 'same' | 'valid' | undefined;
-  /** Default: `1`. */
+  /** The distance between a window's elements. Default: `1`. */
   dilations?: number | readonly [number, number] | undefined;
 }
-// From ops.yaml:2691
+// From ops.yaml:3493
 export const unfoldDefinition: OpDefinition = {
   name: 'unfold',
-  source: 'ops.yaml:2691',
+  source: 'ops.yaml:3493',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSizes', type: {"kind":"pair"}, required: true }, { name: 'strides', type: {"kind":"pair"}, default: 1, required: false }, { name: 'paddings', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilations', type: {"kind":"pair"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -775,8 +777,10 @@ export const unfoldDefinition: OpDefinition = {
 /**
  * The windows of images as columns.
  *
+ * A column holds one window: its channels, and in each its rows one after another. Columns follow the windows row by row.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
- * @param kernelSizes - Required.
+ * @param kernelSizes - The window's height and width, or both at once.
  * @returns `out`, dtype `T`, shape `[n, c * count(kernelSizes), oh * ow]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -787,10 +791,10 @@ export const unfoldDefinition: OpDefinition = {
 export function unfold(x: TensorLike, kernelSizes: number | readonly [number, number], options: UnfoldOptions = {}): Tensor {
   return callOne(unfoldDefinition, [x], { kernelSizes, ...options });
 }
-// From ops.yaml:2735
+// From ops.yaml:3552
 export const foldDefinition: OpDefinition = {
   name: 'fold',
-  source: 'ops.yaml:2735',
+  source: 'ops.yaml:3552',
   inputs: [{ name: 'columns', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSizes', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'paddings', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilations', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }],
   outputs: [{ name: 'out' }],
@@ -841,9 +845,9 @@ export function fold(columns: TensorLike, shape: readonly number[], kernelSizes:
 
 /** Options of {@link roiAlign}. */
 export interface RoiAlignOptions {
-  /** Default: `1`. */
+  /** Bins along the height of a region. Default: `1`. */
   pooledHeight?: number | undefined;
-  /** Default: `1`. */
+  /** Bins along its width. Default: `1`. */
   pooledWidth?: number | undefined;
   /** From the regions' coordinates to those of x. Default: `1`. */
   spatialScale?: number | undefined;
@@ -852,10 +856,10 @@ export interface RoiAlignOptions {
   /** Whether pixels are taken at their centres. Default: `false`. */
   aligned?: boolean | undefined;
 }
-// From ops.yaml:2780
+// From ops.yaml:3597
 export const roiAlignDefinition: OpDefinition = {
   name: 'roiAlign',
-  source: 'ops.yaml:2780',
+  source: 'ops.yaml:3597',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'pooledHeight', type: {"kind":"int"}, default: 1, required: false }, { name: 'pooledWidth', type: {"kind":"int"}, default: 1, required: false }, { name: 'spatialScale', type: {"kind":"number"}, default: 1, required: false }, { name: 'samplingRatio', type: {"kind":"int"}, default: -1, required: false }, { name: 'aligned', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -899,6 +903,8 @@ export const roiAlignDefinition: OpDefinition = {
 /**
  * Regions of images, brought to one size by bilinear sampling.
  *
+ * Each bin is the mean of its samples (He et al., Mask R-CNN, 2017). Samples more than an element beyond the edge count as 0. Without `aligned` a region is at least one element long and wide. No gradient flows into the regions.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
  * @param rois - x1, y1, x2 and y2 of each region. Tensor of dtype `T`, shape `[r, 4]`.
  * @param image - Which image each region belongs to. Tensor of dtype `int32`, shape `[r]`.
@@ -906,15 +912,16 @@ export const roiAlignDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @throws OpwrightError SHAPE_MISMATCH
  * Paddle: paddle.fluid.layers.roi_align.
  */
 export function roiAlign(x: TensorLike, rois: TensorLike, image: TensorLike, options: RoiAlignOptions = {}): Tensor {
   return callOne(roiAlignDefinition, [x, rois, image], options);
 }
-// From ops.yaml:2847
+// From ops.yaml:3671
 export const roiAlignGradDefinition: OpDefinition = {
   name: 'roiAlignGrad',
-  source: 'ops.yaml:2847',
+  source: 'ops.yaml:3671',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'spatialScale', type: {"kind":"number"}, required: true }, { name: 'samplingRatio', type: {"kind":"int"}, required: true }, { name: 'aligned', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -972,19 +979,19 @@ export function roiAlignGrad(dout: TensorLike, rois: TensorLike, image: TensorLi
 
 /** Options of {@link dropout}. */
 export interface DropoutOptions {
-  /** Default: `0.5`. */
+  /** The probability of becoming 0. Default: `0.5`. */
   p?: number | undefined;
   /** Axes along which elements fall by themselves; along the others they fall together. All of them when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
-  /** Default: `true`. */
+  /** Whether anything is dropped at all. Default: `true`. */
   training?: boolean | undefined;
-  /** Default: `"upscale_in_train"`. */
+  /** Whether the scaling is done in training or afterwards. Default: `"upscale_in_train"`. */
   mode?: 'upscale_in_train' | 'downscale_in_infer' | undefined;
 }
-// From ops.yaml:2890
+// From ops.yaml:3714
 export const dropoutDefinition: OpDefinition = {
   name: 'dropout',
-  source: 'ops.yaml:2890',
+  source: 'ops.yaml:3714',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 0.5, required: false }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'training', type: {"kind":"boolean"}, default: true, required: false }, { name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"upscale_in_train"},{"kind":"literal","value":"downscale_in_infer"}]}, default: "upscale_in_train", required: false }],
   outputs: [{ name: 'out' }, { name: 'mask', hidden: true }],
@@ -1040,17 +1047,17 @@ export function dropout(x: TensorLike, options: DropoutOptions = {}): Tensor {
 export interface BatchNormOptions {
   weight?: TensorLike | undefined;
   bias?: TensorLike | undefined;
-  /** Default: `false`. */
+  /** Whether the batch's own statistics are used, and the running ones updated. Default: `false`. */
   training?: boolean | undefined;
-  /** Default: `0.9`. */
+  /** How much of the running statistics stays. Default: `0.9`. */
   momentum?: number | undefined;
-  /** Default: `0.00001`. */
+  /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:2929
+// From ops.yaml:3762
 export const batchNormDefinition: OpDefinition = {
   name: 'batchNorm',
-  source: 'ops.yaml:2929',
+  source: 'ops.yaml:3762',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'runningMean', dtype: 'T', mutated: true, differentiable: false }, { name: 'runningVariance', dtype: 'T', mutated: true, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'training', type: {"kind":"boolean"}, default: false, required: false }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }, { name: 'nextMean', writes: 'runningMean' }, { name: 'nextVariance', writes: 'runningVariance' }],
@@ -1132,12 +1139,15 @@ export const batchNormDefinition: OpDefinition = {
 /**
  * Each channel shifted and scaled to mean 0 and variance 1, by the batch's statistics in training and the running ones otherwise.
  *
+ * In training `runningMean` and `runningVariance` are written in place; variances are those of the batch, divided by the number of elements.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, ...s]`.
  * @param runningMean - Tensor of dtype `T`, shape `[c]`.
  * @param runningVariance - Tensor of dtype `T`, shape `[c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.nn.functional.batch_norm.
  */
 export function batchNorm(x: TensorLike, runningMean: Tensor, runningVariance: Tensor, options: BatchNormOptions = {}): Tensor {
@@ -1149,13 +1159,13 @@ export function batchNorm(x: TensorLike, runningMean: Tensor, runningVariance: T
 export interface LayerNormOptions {
   weight?: TensorLike | undefined;
   bias?: TensorLike | undefined;
-  /** Default: `0.00001`. */
+  /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:2993
+// From ops.yaml:3840
 export const layerNormDefinition: OpDefinition = {
   name: 'layerNorm',
-  source: 'ops.yaml:2993',
+  source: 'ops.yaml:3840',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'normalizedShape', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }],
@@ -1224,6 +1234,8 @@ export const layerNormDefinition: OpDefinition = {
 
 /**
  * The last axes shifted and scaled to mean 0 and variance 1, for each place along the others.
+ *
+ * The variance is divided by the number of elements.
  *
  * @param x - Tensor of dtype `T`.
  * @param normalizedShape - The sizes of the axes to normalise.

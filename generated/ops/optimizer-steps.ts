@@ -10,10 +10,10 @@ export interface SgdUpdateOptions {
   /** How much of the parameter is added to its gradient. Default: `0`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:3230
+// From ops.yaml:4143
 export const sgdUpdateDefinition: OpDefinition = {
   name: 'sgdUpdate',
-  source: 'ops.yaml:3230',
+  source: 'ops.yaml:4143',
   inputs: [{ name: 'parameter', dtype: 'T', mutated: true, differentiable: false }, { name: 'gradient', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'next', writes: 'parameter' }],
@@ -53,10 +53,10 @@ export interface MomentumUpdateOptions {
   /** Whether to look one step ahead. Default: `false`. */
   nesterov?: boolean | undefined;
 }
-// From ops.yaml:3247
+// From ops.yaml:4160
 export const momentumUpdateDefinition: OpDefinition = {
   name: 'momentumUpdate',
-  source: 'ops.yaml:3247',
+  source: 'ops.yaml:4160',
   inputs: [{ name: 'parameter', dtype: 'T', mutated: true, differentiable: false }, { name: 'gradient', dtype: 'T', differentiable: false }, { name: 'velocity', dtype: 'T', mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'nesterov', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'next', writes: 'parameter' }, { name: 'nextVelocity', writes: 'velocity' }],
@@ -105,10 +105,10 @@ export interface AdamUpdateOptions {
   /** How much of the parameter is added to its gradient. Default: `0`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:3271
+// From ops.yaml:4184
 export const adamUpdateDefinition: OpDefinition = {
   name: 'adamUpdate',
-  source: 'ops.yaml:3271',
+  source: 'ops.yaml:4184',
   inputs: [{ name: 'parameter', dtype: 'T', mutated: true, differentiable: false }, { name: 'gradient', dtype: 'T', differentiable: false }, { name: 'moment1', dtype: 'T', mutated: true, differentiable: false }, { name: 'moment2', dtype: 'T', mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction1', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction2', type: {"kind":"number"}, required: true, scalar: true }, { name: 'beta1', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'beta2', type: {"kind":"number"}, default: 0.999, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'next', writes: 'parameter' }, { name: 'nextMoment1', writes: 'moment1' }, { name: 'nextMoment2', writes: 'moment2' }],
@@ -163,10 +163,10 @@ export interface AdamwUpdateOptions {
   /** How much of the parameter a step of rate 1 takes away. Default: `0.01`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:3310
+// From ops.yaml:4223
 export const adamwUpdateDefinition: OpDefinition = {
   name: 'adamwUpdate',
-  source: 'ops.yaml:3310',
+  source: 'ops.yaml:4223',
   inputs: [{ name: 'parameter', dtype: 'T', mutated: true, differentiable: false }, { name: 'gradient', dtype: 'T', differentiable: false }, { name: 'moment1', dtype: 'T', mutated: true, differentiable: false }, { name: 'moment2', dtype: 'T', mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction1', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction2', type: {"kind":"number"}, required: true, scalar: true }, { name: 'beta1', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'beta2', type: {"kind":"number"}, default: 0.999, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'next', writes: 'parameter' }, { name: 'nextMoment1', writes: 'moment1' }, { name: 'nextMoment2', writes: 'moment2' }],

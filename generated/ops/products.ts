@@ -5,10 +5,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:2221
+// From ops.yaml:2945
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:2221',
+  source: 'ops.yaml:2945',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -44,6 +44,8 @@ export const bmmDefinition: OpDefinition = {
 /**
  * Products of batches of matrices.
  *
+ * Leading axes are broadcast.
+ *
  * @param x - Tensor of dtype `T`, shape `[...b, m, k]`.
  * @param y - Tensor of dtype `T`, shape `[...b, k, n]`.
  * @returns `out`, dtype `T`, shape `[...b, m, n]`
@@ -58,15 +60,15 @@ export function bmm(x: TensorLike, y: TensorLike): Tensor {
 
 /** Options of {@link matmul}. */
 export interface MatmulOptions {
-  /** Default: `false`. */
+  /** Whether x's last two axes are exchanged first. Default: `false`. */
   transposeX?: boolean | undefined;
-  /** Default: `false`. */
+  /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:2232
+// From ops.yaml:2962
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:2232',
+  source: 'ops.yaml:2962',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -126,15 +128,16 @@ export const matmulDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.matmul, paddle.mm, paddle.fluid.layers.matmul.
  */
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], options);
 }
-// From ops.yaml:2257
+// From ops.yaml:2999
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:2257',
+  source: 'ops.yaml:2999',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -200,10 +203,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec]);
 }
-// From ops.yaml:2266
+// From ops.yaml:3011
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:2266',
+  source: 'ops.yaml:3011',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -261,10 +264,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:2276
+// From ops.yaml:3031
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:2276',
+  source: 'ops.yaml:3031',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -331,10 +334,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:2296
+// From ops.yaml:3056
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:2296',
+  source: 'ops.yaml:3056',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -14,10 +14,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:750
+// From ops.yaml:1029
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:750',
+  source: 'ops.yaml:1029',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -40,6 +40,8 @@ export const sumDefinition: OpDefinition = {
 /**
  * The sum along axes.
  *
+ * 0 of no elements. Sums of integers wrap. The order of additions depends on the shape alone, so the result has the same bits on any number of threads.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -57,10 +59,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:766
+// From ops.yaml:1047
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:766',
+  source: 'ops.yaml:1047',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -107,10 +109,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:787
+// From ops.yaml:1070
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:787',
+  source: 'ops.yaml:1070',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -155,10 +157,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:809
+// From ops.yaml:1093
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:809',
+  source: 'ops.yaml:1093',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -203,10 +205,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:831
+// From ops.yaml:1116
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:831',
+  source: 'ops.yaml:1116',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -220,6 +222,8 @@ export const anyDefinition: OpDefinition = {
 
 /**
  * Whether an element along axes is true.
+ *
+ * False of no elements. Only bool is taken: say `notEqual(x, 0)` of numbers.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
@@ -239,10 +243,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:841
+// From ops.yaml:1131
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:841',
+  source: 'ops.yaml:1131',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -256,6 +260,8 @@ export const allDefinition: OpDefinition = {
 
 /**
  * Whether all elements along axes are true.
+ *
+ * True of no elements. Only bool is taken: say `notEqual(x, 0)` of numbers.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
@@ -275,10 +281,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:851
+// From ops.yaml:1146
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:851',
+  source: 'ops.yaml:1146',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -326,10 +332,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:857
+// From ops.yaml:1154
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:857',
+  source: 'ops.yaml:1154',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -364,6 +370,8 @@ export const varianceDefinition: OpDefinition = {
 /**
  * The variance along axes.
  *
+ * Of a single element it is NaN, unless `unbiased` is false.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -383,10 +391,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:871
+// From ops.yaml:1179
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:871',
+  source: 'ops.yaml:1179',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -435,10 +443,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:888
+// From ops.yaml:1204
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:888',
+  source: 'ops.yaml:1204',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -469,6 +477,8 @@ export const logsumexpDefinition: OpDefinition = {
 /**
  * The logarithm of the sum of exponentials along axes, without overflow.
  *
+ * Negative infinity where all elements are.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -481,17 +491,17 @@ export function logsumexp(x: TensorLike, options: LogsumexpOptions = {}): Tensor
 
 /** Options of {@link argmax}. */
 export interface ArgmaxOptions {
-  /** Default: `null`. */
+  /** The axis to look along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
-  /** Default: `false`. */
+  /** Keep the reduced axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
-  /** Default: `"int32"`. */
+  /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:906
+// From ops.yaml:1225
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:906',
+  source: 'ops.yaml:1225',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -520,11 +530,14 @@ export const argmaxDefinition: OpDefinition = {
 /**
  * The place of the largest element along one axis, or in the flattened tensor; the first of equals.
  *
+ * NaN counts as the largest.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `dtype`, shape `axis == null ? (keepdim ? fill(x.rank, 1) : []) : reduced(x.shape, [axis], keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError EMPTY_REDUCTION
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.argmax, paddle.fluid.layers.argmax.
  */
 export function argmax(x: TensorLike, options: ArgmaxOptions = {}): Tensor {
@@ -533,17 +546,17 @@ export function argmax(x: TensorLike, options: ArgmaxOptions = {}): Tensor {
 
 /** Options of {@link argmin}. */
 export interface ArgminOptions {
-  /** Default: `null`. */
+  /** The axis to look along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
-  /** Default: `false`. */
+  /** Keep the reduced axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
-  /** Default: `"int32"`. */
+  /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:944
+// From ops.yaml:1274
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:944',
+  source: 'ops.yaml:1274',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -572,11 +585,14 @@ export const argminDefinition: OpDefinition = {
 /**
  * The place of the smallest element along one axis, or in the flattened tensor; the first of equals.
  *
+ * NaN counts as the smallest.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `dtype`, shape `axis == null ? (keepdim ? fill(x.rank, 1) : []) : reduced(x.shape, [axis], keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError EMPTY_REDUCTION
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.argmin, paddle.fluid.layers.argmin.
  */
 export function argmin(x: TensorLike, options: ArgminOptions = {}): Tensor {
@@ -585,13 +601,13 @@ export function argmin(x: TensorLike, options: ArgminOptions = {}): Tensor {
 
 /** Options of {@link softmax}. */
 export interface SoftmaxOptions {
-  /** Default: `-1`. */
+  /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:981
+// From ops.yaml:1323
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:981',
+  source: 'ops.yaml:1323',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -622,10 +638,14 @@ export const softmaxDefinition: OpDefinition = {
 /**
  * Exponentials along one axis, scaled to sum to one.
  *
+ * The largest element is subtracted first, so nothing overflows. Rows that hold NaN or positive infinity become NaN.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.nn.functional.softmax, paddle.fluid.layers.softmax.
  */
 export function softmax(x: TensorLike, options: SoftmaxOptions = {}): Tensor {
@@ -634,13 +654,13 @@ export function softmax(x: TensorLike, options: SoftmaxOptions = {}): Tensor {
 
 /** Options of {@link logSoftmax}. */
 export interface LogSoftmaxOptions {
-  /** Default: `-1`. */
+  /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:995
+// From ops.yaml:1357
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:995',
+  source: 'ops.yaml:1357',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -675,6 +695,8 @@ export const logSoftmaxDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.nn.functional.log_softmax.
  */
 export function logSoftmax(x: TensorLike, options: LogSoftmaxOptions = {}): Tensor {
@@ -683,17 +705,17 @@ export function logSoftmax(x: TensorLike, options: LogSoftmaxOptions = {}): Tens
 
 /** Options of {@link norm}. */
 export interface NormOptions {
-  /** Default: `"fro"`. */
+  /** The order; 'fro' is 2, 'inf' and '-inf' the largest and smallest size, 0 the number of elements that are not 0. Default: `"fro"`. */
   p?: number | 'fro' | 'inf' | '-inf' | undefined;
-  /** Default: `null`. */
+  /** Axis or axes to reduce; all of them when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
-  /** Default: `false`. */
+  /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1009
+// From ops.yaml:1380
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:1009',
+  source: 'ops.yaml:1380',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -732,6 +754,8 @@ export const normDefinition: OpDefinition = {
 /**
  * A vector norm along axes.
  *
+ * Elements are taken as one long vector, along several axes too: norms of matrices other than 'fro' are not among these.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -745,13 +769,13 @@ export function norm(x: TensorLike, options: NormOptions = {}): Tensor {
 
 /** Options of {@link cumsum}. */
 export interface CumsumOptions {
-  /** Default: `null`. */
+  /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:1037
+// From ops.yaml:1422
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:1037',
+  source: 'ops.yaml:1422',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -780,6 +804,8 @@ export const cumsumDefinition: OpDefinition = {
 /**
  * Running sums along one axis, or through the flattened tensor.
  *
+ * Sums of integers wrap.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `axis == null ? [count(x.shape)] : x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -789,10 +815,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], options);
 }
-// From ops.yaml:1055
+// From ops.yaml:1445
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:1055',
+  source: 'ops.yaml:1445',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],

@@ -5,10 +5,10 @@ import { callOne, type TensorLike } from '../../runtime/dispatch.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:421
+// From ops.yaml:549
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:421',
+  source: 'ops.yaml:549',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -23,6 +23,8 @@ export const floorDefinition: OpDefinition = {
 /**
  * Each element rounded down.
  *
+ * No gradient flows through.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -32,10 +34,10 @@ export const floorDefinition: OpDefinition = {
 export function floor(x: TensorLike): Tensor {
   return callOne(floorDefinition, [x]);
 }
-// From ops.yaml:429
+// From ops.yaml:561
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:429',
+  source: 'ops.yaml:561',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -50,6 +52,8 @@ export const ceilDefinition: OpDefinition = {
 /**
  * Each element rounded up.
  *
+ * No gradient flows through.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -59,10 +63,10 @@ export const ceilDefinition: OpDefinition = {
 export function ceil(x: TensorLike): Tensor {
   return callOne(ceilDefinition, [x]);
 }
-// From ops.yaml:436
+// From ops.yaml:572
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:436',
+  source: 'ops.yaml:572',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -77,6 +81,8 @@ export const roundDefinition: OpDefinition = {
 /**
  * Each element rounded to the nearest whole number, halves to the even one.
  *
+ * No gradient flows through.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -86,10 +92,10 @@ export const roundDefinition: OpDefinition = {
 export function round(x: TensorLike): Tensor {
   return callOne(roundDefinition, [x]);
 }
-// From ops.yaml:444
+// From ops.yaml:584
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:444',
+  source: 'ops.yaml:584',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -104,6 +110,8 @@ export const truncDefinition: OpDefinition = {
 /**
  * Each element without its fraction.
  *
+ * No gradient flows through.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
@@ -112,10 +120,10 @@ export const truncDefinition: OpDefinition = {
 export function trunc(x: TensorLike): Tensor {
   return callOne(truncDefinition, [x]);
 }
-// From ops.yaml:450
+// From ops.yaml:594
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:450',
+  source: 'ops.yaml:594',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -130,6 +138,8 @@ export const isnanDefinition: OpDefinition = {
 /**
  * Whether each element is not a number.
  *
+ * Integers never are.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -139,10 +149,10 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x]);
 }
-// From ops.yaml:455
+// From ops.yaml:601
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:455',
+  source: 'ops.yaml:601',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -157,6 +167,8 @@ export const isinfDefinition: OpDefinition = {
 /**
  * Whether each element is infinite.
  *
+ * Integers never are.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -166,10 +178,10 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x]);
 }
-// From ops.yaml:460
+// From ops.yaml:608
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:460',
+  source: 'ops.yaml:608',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -184,6 +196,8 @@ export const isfiniteDefinition: OpDefinition = {
 /**
  * Whether each element is neither infinite nor NaN.
  *
+ * Integers always are.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -193,10 +207,10 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x]);
 }
-// From ops.yaml:465
+// From ops.yaml:615
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:465',
+  source: 'ops.yaml:615',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -211,6 +225,8 @@ export const equalDefinition: OpDefinition = {
 /**
  * Whether two elements are equal.
  *
+ * NaN equals nothing, itself included.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
@@ -221,10 +237,10 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y]);
 }
-// From ops.yaml:470
+// From ops.yaml:622
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:470',
+  source: 'ops.yaml:622',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -249,10 +265,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y]);
 }
-// From ops.yaml:475
+// From ops.yaml:628
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:475',
+  source: 'ops.yaml:628',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -267,6 +283,8 @@ export const lessThanDefinition: OpDefinition = {
 /**
  * Whether an element is less than another.
  *
+ * False where either is NaN.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
@@ -277,10 +295,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y]);
 }
-// From ops.yaml:480
+// From ops.yaml:634
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:480',
+  source: 'ops.yaml:634',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -295,6 +313,8 @@ export const lessEqualDefinition: OpDefinition = {
 /**
  * Whether an element is at most another.
  *
+ * False where either is NaN.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
@@ -305,10 +325,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y]);
 }
-// From ops.yaml:485
+// From ops.yaml:640
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:485',
+  source: 'ops.yaml:640',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -323,6 +343,8 @@ export const greaterThanDefinition: OpDefinition = {
 /**
  * Whether an element is greater than another.
  *
+ * False where either is NaN.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
@@ -333,10 +355,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y]);
 }
-// From ops.yaml:490
+// From ops.yaml:646
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:490',
+  source: 'ops.yaml:646',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -351,6 +373,8 @@ export const greaterEqualDefinition: OpDefinition = {
 /**
  * Whether an element is at least another.
  *
+ * False where either is NaN.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
@@ -361,10 +385,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y]);
 }
-// From ops.yaml:495
+// From ops.yaml:652
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:495',
+  source: 'ops.yaml:652',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -379,6 +403,8 @@ export const logicalAndDefinition: OpDefinition = {
 /**
  * Whether both elements are true.
  *
+ * Only bool is taken: say `notEqual(x, 0)` of numbers.
+ *
  * @param x - Tensor of dtype `bool`.
  * @param y - Tensor of dtype `bool`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
@@ -389,10 +415,10 @@ export const logicalAndDefinition: OpDefinition = {
 export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalAndDefinition, [x, y]);
 }
-// From ops.yaml:500
+// From ops.yaml:658
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:500',
+  source: 'ops.yaml:658',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -407,6 +433,8 @@ export const logicalOrDefinition: OpDefinition = {
 /**
  * Whether at least one of two elements is true.
  *
+ * Only bool is taken: say `notEqual(x, 0)` of numbers.
+ *
  * @param x - Tensor of dtype `bool`.
  * @param y - Tensor of dtype `bool`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
@@ -417,10 +445,10 @@ export const logicalOrDefinition: OpDefinition = {
 export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalOrDefinition, [x, y]);
 }
-// From ops.yaml:505
+// From ops.yaml:664
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:505',
+  source: 'ops.yaml:664',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -435,6 +463,8 @@ export const logicalXorDefinition: OpDefinition = {
 /**
  * Whether exactly one of two elements is true.
  *
+ * Only bool is taken: say `notEqual(x, 0)` of numbers.
+ *
  * @param x - Tensor of dtype `bool`.
  * @param y - Tensor of dtype `bool`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
@@ -445,10 +475,10 @@ export const logicalXorDefinition: OpDefinition = {
 export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalXorDefinition, [x, y]);
 }
-// From ops.yaml:510
+// From ops.yaml:670
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:510',
+  source: 'ops.yaml:670',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -463,6 +493,8 @@ export const logicalNotDefinition: OpDefinition = {
 /**
  * Whether each element is false.
  *
+ * Only bool is taken: say `equal(x, 0)` of numbers.
+ *
  * @param x - Tensor of dtype `bool`.
  * @returns `out`, dtype `bool`, shape `x.shape`
  * @throws OpwrightError DTYPE_MISMATCH
@@ -471,10 +503,10 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x]);
 }
-// From ops.yaml:519
+// From ops.yaml:682
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:519',
+  source: 'ops.yaml:682',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -504,21 +536,24 @@ export const whereDefinition: OpDefinition = {
 /**
  * Elements of one tensor where a condition holds, of another elsewhere.
  *
+ * Nothing is multiplied: what was not chosen may be infinite or NaN, and neither the result nor the gradient shows it.
+ *
  * @param condition - Tensor of dtype `bool`.
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(condition.shape, x.shape, y.shape)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.where.
  */
 export function where(condition: TensorLike, x: TensorLike, y: TensorLike): Tensor {
   return callOne(whereDefinition, [condition, x, y]);
 }
-// From ops.yaml:529
+// From ops.yaml:709
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:529',
+  source: 'ops.yaml:709',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -544,7 +579,7 @@ export const castDefinition: OpDefinition = {
  * Floating-point numbers become integers by cutting their fraction off and holding them within bounds; NaN becomes 0. Anything but 0 becomes true.
  *
  * @param x - Tensor of dtype `T`.
- * @param dtype - Required.
+ * @param dtype - The dtype of the result.
  * @returns `out`, dtype `dtype`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -553,10 +588,10 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype });
 }
-// From ops.yaml:547
+// From ops.yaml:734
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:547',
+  source: 'ops.yaml:734',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

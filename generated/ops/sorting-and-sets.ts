@@ -6,10 +6,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:2123
+// From ops.yaml:2809
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:2123',
+  source: 'ops.yaml:2809',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -61,15 +61,15 @@ export function sortRows(x: TensorLike, descending: boolean): { values: Tensor; 
 
 /** Options of {@link sort}. */
 export interface SortOptions {
-  /** Default: `-1`. */
+  /** The axis to sort along. Default: `-1`. */
   axis?: number | undefined;
-  /** Default: `false`. */
+  /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:2142
+// From ops.yaml:2828
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:2142',
+  source: 'ops.yaml:2828',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -103,6 +103,7 @@ export const sortDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.sort.
  */
 export function sort(x: TensorLike, options: SortOptions = {}): Tensor {
@@ -111,15 +112,15 @@ export function sort(x: TensorLike, options: SortOptions = {}): Tensor {
 
 /** Options of {@link argsort}. */
 export interface ArgsortOptions {
-  /** Default: `-1`. */
+  /** The axis to sort along. Default: `-1`. */
   axis?: number | undefined;
-  /** Default: `false`. */
+  /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:2154
+// From ops.yaml:2852
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:2154',
+  source: 'ops.yaml:2852',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -144,15 +145,16 @@ export const argsortDefinition: OpDefinition = {
  * @returns `out`, dtype `int32`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.argsort, paddle.fluid.layers.argsort.
  */
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], options);
 }
-// From ops.yaml:2168
+// From ops.yaml:2876
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:2168',
+  source: 'ops.yaml:2876',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -205,15 +207,15 @@ export function topkRows(x: TensorLike, k: number, largest: boolean): { values: 
 
 /** Options of {@link topk}. */
 export interface TopkOptions {
-  /** Default: `-1`. */
+  /** The axis to look along. Default: `-1`. */
   axis?: number | undefined;
-  /** Default: `true`. */
+  /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:2180
+// From ops.yaml:2888
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:2180',
+  source: 'ops.yaml:2888',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -249,21 +251,24 @@ export const topkDefinition: OpDefinition = {
 /**
  * The k largest (or smallest) elements along one axis, with their places.
  *
+ * They come in order, the best first; of equal ones, those that come first. NaN counts as the largest.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
- * @param k - Required.
+ * @param k - How many.
  * @returns `values`, dtype `T`, shape `replace(x.shape, [axis], k)`
  * @returns `indices`, dtype `int32`, shape `replace(x.shape, [axis], k)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.topk, paddle.fluid.layers.topk.
  */
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...options });
 }
-// From ops.yaml:2205
+// From ops.yaml:2923
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:2205',
+  source: 'ops.yaml:2923',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -283,6 +288,8 @@ export const uniqueDefinition: OpDefinition = {
 
 /**
  * The distinct elements in ascending order, with the place of each one's first appearance, the way back, and how often each occurs.
+ *
+ * The tensor is taken flattened. How many there are is known only when the elements are: the call waits for them.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `[count(x.shape)]`

@@ -29,10 +29,10 @@ function erfcOfMagnitude(a: Expr, writer: Writer): Expr {
  */
 function erfByQuotient(x: Expr, writer: Writer): Expr {
   const { share } = writer;
-  const near = clamped(x, ERF_END, writer);
+  const near = clamped(x, -ERF_END, ERF_END, writer);
   const square = share(mul(near, near));
   const numerator = mul(near, polynomial(square, ERF_NUMERATOR, writer));
-  return clamped(share(div(numerator, polynomial(square, ERF_DENOMINATOR, writer))), 1, writer);
+  return clamped(share(div(numerator, polynomial(square, ERF_DENOMINATOR, writer))), -1, 1, writer);
 }
 
 /** a + a P(a^2) below 1, 1 - erfc a above. */

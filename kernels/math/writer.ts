@@ -63,10 +63,10 @@ export function bounded(x: Expr, bound: number): Expr {
   return select(lt(limit, x), limit, x);
 }
 
-/** `x`, moved into [-bound, bound]; NaN stays NaN. */
-export function clamped(x: Expr, bound: number, { share }: Writer): Expr {
-  const below = share(bounded(x, bound));
-  const limit = constant(x.type, -bound);
+/** `x`, moved into [low, high]; NaN stays NaN. */
+export function clamped(x: Expr, low: number, high: number, { share }: Writer): Expr {
+  const below = share(bounded(x, high));
+  const limit = constant(x.type, low);
   return share(select(lt(below, limit), limit, below));
 }
 

@@ -436,7 +436,7 @@ PRODUCTS = {
     "bmm": lambda x, y: torch.matmul(x, y),
     "matmul": lambda x, y, transposeX, transposeY: torch.matmul(x.mT if transposeX else x, y.mT if transposeY else y),
     "mv": lambda x, vec: torch.mv(x, vec),
-    "dot": lambda x, y: torch.linalg.vecdot(x, y),
+    "dot": lambda x, y: torch.einsum("...k,...k->...", x, y),
     "addmm": lambda input, x, y, alpha, beta: torch.addmm(input, x, y, beta=beta, alpha=alpha),
     "linear": lambda x, weight, bias: F.linear(x, weight.T, bias),
 }

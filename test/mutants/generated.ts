@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ts } from 'ts-morph';
-import type { Edit, FaultClass, Mutant } from './mutant.js';
+import type { Edit, FaultClass, Mutant, Plan } from './mutant.js';
 
 /** The object literal that defines an op, taken apart. */
 class Definition {
@@ -90,21 +90,42 @@ interface Fault {
 const firstChecks: Readonly<Partial<Record<FaultClass, readonly string[]>>> = {
   'flipped sign in a gradient': ['gradient', 'second-order'],
   'wrong derivative rule': ['gradient', 'second-order'],
-  'missing un-broadcast': ['gradient', 'second-order'],
+  'missing un-broadcast': ['gradient', 'broadcast'],
   'wrong saved value': ['gradient', 'second-order'],
-  'dropped constraint': ['errors', 'misuse'],
+  'dropped constraint': ['errors', 'refusals', 'misuse'],
 };
+
+/** Callers whose matrix is run as well: an op that users cannot call has goldens only through them. */
+const mostCallers = 4;
 
 /** Every mutant of the generated ops of a dist folder. */
 export function generatedMutants(dist: string): Mutant[] {
   const folder = join(dist, 'generated', 'ops');
-  return readdirSync(folder)
+  const definitions = readdirSync(folder)
     .filter((name) => name.endsWith('.js'))
     .flatMap((name) => {
       const text = readFileSync(join(folder, name), 'utf8');
       const source = ts.createSourceFile(name, text, ts.ScriptTarget.ES2023, true, ts.ScriptKind.JS);
-      return definitionsIn(source).flatMap((definition) => mutantsOf(definition, `generated/ops/${name}`));
+      return definitionsIn(source);
     });
+  const callers = callersOf(definitions);
+  return definitions.flatMap((definition) => mutantsOf(definition, planOf(definition, callers)));
+}
+
+/** The ops whose definitions and gradients call each op. */
+function callersOf(definitions: readonly Definition[]): ReadonlyMap<string, readonly string[]> {
+  const callers = new Map<string, string[]>();
+  for (const { name, literal } of definitions)
+    for (const called of new Set(find(literal, ts.isCallExpression).map(calledOp)))
+      if (called !== undefined) callers.set(called, [...(callers.get(called) ?? []), name]);
+  return callers;
+}
+
+function planOf({ name, source, literal }: Definition, callers: ReadonlyMap<string, readonly string[]>): Plan {
+  const random = property(literal, 'random') !== undefined ? ['random'] : [];
+  // A view's result has the shape of its layout: what its rule says shows where it is traced within a larger op.
+  const traced = source.fileName === 'movement.js' || source.fileName === 'creation.js' ? ['random-programs'] : [];
+  return { ops: [name, ...(callers.get(name) ?? []).slice(0, mostCallers)], suites: [...random, ...traced] };
 }
 
 function definitionsIn(source: ts.SourceFile): Definition[] {
@@ -115,16 +136,16 @@ function definitionsIn(source: ts.SourceFile): Definition[] {
     );
 }
 
-function mutantsOf(definition: Definition, file: string): Mutant[] {
+function mutantsOf(definition: Definition, plan: Plan): Mutant[] {
   const faults = [
     ...definition.gradients().flatMap((gradient) => gradientFaults(definition, gradient)),
     ...shapeFaults(definition),
     ...bodyFaults(definition),
   ];
+  const file = `generated/ops/${definition.source.fileName}`;
   return faults.map(({ what, fault, edits }) => {
     const first = firstChecks[fault];
-    const plan = { ops: [definition.name], ...(first === undefined ? {} : { first }) };
-    return { id: `${definition.name}: ${what}`, fault, file, edits, plan };
+    return { id: `${definition.name}: ${what}`, fault, file, edits, plan: first === undefined ? plan : { ...plan, first } };
   });
 }
 
@@ -170,7 +191,7 @@ const wrongCalls: Readonly<Record<string, (args: readonly string[]) => string>> 
   multiply: ([a, b]) => (/\bd[a-z]/.test(b!) ? b! : a!),
   divide: ([a, b]) => `g.multiply(${a}, ${b})`,
   add: ([a, b]) => `g.subtract(${a}, ${b})`,
-  subtract: ([a, b]) => `g.subtract(${b}, ${a})`,
+  subtract: ([a, b]) => `g.add(${a}, ${b})`,
   where: ([c, a, b]) => `g.where(${c}, ${b}, ${a})`,
   neg: ([a]) => a!,
   maximum: ([a, b]) => `g.minimum(${a}, ${b})`,

@@ -47,7 +47,8 @@ process.exitCode = unexplained(trials, known).length + stale.length > 0 ? 1 : 0;
 
 function tell({ mutant, verdict }: Trial): void {
   if (values.verbose) console.log(`${verdict.outcome} ${verdict.by}: ${mutant.id}`);
-  if (values.log !== undefined) appendFileSync(values.log, `${JSON.stringify({ id: mutant.id, fault: mutant.fault, ...verdict })}\n`);
+  if (values.log !== undefined)
+    appendFileSync(values.log, `${JSON.stringify({ id: mutant.id, fault: mutant.fault, ...verdict })}\n`);
 }
 
 /** Reasons for what is not so, or not any more. */

@@ -32,13 +32,13 @@ typedef void Kernel(char *memory, u32 place, i32 begin, i32 end);
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* ---- Libraries and addresses. An address is a double: exact below 2^53, and the cheapest type to pass. ---- */
+/* ---- Libraries. Addresses are passed as double: exact below 2^53, as addresses are, and among the cheapest types to pass. ---- */
 
-EXPORT double ow_address(const void *bytes) { return (double)(uintptr_t)bytes; }
+EXPORT double ow_open(const char *path) { return (double)(uintptr_t)dlopen(path, RTLD_NOW | RTLD_LOCAL); }
 
-EXPORT double ow_open(const char *path) { return ow_address(dlopen(path, RTLD_NOW | RTLD_LOCAL)); }
-
-EXPORT double ow_symbol(double library, const char *name) { return ow_address(dlsym((void *)(uintptr_t)library, name)); }
+EXPORT double ow_symbol(double library, const char *name) {
+  return (double)(uintptr_t)dlsym((void *)(uintptr_t)library, name);
+}
 
 /* Why ow_open or ow_symbol gave 0, on the same thread. */
 EXPORT const char *ow_error(void) {
@@ -74,11 +74,11 @@ static LINE atomic_uint finished;     /* chunks of the job that workers have fin
 static LINE atomic_uint sleepers;     /* workers that sleep or are about to */
 static LINE atomic_uint calls;        /* what they sleep on; changes with each call to wake */
 static LINE atomic_uintptr_t owner;   /* the thread whose launch the pool runs, or 0 */
+static LINE atomic_int spinning;      /* whether every thread has a processor, so that spinning takes nothing from another */
 
 /* The owner's alone, but for the job, which workers read. */
 static LINE Job job;
 static u32 own_chunks;                /* of this job: those that the owner has claimed */
-static int spinning;                  /* whether every thread has a processor, so that spinning takes nothing from another */
 static int avoided_processor = -1;    /* the one that workers are kept off */
 static u32 workers;                   /* how many run */
 static pthread_t worker_threads[MOST_THREADS];
@@ -144,13 +144,15 @@ static void run_chunk(const Job *of, i32 chunk) {
 
 /* ---- Workers ---- */
 
+static int may_spin(void) { return atomic_load_explicit(&spinning, memory_order_relaxed); }
+
 static int has_news(void) {
   u32 value = atomic_load_explicit(&ticket, memory_order_relaxed);
   return is_open(value) || value == RETIRE;
 }
 
 static int spin_for_news(void) {
-  if (!spinning) return has_news();
+  if (!may_spin()) return has_news();
   u64 end = now_ns() + WORKER_SPIN_NS;
   do {
     for (int turn = 0; turn < 32; turn++) {
@@ -259,21 +261,25 @@ static void retire_workers(void) {
 }
 
 /* A worker that is woken on the caller's processor waits there for a time slice to end, milliseconds. So workers may run on every
-   processor that the caller may use but the one where it is. */
-static void avoid_caller(void) {
+   processor that the caller may use but the one where it is. Where there are fewer processors than threads nobody spins. */
+static void place_workers(void) {
 #ifdef __linux__
   int processor = sched_getcpu();
   if (processor == avoided_processor || processor < 0 || processor >= CPU_SETSIZE) return;
   avoided_processor = processor;
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  if (CPU_COUNT(&allowed) > 1) CPU_CLR(processor, &allowed);
+  int processors = CPU_COUNT(&allowed);
+  if (processors > 1) CPU_CLR(processor, &allowed);
   for (u32 worker = 0; worker < workers; worker++) pthread_setaffinity_np(worker_threads[worker], sizeof allowed, &allowed);
+#else
+  int processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
 #endif
+  atomic_store_explicit(&spinning, (int)workers < processors, memory_order_relaxed);
 }
 
 static void await_workers(u32 count) {
-  if (spinning && atomic_load_explicit(&finished, memory_order_acquire) != count) {
+  if (may_spin() && atomic_load_explicit(&finished, memory_order_acquire) != count) {
     u64 end = now_ns() + CALLER_SPIN_NS;
     do {
       for (int turn = 0; turn < 32 && atomic_load_explicit(&finished, memory_order_acquire) != count; turn++) relax();
@@ -321,7 +327,7 @@ static int run_shared(Job next, i32 grain) {
   int asleep = atomic_load_explicit(&sleepers, memory_order_relaxed) >= workers;
   int shared = (!asleep || next.work - grain > grain) && have_workers();
   if (shared) {
-    avoid_caller();
+    place_workers();
     next.chunk = chunk_size(next.work, grain, (i32)workers + 1);
     job = next;
     run_job((u32)quotient_up(next.work, next.chunk));
@@ -337,14 +343,6 @@ EXPORT void ow_launch(double kernel, double memory, u32 place, i32 work, i32 gra
   next.kernel(next.memory, place, 0, work);
 }
 
-static int processor_count(void) {
-#ifdef __linux__
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
-#endif
-  return (int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 /* How many threads may take part in a launch, the caller included; 1 at first. A positive number sets it: to another number than
    before, it waits for a launch under way and ends the workers. New ones start with the first launch that wants them. */
 EXPORT i32 ow_threads(i32 wanted) {
@@ -352,7 +350,6 @@ EXPORT i32 ow_threads(i32 wanted) {
   if (wanted > 0 && wanted != atomic_load(&threads)) {
     while (!acquire_pool()) sched_yield();
     retire_workers();
-    spinning = wanted <= processor_count();
     atomic_store(&threads, wanted);
     release_pool();
   }

@@ -1,23 +1,159 @@
-/** Native code for the cpu: kernels printed as C, compiled by the system's compiler and run over the same memory. */
-
+/**
+ * The tier that is there where a C compiler is: kernels printed as C, compiled once for a machine, kept in the disk cache, and run over
+ * the memory and the parameter blocks of the WebAssembly tier. Threads and calls are the support library's (host-source.ts).
+ *
+ * Compiling is put off until a plan is complete, so that its kernels are compiled side by side. What goes wrong on the way, now or
+ * later, costs the tier, not the program: see `finish`.
+ */
+import { performance } from 'node:perf_hooks';
+import { gnuC } from '../../../../kernels/c/dialect.js';
+import { printC, symbolOf } from '../../../../kernels/c/printer.js';
 import type { Kernel } from '../../../../kernels/ir.js';
+import { vectorise } from '../../../../kernels/vectorise.js';
+import { debugging, report } from '../../../debug.js';
+import { OpwrightError } from '../../../errors.js';
 import type { Target } from '../../device.js';
+import { addressOfBytes, type NativeFunction, openLibrary } from '../../ffi.js';
+import { cacheKey, kernelCache } from '../../kernel-cache.js';
 import type { Heap } from '../heap.js';
-import { type CpuKernel, CpuTier } from '../tier.js';
+import { CpuKernel, CpuTier, pointerBytes } from '../tier.js';
+import { type Compiler, CompilerProblem, findCompiler } from './compiler.js';
+import { hostSource } from './host-source.js';
 
-export class NativeTier extends CpuTier<CpuKernel> {
+/** Every kernel has this name in its library, so that its text is what it does and nothing else. */
+const kernelName = 'kernel';
+
+class NativeKernel extends CpuKernel {
+  readonly tier = 'native';
+  /** Of the compiled function; 0 until there is one. */
+  address = 0;
+
+  constructor(
+    kernel: Kernel,
+    private readonly owner: NativeTier,
+  ) {
+    super(kernel);
+  }
+
+  launch(place: number, work: number, grain: number): void {
+    if (this.address === 0 && !this.owner.finish()) throw this.owner.problem!;
+    this.owner.host.launch(this.address, this.owner.memory, place, work, grain);
+  }
+}
+
+export class NativeTier extends CpuTier<NativeKernel> {
   readonly name = 'native';
-  readonly target: Target = { vectorBytes: 64, pointerBytes: 4 };
+  readonly target: Target;
+  /** The address of the memory's start; shared memories stay where they are. */
+  readonly memory: number;
+  /** Why it compiles no more. */
+  problem: OpwrightError | undefined;
+  private pending: NativeKernel[] = [];
 
-  static open(_heap: Heap, _threads: number, _required: boolean): NativeTier | null {
-    return null;
+  private constructor(
+    heap: Heap,
+    readonly host: Host,
+    private readonly compiler: Compiler,
+  ) {
+    super();
+    this.target = { vectorBytes: compiler.vectorBytes, pointerBytes };
+    this.memory = addressOfBytes(heap.u8);
   }
 
+  /**
+   * Null, with a warning, where there is no working compiler; NATIVE_UNAVAILABLE instead where it is required.
+   */
+  static open(heap: Heap, threads: number, required: boolean): NativeTier | null {
+    try {
+      const compiler = findCompiler();
+      if (compiler instanceof CompilerProblem)
+        throw new OpwrightError('NATIVE_UNAVAILABLE', compiler.problem, { remedy: compiler.remedy });
+      const host = openHost(build(compiler, hostSource));
+      host.threads(threads);
+      if (debugging.device)
+        report('device', `native: ${compiler.version} at ${compiler.path}, ${compiler.vectorBytes}-byte vectors`);
+      return new NativeTier(heap, host, compiler);
+    } catch (error) {
+      const problem = asUnavailable(error);
+      if (required) throw problem;
+      warn(problem);
+      return null;
+    }
+  }
+
+  /** Compiles what is pending; false where that fails, and the tier is of no use for anything new. */
   finish(): boolean {
-    return true;
+    if (this.pending.length === 0) return this.problem === undefined;
+    const pending = this.pending;
+    this.pending = [];
+    try {
+      for (const kernel of pending) kernel.address = this.load(kernel.kernel);
+      return true;
+    } catch (error) {
+      this.problem = asUnavailable(error);
+      warn(this.problem);
+      return false;
+    }
   }
 
-  protected build(_kernel: Kernel): CpuKernel {
-    throw new TypeError('not open');
+  protected build(kernel: Kernel): NativeKernel {
+    const compiled = new NativeKernel(kernel, this);
+    this.pending.push(compiled);
+    return compiled;
   }
+
+  private load(kernel: Kernel): number {
+    const start = performance.now();
+    const source = printC({ ...vectorise(kernel, this.target), name: kernelName }, gnuC);
+    if (debugging.source) report('source', `${kernel.name}\n${source}`);
+    const path = build(this.compiler, source);
+    const address = symbolIn(this.host, path, symbolOf(kernelName));
+    if (debugging.compile) report('compile', `${kernel.name}: ${path} in ${(performance.now() - start).toFixed(2)} ms`);
+    return address;
+  }
+}
+
+/** The library that a source becomes, from the cache where it was built before. */
+function build(compiler: Compiler, source: string): string {
+  return kernelCache().entry(cacheKey({ source, compiler: compiler.identity }), 'so', (path) => compiler.build(source, path));
+}
+
+/** The support library's functions; what they do stands in its source. */
+interface Host {
+  readonly open: NativeFunction<'f64', ['string']>;
+  readonly symbol: NativeFunction<'f64', ['f64', 'string']>;
+  readonly error: NativeFunction<'string', []>;
+  readonly launch: NativeFunction<'void', ['f64', 'f64', 'u32', 'i32', 'i32']>;
+  readonly threads: NativeFunction<'i32', ['i32']>;
+}
+
+function openHost(path: string): Host {
+  const library = openLibrary(path);
+  return {
+    open: library.function('ow_open', 'f64', ['string']),
+    symbol: library.function('ow_symbol', 'f64', ['f64', 'string']),
+    error: library.function('ow_error', 'string', []),
+    launch: library.function('ow_launch', 'void', ['f64', 'f64', 'u32', 'i32', 'i32']),
+    threads: library.function('ow_threads', 'i32', ['i32']),
+  };
+}
+
+function symbolIn(host: Host, path: string, name: string): number {
+  const library = host.open(path);
+  const address = library === 0 ? 0 : host.symbol(library, name);
+  if (address !== 0) return address;
+  throw new OpwrightError('NATIVE_UNAVAILABLE', `The library ${path} cannot be loaded: ${host.error()}.`, {
+    remedy: 'Remove it with opwright cache clear, or set OPWRIGHT_NATIVE=0 to do without native code.',
+  });
+}
+
+function asUnavailable(error: unknown): OpwrightError {
+  if (error instanceof OpwrightError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  return new OpwrightError('NATIVE_UNAVAILABLE', `Native code cannot be used: ${text}.`, { cause: error });
+}
+
+function warn({ summary, remedy }: OpwrightError): void {
+  const text = `${summary} All kernels run as WebAssembly.${remedy === undefined ? '' : ` ${remedy}`}`;
+  process.emitWarning(text, { type: 'OpwrightWarning', code: 'OPWRIGHT_NATIVE' });
 }
