@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   new: { summary: 'Begin a new op in a spec.', load: () => import('./commands/new.js') },
   explain: { summary: 'Follow an op from its entry to its kernels.', load: () => import('./commands/explain.js') },
   stats: { summary: 'Count what a spec holds.', load: () => import('./commands/stats.js') },
+  cache: { summary: 'Show or clear the compiled kernels kept on disk.', load: () => import('./commands/cache.js') },
   doctor: { summary: 'Say what this machine offers, and what to do about the rest.', load: () => import('./commands/doctor.js') },
 };
 

@@ -13,6 +13,7 @@ import { coverageText, recordText, testText } from './emit/records.js';
 import { compileKernelFunctions } from './functions/compile.js';
 import { type CheckedModel, type CheckedOp, checkModel } from './lang/check.js';
 import { kernelDiagnostics } from './lang/check-kernels.js';
+import { makeOpDefinitions } from './lang/definitions.js';
 import { derivationDiagnostics } from './lang/differentiate.js';
 import type { Diagnostic } from './spec/diagnostic.js';
 import { loadSpec } from './spec/load.js';
@@ -93,10 +94,11 @@ function emitFiles(
     useInMemoryFileSystem: true,
     manipulationSettings: { indentationText: IndentationText.TwoSpaces, quoteKind: QuoteKind.Single },
   });
+  const definitions = makeOpDefinitions(model);
   for (const one of checked) {
     const path = `ops/${moduleName(one.op)}.ts`;
     writeOp(project.getSourceFile(path) ?? project.createSourceFile(path), model, one);
-    files.set(`tests/${fileName(one.op)}.json`, testText(model, one));
+    files.set(`tests/${fileName(one.op)}.json`, testText(model, one, definitions.get(one.op.name)!));
     files.set(`docs/${fileName(one.op)}.json`, recordText(model, one));
   }
   const fromOps = from.library === undefined ? { kernels: `../${from.kernels}`, runtime: `../${from.runtime}` } : from;

@@ -153,6 +153,13 @@ export function convert(type: Type, value: Expr): Expr {
 
 export const bits = (type: Type, value: Expr): Expr => (sameType(type, value.type) ? value : { op: 'bits', type, value });
 export const splat = (type: Type, value: Expr): Expr => (type.lanes === 1 ? value : { op: 'splat', type, value });
+export const shuffle = (left: Expr, right: Expr, lanes: readonly number[]): Expr => ({
+  op: 'shuffle',
+  type: left.type,
+  left,
+  right,
+  lanes,
+});
 export const lane = (value: Expr, index: number): Expr => ({ op: 'lane', type: laneType(value.type), value, lane: index });
 export const iota = (type: Type): Expr => ({ op: 'iota', type });
 

@@ -199,6 +199,12 @@ class Machine {
         if (element === undefined) throw this.#broken(`lane ${expr.lane} of ${JSON.stringify(expr.value.type)}`);
         return element;
       }
+      case 'shuffle': {
+        const [left, right] = [this.#evaluate(expr.left), this.#evaluate(expr.right)];
+        if (!isVector(left) || !isVector(right)) throw this.#broken('shuffle of scalars');
+        const both = [...left, ...right];
+        return expr.lanes.map((lane) => both[lane]!);
+      }
       case 'iota':
         return Array.from({ length: type.lanes }, (_, lane) => lane);
     }

@@ -115,6 +115,8 @@ export type Expr =
   | { readonly op: 'splat'; readonly type: Type; readonly value: Expr }
   /** One lane of a vector. */
   | { readonly op: 'lane'; readonly type: Type; readonly value: Expr; readonly lane: number }
+  /** Lanes picked from two vectors of one type: number l is lane `lanes[l]` of left's lanes followed by right's. */
+  | { readonly op: 'shuffle'; readonly type: Type; readonly left: Expr; readonly right: Expr; readonly lanes: readonly number[] }
   /** The vector 0, 1, 2, ... */
   | { readonly op: 'iota'; readonly type: Type };
 

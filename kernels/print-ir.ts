@@ -148,6 +148,8 @@ function written(expr: Expr): Written {
       return call('splat', expr.value);
     case 'lane':
       return { text: `lane(${printExpr(expr.value)}, ${expr.lane})`, binds: atomBinds };
+    case 'shuffle':
+      return { text: `shuffle(${printExpr(expr.left)}, ${printExpr(expr.right)}, [${expr.lanes.join(', ')}])`, binds: atomBinds };
     case 'iota':
       return { text: 'iota', binds: atomBinds };
   }

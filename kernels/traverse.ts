@@ -22,6 +22,7 @@ export function operandsOf(expr: Expr): readonly Expr[] {
       return [expr.value];
     case 'binary':
     case 'compare':
+    case 'shuffle':
       return [expr.left, expr.right];
     case 'select':
       return [expr.condition, expr.then, expr.else];
@@ -48,6 +49,7 @@ export function mapOperands(expr: Expr, replace: (operand: Expr) => Expr): Expr 
       return { ...expr, value: replace(expr.value) };
     case 'binary':
     case 'compare':
+    case 'shuffle':
       return { ...expr, left: replace(expr.left), right: replace(expr.right) };
     case 'select':
       return { ...expr, condition: replace(expr.condition), then: replace(expr.then), else: replace(expr.else) };

@@ -202,7 +202,7 @@ function hasLanes(expr: Expr): boolean {
   if (expr.op === 'unary') return expr.name !== 'clz' && expr.name !== 'popcount';
   if (expr.op === 'binary') return expr.name !== 'rem' && !(integer && (expr.name === 'div' || expr.name === 'pow'));
   if (expr.op === 'convert') return !isWide(expr.type) || !isWide(expr.value.type) || expr.type.scalar === expr.value.type.scalar;
-  return expr.op !== 'lane';
+  return expr.op !== 'lane' && expr.op !== 'shuffle';
 }
 
 const isWide = (type: Type): boolean => type.scalar === 'i64' || type.scalar === 'f64';

@@ -85,8 +85,12 @@ class Names {
 
 /** Independent accumulators hide the latency of the addition; more would only cost registers. */
 const accumulatorCount = 4;
+/** Vectors of other loops that run side by side: enough to keep a processor busy while one waits for itself. */
+const sideBySide = 2;
 /** A body of more operations than this is bound by its arithmetic, not by the latency of accumulation. */
 const cheapBody = 16;
+/** A body of more operations than this, some six transcendental functions, is not worth writing out twice. */
+const longBody = 96;
 
 const combine: Readonly<Record<AccumulateKind, BinaryOp>> = {
   sum: 'add',
@@ -157,7 +161,7 @@ class LoopWriter {
     this.#loop = loop;
     this.#analysis = analysis;
     this.#names = names;
-    this.#unroll = analysis.accumulators.size > 0 && !analysis.nested && costOf(loop) <= cheapBody ? accumulatorCount : 1;
+    this.#unroll = unrollOf(loop, analysis);
     const partNames = (name: string) => Array.from({ length: this.#unroll }, (_, part) => names.fresh(`${name}_${part}`));
     this.#accumulators = [...analysis.accumulators].map(([name, { kind, type }]) => ({
       name,
@@ -210,7 +214,9 @@ class LoopWriter {
     const copies = (part: number, base: Expr): readonly Stmt[] => this.#copy(part, add(base, part * lanes));
     const parts = Array.from({ length: this.#unroll }, (_, part) => part);
     return [
-      forLoop(index, from, blockEnd, (base) => parts.flatMap((part) => copies(part, base)), { step: lanes * this.#unroll }),
+      forLoop(index, from, blockEnd, (base) => interleave(parts.map((part) => copies(part, base))), {
+        step: lanes * this.#unroll,
+      }),
       // The vectors left over go where the next block would have put them.
       ...parts.slice(0, -1).map((part) => if_(lt(add(blockEnd, part * lanes), vectorEnd), copies(part, blockEnd))),
     ];
@@ -417,6 +423,17 @@ function pairwise(values: readonly Expr[], operator: BinaryOp): Expr {
     level = next;
   }
   return level[0]!;
+}
+
+function unrollOf(loop: Loop, { accumulators, nested }: Analysis): number {
+  const cost = nested ? Number.POSITIVE_INFINITY : costOf(loop);
+  if (cost <= cheapBody && accumulators.size > 0) return accumulatorCount;
+  return cost <= longBody ? sideBySide : 1;
+}
+
+/** Copies of a body as one: all do their first statement, then all their second. Turns are independent, so their order is free. */
+function interleave(copies: readonly (readonly Stmt[])[]): readonly Stmt[] {
+  return copies[0]!.flatMap((_, at) => copies.map((copy) => copy[at]!));
 }
 
 /** Operations on values in a turn, indices not counted; one that becomes a polynomial counts as many. */

@@ -2,7 +2,7 @@
 import type { FusedKernel } from '../kernels/fused.js';
 import { bytesOf } from '../kernels/ir.js';
 import { type Binding, bind, type Launch } from '../kernels/lower/bind.js';
-import { inputName, outputName } from '../kernels/lower/fused.js';
+import { inputName, outputName } from '../kernels/lower/names.js';
 import type { Shape } from '../kernels/op.js';
 import { compiledFused, fusedWork } from './compiled.js';
 import type { CompiledKernel, Device, ParamBlock } from './devices/device.js';
@@ -41,6 +41,7 @@ export class StridedCopy {
     readonly params: ParamBlock;
     readonly launch: Launch;
   }[];
+  private readonly scratch: readonly number[];
 
   constructor(
     private readonly device: Device,
@@ -55,6 +56,7 @@ export class StridedCopy {
       strides: [from.strides[axis]!, to.strides[axis]!],
     }));
     const binding: Binding = bind(kernel, dimensions);
+    this.scratch = binding.scratch;
     this.launches = binding.launches.map((launch) => {
       const compiled = compiledFused(device.tier(fusedWork(launch, from.shape)), launch);
       const params = device.createParams(compiled);
@@ -68,11 +70,14 @@ export class StridedCopy {
 
   /** Addresses are of the layouts' first elements. */
   run(from: number, to: number): void {
+    const scratch = this.scratch.map((bytes) => this.device.allocate(bytes));
     for (const { compiled, params, launch } of this.launches) {
       params.setPointer(compiled.offsets.get(inputName(0))!, from);
       params.setPointer(compiled.offsets.get(outputName(0))!, to);
+      for (const row of launch.rows) params.setPointer(compiled.offsets.get(row.name)!, scratch[row.scratch]!);
       this.device.launch(compiled, params, launch.work, launch.grain);
     }
+    for (const address of scratch) this.device.free(address);
   }
 
   free(): void {

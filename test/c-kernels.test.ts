@@ -14,7 +14,8 @@ import { type FusedKernel, type FusedNode, fusedKernel } from '../kernels/fused.
 import { encodeBfloat16, encodeFloat16 } from '../kernels/half.js';
 import { bytesOf, type Kernel, registerOf, type Storage } from '../kernels/ir.js';
 import { type BufferSource, bind } from '../kernels/lower/bind.js';
-import { inputName, lowerFused, outputName, scalarName } from '../kernels/lower/fused.js';
+import { lowerFused } from '../kernels/lower/fused.js';
+import { inputName, outputName, scalarName } from '../kernels/lower/names.js';
 import { dotKernel, gemmKernel } from '../kernels/lower/gemm.js';
 import type { Dimension } from '../kernels/lower/space.js';
 import type { Dtype } from '../kernels/op.js';

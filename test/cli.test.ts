@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { command as cache } from '../codegen/commands/cache.js';
 import { command as check } from '../codegen/commands/check.js';
 import { type Command, type JsonObject, type Outcome, UsageError } from '../codegen/commands/command.js';
 import { command as doctor } from '../codegen/commands/doctor.js';
@@ -23,6 +24,8 @@ import { command as stats } from '../codegen/commands/stats.js';
 import type { SourceKind } from '../codegen/commands/trace-text.js';
 import { compareGenerated, writeGenerated } from '../codegen/generate.js';
 import type { KernelFunctions } from '../codegen/lang/definitions.js';
+import { cacheKey, KernelCache } from '../runtime/devices/kernel-cache.js';
+import { isThere } from './c-harness.js';
 
 const cli = fileURLToPath(new URL('../codegen/cli.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'opwright-cli-'));
@@ -39,7 +42,13 @@ function fileOf(text: string): string {
 
 /** Starts the process. */
 function opwright(...args: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
+  return opwrightWith({}, ...args);
+}
+
+/** The same with settings of its own. */
+function opwrightWith(settings: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  const env = { ...process.env, ...settings };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', env });
   return { status, stdout, stderr };
 }
 
@@ -98,7 +107,7 @@ const pack = `ops:
 test('help lists every command, and each command has its own', (t) => {
   const { status, stdout } = opwright('--help');
   t.is(status, 0);
-  for (const { help } of [generate, check, begin, explain, stats, doctor]) {
+  for (const { help } of [generate, check, begin, explain, stats, cache, doctor]) {
     t.regex(stdout, new RegExp(`^  ${help.name} +\\w`, 'm'));
     const text = commandHelp(help);
     t.regex(text, new RegExp(`^Usage: opwright ${help.name}`));
@@ -456,10 +465,79 @@ test('doctor says what is there, and what to do about the rest', async (t) => {
   const { exitCode, text, json } = await run(doctor);
   t.is(exitCode, 0, text);
   const findings = listOf(json, 'findings');
-  for (const what of ['Node', 'WebAssembly SIMD', 'shared memory', 'threads', 'C compiler', 'CUDA driver', 'NVRTC', 'cache']) {
+  for (const what of [
+    ...['Node', 'WebAssembly SIMD', 'shared memory', 'threads', 'C compiler', 'library calls', 'native code', 'kernel cache'],
+    ...['CUDA driver', 'NVRTC'],
+  ]) {
     const finding = findings.find((one) => one.what === what);
     t.truthy(finding, what);
     t.true(finding?.state === 'found' || typeof finding?.advice === 'string', `${what} comes with advice`);
   }
   t.regex(text, new RegExp(`^ok {2}Node +${process.versions.node.replaceAll('.', '\\.')}, `, 'm'));
+});
+
+test('doctor says why there is no native code, and fails only where it is required', (t) => {
+  const env = { OPWRIGHT_CC: join(folder, 'no-compiler'), OPWRIGHT_CACHE_DIR: join(folder, 'kernels') };
+  const { status, stdout } = opwrightWith(env, 'doctor');
+  t.is(status, 0);
+  t.regex(
+    stdout,
+    /^-- {2}C compiler +There is no C compiler that can be used \(.*no-compiler is not there\)\.\n +Set OPWRIGHT_CC/m,
+  );
+  const required = opwrightWith({ ...env, OPWRIGHT_NATIVE: 'require' }, 'doctor');
+  t.is(required.status, 1);
+  t.regex(required.stdout, /^!! {2}C compiler/m);
+  t.regex(required.stdout, /cannot run on this machine: C compiler, native code\.$/m);
+});
+
+test('doctor names a cache folder that is refused', (t) => {
+  const { status, stdout } = opwrightWith({ OPWRIGHT_CACHE_DIR: fileOf('') }, 'doctor');
+  t.is(status, 0);
+  t.regex(stdout, /^-- {2}kernel cache +\S+\.yaml is not used: it cannot be made \(EEXIST.*\n +.*Set OPWRIGHT_CACHE_DIR/m);
+});
+
+// ---- cache
+
+test('cache shows what is kept, clears it, and touches nothing else', (t) => {
+  const OPWRIGHT_CACHE_DIR = join(folder, 'cache');
+  const inCache = (...args: readonly string[]) =>
+    opwrightWith({ OPWRIGHT_CACHE_DIR, OPWRIGHT_CACHE_LIMIT: '3m' }, 'cache', ...args);
+  t.is(inCache().stdout, `folder  ${OPWRIGHT_CACHE_DIR}\nkept    0 files, 0 bytes of at most 3.0 MiB\n`);
+  t.false(existsSync(OPWRIGHT_CACHE_DIR));
+  new KernelCache(OPWRIGHT_CACHE_DIR).entry(cacheKey({ source: '' }), 'so', (path) => writeFileSync(path, 'x'.repeat(2048)));
+  writeFileSync(join(OPWRIGHT_CACHE_DIR, 'mine'), '');
+  const shown = JSON.parse(inCache('info', '--json').stdout);
+  t.deepEqual(shown, { ok: true, folder: OPWRIGHT_CACHE_DIR, entries: 1, bytes: 2048, limit: 3 * 2 ** 20 });
+  t.deepEqual(inCache('clear'), { status: 0, stdout: `removed 1 file, 2.0 KiB, from ${OPWRIGHT_CACHE_DIR}\n`, stderr: '' });
+  t.deepEqual(readdirSync(OPWRIGHT_CACHE_DIR), ['mine']);
+  t.deepEqual(JSON.parse(inCache('clear', '--json').stdout), { ok: true, folder: OPWRIGHT_CACHE_DIR, entries: 0, bytes: 0 });
+});
+
+test('cache leaves a folder alone that is not to be trusted, and exits with 1', (t) => {
+  const file = fileOf('');
+  for (const action of ['info', 'clear']) {
+    const { status, stdout } = opwrightWith({ OPWRIGHT_CACHE_DIR: file }, 'cache', action);
+    t.is(status, 1);
+    t.regex(stdout, /EEXIST/);
+  }
+});
+
+test('cache warm compiles what programs need, or says why it cannot', (t) => {
+  const OPWRIGHT_CACHE_DIR = join(folder, 'warm');
+  const without = opwrightWith({ OPWRIGHT_CACHE_DIR, OPWRIGHT_CC: join(folder, 'no-compiler') }, 'cache', 'warm');
+  t.is(without.status, 1);
+  t.regex(without.stdout, /no-compiler is not there\)\.\nSet OPWRIGHT_CC/);
+  if (!isThere('gcc')) {
+    t.log('skipped: there is no gcc');
+    return;
+  }
+  const { status, stdout } = opwrightWith({ OPWRIGHT_CACHE_DIR, OPWRIGHT_CC: 'gcc' }, 'cache', 'warm', '--json');
+  t.is(status, 0, stdout);
+  t.true(JSON.parse(stdout).entries >= 2);
+  t.true(readdirSync(OPWRIGHT_CACHE_DIR).some((name) => name.endsWith('.so')));
+});
+
+test('cache knows three actions', async (t) => {
+  t.is(await usageError(cache, 'clean'), "unknown action 'clean'; use info, clear, warm");
+  t.is(await usageError(cache, 'info', 'clear'), "unexpected argument 'clear'");
 });

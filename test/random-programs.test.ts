@@ -5,6 +5,7 @@ import test from 'ava';
 import { floatDtypes, formats, roundTo, saturate, wrap } from './random/formats.js';
 import { checkPrograms, modes } from './random/properties.js';
 import { referenceOps } from './random/reference.js';
+import { runWatched } from './random/watched.js';
 
 // Read when the device opens, which is at the first tensor.
 process.env.OPWRIGHT_DEBUG_ALLOCATOR = '1';
@@ -47,4 +48,21 @@ test("the reference's integers wrap, and floats are held within them", (t) => {
   t.is(saturate('uint8', -1.5), 0n);
   t.is(saturate('int64', 1e30), 2n ** 63n - 1n);
   t.is(saturate('int32', Number.NaN), 0n);
+});
+
+const begins = (program: number): string => `require('node:fs').writeSync(3, '${program}\\n');`;
+
+test('the long run reports a program in which the process crashes, ends or hangs', async (t) => {
+  const ran = (script: string, limit = 20_000) => runWatched(['-e', script], limit);
+  t.deepEqual(await ran(begins(4)), { code: 0, accident: undefined });
+  t.deepEqual(await ran(`${begins(4)} process.exit(1)`), { code: 1, accident: undefined });
+  t.deepEqual(await ran(`${begins(4)} ${begins(5)} process.kill(process.pid, 'SIGSEGV'); for (;;);`), {
+    code: 1,
+    accident: { what: 'ended by SIGSEGV', program: 5 },
+  });
+  t.deepEqual(await ran(`${begins(6)} process.exit(7)`), { code: 7, accident: { what: 'exit code 7', program: 6 } });
+  t.deepEqual(await ran(`${begins(8)} Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`, 1000), {
+    code: 1,
+    accident: { what: 'no end after 1 s', program: 8 },
+  });
 });

@@ -1,15 +1,15 @@
 /**
- * `opwright doctor`: what this machine offers to the library, and what to do about what it lacks. It only looks: it compiles nothing,
- * opens no device, and says of drivers and libraries that they are there, not that they work.
+ * `opwright doctor`: what this machine offers to the library, and what to do about what it lacks. The native tier is opened, as
+ * programs do; of GPU drivers and toolkits it says that they are there, not that they work.
  */
-import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
-import { availableParallelism, homedir, totalmem } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { fma, forItems, kernel, load, store, vectorType } from '../../kernels/build.js';
 import { compileWasm } from '../../kernels/wasm/compile.js';
 import { type Command, commonOptions, exitCodes, expectAtMost, parseArguments } from './command.js';
-import { indented, table } from './format.js';
+import { bytesText, countOf, indented, table } from './format.js';
+import { loadMachine, type Machine } from './machine.js';
 
 const options = { ...commonOptions };
 
@@ -19,14 +19,15 @@ export const command: Command = {
     arguments: '',
     description:
       'Looks for what the library needs (a recent Node with WebAssembly SIMD and shared memory), for what it can use (threads, fused\n' +
-      'multiply-add), and for compilers and CUDA. Exits with 1 only if something that it needs is missing.',
+      'multiply-add, a C compiler, a folder for compiled kernels), and for CUDA. Exits with 1 only if something that it needs is missing;\n' +
+      'with OPWRIGHT_NATIVE=require, native code is among that.',
     examples: ['opwright doctor', 'opwright doctor --json'],
     options,
   },
-  run(args) {
+  async run(args) {
     const { positionals } = parseArguments(options, args);
     expectAtMost(0, positionals);
-    const findings = examine();
+    const findings = examine(await loadMachine());
     const failed = findings.filter(({ state }) => state === 'failed');
     const verdict =
       failed.length === 0
@@ -39,6 +40,10 @@ export const command: Command = {
     };
   },
 };
+
+type NativeReport = ReturnType<Machine['examineNative']>;
+type Missing = Extract<NativeReport['tier'], { readonly problem: string }>;
+type CompilerFacts = Exclude<NativeReport['compiler'], Missing>;
 
 interface Finding {
   readonly what: string;
@@ -58,8 +63,12 @@ function textOf(findings: readonly Finding[]): readonly string[] {
   ]);
 }
 
-function examine(): readonly Finding[] {
-  return [nodeVersion(), simd(), sharedMemory(), relaxedSimd(), threads(), compiler(), cudaDriver(), nvrtc(), cacheFolder()];
+function examine(machine: Machine): readonly Finding[] {
+  return [
+    ...[nodeVersion(), simd(), sharedMemory(), relaxedSimd(), threads()],
+    ...nativeCode(machine),
+    ...[cacheFolder(machine), cudaDriver(), nvrtc()],
+  ];
 }
 
 // ---- What is needed
@@ -141,21 +150,44 @@ function threads(): Finding {
   };
 }
 
-function compiler(): Finding {
-  const what = 'C compiler';
-  const candidates = [...new Set([process.env.CC || 'gcc', 'gcc', 'clang', 'cc'])];
-  const found = candidates.flatMap((name) => {
-    // Without a shell: a name is a program and nothing else.
-    const { status, stdout } = spawnSync(name, ['--version'], {
-      encoding: 'utf8',
-      timeout: 5000,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return status === 0 ? [`${name}: ${stdout.split('\n')[0]?.trim() ?? ''}`] : [];
+/** What the native tier stands on, and the tier itself. */
+function nativeCode(machine: Machine): readonly Finding[] {
+  const { use, compiler, foreignInterface, tier } = machine.examineNative();
+  const missing = (what: string, { problem, remedy }: Missing): Finding => ({
+    what,
+    state: use === 'require' ? 'failed' : 'absent',
+    found: problem,
+    advice: remedy ?? 'Without it all kernels run as WebAssembly.',
   });
-  const advice = 'Not used by this version, which runs all kernels as WebAssembly: nothing needs to be done.';
-  if (found.length > 0) return { what, state: 'found', found: found.join('; '), advice };
-  return { what, state: 'absent', found: `none of ${candidates.join(', ')}`, advice };
+  return [
+    'problem' in compiler
+      ? missing('C compiler', compiler)
+      : { what: 'C compiler', state: 'found', found: compilerText(compiler) },
+    'problem' in foreignInterface
+      ? missing('library calls', foreignInterface)
+      : { what: 'library calls', state: 'found', found: foreignInterfaceText(foreignInterface) },
+    'problem' in tier ? missing('native code', stated(tier, [compiler, foreignInterface])) : nativeTier(use, tier),
+  ];
+}
+
+/** A problem that another finding tells already is not told twice. */
+function stated(missing: Missing, others: readonly object[]): Missing {
+  const told = others.some((other) => 'problem' in other && other.problem === missing.problem);
+  return told ? { problem: 'none, for want of the above', remedy: undefined } : missing;
+}
+
+function nativeTier(use: NativeReport['use'], { threads }: { readonly threads: number }): Finding {
+  const found: Finding = { what: 'native code', state: 'found', found: `works, with a pool of ${countOf(threads, 'thread')}` };
+  if (use !== 'never') return found;
+  return { ...found, state: 'absent', advice: 'It is turned off by OPWRIGHT_NATIVE=0; unset that to use it.' };
+}
+
+function foreignInterfaceText({ name, version, path }: { name: string; version: string; path: string }): string {
+  return `${name} ${version}: ${path}`;
+}
+
+function compilerText({ path, version, machineFlags, vectorBytes }: CompilerFacts): string {
+  return `${path}: ${[version, ...machineFlags].join(' ')}, vectors of ${8 * vectorBytes} bits`;
 }
 
 function cudaDriver(): Finding {
@@ -211,20 +243,16 @@ function filesOf(folder: string): readonly string[] {
   }
 }
 
-function cacheFolder(): Finding {
-  const what = 'cache';
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  const folder = join(XDG_CACHE_HOME || LOCALAPPDATA || join(homedir(), '.cache'), 'opwright');
-  const nearest = nearestExisting(folder);
-  try {
-    accessSync(nearest, constants.W_OK);
-  } catch {
-    const advice = `This version keeps nothing there. A later one would: make ${nearest} writable, or set XDG_CACHE_HOME.`;
-    return { what, state: 'absent', found: `${folder} cannot be written`, advice };
-  }
-  return { what, state: 'found', found: `${folder}${existsSync(folder) ? '' : ' (nothing is kept there yet)'}` };
-}
-
-function nearestExisting(folder: string): string {
-  return existsSync(folder) || dirname(folder) === folder ? folder : nearestExisting(dirname(folder));
+function cacheFolder(machine: Machine): Finding {
+  const what = 'kernel cache';
+  const { folder, entries, bytes, limit, problem } = machine.cache().info();
+  if (problem === undefined)
+    return {
+      what,
+      state: 'found',
+      found: `${folder}: ${countOf(entries, 'file')}, ${bytesText(bytes)} of at most ${bytesText(limit)}`,
+    };
+  const advice =
+    'Every process compiles its kernels again. Set OPWRIGHT_CACHE_DIR to a folder that you alone can write (mode 700).';
+  return { what, state: 'absent', found: `${folder} is not used: ${problem}`, advice };
 }

@@ -6,17 +6,18 @@ import { join } from 'node:path';
 import type { CheckedModel } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
 import { renderDiagnostic } from '../spec/diagnostic.js';
+import { gapsOf } from '../spec/completeness.js';
 import type { Op } from '../spec/model.js';
 import { locationOf } from '../spec/source.js';
 import { diagnosticJson } from './check.js';
 import { type Command, commonOptions, exitCodes, expectAtMost, type JsonObject, parseArguments } from './command.js';
-import { indented, table } from './format.js';
+import { countOf, indented, table } from './format.js';
 import { paddleNames } from './generate.js';
 import { packageRoot } from './package-root.js';
 import { loadSpecs, specOptions } from './spec-files.js';
 
 const options = {
-  missing: { type: 'boolean', summary: 'List the Paddle names that no op answers to, and the ops without goldens.' },
+  missing: { type: 'boolean', summary: 'List the Paddle names that no op answers to, and the ops that lack something.' },
   ...specOptions,
   ...commonOptions,
 } as const;
@@ -52,6 +53,10 @@ export interface Stats {
   readonly gradients: { readonly stated: number; readonly derived: number; readonly none: number };
   readonly classes: Readonly<Record<string, number>>;
   readonly escapes: readonly { readonly op: string; readonly source: string; readonly reason: string }[];
+  /** The ops without something that they should have, by what it is. */
+  readonly gaps: Readonly<Record<string, readonly string[]>>;
+  /** Public ops with more than a summary. */
+  readonly described: number;
   readonly aliases: number;
   readonly layers: number;
   readonly samples: number;
@@ -74,6 +79,7 @@ export function count(checked: CheckedModel): Stats {
   const gradients = [...checked.ops.values()].flatMap((op) => gradientsOf(checked, op));
   const derived = gradients.filter((gradient) => gradient.derived).length;
   const internal = ops.filter((op) => op.internal).length;
+  const goldens = countGoldens(ops);
   const escapes = ops.flatMap((op) =>
     op.escape === undefined ? [] : [{ op: op.name, source: locationOf(op.span), reason: op.escape }],
   );
@@ -87,12 +93,14 @@ export function count(checked: CheckedModel): Stats {
     },
     classes: Object.fromEntries([...model.classes.values()].map(({ name, members }) => [name, members.length])),
     escapes,
+    gaps: gapsOf(ops, goldens?.byOp),
+    described: ops.filter((op) => !op.internal && (op.doc !== undefined || op.formula !== undefined)).length,
     aliases: sum(ops, (op) => op.aliases.length),
     layers: ops.filter((op) => op.layer !== undefined).length,
     samples: sum(ops, (op) => op.samples.length),
     errors: sum(ops, (op) => op.errors.length),
     paddle: coverage(ops),
-    goldens: countGoldens(ops),
+    goldens,
   };
 }
 
@@ -135,6 +143,9 @@ function goldenOps(goldens: unknown): readonly string[] {
 
 // ---- Reports
 
+/** Beyond it the language lacks something that it should have. */
+export const mostEscapes = 15;
+
 function textOf(stats: Stats, missing: boolean): string {
   const { ops, bodies, gradients, classes, escapes, paddle, goldens } = stats;
   const parts = (counts: Readonly<Record<string, number>>): string =>
@@ -151,11 +162,14 @@ function textOf(stats: Stats, missing: boolean): string {
     ['samples', `${stats.samples}, and ${stats.errors} that must be refused`],
     ['Paddle names', paddle.total === 0 ? 'the list of names is not installed' : coverageText(paddle)],
     ['goldens', goldens === undefined ? 'not installed' : `${goldens.total} for ${ops.total - goldens.without.length} ops`],
-    ['by hand', `${escapes.length} of ${ops.total} ops have a part that is written by hand`],
+    ['described', `${stats.described} of ${ops.public} public ops say more than a summary`],
+    ...Object.entries(stats.gaps).map(([what, { length }]) => [`no ${what}`, length === 0 ? 'none' : countOf(length, 'op')]),
+    ['by hand', `${escapes.length} of ${ops.total} ops have a part that is written by hand (at most ${mostEscapes} may)`],
   ];
   const reasons = escapes.map(({ op, source, reason }) => indented(`${op} (${source}): ${reason}`));
+  const gaps = Object.entries(stats.gaps).flatMap(([what, names]) => list(`Ops without: ${what}`, names));
   const lists = missing
-    ? [...list('Paddle names that no op answers to', paddle.missing), ...list('Ops without goldens', goldens?.without ?? [])]
+    ? [...gaps, ...list('Paddle names that no op answers to', paddle.missing), ...list('Ops without goldens', goldens?.without ?? [])]
     : [];
   return [...table(rows), ...reasons, ...list('Names that are not Paddle names', paddle.unknown), ...lists].join('\n');
 }
@@ -172,6 +186,7 @@ function jsonOf({ goldens, ...stats }: Stats): JsonObject {
   return {
     ...stats,
     escapes: stats.escapes.map((one) => ({ ...one })),
+    gaps: { ...stats.gaps },
     paddle: { ...stats.paddle },
     goldens: goldens && { ...goldens },
   };

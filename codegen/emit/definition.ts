@@ -120,21 +120,24 @@ function parameterText(bindings: readonly Binding[], writer: TypeScriptWriter, t
 function inferText(checked: CheckedOp): string[] {
   return hostFunction('infer', checked, 'TensorMeta', '', 'TensorMeta[]', (writer) => {
     const { op } = checked;
-    const patternTerms = [...checked.patterns.values()].flat();
-    const early = neededLines(checked.lets, patternTerms);
-    const rest = neededLines(checked.lets, [
-      ...checked.constraints,
-      ...checked.outputs.flatMap(({ dtype, shape }) => [dtype, shape]),
-    ]).filter((line) => !early.includes(line));
+    const outputs = checked.outputs.flatMap(({ dtype, shape }) => [dtype, shape]);
+    const written = new Set<Line>();
+    /** Lines stand where they are first asked for: one that fails must not come before the constraint that it relies on. */
+    const linesFor = (terms: readonly Term[], certain = terms): string[] => {
+      const lines = neededLines(checked.lets, terms).filter((line) => !written.has(line));
+      for (const line of lines) written.add(line);
+      return writer.lines(lines, certain);
+    };
     const matched = op.inputs.some((input) => input.shape?.kind === 'pattern');
     return [
       ...(matched ? ['const dimensions = new host.Dimensions();'] : []),
-      ...writer.lines(early, []),
+      ...linesFor([...checked.patterns.values()].flat(), []),
       ...op.inputs.flatMap((input) => matchText(checked, input, writer)),
-      ...writer.lines(rest, [...checked.constraints, ...checked.outputs.flatMap(({ dtype, shape }) => [dtype, shape])]),
       ...op.constraints.flatMap(({ code, message }, index) => [
+        ...linesFor([checked.constraints[index]!]),
         `if (!(${writer.as(checked.constraints[index]!, 'boolean')})) throw new host.RuleError('${code}', ${JSON.stringify(message)});`,
       ]),
+      ...linesFor(outputs),
       ...resultText(checked, writer),
     ];
   });

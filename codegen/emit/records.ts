@@ -2,11 +2,13 @@
  * Data about ops for others to read: test cases for the matrix, records for the documentation, coverage of the public names. JSON,
  * one file an op, so that a change to an entry changes its own files only.
  */
+import type { OpDefinition } from '../../kernels/op.js';
 import type { CheckedModel, CheckedOp } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
 import type { Op } from '../spec/model.js';
 import { sampleData } from '../spec/sample-data.js';
 import { originOf } from '../spec/source.js';
+import { ruledSample } from './refusals.js';
 import { givenType } from './types.js';
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
@@ -17,8 +19,9 @@ const spelled = (_: string, value: unknown): unknown =>
     ? { number: Object.is(value, -0) ? '-0' : String(value) }
     : value;
 
-/** What the test matrix needs to know of an op. */
-export function testText({ model }: CheckedModel, { op, scalars }: CheckedOp): string {
+/** What the test matrix needs to know of an op. `definition` evaluates its rules. */
+export function testText({ model }: CheckedModel, { op, scalars }: CheckedOp, definition: OpDefinition): string {
+  const samples = op.samples.map((sample) => sampleData(model, op, sample));
   const test = {
     op: op.name,
     source: originOf(op.span),
@@ -43,7 +46,7 @@ export function testText({ model }: CheckedModel, { op, scalars }: CheckedOp): s
       dataSized,
     })),
     dtypes: Object.fromEntries(op.dtypes.map(({ name, members }) => [name, members])),
-    samples: op.samples.map((sample) => sampleData(model, op, sample)),
+    samples: samples.map((sample) => ({ ...sample, ...ruledSample(definition, sample) })),
     errors: op.errors.map((sample) => ({ ...sampleData(model, op, sample), code: sample.code })),
     example: op.example ?? null,
   };

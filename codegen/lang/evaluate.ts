@@ -2,6 +2,7 @@
  * Evaluates checked expressions over an algebra: host values through kernels/host.ts, ops through the algebra. It serves spec packs
  * loaded at run time and the generator's own checks; built-in ops run the TypeScript that typescript.ts writes, which means the same.
  */
+import { at } from '../../kernels/host.js';
 import { HOST_FUNCTIONS } from '../../kernels/host-functions.js';
 import type { Algebra, Argument, AttrValue, OpDefinition, Value, ViewLayout } from '../../kernels/op.js';
 import type { Op } from '../spec/model.js';
@@ -95,7 +96,7 @@ export function evaluate<V extends Tensor>(term: Term, environment: Environment<
     case 'property':
       return property(inner(term.object), term.name);
     case 'element':
-      return entry(listOf(inner(term.object)), numberOf(inner(term.index)));
+      return at(listOf(inner(term.object)), numberOf(inner(term.index)));
     case 'unary':
       return term.operator === '!' ? inner(term.operand) !== true : -numberOf(inner(term.operand));
     case 'binary':
@@ -144,11 +145,6 @@ export function listOf<V>(value: Evaluated<V>): readonly Evaluated<V>[] {
 export function numberOf<V>(value: Evaluated<V>): number {
   if (typeof value === 'number') return value;
   throw new TypeError(`a number is needed, not ${String(value)}`);
-}
-
-function entry<V>(list: readonly Evaluated<V>[], index: number): Evaluated<V> {
-  if (index in list) return list[index];
-  throw new RangeError(`there is no entry ${index} in a list of ${list.length}`);
 }
 
 function property<V extends Tensor>(object: Evaluated<V>, name: string): Evaluated<V> {

@@ -277,11 +277,11 @@ export const arangeDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: {  },
   infer(_: object, { start, end, step, dtype }: { start: number; end: number | null; step: number; dtype: Dtype | null }): TensorMeta[] {
+    if (!(step !== 0)) throw new host.RuleError('INVALID_ARGUMENT', "step must not be 0");
     const first = (end == null) ? 0 : start;
     const last = (end == null) ? start : (end as number);
     const size = host.max(0, host.ceil((last - first) / step));
     const natural = host.lazy(() => host.all([first, last, step], (number: number) => host.floor(number) === number) ? 'int32' : 'float32');
-    if (!(step !== 0)) throw new host.RuleError('INVALID_ARGUMENT', "step must not be 0");
     return [{ shape: host.checkShape([size], 'out'), dtype: dtype ?? natural() }];
   },
   body: {
@@ -370,9 +370,9 @@ export const eyeDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: {  },
   infer(_: object, { numRows, numColumns, dtype }: { numRows: number; numColumns: number | null; dtype: Dtype }): TensorMeta[] {
-    const columns = numColumns ?? numRows;
-    if (!((numRows >= 0) && (columns >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "sizes must not be negative");
-    return [{ shape: host.checkShape([numRows, columns], 'out'), dtype: dtype }];
+    const columns = host.lazy(() => numColumns ?? numRows);
+    if (!((numRows >= 0) && (columns() >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "sizes must not be negative");
+    return [{ shape: host.checkShape([numRows, columns()], 'out'), dtype: dtype }];
   },
   body: {
     kind: 'define',

@@ -366,9 +366,9 @@ export const gatherNdDefinition: OpDefinition = {
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
-    const i = host.take(index.shape, 0, index.shape.length - 1);
     const k = host.at(index.shape, index.shape.length - 1);
     if (!((k >= 1) && (k <= x.shape.length))) throw new host.RuleError('SHAPE_MISMATCH', "the index's last axis must have from 1 to as many entries as x has axes");
+    const i = host.take(index.shape, 0, index.shape.length - 1);
     return [{ shape: host.checkShape([...i, ...host.take(x.shape, k, x.shape.length)], 'out'), dtype: x.dtype }];
   },
   body: {

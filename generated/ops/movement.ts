@@ -171,10 +171,10 @@ export const flattenDefinition: OpDefinition = {
   infer({ x }: { x: TensorMeta }, { startAxis, stopAxis }: { startAxis: number; stopAxis: number }): TensorMeta[] {
     const rank = host.lazy(() => host.max(x.shape.length, 1));
     const first = (startAxis < 0) ? startAxis + rank() : startAxis;
-    const last = (stopAxis < 0) ? stopAxis + rank() : stopAxis;
-    if (!((first >= 0) && (first < rank()) && (last >= 0) && (last < rank()))) throw new host.RuleError('AXIS_OUT_OF_RANGE', "startAxis and stopAxis must be axes of x");
-    if (!(first <= last)) throw new host.RuleError('INVALID_ARGUMENT', "startAxis must not come after stopAxis");
-    return [{ shape: host.checkShape([...host.take(x.shape, 0, first), host.count(host.take(x.shape, first, last + 1)), ...host.take(x.shape, last + 1, x.shape.length)], 'out'), dtype: x.dtype }];
+    const last = host.lazy(() => (stopAxis < 0) ? stopAxis + rank() : stopAxis);
+    if (!((first >= 0) && (first < rank()) && (last() >= 0) && (last() < rank()))) throw new host.RuleError('AXIS_OUT_OF_RANGE', "startAxis and stopAxis must be axes of x");
+    if (!(first <= last())) throw new host.RuleError('INVALID_ARGUMENT', "startAxis must not come after stopAxis");
+    return [{ shape: host.checkShape([...host.take(x.shape, 0, first), host.count(host.take(x.shape, first, last() + 1)), ...host.take(x.shape, last() + 1, x.shape.length)], 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
@@ -612,10 +612,10 @@ export const sliceDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, steps }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; steps: readonly number[] | null }): TensorMeta[] {
-    const stride = steps ?? host.fill(axes.length, 1);
-    const size = host.each(axes, (a: number, i: number) => host.sliceSize(host.at(x.shape, a), host.at(starts, i), host.at(ends, i), host.at(stride, i)));
-    if (!((starts.length === axes.length) && (ends.length === axes.length) && (stride.length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and steps must have one entry each for each axis");
-    if (!(host.all(stride, (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a step must not be 0");
+    const stride = host.lazy(() => steps ?? host.fill(axes.length, 1));
+    if (!((starts.length === axes.length) && (ends.length === axes.length) && (stride().length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and steps must have one entry each for each axis");
+    if (!(host.all(stride(), (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a step must not be 0");
+    const size = host.each(axes, (a: number, i: number) => host.sliceSize(host.at(x.shape, a), host.at(starts, i), host.at(ends, i), host.at(stride(), i)));
     return [{ shape: host.checkShape(host.replace(x.shape, axes, size), 'out'), dtype: x.dtype }];
   },
   body: {
@@ -665,9 +665,9 @@ export const stridedSliceDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, strides }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; strides: readonly number[] }): TensorMeta[] {
-    const size = host.each(axes, (a: number, i: number) => host.sliceSize(host.at(x.shape, a), host.at(starts, i), host.at(ends, i), host.at(strides, i)));
     if (!((starts.length === axes.length) && (ends.length === axes.length) && (strides.length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and strides must have one entry each for each axis");
     if (!(host.all(strides, (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a stride must not be 0");
+    const size = host.each(axes, (a: number, i: number) => host.sliceSize(host.at(x.shape, a), host.at(starts, i), host.at(ends, i), host.at(strides, i)));
     return [{ shape: host.checkShape(host.replace(x.shape, axes, size), 'out'), dtype: x.dtype }];
   },
   body: {
@@ -1072,8 +1072,8 @@ export const splitDefinition: OpDefinition = {
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
-    const sizes = host.isNumber(sections) ? host.fill((sections as number), host.idiv(host.at(x.shape, axis), (sections as number))) : host.inferSizes(host.at(x.shape, axis), (sections as readonly number[]));
     if (!(host.isNumber(sections) ? ((sections as number) > 0) && ((host.at(x.shape, axis) % (sections as number)) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
+    const sizes = host.isNumber(sections) ? host.fill((sections as number), host.idiv(host.at(x.shape, axis), (sections as number))) : host.inferSizes(host.at(x.shape, axis), (sections as readonly number[]));
     return host.each(sizes, (s: number) => host.replace(x.shape, [axis], s)).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }));
   },
   body: {
@@ -1164,10 +1164,10 @@ export const tileDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { repeats }: { repeats: readonly number[] }): TensorMeta[] {
+    if (!(host.all(repeats, (r: number) => r >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "repeats must not be negative");
     const rank = host.max(x.shape.length, repeats.length);
     const inner = [...host.fill(rank - x.shape.length, 1), ...x.shape];
     const outer = [...host.fill(rank - repeats.length, 1), ...repeats];
-    if (!(host.all(repeats, (r: number) => r >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "repeats must not be negative");
     return [{ shape: host.checkShape(host.each(inner, (n: number, a: number) => n * host.at(outer, a)), 'out'), dtype: x.dtype }];
   },
   body: {

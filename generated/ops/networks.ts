@@ -187,21 +187,21 @@ export const conv2dDefinition: OpDefinition = {
     if (bias !== undefined) {
       dimensions.match('bias', bias.shape, ['o']);
     }
-    const n = host.at(x.shape, 0);
     const c = host.lazy(() => host.at(x.shape, 1));
+    const o = host.lazy(() => host.at(weight.shape, 0));
+    const i = host.lazy(() => host.at(weight.shape, 1));
+    if (!((groups >= 1) && (c() === (i() * groups)) && ((o() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
+    if (!(host.all(stride, (s: number) => s >= 1) && host.all(dilation, (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
     const h = host.at(x.shape, 2);
     const w = host.at(x.shape, 3);
-    const o = host.at(weight.shape, 0);
-    const i = host.lazy(() => host.at(weight.shape, 1));
     const kh = host.at(weight.shape, 2);
     const kw = host.at(weight.shape, 3);
     const pads = (rules.windowPadding(padding, [h, w], [kh, kw], stride, dilation) as readonly number[]);
     const oh = (rules.windowCount(h, kh, host.at(stride, 0), host.at(pads, 0), host.at(pads, 1), host.at(dilation, 0)) as number);
-    const ow = (rules.windowCount(w, kw, host.at(stride, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilation, 1)) as number);
-    if (!((groups >= 1) && (c() === (i() * groups)) && ((o % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
-    if (!(host.all(stride, (s: number) => s >= 1) && host.all(dilation, (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
-    if (!((oh >= 1) && (ow >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the filters must fit into the padded images");
-    return [{ shape: host.checkShape([n, o, oh, ow], 'out'), dtype: x.dtype }];
+    const ow = host.lazy(() => (rules.windowCount(w, kw, host.at(stride, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilation, 1)) as number));
+    if (!((oh >= 1) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the filters must fit into the padded images");
+    const n = host.at(x.shape, 0);
+    return [{ shape: host.checkShape([n, o(), oh, ow()], 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
@@ -306,20 +306,20 @@ export const conv2dTransposeDefinition: OpDefinition = {
     if (bias !== undefined) {
       dimensions.match('bias', bias.shape, [i() * groups]);
     }
-    const n = host.at(x.shape, 0);
     const c = host.lazy(() => host.at(x.shape, 1));
-    const h = host.at(x.shape, 2);
-    const w = host.at(x.shape, 3);
-    const kh = host.at(weight.shape, 2);
-    const kw = host.at(weight.shape, 3);
-    const pads = (rules.explicitPadding(padding) as readonly number[]);
-    const oh = ((h - 1) * host.at(stride, 0) - host.at(pads, 0) - host.at(pads, 1) + (host.at(dilation, 0) * (kh - 1)) + 1) + host.at(outputPadding, 0);
-    const ow = ((w - 1) * host.at(stride, 1) - host.at(pads, 2) - host.at(pads, 3) + (host.at(dilation, 1) * (kw - 1)) + 1) + host.at(outputPadding, 1);
     if (!((groups >= 1) && ((c() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be a multiple of groups");
     if (!(host.all(stride, (s: number) => s >= 1) && host.all(dilation, (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
     if (!(host.all(outputPadding, (p: number, a: number) => (p >= 0) && (p < host.max(host.at(stride, a), host.at(dilation, a)))))) throw new host.RuleError('INVALID_ARGUMENT', "outputPadding must be smaller than stride or dilation, and not negative");
-    if (!((oh >= 1) && (ow >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the padding must leave a result");
-    return [{ shape: host.checkShape([n, i() * groups, oh, ow], 'out'), dtype: x.dtype }];
+    const h = host.at(x.shape, 2);
+    const w = host.lazy(() => host.at(x.shape, 3));
+    const kh = host.at(weight.shape, 2);
+    const kw = host.lazy(() => host.at(weight.shape, 3));
+    const pads = (rules.explicitPadding(padding) as readonly number[]);
+    const oh = ((h - 1) * host.at(stride, 0) - host.at(pads, 0) - host.at(pads, 1) + (host.at(dilation, 0) * (kh - 1)) + 1) + host.at(outputPadding, 0);
+    const ow = host.lazy(() => ((w() - 1) * host.at(stride, 1) - host.at(pads, 2) - host.at(pads, 3) + (host.at(dilation, 1) * (kw() - 1)) + 1) + host.at(outputPadding, 1));
+    if (!((oh >= 1) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the padding must leave a result");
+    const n = host.at(x.shape, 0);
+    return [{ shape: host.checkShape([n, i() * groups, oh, ow()], 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
@@ -404,20 +404,20 @@ export const maxPool2dDefinition: OpDefinition = {
   infer({ x }: { x: TensorMeta }, { kernelSize, stride, padding, ceilMode }: { kernelSize: readonly number[]; stride: number | readonly number[] | null; padding: number | readonly number[] | string; ceilMode: boolean }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', 'c', 'h', 'w']);
-    const n = host.at(x.shape, 0);
-    const c = host.at(x.shape, 1);
+    const steps = host.lazy(() => (stride == null) ? kernelSize : (host.isNumber((stride as number | readonly number[])) ? [(stride as number), (stride as number)] : (stride as readonly number[])));
+    if (!(host.all(kernelSize, (k: number) => k >= 1) && host.all(steps(), (s: number) => s >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "kernelSize and stride must be at least 1");
     const h = host.at(x.shape, 2);
     const w = host.at(x.shape, 3);
-    const steps = (stride == null) ? kernelSize : (host.isNumber((stride as number | readonly number[])) ? [(stride as number), (stride as number)] : (stride as readonly number[]));
-    const pads = (rules.windowPadding(padding, [h, w], kernelSize, steps, [1, 1]) as readonly number[]);
-    const oh = (rules.poolCount(h, host.at(kernelSize, 0), host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), ceilMode) as number);
-    const ow = (rules.poolCount(w, host.at(kernelSize, 1), host.at(steps, 1), host.at(pads, 2), host.at(pads, 3), ceilMode) as number);
-    if (!(host.all(kernelSize, (k: number) => k >= 1) && host.all(steps, (s: number) => s >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "kernelSize and stride must be at least 1");
+    const pads = (rules.windowPadding(padding, [h, w], kernelSize, steps(), [1, 1]) as readonly number[]);
     if (!(host.all(pads, (p: number, i: number) => (p >= 0) && (p < host.at(kernelSize, host.idiv(i, 2)))))) throw new host.RuleError('INVALID_ARGUMENT', "padding must be less than kernelSize, so that each window holds an element");
-    if (!((oh >= 1) && (ow >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "a window must fit into the padded images");
+    const oh = (rules.poolCount(h, host.at(kernelSize, 0), host.at(steps(), 0), host.at(pads, 0), host.at(pads, 1), ceilMode) as number);
+    const ow = host.lazy(() => (rules.poolCount(w, host.at(kernelSize, 1), host.at(steps(), 1), host.at(pads, 2), host.at(pads, 3), ceilMode) as number));
+    if (!((oh >= 1) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "a window must fit into the padded images");
+    const n = host.at(x.shape, 0);
+    const c = host.at(x.shape, 1);
     return [
-      { shape: host.checkShape([n, c, oh, ow], 'out'), dtype: x.dtype },
-      { shape: host.checkShape([n, c, oh, ow], 'index'), dtype: 'int32' },
+      { shape: host.checkShape([n, c, oh, ow()], 'out'), dtype: x.dtype },
+      { shape: host.checkShape([n, c, oh, ow()], 'index'), dtype: 'int32' },
     ];
   },
   body: {
@@ -594,19 +594,19 @@ export const avgPool2dDefinition: OpDefinition = {
   infer({ x }: { x: TensorMeta }, { kernelSize, stride, padding, ceilMode, divisorOverride }: { kernelSize: readonly number[]; stride: number | readonly number[] | null; padding: number | readonly number[] | string; ceilMode: boolean; divisorOverride: number | null }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', 'c', 'h', 'w']);
-    const n = host.at(x.shape, 0);
-    const c = host.at(x.shape, 1);
+    const steps = host.lazy(() => (stride == null) ? kernelSize : (host.isNumber((stride as number | readonly number[])) ? [(stride as number), (stride as number)] : (stride as readonly number[])));
+    if (!(host.all(kernelSize, (k: number) => k >= 1) && host.all(steps(), (s: number) => s >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "kernelSize and stride must be at least 1");
     const h = host.at(x.shape, 2);
     const w = host.at(x.shape, 3);
-    const steps = (stride == null) ? kernelSize : (host.isNumber((stride as number | readonly number[])) ? [(stride as number), (stride as number)] : (stride as readonly number[]));
-    const pads = (rules.windowPadding(padding, [h, w], kernelSize, steps, [1, 1]) as readonly number[]);
-    const oh = (rules.poolCount(h, host.at(kernelSize, 0), host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), ceilMode) as number);
-    const ow = (rules.poolCount(w, host.at(kernelSize, 1), host.at(steps, 1), host.at(pads, 2), host.at(pads, 3), ceilMode) as number);
-    if (!(host.all(kernelSize, (k: number) => k >= 1) && host.all(steps, (s: number) => s >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "kernelSize and stride must be at least 1");
+    const pads = (rules.windowPadding(padding, [h, w], kernelSize, steps(), [1, 1]) as readonly number[]);
     if (!(host.all(pads, (p: number, i: number) => (p >= 0) && (p < host.at(kernelSize, host.idiv(i, 2)))))) throw new host.RuleError('INVALID_ARGUMENT', "padding must be less than kernelSize, so that each window holds an element");
-    if (!((oh >= 1) && (ow >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "a window must fit into the padded images");
+    const oh = (rules.poolCount(h, host.at(kernelSize, 0), host.at(steps(), 0), host.at(pads, 0), host.at(pads, 1), ceilMode) as number);
+    const ow = host.lazy(() => (rules.poolCount(w, host.at(kernelSize, 1), host.at(steps(), 1), host.at(pads, 2), host.at(pads, 3), ceilMode) as number));
+    if (!((oh >= 1) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "a window must fit into the padded images");
     if (!((divisorOverride == null) || ((divisorOverride as number) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "divisorOverride must be at least 1");
-    return [{ shape: host.checkShape([n, c, oh, ow], 'out'), dtype: x.dtype }];
+    const n = host.at(x.shape, 0);
+    const c = host.at(x.shape, 1);
+    return [{ shape: host.checkShape([n, c, oh, ow()], 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'kernel',
@@ -732,16 +732,16 @@ export const unfoldDefinition: OpDefinition = {
   infer({ x }: { x: TensorMeta }, { kernelSizes, strides, paddings, dilations }: { kernelSizes: readonly number[]; strides: readonly number[]; paddings: number | readonly number[] | string; dilations: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', 'c', 'h', 'w']);
-    const n = host.at(x.shape, 0);
-    const c = host.at(x.shape, 1);
+    if (!((host.all(kernelSizes, (k: number) => k >= 1) && host.all(strides, (s: number) => s >= 1)) && host.all(dilations, (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "kernelSizes, strides and dilations must be at least 1");
     const h = host.at(x.shape, 2);
     const w = host.at(x.shape, 3);
     const pads = (rules.windowPadding(paddings, [h, w], kernelSizes, strides, dilations) as readonly number[]);
     const oh = (rules.windowCount(h, host.at(kernelSizes, 0), host.at(strides, 0), host.at(pads, 0), host.at(pads, 1), host.at(dilations, 0)) as number);
-    const ow = (rules.windowCount(w, host.at(kernelSizes, 1), host.at(strides, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilations, 1)) as number);
-    if (!((host.all(kernelSizes, (k: number) => k >= 1) && host.all(strides, (s: number) => s >= 1)) && host.all(dilations, (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "kernelSizes, strides and dilations must be at least 1");
-    if (!((oh >= 1) && (ow >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "a window must fit into the padded images");
-    return [{ shape: host.checkShape([n, c * host.count(kernelSizes), oh * ow], 'out'), dtype: x.dtype }];
+    const ow = host.lazy(() => (rules.windowCount(w, host.at(kernelSizes, 1), host.at(strides, 1), host.at(pads, 2), host.at(pads, 3), host.at(dilations, 1)) as number));
+    if (!((oh >= 1) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "a window must fit into the padded images");
+    const n = host.at(x.shape, 0);
+    const c = host.at(x.shape, 1);
+    return [{ shape: host.checkShape([n, c * host.count(kernelSizes), oh * ow()], 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'kernel',
@@ -869,9 +869,9 @@ export const roiAlignDefinition: OpDefinition = {
     dimensions.match('x', x.shape, ['n', 'c', 'h', 'w']);
     dimensions.match('rois', rois.shape, ['r', 4]);
     dimensions.match('image', image.shape, ['r']);
+    if (!((pooledHeight >= 1) && (pooledWidth >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "pooledHeight and pooledWidth must be at least 1");
     const c = host.at(x.shape, 1);
     const r = host.at(rois.shape, 0);
-    if (!((pooledHeight >= 1) && (pooledWidth >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "pooledHeight and pooledWidth must be at least 1");
     return [{ shape: host.checkShape([r, c, pooledHeight, pooledWidth], 'out'), dtype: x.dtype }];
   },
   body: {
@@ -997,9 +997,9 @@ export const dropoutDefinition: OpDefinition = {
   outputs: [{ name: 'out' }, { name: 'mask', hidden: true }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { p, axis }: { p: number; axis: number | readonly number[] | null }): TensorMeta[] {
+    if (!((p >= 0) && (p <= 1))) throw new host.RuleError('INVALID_ARGUMENT', "p must lie between 0 and 1");
     const independent = (axis == null) ? host.range(x.shape.length) : (rules.listed((axis as number | readonly number[])) as readonly number[]);
     const maskShape = host.each(x.shape, (n: number, a: number) => host.contains(independent, a) ? n : 1);
-    if (!((p >= 0) && (p <= 1))) throw new host.RuleError('INVALID_ARGUMENT', "p must lie between 0 and 1");
     return [
       { shape: x.shape, dtype: x.dtype },
       { shape: host.checkShape(maskShape, 'mask'), dtype: 'bool' },
@@ -1178,8 +1178,8 @@ export const layerNormDefinition: OpDefinition = {
     if (bias !== undefined) {
       host.checkEqualShape(bias.shape, tail(), 'bias');
     }
-    const per = [...host.take(x.shape, 0, x.shape.length - tail().length), ...host.fill(tail().length, 1)];
     if (!(host.equals(host.take(x.shape, x.shape.length - tail().length, x.shape.length), tail()))) throw new host.RuleError('SHAPE_MISMATCH', "x's last sizes must be normalizedShape");
+    const per = [...host.take(x.shape, 0, x.shape.length - tail().length), ...host.fill(tail().length, 1)];
     return [
       { shape: x.shape, dtype: x.dtype },
       { shape: host.checkShape(per, 'mean'), dtype: x.dtype },

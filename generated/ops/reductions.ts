@@ -620,7 +620,7 @@ export const softmaxDefinition: OpDefinition = {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis }: { axis: number }): readonly V[] {
       const e = g.exp(g.subtract(x, g.stopGradient(g.max(x, { axis, keepdim: true }))));
-      const out = g.divide(e, g.sum(e, { axis, keepdim: true }));
+      const out = g.multiply(e, g.reciprocal(g.sum(e, { axis, keepdim: true })));
       return [out];
     },
   },

@@ -98,6 +98,8 @@ function written(place: Place, expr: Expr): Text {
       return splatText(place, expr.type, expr.value);
     case 'lane':
       return laneText(place, expr.value, expr.lane);
+    case 'shuffle':
+      return shuffleText(place, expr);
     case 'iota':
       return iotaText(module, expr.type);
   }
@@ -469,4 +471,11 @@ function splatText(place: Place, type: Type, value: Expr): Text {
 function laneText(place: Place, value: Expr, lane: number): Text {
   const text = `${within(written(place, value), binds.atom)}[${lane}]`;
   return value.type.scalar === 'bool' ? { text: `${text} != 0`, binds: binds.comparison } : atom(text);
+}
+
+/** Lane by lane: compilers make shuffles of it. */
+function shuffleText(place: Place, { type, left, right, lanes }: Node<'shuffle'>): Text {
+  const [first, second] = [left, right].map((vector) => within(written(place, vector), binds.atom));
+  const picked = lanes.map((lane) => (lane < type.lanes ? `${first}[${lane}]` : `${second}[${lane - type.lanes}]`));
+  return atom(`(${place.module.type(type)}){${picked.join(', ')}}`);
 }

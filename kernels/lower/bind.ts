@@ -6,18 +6,10 @@
 import { type FusedKernel, type FusedNode, fusedKernel, schedule } from '../fused.js';
 import { bytesOf, type Storage } from '../ir.js';
 import { mapOperations } from '../map-operations.js';
-import {
-  type InnerStride,
-  innerStride,
-  keptSize,
-  keptStride,
-  reducedSize,
-  reducedStride,
-  scratchName,
-  scratchNodes,
-  type Variant,
-} from './fused.js';
-import { collapse, type Dimension } from './space.js';
+import { type InnerStride, scratchNodes, type Variant } from './fused.js';
+import { innerStride, keptSize, keptStride, reducedSize, reducedStride, scratchName, squareName } from './names.js';
+import { collapse, type Dimension, denseStrides } from './space.js';
+import { squareSide } from './transposed.js';
 import { scratchStorage } from './values.js';
 
 /** A buffer that a launch reads or writes: one of the fused kernel's operands, or scratch that the caller provides. */
@@ -33,7 +25,7 @@ export interface Launch {
   /** Where each input, output and scratch buffer of `kernel` comes from, in the caller's numbering. */
   readonly inputs: readonly BufferSource[];
   readonly outputs: readonly BufferSource[];
-  /** Scratch rows of the column form: buffer name and the caller's scratch number. */
+  /** Scratch that only this launch uses: buffer name and the caller's scratch number. */
   readonly rows: readonly { readonly name: string; readonly scratch: number }[];
   readonly work: number;
   readonly grain: number;
@@ -51,6 +43,8 @@ const columnTile = 256;
 /** The tile form: tall, because inputs are read along the height; and the least size of both dimensions that it is worth while for. */
 const tileSize = { height: 512, width: 256 };
 const leastTiled = 8;
+/** Elements of an input that lies across from which on it is worth a launch of its own to write it out. */
+const leastCopied = 1 << 12;
 /** A reduction of at least this many elements over few rows is folded in parts. */
 const splitLength = 1 << 15;
 const splitRows = 32;
@@ -62,7 +56,7 @@ export function bind(kernel: FusedKernel, dimensions: readonly Dimension[]): Bin
   const kept = collapsed.filter((dimension) => !dimension.reduced);
   const reduced = collapsed.filter((dimension) => dimension.reduced);
   const hasReductions = kernel.nodes.some((node) => node.op === 'reduce');
-  if (!hasReductions) return single(kernel, elementwise(kernel, kept));
+  if (!hasReductions) return elementwise(kernel, kept);
   if (reduced.length === 0)
     reduced.push({ size: 1, reduced: true, strides: dimensions[0]?.strides.map(() => 0) ?? noStrides(kernel) });
   if (kept.length > 0 && collapsed.at(-1)?.reduced === false) return column(kernel, kept, reduced);
@@ -85,17 +79,87 @@ function ownOperands(kernel: FusedKernel): Pick<Launch, 'inputs' | 'outputs'> {
   };
 }
 
-function elementwise(kernel: FusedKernel, kept: readonly Dimension[]): Form {
-  if (kept.length <= 1) return flat(kernel, kept);
+function elementwise(kernel: FusedKernel, kept: readonly Dimension[], mayCopy = !isCopy(kernel)): Binding {
+  if (kept.length <= 1) return single(kernel, flat(kernel, kept));
   const across = contiguousAcross(kernel, kept);
-  return across === undefined
-    ? map(kernel, kept)
-    : tile(
-        kernel,
-        kept.filter((_, index) => index !== across),
-        kept[across]!,
-      );
+  if (across === undefined) return single(kernel, map(kernel, kept));
+  const others = kept.filter((_, index) => index !== across);
+  if (mayCopy && others.at(-1)!.size * kept[across]!.size >= leastCopied) {
+    const strided = kernel.inputs.flatMap((_, input) => (isTransposable(kernel, input, kept, across) ? [input] : []));
+    if (strided.length > 0) return withCopies(kernel, kept, strided);
+  }
+  const form = tile(kernel, others, kept[across]!);
+  const transposes = isCopy(kernel) && isTransposable(kernel, 0, kept, across) && kept.at(-1)!.strides[1] === 1;
+  if (!transposes) return single(kernel, form);
+  const { launches } = single(kernel, { ...form, variant: { ...form.variant, transposes } });
+  const square = { name: squareName, scratch: 0 };
+  const bytes = form.work * squareSide * squareSide * bytesOf[kernel.inputs[0]!.dtype];
+  return { launches: launches.map((launch) => ({ ...launch, rows: [square] })), scratch: [bytes] };
 }
+
+/** Whether an input of 32-bit elements lies along that dimension, so that it is moved in squares. */
+function isTransposable(kernel: FusedKernel, input: number, kept: readonly Dimension[], across: number): boolean {
+  const { dtype, virtual } = kernel.inputs[input]!;
+  const inner = kept.at(-1)!.strides[input]!;
+  return !virtual && (dtype === 'float32' || dtype === 'int32') && Math.abs(inner) > 1 && kept[across]!.strides[input] === 1;
+}
+
+/** Whether the kernel only moves elements. */
+function isCopy({ nodes, inputs, outputs }: FusedKernel): boolean {
+  const output = outputs[0]!;
+  const moves = nodes.every((node) => node.op === 'input' || (node.op === 'map' && node.map === 'identity'));
+  return moves && inputs.length === 1 && outputs.length === 1 && output.dtype === inputs[0]!.dtype;
+}
+
+/** Inputs that lie across are first written out as the kernel walks them: that moves squares, and all the rest runs along memory. */
+function withCopies(kernel: FusedKernel, kept: readonly Dimension[], inputs: readonly number[]): Binding {
+  const dense = new Map(
+    inputs.map((input) => [input, denseStrides(kept.map(({ size, strides }) => (strides[input] === 0 ? 1 : size)))] as const),
+  );
+  const scratch: number[] = [];
+  const copies = inputs.map((input): Launch => {
+    const { dtype } = kernel.inputs[input]!;
+    const copied = kept.flatMap(({ size, strides }, index): Dimension[] =>
+      strides[input] === 0 ? [] : [{ size, reduced: false, strides: [strides[input]!, dense.get(input)![index]!] }],
+    );
+    const copy = elementwise(copyOf(dtype), collapse(copied));
+    const [launch] = copy.launches;
+    const rows = launch!.rows.map(({ name }) => ({ name, scratch: inputs.length + scratch.length }));
+    // Squares come after the copies.
+    scratch.push(...copy.scratch);
+    return {
+      ...launch!,
+      inputs: [{ kind: 'input', input }],
+      outputs: [{ kind: 'scratch', scratch: inputs.indexOf(input) }],
+      rows,
+    };
+  });
+  const moved = kept.map((dimension, index) => ({
+    ...dimension,
+    strides: dimension.strides.map((stride, operand) => dense.get(operand)?.[index] ?? stride),
+  }));
+  const [main] = elementwise(kernel, collapse(moved), false).launches;
+  const sources = main!.inputs.map((source, input): BufferSource => {
+    const scratch = inputs.indexOf(input);
+    return scratch < 0 ? source : { kind: 'scratch', scratch };
+  });
+  const copyBytes = inputs.map((input) => {
+    const sizes = kept.map(({ size, strides }) => (strides[input] === 0 ? 1 : size));
+    return sizes.reduce((total, size) => total * size, bytesOf[kernel.inputs[input]!.dtype]);
+  });
+  return { launches: [...copies, { ...main!, inputs: sources }], scratch: [...copyBytes, ...scratch] };
+}
+
+const copyOf = (dtype: Storage): FusedKernel =>
+  fusedKernel({
+    inputs: [{ dtype, level: 'element' }],
+    scalars: [],
+    nodes: [
+      { op: 'input', input: 0, dtype },
+      { op: 'map', map: 'identity', args: [0], dtype },
+    ],
+    outputs: [{ node: 1, dtype, level: 'element' }],
+  });
 
 /** The dimension along which inputs lie contiguous that do not along the innermost one, where it is worth walking both in tiles. */
 function contiguousAcross(kernel: FusedKernel, kept: readonly Dimension[]): number | undefined {

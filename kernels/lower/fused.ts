@@ -34,17 +34,23 @@ import {
 import { type FusedKernel, type Level, schedule } from '../fused.js';
 import { type AccumulateKind, type BufferDeclaration, type Expr, type Kernel, type ParamDeclaration, registerOf } from '../ir.js';
 import { mapOperations } from '../map-operations.js';
+import {
+  innerStride,
+  inputName,
+  keptSize,
+  keptStride,
+  outputName,
+  reducedSize,
+  reducedStride,
+  scalarName,
+  scratchName,
+  squareName,
+  type TiledDimension,
+  tileParams,
+} from './names.js';
 import { planStashes } from './stashes.js';
+import { type Range, registerSide, squareSide, transposeSquares } from './transposed.js';
 import { combine, identityOf, isFloat, narrow, saturate, scratchStorage } from './values.js';
-
-/** The dimensions that are cut into tiles: the innermost one of columns, and the rows that the tile form walks with it. */
-export type TiledDimension = 'row' | 'column';
-
-export function tileParams(dimension: TiledDimension): { readonly size: string; readonly tile: string; readonly tiles: string } {
-  return dimension === 'column'
-    ? { size: 'n', tile: 'tile', tiles: 'tiles' }
-    : { size: 'rows', tile: 'rowTile', tiles: 'rowTiles' };
-}
 
 /** How an operand moves along the innermost dimension: not at all, by one element, or by a stride that is a parameter. */
 export type InnerStride = '0' | '1' | 's';
@@ -57,6 +63,8 @@ export interface Variant {
   readonly inner: readonly InnerStride[];
   /** row form: each row is folded in `parts`, an item each. */
   readonly split?: boolean;
+  /** tile form: the kernel only copies, and moves blocks through vector registers. */
+  readonly transposes?: boolean;
 }
 
 export function lowerFused(kernel: FusedKernel, variant: Variant): Kernel {
@@ -158,11 +166,32 @@ class Lowering {
       const [rowless, start, stop] = this.tileOf(outer, item, 'row');
       const [place, first, last] = this.tileOf(outer, rowless, 'column');
       const base = this.bases(outer, this.keptIndices(outer, place, this.variant.kept - 2), this.operands());
+      if (this.variant.transposes) {
+        this.transpose(outer, item, base, [start, stop], [first, last]);
+        return;
+      }
       const whole = outer.let('whole', sub(last, and(sub(last, first), blockWidth - 1)));
       const block = (body: Body, from: Expr, width: number) => this.block(body, base, from, width, start, stop);
       outer.for('j', first, whole, (j, loop) => block(loop, j, blockWidth), { step: blockWidth });
       outer.for('k', whole, last, (k, loop) => block(loop, k, 1));
     });
+  }
+
+  /** A tile of a kernel that only copies: in squares, and what is left over at its edges element by element. */
+  private transpose(body: Body, item: Expr, base: OffsetOf, [start, stop]: Range, [first, last]: Range): void {
+    const rows = body.let('wholeRows', sub(stop, and(sub(stop, start), registerSide - 1)));
+    const columns = body.let('wholeColumns', sub(last, and(sub(last, first), registerSide - 1)));
+    const outputRow = param(keptStride(1, this.variant.kept - 2));
+    transposeSquares(body, {
+      scalar: registerOf(this.kernel.inputs[0]!.dtype),
+      columnPlace: (column) => add(base(0), this.step(0, column)),
+      rowPlace: (row) => add(base(1), mul(row, outputRow)),
+      square: mul(item, squareSide * squareSide),
+      rows: [start, rows],
+      columns: [first, columns],
+    });
+    body.for('below', first, columns, (column, loop) => this.block(loop, base, column, 1, rows, stop));
+    body.for('beside', columns, last, (column, loop) => this.block(loop, base, column, 1, start, stop));
   }
 
   /** Rows `start` to `stop` of `width` columns: the columns' cache lines stay while the rows go along them. */
@@ -301,7 +330,10 @@ class Lowering {
     const placesFrom = (loop: Body, row: Expr, count: number) =>
       Array.from({ length: count }, (_, at): OffsetOf => {
         const places = this.operands().map((operand) =>
-          loop.let(`b${operand}_row${at}_${pass}`, add(base(operand), mul(add(row, at), param(reducedStride(operand, dimension))))),
+          loop.let(
+            `b${operand}_row${at}_${pass}`,
+            add(base(operand), mul(add(row, at), param(reducedStride(operand, dimension)))),
+          ),
         );
         return (operand) => places[operand]!;
       });
@@ -547,6 +579,8 @@ class Lowering {
         access: stashed.has(index) ? 'readwrite' : 'write',
       }),
     );
+    if (this.variant.transposes)
+      return [...inputs, ...outputs, { name: squareName, storage: this.kernel.inputs[0]!.dtype, access: 'readwrite' }];
     if (this.variant.form !== 'column') return [...inputs, ...outputs];
     const scratch = scratchNodes(this.kernel).map(
       (node): BufferDeclaration => ({
@@ -581,14 +615,3 @@ class Lowering {
     return [...integers.map((name): ParamDeclaration => ({ name, type: 'i32' })), ...scalars];
   }
 }
-
-// Names of buffers and parameters, shared with the binding.
-export const inputName = (input: number): string => `in${input}`;
-export const outputName = (output: number): string => `out${output}`;
-export const scratchName = (node: number): string => `row${node}`;
-export const scalarName = (scalar: number): string => `c${scalar}`;
-export const keptSize = (dimension: number): string => `k${dimension}`;
-export const reducedSize = (dimension: number): string => `m${dimension}`;
-export const keptStride = (operand: number, dimension: number): string => `s${operand}k${dimension}`;
-export const reducedStride = (operand: number, dimension: number): string => `s${operand}r${dimension}`;
-export const innerStride = (operand: number): string => `s${operand}`;

@@ -64,6 +64,12 @@ export class RegisterTile {
     });
   }
 
+  /** Adds one number to every sum of a row. */
+  addToRow(body: Body, row: number, value: Expr): void {
+    const terms = body.let(`addend_${row}`, splat(this.#vector, value));
+    for (const sum of this.#sums[row]!) body.set(sum, add(sum, terms));
+  }
+
   /** Stores a row at `index` on, all its columns, which follow each other there; with `adds` on top of what is there. */
   storeRow(body: Body, row: number, buffer: string, index: Expr, adds: boolean): void {
     this.#sums[row]!.forEach((sum, vector) => {

@@ -5,8 +5,9 @@
  *
  * It should run after `vectorise`, as some formulas contain an `if`. The names of its locals begin with `math_`, which no other may.
  */
-import { Body, break_, if_, not, select } from '../build.js';
+import { Body, break_, if_, not, or, select } from '../build.js';
 import type { BinaryOp, Expr, Kernel, MathOp, Scalar, Stmt, TypeVariable, UnaryOp } from '../ir.js';
+import { visitExpr } from '../traverse.js';
 import * as exponential from './exponential.js';
 import * as logarithm from './logarithm.js';
 import * as special from './special.js';
@@ -55,11 +56,15 @@ class Expansion {
   }
 
   statements(statements: readonly Stmt[]): readonly Stmt[] {
-    return statements.flatMap((statement) => {
-      const block = new Block(this);
-      const expanded = this.#statement(statement, block);
-      return [...block.statements, expanded];
-    });
+    return independent(statements).flatMap((group) =>
+      joined(
+        group.map((statement) => {
+          const block = new Block(this);
+          block.push(this.#statement(statement, block));
+          return block;
+        }),
+      ),
+    );
   }
 
   freshName(): string {
@@ -122,6 +127,7 @@ class Expansion {
       case 'binary':
         return this.#binary(expr, block);
       case 'compare':
+      case 'shuffle':
         return { ...expr, left: this.#expr(expr.left, block), right: this.#expr(expr.right, block) };
       case 'select':
         return select(this.#expr(expr.condition, block), this.#expr(expr.then, block), this.#expr(expr.else, block));
@@ -149,17 +155,82 @@ function noFormula(name: string, { type }: Expr): TypeError {
   return new TypeError(`there is no formula for ${name} of ${type.scalar}: the target has to compute it itself`);
 }
 
+/** Declarations that follow each other and do not read each other, as in the copies of an unrolled body, in groups. */
+function independent(statements: readonly Stmt[]): readonly (readonly Stmt[])[] {
+  const groups: Stmt[][] = [];
+  const declared = new Set<string>();
+  for (const statement of statements) {
+    const joins = statement.do === 'let' && declared.size > 0 && !readsAny(statement.value, declared);
+    if (joins) groups.at(-1)!.push(statement);
+    else {
+      groups.push([statement]);
+      declared.clear();
+    }
+    if (statement.do === 'let') declared.add(statement.name);
+  }
+  return groups;
+}
+
+function readsAny(expr: Expr, names: ReadonlySet<string>): boolean {
+  let reads = false;
+  visitExpr(expr, (node) => {
+    reads ||= node.op === 'local' && names.has(node.name);
+  });
+  return reads;
+}
+
+/**
+ * Blocks that do not depend on each other, as one. What each does rarely, all do as soon as one has to: with one branch between them
+ * instead of one each, an engine works on all of them at once.
+ */
+function joined(blocks: readonly Block[]): readonly Stmt[] {
+  const statements: Stmt[] = [];
+  const stretches = Math.max(...blocks.map((block) => block.stretches.length));
+  for (let at = 0; at < stretches; at++) {
+    const parts = blocks.flatMap((block) => block.stretches[at] ?? []);
+    statements.push(...parts.flatMap(({ body }) => body.statements));
+    const branches = parts.flatMap(({ branch }) => branch ?? []);
+    if (branches.length > 0) {
+      const condition = anyOf(branches.map(({ condition }) => condition));
+      statements.push(if_(condition, joined(branches.map(({ rare }) => rare))));
+    }
+  }
+  return statements;
+}
+
+function anyOf(masks: readonly Expr[]): Expr {
+  const [first] = masks;
+  const alike = masks.every(({ type }) => type.lanes === first!.type.lanes && type.laneBits === first!.type.laneBits);
+  return alike
+    ? anyLane(masks.reduce((left, right) => or(left, right)))
+    : masks.map(anyLane).reduce((left, right) => or(left, right));
+}
+
+/** Statements, and what follows them in the rare case that a condition holds in some lane. */
+interface Stretch {
+  readonly body: Body;
+  branch?: { readonly condition: Expr; readonly rare: Block };
+}
+
 /** The statements that a formula writes before the one that uses it. */
 class Block implements Writer {
   readonly #expansion: Expansion;
-  readonly #body = new Body();
+  readonly stretches: Stretch[] = [{ body: new Body() }];
 
   constructor(expansion: Expansion) {
     this.#expansion = expansion;
   }
 
+  get #body(): Body {
+    return this.stretches.at(-1)!.body;
+  }
+
   get statements(): readonly Stmt[] {
-    return this.#body.statements;
+    return joined([this]);
+  }
+
+  push(statement: Stmt): void {
+    this.#body.push(statement);
   }
 
   readonly share = (value: Expr): Expr => {
@@ -179,9 +250,10 @@ class Block implements Writer {
     this.#body.set(target, value);
   }
 
-  ifAny(condition: Expr, rare: (writer: Writer) => void): void {
-    const block = new Block(this.#expansion);
-    rare(block);
-    this.#body.push(if_(anyLane(condition), block.statements));
+  ifAny(condition: Expr, write: (writer: Writer) => void): void {
+    const rare = new Block(this.#expansion);
+    write(rare);
+    this.stretches.at(-1)!.branch = { condition: this.share(condition), rare };
+    this.stretches.push({ body: new Body() });
   }
 }

@@ -2,7 +2,7 @@
  * float32 formulas of the exponential family. Arguments are reduced to |r| <= ln 2 / 2 by x = n ln 2 + r; polynomials are minimax fits
  * of the function that stands beside them; 2^n is put together from exponent bits.
  */
-import { add, bits, constant, div, fma, lt, mul, select, shl, shr, sub } from '../build.js';
+import { add, bits, constant, div, fma, gt, lt, mul, select, shl, shr, sub } from '../build.js';
 import type { Expr } from '../ir.js';
 import { bounded, clamped, type Formula, integerBits, magnitude, polynomial, type Writer, withSign } from './writer.js';
 
@@ -20,6 +20,8 @@ const LOG2_E = 1.4426950216293335;
 /** Arguments are moved into this range: beyond it e^x rounds to 0, and e^x / 4 to infinity. */
 const LOWEST = -105;
 const HIGHEST = 91;
+/** Up to this |x|, e^x and e^x / 4 are far from overflow and from subnormals. */
+const ORDINARY = 86;
 
 // (e^r - 1 - r) / r^2
 const EXP = [0.4999999403953552, 0.1666651964187622, 0.04166824743151665, 0.008368851616978645, 0.001382274553179741];
@@ -59,10 +61,11 @@ const power = (exponent: Expr): Expr => bits(floatType(exponent), shl(exponent, 
 
 const floatType = (integer: Expr) => ({ ...integer.type, scalar: 'f32' });
 
-/** value * 2^n, overflowing or rounded to a subnormal where it must be: in two steps of about n / 2, from n + 2 BIAS. */
+/** value * 2^n, overflowing or rounded to a subnormal where it must be: in two steps of about n / 2, from n + BIAS. */
 function scale(value: Expr, exponent: Expr, { share }: Writer): Expr {
-  const half = share(shl(shr(exponent, 1), 23));
-  const rest = sub(shl(exponent, 23), half);
+  const both = share(add(exponent, BIAS));
+  const half = share(shl(shr(both, 1), 23));
+  const rest = sub(shl(both, 23), half);
   return mul(mul(value, bits(value.type, half)), bits(value.type, rest));
 }
 
@@ -73,10 +76,23 @@ interface ExponentialOptions {
   readonly halvings?: number;
 }
 
-/** e^x over the whole range, without a branch: that would keep an engine from working on several vectors at once. */
-export function exponential(x: Expr, writer: Writer, { tail, halvings = 0 }: ExponentialOptions = {}): Expr {
+/** e^x over the whole range. Nearly all arguments are ordinary, and their power of 2 needs no care. */
+export function exponential(x: Expr, writer: Writer, options: ExponentialOptions = {}): Expr {
+  const result = writer.variable(ordinaryExponential(x, writer, options));
+  writer.ifAny(gt(mul(x, x), ORDINARY ** 2), (rare) => rare.set(result, anyExponential(x, rare, options)));
+  return result;
+}
+
+/** NaN stays NaN, as the product's first factor is. */
+function ordinaryExponential(x: Expr, writer: Writer, { tail, halvings = 0 }: ExponentialOptions): Expr {
+  const { exponent, r } = reduce(x, writer, BIAS - halvings);
+  const argument = tail === undefined ? r : writer.share(add(r, tail));
+  return mul(add(expm1OfReduced(argument, writer), 1), power(exponent));
+}
+
+function anyExponential(x: Expr, writer: Writer, { tail, halvings = 0 }: ExponentialOptions): Expr {
   const near = clamped(x, LOWEST, HIGHEST, writer);
-  const { exponent, r } = reduce(near, writer, 2 * BIAS - halvings);
+  const { exponent, r } = reduce(near, writer, BIAS - halvings);
   const argument = tail === undefined ? r : writer.share(add(r, clamped(tail, -1, 1, writer)));
   return scale(add(expm1OfReduced(argument, writer), 1), exponent, writer);
 }
@@ -86,8 +102,8 @@ export const exp: Formula = (x, writer) => exponential(x, writer);
 export const exp2: Formula = (x, writer) => {
   const { share } = writer;
   const near = clamped(x, -152, 129, writer);
-  const rounded = share(add(near, ROUNDER + 2 * BIAS));
-  const r = share(sub(near, sub(rounded, ROUNDER + 2 * BIAS)));
+  const rounded = share(add(near, ROUNDER + BIAS));
+  const r = share(sub(near, sub(rounded, ROUNDER + BIAS)));
   return scale(fma(r, polynomial(r, EXP2, writer), constant(x.type, 1)), integerBits(rounded), writer);
 };
 

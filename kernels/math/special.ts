@@ -5,7 +5,18 @@
 import { abs, add, and, constant, div, eq, fma, ge, gt, lt, mul, ne, neg, or, rint, select, sub } from '../build.js';
 import type { Expr, Type } from '../ir.js';
 import { DOUBLE, ERF_DENOMINATOR, ERF_DOUBLE, ERF_END, ERF_NUMERATOR, SINGLE, type SpecialTables } from './special-tables.js';
-import { clamped, type Formula, horner, infinity, magnitude, notANumber, polynomial, upperHalf, type Writer, withSign } from './writer.js';
+import {
+  clamped,
+  type Formula,
+  horner,
+  infinity,
+  magnitude,
+  notANumber,
+  polynomial,
+  upperHalf,
+  type Writer,
+  withSign,
+} from './writer.js';
 
 const tablesOf = (type: Type): SpecialTables => (type.scalar === 'f64' ? DOUBLE : SINGLE);
 

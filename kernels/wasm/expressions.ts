@@ -37,6 +37,7 @@ const printers: Printers = {
   bits: printBits,
   splat: printSplat,
   lane: printLane,
+  shuffle: printShuffle,
   iota: (frame, { type }) => printLanes(frame, type, (lane) => lane),
 };
 
@@ -259,6 +260,13 @@ function printMaskSplat(frame: Frame, type: Type, value: Expr): void {
   frame.code.op('i32.sub');
   if (shape === 'i64x2') frame.code.op('i64.extend_i32_s');
   frame.code.op(`${shape}.splat`);
+}
+
+function printShuffle(frame: Frame, { type, left, right, lanes }: Node<'shuffle'>): void {
+  frame.print(left);
+  frame.print(right);
+  const bytes = 16 / type.lanes;
+  frame.code.shuffle(lanes.flatMap((lane) => Array.from({ length: bytes }, (_, byte) => lane * bytes + byte)));
 }
 
 function printLane(frame: Frame, { value, lane }: Node<'lane'>): void {

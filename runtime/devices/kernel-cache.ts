@@ -8,7 +8,7 @@
  * cannot be written (read-only, full), kernels go to a private temporary folder that is removed when the process ends, and one warning
  * says why and what to do. Entries of a folder that can be trusted but not written are still used.
  */
-import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +20,7 @@ import { parseBytes } from './settings.js';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const defaultLimit = 1 << 30;
+const nothing: CacheContents = { entries: 0, bytes: 0 };
 
 export interface CacheInfo extends CacheContents {
   readonly folder: string;
@@ -71,14 +72,18 @@ export class KernelCache {
   }
 
   info(): CacheInfo {
-    const kept = lstatSync(this.folder, { throwIfNoEntry: false }) === undefined ? undefined : this.#openKept();
-    const contents = kept?.contents() ?? { entries: 0, bytes: 0 };
+    const contents = this.#existing()?.contents() ?? nothing;
     return { folder: this.folder, limit: this.limit, problem: this.#problem, ...contents };
   }
 
   /** Removes every entry. Gives what was removed. */
   clear(): CacheContents {
-    return this.#openKept()?.clear() ?? { entries: 0, bytes: 0 };
+    return this.#existing()?.clear() ?? nothing;
+  }
+
+  /** Looking is no reason to make a folder. */
+  #existing(): CacheFolder | undefined {
+    return existsSync(this.folder) ? this.#openKept() : undefined;
   }
 
   #make(key: string, extension: string, make: MakeEntry): string {

@@ -11,14 +11,15 @@ import { bytesOf } from '../../kernels/ir.js';
 import {
   convolutionKernel,
   filterGradientKernel,
-  filterRows,
   planesKernel,
   sumPartsKernel,
+  tailVectors,
 } from '../../kernels/lower/convolution.js';
 import { lanesFor, packedStorage, range } from '../../kernels/lower/tile.js';
 import type { Attrs, LayoutMeta, Shape, TensorMeta } from '../../kernels/op.js';
 import { addressOf } from '../copies.js';
 import type { Device, Tier, Work } from '../devices/device.js';
+import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { bindProduct, type Product } from './gemm.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
@@ -34,8 +35,8 @@ const sumPartsKernels = remembered(sumPartsKernel);
 /** Items worth making for threads to share, and the multiplications an item should have at least. */
 const wantedItems = 16;
 const smallestItem = 1 << 15;
-/** Elements of the planes that an item should go through at most for each panel of filters: what a core's second cache holds. */
-const cachedElements = 1 << 16;
+/** Elements of a strip: what a core's second cache holds beside results and filters. */
+const stripElements = 160 << 10;
 /** Elements of all partial gradients of the filters together, at most; there is always one part. */
 const largestPartials = 1 << 23;
 /** Tiles may read this far beyond the last row. */
@@ -89,6 +90,388 @@ function numbers(attrs: Attrs, name: string, count: number): readonly number[] {
   if (!Array.isArray(value) || value.length !== count) throw new TypeError(`${name} must have ${count} numbers`);
   return value.map(Number);
 }
+
+// ---- Products of windows and filters
+
+/** One product of a window along one axis: it reads the image at `offset` + step * (place of the result + shift). */
+interface AxisProduct {
+  /** Of the filter's element. */
+  readonly index: number;
+  readonly offset: number;
+  readonly shift: number;
+}
+
+/** One pass over the images: which products it sums, with which weights, and where results go. */
+interface Pass {
+  readonly rowProducts: readonly AxisProduct[];
+  /** Without shifts: neighbouring columns share nothing. */
+  readonly columnProducts: readonly AxisProduct[];
+  readonly step: Pair;
+  readonly rows: number;
+  readonly columns: number;
+  readonly outStart: number;
+  readonly outRow: number;
+  readonly outColumn: number;
+}
+
+/** What the passes of an op share. */
+interface PassContext {
+  readonly device: Device;
+  readonly tier: Tier;
+  readonly output: TensorMeta;
+  readonly source: LayoutMeta;
+  readonly weight: LayoutMeta;
+  readonly groups: number;
+  /** Channels of the source, and of the result, of a group. */
+  readonly sourceChannels: number;
+  readonly resultChannels: number;
+  /** Strides of the filters from one channel of the source to the next, and from one of the result. */
+  readonly perSource: number;
+  readonly perResult: number;
+  readonly groupWeights: number;
+  readonly biased: boolean;
+}
+
+class PassRun {
+  readonly weight: Packing;
+  readonly stripBytes: number;
+  private readonly tables: readonly Table[];
+  private readonly launch: KernelLaunch;
+
+  constructor(context: PassContext, pass: Pass) {
+    const { device, tier, output, source, groups, sourceChannels, resultChannels, biased } = context;
+    const { rowProducts, columnProducts, step, rows, columns, outStart, outRow, outColumn } = pass;
+    const { shape, strides, dtype } = source;
+    const tile = tileFor(tier, dtype, resultChannels);
+    const width = tile.vectors * tile.lanes;
+    this.weight = new Packing(device, tier, filterPanels(context, pass, tile.rows));
+    const rowOffsets = [...new Set(rowProducts.map(({ offset }) => offset))];
+    const copyCount = rowOffsets.length * columnProducts.length;
+    const extraRows = rowProducts.reduce((most, { shift }) => Math.max(most, shift), 0);
+    const length = sourceChannels * rowProducts.length * columnProducts.length;
+    const cuts = cutsOf({
+      ...{ matrices: output.shape[0]! * groups, filters: resultChannels, rows, columns, length },
+      ...{ rowElements: sourceChannels * copyCount * columns, extraRows, tile },
+    });
+    const copySize = (cuts.stripRows + extraRows) * columns;
+    const tileStart = sourceChannels * copyCount * copySize + width;
+    const scratchSize = tileStart + tile.rows * width;
+    // The stride along an axis of one element could be anything.
+    const columnStride = step[1] * (shape[3] === 1 ? 1 : strides[3]!);
+    const copies = rowOffsets.flatMap((rowOffset) =>
+      columnProducts.flatMap(({ offset }) => [rowOffset, offset * (columnStride / step[1]), ...insideOf(offset, step[1], columns, shape[3]!)]),
+    );
+    const taps = range(sourceChannels).flatMap((channel) =>
+      rowProducts.flatMap(({ offset, shift }) =>
+        columnProducts.map(
+          (_, at) => ((channel * rowOffsets.length + rowOffsets.indexOf(offset)) * columnProducts.length + at) * copySize + shift * columns,
+        ),
+      ),
+    );
+    this.tables = [new Table(device, copies), new Table(device, taps)];
+    const outFilter = output.shape[2]! * output.shape[3]!;
+    const integers = {
+      ...{ groups, filters: resultChannels, rows, columns, length, ...cuts, channels: sourceChannels, height: shape[2]! },
+      ...{ imageStride: strides[0]!, groupStride: sourceChannels * strides[1]!, channelStride: strides[1]! },
+      ...{ rowStride: strides[2]!, columnStride, rowStep: step[0], copyCount, copySize, extraRows, scratchSize, tileStart },
+      ...{ groupWeights: this.weight.matrixSize, outFilter, outRow, outColumn, outStart },
+      ...{ outImage: groups * resultChannels * outFilter, outGroup: resultChannels * outFilter },
+    };
+    const dense = outColumn === 1 && outRow === columns;
+    const kernel = convolutionKernels({ storage: dtype, ...tile, contiguous: columnStride === 1, dense, biased });
+    const items = Math.ceil(cuts.jobs / cuts.itemJobs);
+    this.stripBytes = items * scratchSize * bytesOf[packedStorage(dtype)];
+    const cost = cuts.itemJobs * cuts.stripRows * cuts.blockFilters * columns * length;
+    this.launch = new KernelLaunch(device, tier.compile(kernel), integers, rows * columns === 0 ? 0 : items, grainFor(cost));
+    this.launch.point('copies', this.tables[0]!.address);
+    this.launch.point('taps', this.tables[1]!.address);
+  }
+
+  run(addresses: Readonly<Record<string, number>>): void {
+    for (const [buffer, address] of Object.entries(addresses)) this.launch.point(buffer, address);
+    this.launch.run();
+  }
+
+  free(): void {
+    this.launch.free();
+    this.weight.free();
+    for (const table of this.tables) table.free();
+  }
+}
+
+/** The columns of results whose pixel at offset + step * column lies in a row of that width: the first, and the one after the last. */
+function insideOf(offset: number, step: number, columns: number, width: number): Pair {
+  const clip = (column: number): number => Math.max(0, Math.min(Math.ceil(column / step), columns));
+  return [clip(-offset), Math.max(clip(-offset), clip(width - offset))];
+}
+
+interface Tile {
+  readonly rows: number;
+  readonly vectors: number;
+  readonly lanes: number;
+}
+
+/** The tile's rows and vectors for that many filters: as many sums as the registers hold beside the operands of a step. */
+function tileFor({ target }: Tier, dtype: Dtype, filters: number): Tile {
+  const lanes = lanesFor(dtype, target.vectorBytes);
+  const shapes = target.vectorBytes >= 64 ? wideTiles : target.vectorBytes >= 32 ? mediumTiles : narrowTiles;
+  const [rows, vectors] = shapes.find(([most]) => filters <= most) ?? shapes.at(-1)!;
+  return { rows, vectors, lanes };
+}
+
+/** For 32 registers, and for 16. */
+const wideTiles: readonly Pair[] = [
+  [1, 8],
+  [2, 8],
+  [3, 8],
+  [4, 6],
+  [6, 4],
+  [8, 3],
+];
+const mediumTiles: readonly Pair[] = [
+  [1, 8],
+  [2, 6],
+  [3, 4],
+  [4, 3],
+];
+/** WebAssembly engines spill with more. */
+const narrowTiles: readonly Pair[] = [[4, 2]];
+
+/** The filters of a pass, in panels. */
+function filterPanels({ weight, groups, sourceChannels, resultChannels, ...strides }: PassContext, pass: Pass, width: number): PackingPlan {
+  const elements = range(sourceChannels).flatMap((channel) =>
+    pass.rowProducts.flatMap((row) =>
+      pass.columnProducts.map(
+        (column) => channel * strides.perSource + row.index * weight.strides[2]! + column.index * weight.strides[3]!,
+      ),
+    ),
+  );
+  return {
+    ...{ dtype: weight.dtype, width, columns: resultChannels, columnStride: strides.perResult, length: elements.length },
+    rowStride: elements.every((element, at) => element === at) ? 1 : elements,
+    offsets: range(groups).map((group) => group * strides.groupWeights),
+  };
+}
+
+interface PassSizes {
+  readonly matrices: number;
+  readonly filters: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly length: number;
+  /** Elements of scratch for each row of a strip. */
+  readonly rowElements: number;
+  readonly extraRows: number;
+  readonly tile: Tile;
+}
+
+interface Cuts {
+  readonly stripRows: number;
+  readonly strips: number;
+  readonly blockFilters: number;
+  readonly filterBlocks: number;
+  readonly jobs: number;
+  readonly itemJobs: number;
+}
+
+/** What a vector costs to copy into a strip, in multiplications of a vector. */
+const copyCost = 6;
+
+/** The cheapest way to cut the work into as many jobs as are wanted, with strips that a cache holds. */
+function cutsOf({ matrices, filters, rows, columns, length, rowElements, extraRows, tile }: PassSizes): Cuts {
+  const worthwhile = Math.ceil((matrices * filters * rows * columns * length) / smallestItem);
+  const wanted = Math.max(1, Math.min(wantedItems, worthwhile));
+  const panels = Math.ceil(filters / tile.rows);
+  const cached = Math.floor(stripElements / Math.max(rowElements, 1)) - extraRows;
+  const fewest = Math.ceil((tile.vectors * tile.lanes) / Math.max(columns, 1));
+  const stripCost = (count: number, blocks: number): number => {
+    const copied = (count + extraRows) * Math.ceil(rowElements / tile.lanes) * copyCost;
+    return blocks * copied + panels * tile.rows * length * vectorsOf(count * columns, tile);
+  };
+  let [best, least] = [{ stripRows: Math.max(rows, 1), strips: rows > 0 ? 1 : 0, panels: Math.max(panels, 1), blocks: 1 }, Infinity];
+  for (let stripRows = Math.max(1, Math.min(rows, Math.max(cached, fewest))); stripRows >= 1; stripRows--) {
+    const strips = Math.ceil(rows / stripRows);
+    const blockPanels = Math.max(1, Math.floor(panels / Math.max(1, Math.ceil(wanted / Math.max(matrices * strips, 1)))));
+    const blocks = Math.ceil(panels / blockPanels);
+    const last = rows - (strips - 1) * stripRows;
+    const cost = (strips - 1) * stripCost(stripRows, blocks) + stripCost(last, blocks);
+    const idle = Math.max(1, wanted / Math.max(matrices * strips * blocks, 1));
+    if (cost * idle >= least) continue;
+    least = cost * idle;
+    best = { stripRows, strips, panels: blockPanels, blocks };
+  }
+  const jobs = matrices * best.strips * best.blocks;
+  return {
+    ...{ stripRows: best.stripRows, strips: best.strips, filterBlocks: best.blocks, blockFilters: best.panels * tile.rows },
+    ...{ jobs, itemJobs: Math.max(1, Math.ceil(jobs / wantedItems)) },
+  };
+}
+
+/** The vectors that tiles compute for a run of pixels. */
+function vectorsOf(pixels: number, { vectors, lanes }: Tile): number {
+  const rest = Math.ceil((pixels % (vectors * lanes)) / lanes);
+  const tail = rest === 0 ? 0 : (tailVectors(vectors).find((size) => rest <= size) ?? vectors);
+  return Math.floor(pixels / (vectors * lanes)) * vectors + tail;
+}
+
+class WindowConvolution implements LibraryRun {
+  private readonly passes: readonly PassRun[];
+
+  constructor(
+    private readonly context: PassContext,
+    passes: readonly Pass[],
+    private readonly places: { readonly source: number; readonly weight: number; readonly bias?: number | undefined },
+  ) {
+    this.passes = passes.map((pass) => new PassRun(context, pass));
+  }
+
+  run(inputs: readonly Tensor[]): Tensor[] {
+    const { device, output } = this.context;
+    const { source, weight, bias } = this.places;
+    const most = (bytesOf: (pass: PassRun) => number): number => Math.max(0, ...this.passes.map(bytesOf));
+    const sizes = [most((pass) => pass.stripBytes), most((pass) => pass.weight.bytes)];
+    return withScratch(device, sizes, ([strip, packed]) => {
+      const out = emptyTensor(device, output.shape, output.dtype);
+      for (const pass of this.passes) {
+        pass.weight.run(addressOf(inputs[weight]!), packed!);
+        const addresses = { x: addressOf(inputs[source]!), weight: packed!, strip: strip!, out: out.storage.address };
+        pass.run(bias === undefined ? addresses : { ...addresses, bias: addressOf(inputs[bias]!) });
+      }
+      return [out];
+    });
+  }
+
+  free(): void {
+    for (const pass of this.passes) pass.free();
+  }
+}
+
+export const convolution: LibraryKernel = (device, inputs, attrs, [output]) => {
+  const [x, weight] = [layoutOf(inputs, 'x'), layoutOf(inputs, 'weight')];
+  const places = { source: placeOf(inputs, 'x'), weight: placeOf(inputs, 'weight') };
+  const geometry = geometryOf(x.shape, weight.shape, output!.shape, attrs);
+  if (isPointwise(geometry, x)) {
+    const step = { across: weight.strides[0]!, step: weight.strides[1]! };
+    return pointwise(device, output!, geometry, { source: x, weight, ...step, places });
+  }
+  const { groups, channels, filters, result, window, stride, dilation, top, left } = geometry;
+  const tier = device.tier(workOf(geometry, output!));
+  const context: PassContext = {
+    ...{ device, tier, output: output!, source: x, weight, groups, sourceChannels: channels, resultChannels: filters },
+    ...{ perSource: weight.strides[1]!, perResult: weight.strides[0]!, groupWeights: filters * weight.strides[0]!, biased: false },
+  };
+  const rowProducts = range(window[0]).map((index) => {
+    const phase = (index * dilation[0]) % stride[0];
+    return { index, offset: phase - top, shift: (index * dilation[0] - phase) / stride[0] };
+  });
+  const columnProducts = range(window[1]).map((index) => ({ index, offset: index * dilation[1] - left, shift: 0 }));
+  const pass: Pass = {
+    ...{ rowProducts, columnProducts, step: stride, rows: result[0], columns: result[1] },
+    ...{ outStart: 0, outRow: result[1], outColumn: 1 },
+  };
+  return new WindowConvolution(context, [pass], places);
+};
+
+// ---- Windows of one pixel
+
+/** Whether results are products of pixels with a matrix, for pixels that follow each other evenly. */
+function isPointwise({ window, stride, top, left, image, result }: Geometry, { shape, strides }: LayoutMeta): boolean {
+  const plain = [...window, ...stride].every((one) => one === 1) && top === 0 && left === 0;
+  const unpadded = image[0] === result[0] && image[1] === result[1];
+  return plain && unpadded && (shape[2] === 1 || strides[2] === shape[3]! * strides[3]!);
+}
+
+interface Pointwise {
+  readonly source: LayoutMeta;
+  readonly weight: LayoutMeta;
+  /** Strides of the weight from one channel of the result to the next, and from one of the source. */
+  readonly across: number;
+  readonly step: number;
+  readonly places: { readonly source: number; readonly weight: number };
+}
+
+function pointwise(device: Device, output: TensorMeta, { images, groups, filters }: Geometry, of: Pointwise): LibraryRun {
+  const { source, weight, across, step, places } = of;
+  const m = output.shape[1]! / groups;
+  const k = source.shape[1]! / groups;
+  const matrices = range(images).flatMap((image) => range(groups).map((group) => ({ image, group })));
+  const sourceStart = (image: number, group: number): number => image * source.strides[0]! + group * k * source.strides[1]!;
+  const product: Product = {
+    ...{ dtype: output.dtype, m, n: output.shape[2]! * output.shape[3]!, k, batch: matrices.length },
+    a: { offsets: matrices.map(({ group }) => group * filters * weight.strides[0]!), across, step },
+    b: {
+      offsets: matrices.map(({ image, group }) => sourceStart(image, group)),
+      across: source.shape[3] === 1 ? source.strides[2]! : source.strides[3]!,
+      step: source.strides[1]!,
+    },
+    places: { a: places.weight, b: places.source },
+  };
+  return bindProduct(device, output, product);
+}
+
+// ---- The gradient of the images
+
+export const convolutionInputGrad: LibraryKernel = (device, inputs, attrs, [output]) => {
+  const [dout, weight] = [layoutOf(inputs, 'dout'), layoutOf(inputs, 'weight')];
+  const places = { source: placeOf(inputs, 'dout'), weight: placeOf(inputs, 'weight') };
+  const geometry = geometryOf(output!.shape, weight.shape, dout.shape, attrs);
+  if (isPointwise(geometry, dout)) {
+    const step = { across: weight.strides[1]!, step: weight.strides[0]! };
+    return pointwise(device, output!, geometry, { source: dout, weight, ...step, places });
+  }
+  const { groups, channels, filters, stride, image } = geometry;
+  const tier = device.tier(workOf(geometry, output!));
+  const context: PassContext = {
+    ...{ device, tier, output: output!, source: dout, weight, groups, sourceChannels: filters, resultChannels: channels },
+    ...{ perSource: weight.strides[0]!, perResult: weight.strides[1]!, groupWeights: filters * weight.strides[0]!, biased: false },
+  };
+  const [rowPhases, columnPhases] = [phasesOf(geometry, 0), phasesOf(geometry, 1)];
+  const passes = rowPhases.flatMap((row) =>
+    columnPhases.map((column): Pass => {
+      const least = Math.min(...row.products.map(({ offset }) => offset));
+      return {
+        rowProducts: row.products.map(({ index, offset }) => ({ index, offset: least, shift: offset - least })),
+        columnProducts: column.products.map((product) => ({ ...product, shift: 0 })),
+        ...{ step: [1, 1], rows: row.count, columns: column.count, outStart: row.first * image[1] + column.first },
+        ...{ outRow: stride[0] * image[1], outColumn: stride[1] },
+      };
+    }),
+  );
+  return new WindowConvolution(context, passes, places);
+};
+
+/**
+ * The pixels of one axis whose place in the padded image is congruent to a phase: first, first + stride, ... The t-th of them gets
+ * products with the results t + offset, one for each `index` along the window.
+ */
+interface Phase {
+  readonly first: number;
+  readonly count: number;
+  readonly products: readonly { readonly index: number; readonly offset: number }[];
+}
+
+function phasesOf({ stride, dilation, window, image, top, left }: Geometry, axis: 0 | 1): Phase[] {
+  const [step, before] = [stride[axis], axis === 0 ? top : left];
+  return range(step).map((phase) => {
+    const first = (((phase - before) % step) + step) % step;
+    const indices = range(window[axis]).filter((index) => (index * dilation[axis]) % step === phase);
+    const start = (first + before - phase) / step;
+    return {
+      first,
+      count: Math.max(0, Math.ceil((image[axis] - first) / step)),
+      products: indices.map((index) => ({ index, offset: start - (index * dilation[axis] - phase) / step })),
+    };
+  });
+}
+
+// ---- The gradient of the filters
+
+export const convolutionWeightGrad: LibraryKernel = (device, inputs, attrs, [output]) => {
+  const [dout, x] = [layoutOf(inputs, 'dout'), layoutOf(inputs, 'x')];
+  const geometry = geometryOf(x.shape, output!.shape, dout.shape, attrs);
+  const places = { dout: placeOf(inputs, 'dout'), x: placeOf(inputs, 'x') };
+  return new FilterGradient(device, output!, geometry, x, dout, places);
+};
 
 // ---- Padded planes
 
@@ -163,305 +546,6 @@ function windowTaps({ channels, window, stride, dilation }: Geometry, { channelS
     range(window[0]).flatMap((i) => range(window[1]).map((j) => channel * channelSize + distance(i, j))),
   );
 }
-
-// ---- Products of windows and filters
-
-/** One pass over the planes: which products it sums, with which weights, and where results go. */
-interface Pass {
-  readonly taps: readonly number[];
-  readonly weight: PackingPlan;
-  readonly rows: number;
-  readonly columns: number;
-  readonly outStart: number;
-  readonly outRow: number;
-  readonly outColumn: number;
-}
-
-/** What the passes of an op share. */
-interface PassContext {
-  readonly device: Device;
-  readonly tier: Tier;
-  readonly output: TensorMeta;
-  readonly planes: Planes;
-  readonly groups: number;
-  /** Channels of the planes, and channels of the result, of a group. */
-  readonly sourceChannels: number;
-  readonly resultChannels: number;
-}
-
-class PassRun {
-  readonly weight: Packing;
-  private readonly taps: Table;
-  private readonly launch: KernelLaunch;
-
-  constructor(context: PassContext, pass: Pass) {
-    const { device, tier, output, planes, groups, sourceChannels, resultChannels } = context;
-    const { rows, columns, outStart, outRow, outColumn } = pass;
-    this.weight = new Packing(device, tier, pass.weight);
-    this.taps = new Table(device, pass.taps);
-    const images = output.shape[0]!;
-    const outFilter = output.shape[2]! * output.shape[3]!;
-    const length = pass.taps.length;
-    const blocks = passBlocks(images * groups, resultChannels, rows, columns * length, sourceChannels * planes.plan.pitch);
-    const integers = {
-      ...{ groups, filters: resultChannels, rows, columns, length, ...blocks },
-      imageSize: groups * sourceChannels * planes.channelSize,
-      ...{ groupSize: sourceChannels * planes.channelSize, pitch: planes.plan.pitch, groupWeights: this.weight.matrixSize },
-      ...{ outImage: groups * resultChannels * outFilter, outGroup: resultChannels * outFilter, outFilter },
-      ...{ outRow, outColumn, outStart },
-    };
-    const lanes = lanesFor(output.dtype, tier.target.vectorBytes);
-    const kernel = convolutionKernels({ storage: output.dtype, lanes, contiguous: outColumn === 1 });
-    const items = images * groups * blocks.rowBlocks * blocks.filterBlocks;
-    const grain = grainFor(blocks.blockRows * blocks.blockFilters * columns * length);
-    this.launch = new KernelLaunch(device, tier.compile(kernel), integers, rows * columns === 0 ? 0 : items, grain);
-    this.launch.point('taps', this.taps.address);
-  }
-
-  run(planes: number, weight: number, packed: number, out: number): void {
-    this.weight.run(weight, packed);
-    this.launch.point('x', planes);
-    this.launch.point('weight', packed);
-    this.launch.point('out', out);
-    this.launch.run();
-  }
-
-  free(): void {
-    this.launch.free();
-    this.weight.free();
-    this.taps.free();
-  }
-}
-
-interface PassBlocks {
-  readonly blockRows: number;
-  readonly rowBlocks: number;
-  readonly blockFilters: number;
-  readonly filterBlocks: number;
-}
-
-/** `rowCost` multiplications give a row of one filter, from `rowElements` elements of the planes. */
-function passBlocks(matrices: number, filters: number, rows: number, rowCost: number, rowElements: number): PassBlocks {
-  const worthwhile = Math.ceil((matrices * filters * rows * rowCost) / smallestItem);
-  const wanted = Math.ceil(Math.min(wantedItems, worthwhile) / Math.max(matrices, 1));
-  const cached = Math.max(1, Math.floor(cachedElements / Math.max(rowElements, 1)));
-  const blockRows = Math.max(1, Math.min(Math.ceil(rows / Math.max(wanted, 1)), cached));
-  const rowBlocks = Math.ceil(rows / blockRows);
-  const filtersWanted = Math.ceil(wanted / Math.max(rowBlocks, 1));
-  const blockFilters = Math.max(filterRows, Math.ceil(filters / Math.max(filtersWanted, 1) / filterRows) * filterRows);
-  return { blockRows, rowBlocks, blockFilters, filterBlocks: Math.ceil(filters / blockFilters) };
-}
-
-class WindowConvolution implements LibraryRun {
-  constructor(
-    private readonly context: PassContext,
-    private readonly passes: readonly PassRun[],
-    private readonly places: { readonly source: number; readonly weight: number },
-  ) {}
-
-  run(inputs: readonly Tensor[]): Tensor[] {
-    const { device, output, planes } = this.context;
-    const largest = this.passes.reduce((bytes, { weight }) => Math.max(bytes, weight.bytes), 0);
-    const weight = addressOf(inputs[this.places.weight]!);
-    return withScratch(device, [planes.bytes, largest], ([padded, packed]) => {
-      const out = emptyTensor(device, output.shape, output.dtype);
-      planes.run(addressOf(inputs[this.places.source]!), padded!);
-      for (const pass of this.passes) pass.run(padded!, weight, packed!, out.storage.address);
-      return [out];
-    });
-  }
-
-  free(): void {
-    this.context.planes.free();
-    for (const pass of this.passes) pass.free();
-  }
-}
-
-export const convolution: LibraryKernel = (device, inputs, attrs, [output]) => {
-  const [x, weight] = [layoutOf(inputs, 'x'), layoutOf(inputs, 'weight')];
-  const places = { source: placeOf(inputs, 'x'), weight: placeOf(inputs, 'weight') };
-  const geometry = geometryOf(x.shape, weight.shape, output!.shape, attrs);
-  if (isPointwise(geometry, x)) {
-    const step = { across: weight.strides[0]!, step: weight.strides[1]! };
-    return pointwise(device, output!, geometry, { source: x, weight, ...step, places });
-  }
-  const { groups, channels, filters, result } = geometry;
-  const tier = device.tier(workOf(geometry, output!));
-  const planes = windowPlanes(device, tier, x, geometry);
-  const context = { device, tier, output: output!, planes, groups, sourceChannels: channels, resultChannels: filters };
-  const pass = new PassRun(context, {
-    taps: windowTaps(geometry, planes),
-    weight: filterPacking(weight, geometry),
-    ...{ rows: result[0], columns: result[1], outStart: 0, outRow: result[1], outColumn: 1 },
-  });
-  return new WindowConvolution(context, [pass], places);
-};
-
-function filterPacking({ strides, dtype }: LayoutMeta, { groups, channels, filters, window }: Geometry): PackingPlan {
-  const [perFilter, perChannel, perRow, perColumn] = [strides[0]!, strides[1]!, strides[2]!, strides[3]!];
-  const elements = range(channels).flatMap((c) =>
-    range(window[0]).flatMap((i) => range(window[1]).map((j) => c * perChannel + i * perRow + j * perColumn)),
-  );
-  return {
-    ...{ dtype, width: filterRows, columns: filters, columnStride: perFilter, length: elements.length },
-    rowStride: elements.every((element, at) => element === at) ? 1 : elements,
-    offsets: range(groups).map((group) => group * filters * perFilter),
-  };
-}
-
-// ---- Windows of one pixel
-
-/** Whether results are products of pixels with a matrix, for pixels that follow each other evenly. */
-function isPointwise({ window, stride, top, left, image, result }: Geometry, { shape, strides }: LayoutMeta): boolean {
-  const plain = [...window, ...stride].every((one) => one === 1) && top === 0 && left === 0;
-  const unpadded = image[0] === result[0] && image[1] === result[1];
-  return plain && unpadded && (shape[2] === 1 || strides[2] === shape[3]! * strides[3]!);
-}
-
-interface Pointwise {
-  readonly source: LayoutMeta;
-  readonly weight: LayoutMeta;
-  /** Strides of the weight from one channel of the result to the next, and from one of the source. */
-  readonly across: number;
-  readonly step: number;
-  readonly places: { readonly source: number; readonly weight: number };
-}
-
-function pointwise(device: Device, output: TensorMeta, { images, groups, filters }: Geometry, of: Pointwise): LibraryRun {
-  const { source, weight, across, step, places } = of;
-  const m = output.shape[1]! / groups;
-  const k = source.shape[1]! / groups;
-  const matrices = range(images).flatMap((image) => range(groups).map((group) => ({ image, group })));
-  const sourceStart = (image: number, group: number): number => image * source.strides[0]! + group * k * source.strides[1]!;
-  const product: Product = {
-    ...{ dtype: output.dtype, m, n: output.shape[2]! * output.shape[3]!, k, batch: matrices.length },
-    a: { offsets: matrices.map(({ group }) => group * filters * weight.strides[0]!), across, step },
-    b: {
-      offsets: matrices.map(({ image, group }) => sourceStart(image, group)),
-      across: source.shape[3] === 1 ? source.strides[2]! : source.strides[3]!,
-      step: source.strides[1]!,
-    },
-    places: { a: places.weight, b: places.source },
-  };
-  return bindProduct(device, output, product);
-}
-
-// ---- The gradient of the images
-
-export const convolutionInputGrad: LibraryKernel = (device, inputs, attrs, [output]) => {
-  const [dout, weight] = [layoutOf(inputs, 'dout'), layoutOf(inputs, 'weight')];
-  const places = { source: placeOf(inputs, 'dout'), weight: placeOf(inputs, 'weight') };
-  const geometry = geometryOf(output!.shape, weight.shape, dout.shape, attrs);
-  if (isPointwise(geometry, dout)) {
-    const step = { across: weight.strides[1]!, step: weight.strides[0]! };
-    return pointwise(device, output!, geometry, { source: dout, weight, ...step, places });
-  }
-  const { groups, channels, filters, stride, image } = geometry;
-  const [rowPhases, columnPhases] = [phasesOf(geometry, 0), phasesOf(geometry, 1)];
-  const [rows, columns] = [extentOf(rowPhases), extentOf(columnPhases)];
-  const plan: PlanesPlan = { stride: [1, 1], top: rows.before, left: columns.before, rows: rows.size, pitch: columns.size };
-  const tier = device.tier(workOf(geometry, output!));
-  const planes = new Planes(device, tier, dout, plan);
-  const context = { device, tier, output: output!, planes, groups, sourceChannels: filters, resultChannels: channels };
-  const passes = rowPhases.flatMap((row) =>
-    columnPhases.map((column): Pass => {
-      const products = phaseProducts(row, column, geometry, weight, planes);
-      return {
-        taps: products.map(({ tap }) => tap),
-        weight: gradientPacking(
-          weight,
-          geometry,
-          products.map(({ element }) => element),
-        ),
-        ...{ rows: row.count, columns: column.count, outStart: row.first * image[1] + column.first },
-        ...{ outRow: stride[0] * image[1], outColumn: stride[1] },
-      };
-    }),
-  );
-  return new WindowConvolution(
-    context,
-    passes.map((pass) => new PassRun(context, pass)),
-    places,
-  );
-};
-
-/**
- * The pixels of one axis whose place in the padded image is congruent to a phase: first, first + stride, ... The t-th of them gets
- * products with the results `start + t - back`, one for each `index` along the window.
- */
-interface Phase {
-  readonly first: number;
-  readonly count: number;
-  readonly start: number;
-  readonly products: readonly { readonly index: number; readonly back: number }[];
-}
-
-function phasesOf({ stride, dilation, window, image, top, left }: Geometry, axis: 0 | 1): Phase[] {
-  const [step, before] = [stride[axis], axis === 0 ? top : left];
-  return range(step).map((phase) => {
-    const first = (((phase - before) % step) + step) % step;
-    const indices = range(window[axis]).filter((index) => (index * dilation[axis]) % step === phase);
-    return {
-      first,
-      count: Math.max(0, Math.ceil((image[axis] - first) / step)),
-      start: (first + before - phase) / step,
-      products: indices.map((index) => ({ index, back: (index * dilation[axis] - phase) / step })),
-    };
-  });
-}
-
-/** How far the products of all phases reach: zeros before the results, and elements in all. */
-function extentOf(phases: readonly Phase[]): { readonly before: number; readonly size: number } {
-  let [before, end] = [0, 0];
-  for (const { count, start, products } of phases) {
-    for (const { back } of products) {
-      before = Math.max(before, back - start);
-      end = Math.max(end, start + count - back);
-    }
-  }
-  return { before, size: before + end };
-}
-
-interface PhaseProduct {
-  readonly tap: number;
-  /** The weight's place, from its channel's in the first filter of the group. */
-  readonly element: number;
-}
-
-function phaseProducts(
-  row: Phase,
-  column: Phase,
-  { filters }: Geometry,
-  { strides }: LayoutMeta,
-  planes: Planes,
-): PhaseProduct[] {
-  const { top, left, pitch } = planes.plan;
-  return range(filters).flatMap((filter) =>
-    row.products.flatMap((y) =>
-      column.products.map((x) => ({
-        tap: filter * planes.channelSize + (top + row.start - y.back) * pitch + left + column.start - x.back,
-        element: filter * strides[0]! + y.index * strides[2]! + x.index * strides[3]!,
-      })),
-    ),
-  );
-}
-
-function gradientPacking({ strides, dtype }: LayoutMeta, geometry: Geometry, elements: readonly number[]): PackingPlan {
-  const { groups, channels, filters } = geometry;
-  return {
-    ...{ dtype, width: filterRows, columns: channels, columnStride: strides[1]!, length: elements.length, rowStride: elements },
-    offsets: range(groups).map((group) => group * filters * strides[0]!),
-  };
-}
-
-// ---- The gradient of the filters
-
-export const convolutionWeightGrad: LibraryKernel = (device, inputs, attrs, [output]) => {
-  const [dout, x] = [layoutOf(inputs, 'dout'), layoutOf(inputs, 'x')];
-  const geometry = geometryOf(x.shape, output!.shape, dout.shape, attrs);
-  const places = { dout: placeOf(inputs, 'dout'), x: placeOf(inputs, 'x') };
-  return new FilterGradient(device, output!, geometry, x, dout, places);
-};
 
 class FilterGradient implements LibraryRun {
   private readonly planes: Planes;

@@ -2,7 +2,7 @@
 import { fusedKernel } from '../../kernels/fused.js';
 import { registerOf } from '../../kernels/ir.js';
 import { bind } from '../../kernels/lower/bind.js';
-import { outputName, scalarName } from '../../kernels/lower/fused.js';
+import { outputName, scalarName } from '../../kernels/lower/names.js';
 import type { TensorMeta } from '../../kernels/op.js';
 import { compiledFused, fusedWork } from '../compiled.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';

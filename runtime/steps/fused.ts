@@ -2,7 +2,7 @@
 import type { ScalarSource } from '../../kernels/graph.js';
 import { registerOf } from '../../kernels/ir.js';
 import { type BufferSource, bind, type Launch } from '../../kernels/lower/bind.js';
-import { inputName, outputName, scalarName } from '../../kernels/lower/fused.js';
+import { inputName, outputName, scalarName } from '../../kernels/lower/names.js';
 import { stepDimensions } from '../../kernels/lower/steps.js';
 import { compiledFused, fusedWork } from '../compiled.js';
 import { addressOf, freshTensor } from '../copies.js';

@@ -6,6 +6,7 @@
  * OPWRIGHT_FULL=1 runs what the short run leaves out.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import type { RuledSample } from '../../codegen/emit/refusals.js';
 import type { Dtype } from '../../kernels/op.js';
 import type { Elements, SampleData } from '../support/samples.js';
 
@@ -33,6 +34,9 @@ export interface ErrorCase extends SampleData {
   readonly code: string;
 }
 
+/** What the spec's rules say of a sample is codegen/emit/refusals.ts's. */
+export interface TestSample extends SampleData, RuledSample {}
+
 /** A file of generated/tests. */
 export interface OpCase {
   readonly op: string;
@@ -45,7 +49,7 @@ export interface OpCase {
   readonly attrs: readonly { readonly name: string; readonly required: boolean; readonly scalar: boolean }[];
   readonly outputs: readonly TestOutput[];
   readonly dtypes: Readonly<Record<string, readonly Dtype[]>>;
-  readonly samples: readonly SampleData[];
+  readonly samples: readonly TestSample[];
   readonly errors: readonly ErrorCase[];
   readonly example: string | null;
 }

@@ -26,7 +26,7 @@ export function checkErrors(test: OpCase, place: number, report: Report): void {
 }
 
 /** Calls twice: the second call finds what the first one may have cached, and must not take more of the device's memory. */
-function expectError(test: OpCase, args: readonly unknown[], codes: readonly string[]): void {
+export function expectError(test: OpCase, args: readonly unknown[], codes: readonly string[]): void {
   const before = memory();
   const error = errorOf(test, args);
   const after = memory();

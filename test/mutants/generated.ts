@@ -92,7 +92,8 @@ const firstChecks: Readonly<Partial<Record<FaultClass, readonly string[]>>> = {
   'wrong derivative rule': ['gradient', 'second-order'],
   'missing un-broadcast': ['gradient', 'broadcast'],
   'wrong saved value': ['gradient', 'second-order'],
-  'dropped constraint': ['errors', 'refusals', 'misuse'],
+  'wrong shape rule': ['values', 'rules'],
+  'dropped constraint': ['errors', 'rules', 'misuse'],
 };
 
 /** Callers whose matrix is run as well: an op that users cannot call has goldens only through them. */

@@ -13,9 +13,6 @@ export interface Failure {
   readonly message: string;
 }
 
-// Read when the device opens, which is at the first tensor: an overrun is an error, fresh memory is no zero.
-process.env.OPWRIGHT_DEBUG_ALLOCATOR = '1';
-
 const [opList = '', firstList = ''] = process.argv.slice(2);
 
 function firstFailure(ops: readonly string[], first: readonly string[]): Failure | undefined {

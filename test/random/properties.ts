@@ -21,12 +21,32 @@ interface CheckOptions {
   readonly path?: string | undefined;
   /** Whether a failing program is made smaller. */
   readonly shrink?: boolean;
+  /** Called with the number of each program before it runs; smaller forms of a failing one keep its number. */
+  readonly begins?: (program: number) => void;
 }
 
-export function checkPrograms(mode: Mode, count: number, seed: number, { path, shrink = true }: CheckOptions = {}): Outcome {
+/** The command that runs one program of a seed again. */
+export const repeatCommand = (mode: Mode, seed: number, program: number): string =>
+  `npm run fuzz -- --mode ${mode} --seed ${seed} --path ${program}`;
+
+export function checkPrograms(
+  mode: Mode,
+  count: number,
+  seed: number,
+  { path, shrink = true, begins }: CheckOptions = {},
+): Outcome {
   const coverage = new Coverage();
+  let program = Number.parseInt(path ?? '0', 10);
+  let failed = false;
   const property = fc.property(genes(lengths[mode]), (drawn) => {
-    runProgram(drawn, mode, coverage);
+    begins?.(program);
+    try {
+      runProgram(drawn, mode, coverage);
+    } catch (error) {
+      failed = true;
+      throw error;
+    }
+    if (!failed) program++;
   });
   const details = fc.check(property, {
     seed,
@@ -35,9 +55,8 @@ export function checkPrograms(mode: Mode, count: number, seed: number, { path, s
   });
   if (!details.failed) return { coverage, failure: undefined };
   const error = details.errorInstance instanceof Error ? details.errorInstance.message : String(details.errorInstance);
-  const repeat = `npm run fuzz -- --mode ${mode} --seed ${seed} --path ${details.counterexamplePath?.split(':')[0]}`;
   return {
     coverage,
-    failure: `${error}\n  after ${details.numRuns} programs and ${details.numShrinks} steps of shrinking\n  repeat: ${repeat}`,
+    failure: `${error}\n  after ${details.numRuns} programs and ${details.numShrinks} steps of shrinking\n  repeat: ${repeatCommand(mode, seed, program)}`,
   };
 }

@@ -58,6 +58,8 @@ export class CpuDevice implements Device {
   private readonly wasm: WasmTier;
   private readonly nativeUse: NativeUse;
   private readonly forced: TierName | undefined;
+  /** How many kernels each tier has launched. */
+  readonly launches: Record<TierName, number> = { wasm: 0, native: 0 };
   /** Opened when the first work is large enough for it; null where there is none, or none any more. */
   private native: NativeTier | null | undefined;
 
@@ -152,6 +154,7 @@ export class CpuDevice implements Device {
     if (!(kernel instanceof CpuKernel) || !(params instanceof CpuParamBlock)) {
       throw new TypeError('the kernel or its parameters belong to another device');
     }
+    this.launches[kernel.tier]++;
     if (debugging.launch) this.launchTimed(kernel, params.address, work, grain);
     else kernel.launch(params.address, work, grain);
     if (kernel.mayFail) this.raiseError(kernel);

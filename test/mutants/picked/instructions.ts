@@ -75,11 +75,7 @@ export const instructions: readonly PickedFaults[] = [
     faults: [
       [wrong, 'numberOf(given) === 0 ? 0 : -1', 'numberOf(given) === 0 ? 0 : 1'],
       [wrong, 'Object.is(numberOf(value.value), 0)', 'numberOf(value.value) === 0'],
-      [
-        wrong,
-        'isSameLeaf(left, otherwise) && isSameLeaf(right, then)',
-        'isSameLeaf(left, then) && isSameLeaf(right, otherwise)',
-      ],
+      [wrong, 'isSameLeaf(left, otherwise) && isSameLeaf(right, then)', 'isSameLeaf(left, then) && isSameLeaf(right, otherwise)'],
       [wrong, 'joinsOneMask(expr) && lanes.size === mask?.type.lanes', 'joinsOneMask(expr)'],
     ],
   },
@@ -98,7 +94,7 @@ export const instructions: readonly PickedFaults[] = [
     plan: mathematics('exp', 'expm1', 'tanh', 'sigmoid'),
     faults: [
       ['wrong formula', '0.05550358444452286', '0.05550258444452286'],
-      ['wrong formula', 'select(lt(x, LOWEST), 0, scaled)', 'scaled'],
+      ['wrong formula', 'clamped(x, LOWEST, HIGHEST, writer)', 'x'],
       ['wrong formula', 'bounded(magnitude(x, writer), 10)', 'bounded(magnitude(x, writer), 5)'],
       ['wrong formula', '2 ** -25', '2 ** -5'],
     ],

@@ -60,11 +60,15 @@ export const libraryKernels: readonly PickedFaults[] = [
     plan: convolutions,
     faults: [
       ['wrong stride', "sub(param('left'), columnPhase)", "param('left')"],
-      [tail, 'ge(y, 0)', 'gt(y, 0)'],
-      [tail, "lt(y, param('height'))", "le(y, param('height'))"],
-      ['overrun', 'max(sub(columns, size), 0)', 'sub(columns, size)'],
-      ['overrun', "lt(add(row.filter, filter), param('filters'))", "le(add(row.filter, filter), param('filters'))"],
-      ['overrun', "min(add(firstRow, param('blockRows')), param('rows'))", "add(firstRow, param('blockRows'))"],
+      [tail, "inner.let('inside', and(ge(y, 0),", "inner.let('inside', and(gt(y, 0),"],
+      [tail, "inRow.let('inside', and(ge(y, 0),", "inRow.let('inside', and(gt(y, 0),"],
+      [
+        tail,
+        "inner.let('inside', and(ge(y, 0), lt(y, param('height'))))",
+        "inner.let('inside', and(ge(y, 0), le(y, param('height'))))",
+      ],
+      ['overrun', 'max(sub(pixels, vectors * form.lanes), 0)', 'sub(pixels, vectors * form.lanes)'],
+      ['overrun', "min(rows, sub(param('filters'), strip.filter))", 'rows'],
       ['overrun', 'le(add(tile.tap, row), last)', "le(add(tile.tap, row), param('length'))"],
       [tail, "body.for('part', 1, param('parts'),", "body.for('part', 2, param('parts'),"],
       ['wrong formula', '(later) => store(later, true)', '(later) => store(later, false)'],
@@ -75,7 +79,6 @@ export const libraryKernels: readonly PickedFaults[] = [
     plan: convolutions,
     faults: [
       ['wrong stride', '(y % stride[0]) * stride[1] + (x % stride[1])', '(y % stride[0]) + (x % stride[1])'],
-      ['wrong stride', 'Math.max(before, back - start)', 'Math.max(before, back)'],
       ['wrong stride', 'row.first * image[1] + column.first', 'row.first + column.first'],
       ['wrong stride', 'shape[2] === 1 || strides[2] === shape[3] * strides[3]', 'true'],
       ['wrong stride', 'plain && unpadded && (', 'plain && ('],

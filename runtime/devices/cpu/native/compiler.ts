@@ -192,7 +192,7 @@ function examine(path: string, settings: Settings, folder: string): Abilities {
   const { machineFlags, vectorBytes } = abilities;
   const program = join(folder, 'trial.program');
   compileWith(path, machineFlags, trialProgram(vectorBytes), program, 'program', milliseconds);
-  run('the program that it compiled', () => runTool({ path: program, args: [], milliseconds, folder }));
+  runProgram(program, milliseconds, folder);
   const library = join(folder, 'trial.library');
   compileWith(path, machineFlags, trialSource(vectorBytes), library, 'library', milliseconds);
   if (!runTrial(library)) throw new Error('the library that it compiled computes wrong results');
@@ -257,12 +257,16 @@ function optionsWith(machineFlags: readonly string[]): readonly string[] {
   return flagsOf(compilerFlags).flatMap((flag) => (flag === '-march=native' ? machineFlags : [flag]));
 }
 
-/** Gives a failure a subject. */
-function run(subject: string, action: () => void): void {
+/** The program that a compiler made has to end with 0. */
+function runProgram(path: string, milliseconds: number, folder: string): void {
   try {
-    action();
+    runTool({ path, args: [], milliseconds, folder });
   } catch (error) {
-    throw new Error(`${subject} ${reasonOf(error)}`, { cause: error });
+    const reason = reasonOf(error);
+    const hint = reason.includes('EACCES')
+      ? '; if its file system runs no programs (noexec), set OPWRIGHT_CACHE_DIR to another'
+      : '';
+    throw new Error(`the program that it compiled ${reason}${hint}`, { cause: error });
   }
 }
 

@@ -11,7 +11,7 @@
  * The pool belongs to the process: JavaScript threads share it, each with a memory of its own. One launch at a time owns it; a second
  * runs on its own thread alone. Which thread runs an item never shows in results.
  */
-export const hostSource = String.raw`#define _GNU_SOURCE
+export const hostSource = `#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
