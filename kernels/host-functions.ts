@@ -100,6 +100,11 @@ const rows = {
   present: [{ value: 'any' }, 'boolean', 'Whether an optional argument was given.'],
   isFloating: [{ dtype: 'dtype' }, 'boolean', 'Whether a dtype is one of floating-point numbers.'],
   isInteger: [{ dtype: 'dtype' }, 'boolean', 'Whether a dtype is one of integers; bool is not.'],
+  holds: [
+    { dtype: 'dtype', value: { either: ['number', 'boolean'] } },
+    'boolean',
+    'Whether a number can be an element of a dtype: integers take whole numbers within their range.',
+  ],
   promote: [{ left: 'dtype', right: 'dtype' }, 'dtype', 'The dtype that two dtypes meet in.'],
   // Shapes
   broadcast: [{ '...shapes': INTS }, INTS, 'The shape that all the given ones broadcast to.'],

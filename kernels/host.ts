@@ -359,6 +359,16 @@ export function isInteger(dtype: Dtype): boolean {
   return dtype !== 'bool' && !isFloating(dtype);
 }
 
+const integerBits: Readonly<Partial<Record<Dtype, number>>> = { uint8: 8, int8: 8, int16: 16, int32: 32, int64: 64 };
+
+/** Whether a number can be an element of that dtype: of integers the whole numbers within their range, of the others all. */
+export function holds(dtype: Dtype, value: number | boolean): boolean {
+  const bits = integerBits[dtype];
+  if (bits === undefined) return true;
+  const [lowest, beyond] = dtype === 'uint8' ? [0, 2 ** bits] : [-(2 ** (bits - 1)), 2 ** (bits - 1)];
+  return Number.isInteger(Number(value)) && Number(value) >= lowest && Number(value) < beyond;
+}
+
 /** The dtype that two meet in: the wider; of an integer and a float the float; of two equally wide ones the next wider. */
 export function promote(left: Dtype, right: Dtype): Dtype {
   if (left === right) return left;

@@ -165,18 +165,31 @@ class Partition {
   private fits(node: GraphNode, group: Group, placement: Placement, args: readonly number[]): boolean {
     if (placement !== 'full' && group.axes === null) return false;
     const space = placement === 'full' ? group.shape : group.rowShape(placement === 'kept');
-    if (!same(node.shape, space)) return false;
-    return args.every((arg) => {
-      const own = this.placements.get(arg);
-      if (this.groupOf.get(arg) !== group || own === undefined) return true;
-      if (own === placement) return true;
-      return placement === 'full' && own === 'kept';
+    return same(node.shape, space) && this.canRead(args, placement, group);
+  }
+
+  /** Whether those of the values that are a group's can be read in that placement: a row value without its axes is no element of the space. */
+  private canRead(values: readonly number[], placement: Placement, group: Group): boolean {
+    return values.every((value) => {
+      const own = this.placements.get(value);
+      return this.groupOf.get(value) !== group || own === placement || (placement === 'full' && own === 'kept');
+    });
+  }
+
+  /** Whether what one group's members read of another they could read in one group with it. */
+  private canReadAll(reader: Group, group: Group): boolean {
+    return [...reader.members].every((id) => {
+      const node = this.graph.nodes[id]!;
+      return this.canRead(argsOf(node), node.kind === 'reduce' ? 'full' : (this.placements.get(id) ?? 'full'), group);
     });
   }
 
   private join(node: GraphNode, group: Group, others: readonly Group[], placement: Placement): boolean {
-    const merged = others.filter((other) => other !== group);
-    const mergeable = merged.filter((other) => this.canMerge(group, other, placement));
+    const mergeable: Group[] = [];
+    for (const other of others) {
+      if (other === group || placement !== 'full' || !this.canRead(argsOf(node), placement, other)) continue;
+      if ([group, ...mergeable].every((one) => this.canMerge(one, other))) mergeable.push(other);
+    }
     const externals = argsOf(node).filter((arg) => {
       const owner = this.groupOf.get(arg);
       return owner !== group && (owner === undefined || !mergeable.includes(owner));
@@ -190,9 +203,10 @@ class Partition {
     return true;
   }
 
-  private canMerge(group: Group, other: Group, placement: Placement): boolean {
-    if (placement !== 'full' || !same(group.shape, other.shape)) return false;
+  private canMerge(group: Group, other: Group): boolean {
+    if (!same(group.shape, other.shape)) return false;
     if (group.axes !== null && other.axes !== null && !same(group.axes, other.axes)) return false;
+    if (!this.canReadAll(group, other) || !this.canReadAll(other, group)) return false;
     return !this.outsidePath(group, other) && !this.outsidePath(other, group);
   }
 

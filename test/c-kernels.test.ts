@@ -15,9 +15,10 @@ import { encodeBfloat16, encodeFloat16 } from '../kernels/half.js';
 import { bytesOf, type Kernel, registerOf, type Storage } from '../kernels/ir.js';
 import { type BufferSource, bind } from '../kernels/lower/bind.js';
 import { lowerFused } from '../kernels/lower/fused.js';
+import { gemmKernel } from '../kernels/lower/gemm.js';
 import { inputName, outputName, scalarName } from '../kernels/lower/names.js';
-import { dotKernel, gemmKernel } from '../kernels/lower/gemm.js';
 import type { Dimension } from '../kernels/lower/space.js';
+import { dotKernel } from '../kernels/lower/thin.js';
 import type { Dtype } from '../kernels/op.js';
 import { specialise } from '../kernels/specialise.js';
 import { vectorise } from '../kernels/vectorise.js';
@@ -345,28 +346,28 @@ for (const T of ['float32', 'float64', 'int32', 'bfloat16'] as const)
 
 for (const storage of ['float32', 'float64', 'bfloat16'] as const) {
   const [m, n, k] = [9, 70, 13];
-  const sizes = { m, n, k, blockLength: k, lengthBlocks: 1, blockRows: 8, rowBlocks: 2, blockColumns: 64, columnBlocks: 2 };
-  const strides = { aRow: k, aStep: 1, bColumn: 1, bStep: n };
-  const width = storage === 'float64' ? 8 : 4;
+  const blocks = { blockLength: k, lengthBlocks: 1, rowPanels: 3, rowBlocks: 2, columnBlocks: 2 };
+  const strides = { aPanel: 0, aRow: k, aStep: 1, bPanel: 0, bColumn: 1, bStep: n };
+  const operands = { storage, aStorage: storage, bStorage: storage, rowsAdjoin: false, narrow: false };
   suite.test(
     `a product of ${storage} matrices in register tiles`,
-    vectorWidths.map((bytes) => ({
-      label: `${bytes}-byte vectors`,
-      data: {
-        a: arrayOf(storage, m * k),
-        b: arrayOf(storage, k * n),
-        aOffsets: Int32Array.of(0),
-        bOffsets: Int32Array.of(0),
-        out: zeros(storage, m * n),
-      },
-      launches: [
-        {
-          kernel: gemmKernel({ storage, rows: 4, vectors: 2, lanes: bytes / width, packedA: false, packedB: false }),
-          params: { ...sizes, ...strides },
-          range: [0, 4],
+    vectorWidths.map((bytes) => {
+      const lanes = bytes / (storage === 'float64' ? 8 : 4);
+      const kernel = gemmKernel({ ...operands, heights: [4, 2, 1], vectors: 2, lanes });
+      return {
+        label: `${bytes}-byte vectors`,
+        data: {
+          a: arrayOf(storage, m * k),
+          b: arrayOf(storage, k * n),
+          aOffsets: Int32Array.of(0),
+          bOffsets: Int32Array.of(0),
+          out: zeros(storage, m * n),
         },
-      ],
-    })),
+        launches: [
+          { kernel, params: { m, n, k, ...blocks, columnPanels: Math.ceil(n / (2 * lanes)), ...strides }, range: [0, 4] },
+        ],
+      };
+    }),
     { tolerance: storage === 'bfloat16' ? 2e-2 : 1e-4 },
   );
 }
@@ -383,7 +384,7 @@ const programs: readonly Program[] = [
 /** Everything that has scalars only, each under a name of its own. */
 function cudaKernels(): readonly Kernel[] {
   const fused = programs.flatMap((program) => fusedJob(program, 0).launches.map(({ kernel }) => kernel));
-  const products = (['float32', 'float64'] as const).map((storage) => dotKernel(storage));
+  const products = (['float32', 'float64'] as const).map((storage) => dotKernel({ storage, lanes: 1 }));
   return [...specialised, ...[...fused, ...products].map((kernel, index) => ({ ...kernel, name: `${kernel.name}_${index}` }))];
 }
 

@@ -233,6 +233,33 @@ static void signals(void) {
   if (atomic_load(&unblocked)) fail("a worker takes signals");
 }
 
+/* ---- affinity: workers may run on the caller's processors, but not on the one that it is on. */
+
+#ifdef __linux__
+static cpu_set_t of_caller;
+static atomic_int in_the_way;
+
+static void look_at_affinity(char *memory, u32 place, i32 begin, i32 end) {
+  cpu_set_t expected = of_caller, allowed;
+  pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed);
+  CPU_CLR(avoided_processor, &expected);
+  if (!pthread_equal(pthread_self(), launcher) && !CPU_EQUAL(&allowed, &expected)) atomic_store(&in_the_way, 1);
+  ow_uneven(memory, place, begin, end);
+}
+
+static void affinity(void) {
+  sched_getaffinity(0, sizeof of_caller, &of_caller);
+  if (CPU_COUNT(&of_caller) == 1) return;
+  ow_threads(3);
+  launcher = pthread_self();
+  Memory *memory = new_memory(100);
+  for (i32 before = ow_chunks_handed_over(); ow_chunks_handed_over() - before < 20;) launch(look_at_affinity, memory, 400, 1);
+  if (atomic_load(&in_the_way)) fail("a worker may run on the caller's processor, or not where it should");
+}
+#else
+static void affinity(void) {}
+#endif
+
 /* ---- nested: a kernel that launches. */
 
 static void nesting_kernel(char *memory, u32 place, i32 begin, i32 end) {
@@ -299,7 +326,7 @@ static void leave_sleeping(void) {
 int main(int count, char **arguments) {
   static const struct { const char *name; void (*run)(void); } parts[] = {
     {"stress", stress}, {"changes", changes}, {"fork-between-launches", fork_between_launches}, {"fork-in-launch", fork_in_launch},
-    {"fork-beside-launch", fork_beside_launch}, {"signals", signals}, {"nested", nested}, {"one-processor", one_processor},
+    {"fork-beside-launch", fork_beside_launch}, {"signals", signals}, {"affinity", affinity}, {"nested", nested}, {"one-processor", one_processor},
     {"leave-spinning", leave_spinning}, {"leave-sleeping", leave_sleeping},
   };
   if (count < 2) return 2;

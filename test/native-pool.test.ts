@@ -128,6 +128,12 @@ for (const threads of [1, 2, 4]) {
   });
 }
 
+testCompiled('a large launch is cut into several chunks for each thread', (t) => {
+  const bench = new Bench();
+  bench.host.threads(2);
+  t.is(bench.launch('ow_count', 100_000, 1000).calls, 8);
+});
+
 testCompiled('every item runs once where some take longer than others', (t) => {
   const bench = new Bench();
   bench.host.threads(2);
@@ -143,7 +149,10 @@ testCompiled('workers that sleep are not woken for two grains of work, and are f
   const bench = new Bench();
   bench.host.threads(2);
   bench.wake();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  // When they fall asleep is for the system to say.
+  for (let tries = 0; tries < 200 && bench.launch('ow_count', 2000, 1000).calls !== 1; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
   t.is(bench.launch('ow_count', 2000, 1000).calls, 1);
   t.true(bench.launch('ow_count', 2001, 1000).calls > 1);
 });
@@ -224,6 +233,10 @@ testCompiled('a child that was forked between launches, in one, or beside one st
 
 testCompiled('workers take no signals', (t) => {
   drive(t, driver, 'signals');
+});
+
+testLinux('workers keep off the processor of the caller', (t) => {
+  drive(t, driver, 'affinity');
 });
 
 testCompiled('a kernel that launches runs that launch on its own thread', (t) => {

@@ -5,8 +5,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckedModel } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
-import { renderDiagnostic } from '../spec/diagnostic.js';
 import { gapsOf } from '../spec/completeness.js';
+import { renderDiagnostic } from '../spec/diagnostic.js';
 import type { Op } from '../spec/model.js';
 import { locationOf } from '../spec/source.js';
 import { diagnosticJson } from './check.js';
@@ -169,7 +169,11 @@ function textOf(stats: Stats, missing: boolean): string {
   const reasons = escapes.map(({ op, source, reason }) => indented(`${op} (${source}): ${reason}`));
   const gaps = Object.entries(stats.gaps).flatMap(([what, names]) => list(`Ops without: ${what}`, names));
   const lists = missing
-    ? [...gaps, ...list('Paddle names that no op answers to', paddle.missing), ...list('Ops without goldens', goldens?.without ?? [])]
+    ? [
+        ...gaps,
+        ...list('Paddle names that no op answers to', paddle.missing),
+        ...list('Ops without goldens', goldens?.without ?? []),
+      ]
     : [];
   return [...table(rows), ...reasons, ...list('Names that are not Paddle names', paddle.unknown), ...lists].join('\n');
 }

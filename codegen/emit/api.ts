@@ -95,28 +95,25 @@ export function writeOp(file: SourceFile, model: CheckedModel, checked: CheckedO
   });
 }
 
+/**
+ * Options are checked as they are taken. A function without any looks at what follows its last parameter all the same, so that an option
+ * that it does not have is an error; `arguments` leaves its signature as it is.
+ */
 function callText(op: Op, signature: OpSignature): string[] {
-  const inputs = op.inputs.map((input) => (input.optional ? `options.${input.name}` : safe(input.name)));
-  const attrs = [
-    ...signature.required.map((attr) => (safe(attr.name) === attr.name ? attr.name : `${attr.name}: ${safe(attr.name)}`)),
-  ];
+  const attrs = signature.required.map(({ name }) => (safe(name) === name ? name : `${name}: ${safe(name)}`));
   const lines: string[] = [];
-  if (hasOptions(signature)) {
-    if (signature.optionalInputs.length === 0) attrs.push('...options');
-    else {
-      const taken = signature.optionalInputs.map(({ name }) => `${name}: _${name}`);
-      lines.push(`const { ${[...taken, '...attrs'].join(', ')} } = options;`);
-      attrs.push('...attrs');
-    }
-  }
-  const attrsText =
-    attrs.length === 0
-      ? ''
-      : attrs.length === 1 && attrs[0]!.startsWith('...')
-        ? `, ${attrs[0]!.slice(3)}`
-        : `, { ${attrs.join(', ')} }`;
-  const inputText = op.inputs.map((input, index) => (input.optional ? `_${input.name}` : inputs[index]!));
-  const call = `(${definitionName(op)}, [${inputText.join(', ')}]${attrsText})`;
+  const taken = signature.optionalInputs.map(({ name }) => `${name}: _${name}`);
+  if (taken.length > 0) lines.push(`const { ${[...taken, '...attrs'].join(', ')} } = optionsOf(${definitionName(op)}, options);`);
+  const given = signature.positional.length + attrs.length;
+  const rest =
+    taken.length > 0
+      ? 'attrs'
+      : hasOptions(signature)
+        ? `optionsOf(${definitionName(op)}, options)`
+        : `surplusOptions(${definitionName(op)}, arguments[${given}])`;
+  const attrsText = attrs.length === 0 ? rest : `{ ${[...attrs, `...${rest}`].join(', ')} }`;
+  const inputText = op.inputs.map((input) => (input.optional ? `_${input.name}` : safe(input.name)));
+  const call = `(${definitionName(op)}, [${inputText.join(', ')}], ${attrsText})`;
   lines.push(signature.returns === 'void' ? `callVoid${call};` : `return ${caller(signature.returns)}${call};`);
   return lines;
 }
@@ -185,6 +182,8 @@ function importsFor(from: ImportRoots, text: string): string {
   lines.push(
     `import { ${[...calls, ...(uses('TensorLike') ? ['type TensorLike'] : [])].join(', ')} } from '${from.runtime}/dispatch.js';`,
   );
+  const checks = ['optionsOf', 'surplusOptions'].filter(uses);
+  if (checks.length > 0) lines.push(`import { ${checks.join(', ')} } from '${from.runtime}/options.js';`);
   if (uses('Tensor')) lines.push(`import type { Tensor } from '${from.runtime}/tensor.js';`);
   if (uses('OpAlgebra')) lines.push(`import type { OpAlgebra } from '../algebra.js';`);
   if (/\bkernels\./.test(text)) lines.push(`import * as kernels from '../kernels.js';`);

@@ -43,6 +43,8 @@ const columnTile = 256;
 /** The tile form: tall, because inputs are read along the height; and the least size of both dimensions that it is worth while for. */
 const tileSize = { height: 512, width: 256 };
 const leastTiled = 8;
+/** 32-bit elements whose rows, so far apart, share so few places of a cache that a tile does not stay in it. */
+const evictingStride = 512;
 /** Elements of an input that lies across from which on it is worth a launch of its own to write it out. */
 const leastCopied = 1 << 12;
 /** A reduction of at least this many elements over few rows is folded in parts. */
@@ -89,12 +91,18 @@ function elementwise(kernel: FusedKernel, kept: readonly Dimension[], mayCopy = 
     if (strided.length > 0) return withCopies(kernel, kept, strided);
   }
   const form = tile(kernel, others, kept[across]!);
-  const transposes = isCopy(kernel) && isTransposable(kernel, 0, kept, across) && kept.at(-1)!.strides[1] === 1;
-  if (!transposes) return single(kernel, form);
+  return isCopy(kernel) && isTransposable(kernel, 0, kept, across) && kept.at(-1)!.strides[1] === 1
+    ? transposition(kernel, form, [kept.at(-1)!.strides[0]!, kept[across]!.strides[1]!])
+    : single(kernel, form);
+}
+
+/** `strides` are those between columns of the input and between rows of the output. */
+function transposition(kernel: FusedKernel, form: Form, strides: readonly number[]): Binding {
+  const transposes = strides.some((stride) => stride % evictingStride === 0) ? 'in squares' : 'directly';
   const { launches } = single(kernel, { ...form, variant: { ...form.variant, transposes } });
-  const square = { name: squareName, scratch: 0 };
+  if (transposes === 'directly') return { launches, scratch: [] };
   const bytes = form.work * squareSide * squareSide * bytesOf[kernel.inputs[0]!.dtype];
-  return { launches: launches.map((launch) => ({ ...launch, rows: [square] })), scratch: [bytes] };
+  return { launches: launches.map((launch) => ({ ...launch, rows: [{ name: squareName, scratch: 0 }] })), scratch: [bytes] };
 }
 
 /** Whether an input of 32-bit elements lies along that dimension, so that it is moved in squares. */

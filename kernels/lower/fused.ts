@@ -49,7 +49,7 @@ import {
   tileParams,
 } from './names.js';
 import { planStashes } from './stashes.js';
-import { type Range, registerSide, squareSide, transposeSquares } from './transposed.js';
+import { block, type Range, squareSide, transposeTile } from './transposed.js';
 import { combine, identityOf, isFloat, narrow, saturate, scratchStorage } from './values.js';
 
 /** How an operand moves along the innermost dimension: not at all, by one element, or by a stride that is a parameter. */
@@ -63,8 +63,8 @@ export interface Variant {
   readonly inner: readonly InnerStride[];
   /** row form: each row is folded in `parts`, an item each. */
   readonly split?: boolean;
-  /** tile form: the kernel only copies, and moves blocks through vector registers. */
-  readonly transposes?: boolean;
+  /** tile form: the kernel only copies, and turns blocks in vector registers, through squares of scratch or without. */
+  readonly transposes?: 'directly' | 'in squares';
 }
 
 export function lowerFused(kernel: FusedKernel, variant: Variant): Kernel {
@@ -171,22 +171,21 @@ class Lowering {
         return;
       }
       const whole = outer.let('whole', sub(last, and(sub(last, first), blockWidth - 1)));
-      const block = (body: Body, from: Expr, width: number) => this.block(body, base, from, width, start, stop);
-      outer.for('j', first, whole, (j, loop) => block(loop, j, blockWidth), { step: blockWidth });
-      outer.for('k', whole, last, (k, loop) => block(loop, k, 1));
+      outer.for('j', first, whole, (j, loop) => this.block(loop, base, j, blockWidth, start, stop), { step: blockWidth });
+      outer.for('k', whole, last, (k, loop) => this.block(loop, base, k, 1, start, stop));
     });
   }
 
-  /** A tile of a kernel that only copies: in squares, and what is left over at its edges element by element. */
+  /** A tile of a kernel that only copies: in blocks, and what is left over at its edges element by element. */
   private transpose(body: Body, item: Expr, base: OffsetOf, [start, stop]: Range, [first, last]: Range): void {
-    const rows = body.let('wholeRows', sub(stop, and(sub(stop, start), registerSide - 1)));
-    const columns = body.let('wholeColumns', sub(last, and(sub(last, first), registerSide - 1)));
+    const rows = body.let('wholeRows', sub(stop, and(sub(stop, start), block.rows - 1)));
+    const columns = body.let('wholeColumns', sub(last, and(sub(last, first), block.columns - 1)));
     const outputRow = param(keptStride(1, this.variant.kept - 2));
-    transposeSquares(body, {
+    transposeTile(body, {
       scalar: registerOf(this.kernel.inputs[0]!.dtype),
       columnPlace: (column) => add(base(0), this.step(0, column)),
       rowPlace: (row) => add(base(1), mul(row, outputRow)),
-      square: mul(item, squareSide * squareSide),
+      square: this.variant.transposes === 'in squares' ? mul(item, squareSide * squareSide) : undefined,
       rows: [start, rows],
       columns: [first, columns],
     });

@@ -5,7 +5,26 @@
  * 4 rows of 2 vectors are what a 16-register machine holds together with the operands of a step; engines that compile WebAssembly
  * spill with more, and unrolling the steps brings nothing.
  */
-import { add, and, type Body, constant, fma, ge, lane, load, lt, mul, scalarType, splat, vectorType } from '../build.js';
+import {
+  add,
+  and,
+  type Body,
+  constant,
+  convert,
+  fma,
+  ge,
+  I32,
+  iota,
+  lane,
+  laneType,
+  load,
+  lt,
+  mul,
+  scalarType,
+  select,
+  splat,
+  vectorType,
+} from '../build.js';
 import { type Expr, registerOf, type Storage, type Type } from '../ir.js';
 
 /** With 1 lane a vector is a scalar. */
@@ -70,11 +89,30 @@ export class RegisterTile {
     for (const sum of this.#sums[row]!) body.set(sum, add(sum, terms));
   }
 
+  /** Adds what lies at `index` on to a row. */
+  addRow(body: Body, row: number, buffer: string, index: Expr): void {
+    this.#sums[row]!.forEach((sum, vector) => {
+      body.set(sum, add(sum, load(this.#vector, buffer, add(index, vector * this.#form.lanes))));
+    });
+  }
+
   /** Stores a row at `index` on, all its columns, which follow each other there; with `adds` on top of what is there. */
   storeRow(body: Body, row: number, buffer: string, index: Expr, adds: boolean): void {
     this.#sums[row]!.forEach((sum, vector) => {
       const place = add(index, vector * this.#form.lanes);
       body.store(buffer, place, adds ? add(load(this.#vector, buffer, place), sum) : sum);
+    });
+  }
+
+  /** Adds a row to what is at `index` on, but for the columns before `from`. */
+  addFrom(body: Body, row: number, buffer: string, index: Expr, from: Expr): void {
+    const { lanes } = this.#form;
+    this.#sums[row]!.forEach((sum, vector) => {
+      const place = add(index, vector * lanes);
+      const there = body.let(`there_${row}_${vector}`, load(this.#vector, buffer, place));
+      const numbers = columnNumbers(this.#vector, vector * lanes);
+      const isOurs = ge(numbers, splat(numbers.type, convert(laneType(numbers.type), from)));
+      body.store(buffer, place, select(isOurs, add(there, sum), there));
     });
   }
 
@@ -101,7 +139,15 @@ export interface ColumnOptions {
   readonly adds: boolean;
 }
 
-function multiplyAdd(a: Expr, b: Expr, c: Expr): Expr {
+/** first, first + 1, ... in integers as wide as the lanes of that type. */
+function columnNumbers(type: Type, first: number): Expr {
+  if (type.lanes === 1) return constant(I32, first);
+  const integers = vectorType(type.laneBits === 64 ? 'i64' : 'i32', type.lanes);
+  return add(iota(integers), constant(integers, first));
+}
+
+/** a * b + c, rounded once if it can be. */
+export function multiplyAdd(a: Expr, b: Expr, c: Expr): Expr {
   return c.type.scalar === 'f32' || c.type.scalar === 'f64' ? fma(a, b, c) : add(c, mul(a, b));
 }
 

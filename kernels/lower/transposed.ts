@@ -1,18 +1,19 @@
 /**
- * Transposition of 32-bit elements that are read along columns and written along rows. A square is put together in scratch, out of
- * registers that hold four elements of a column and are turned into four of a row, and then written out row by row: each line of
- * either side's memory is moved whole, even where rows lie a power of 2 apart and would evict each other from the cache.
+ * Transposition of 32-bit elements that are read along columns and written along rows: registers that hold four elements of a column
+ * are turned into four of a row. Where rows or columns lie a power of 2 apart, those of a tile evict each other from the cache; such a
+ * tile is moved in squares that are put together in scratch, so that each line of either side's memory is moved whole.
  *
  * What is left over at the edges of a tile is the tile form's business (fused.ts).
  */
-import { add, type Body, load, min, mul, shuffle, sub, vectorType } from '../build.js';
+import { add, type Body, load, min, mul, scalarType, shuffle, sub, vectorType } from '../build.js';
 import type { Expr, Scalar } from '../ir.js';
 import { inputName, outputName, squareName } from './names.js';
 
 /** The lanes of a 128-bit register, which all targets have. */
-export const registerSide = 4;
-/** Two cache lines. */
-export const squareSide = 32;
+const lanes = 4;
+/** Rows and columns that are moved together: half a cache line of a row. */
+export const block = { rows: lanes, columns: 2 * lanes } as const;
+export const squareSide = 64;
 
 export type Range = readonly [from: Expr, to: Expr];
 
@@ -21,22 +22,27 @@ export interface TransposedTile {
   /** Where a column begins in the input, and a row in the output. */
   readonly columnPlace: (column: Expr) => Expr;
   readonly rowPlace: (row: Expr) => Expr;
-  /** Where the item's square lies in scratch. */
-  readonly square: Expr;
-  /** Multiples of `registerSide` long. */
+  /** Where the item's square lies in scratch, if it has one. */
+  readonly square: Expr | undefined;
+  /** Whole blocks. */
   readonly rows: Range;
   readonly columns: Range;
 }
 
-export function transposeSquares(body: Body, tile: TransposedTile): void {
-  const square = body.let('squareBase', tile.square);
+export function transposeTile(body: Body, tile: TransposedTile): void {
+  if (tile.square === undefined) turn(body, tile, tile.rows, tile.columns, { buffer: outputName(0), rowPlace: tile.rowPlace });
+  else transposeSquares(body, tile, body.let('squareBase', tile.square));
+}
+
+function transposeSquares(body: Body, tile: TransposedTile, square: Expr): void {
   inSquares(body, 'squareColumn', tile.columns, (outer, columns) =>
     inSquares(outer, 'squareRow', tile.rows, (inner, rows) => {
-      fillSquare(inner, tile, square, rows, columns);
+      const lineOf = (row: Expr) => sub(add(square, mul(sub(row, rows[0]), squareSide)), columns[0]);
+      turn(inner, tile, rows, columns, { buffer: squareName, rowPlace: lineOf });
       inner.for('row', rows[0], rows[1], (row, loop) => {
-        const from = loop.let('squareLine', sub(add(square, mul(sub(row, rows[0]), squareSide)), columns[0]));
+        const from = loop.let('squareLine', lineOf(row));
         const to = loop.let('outputLine', tile.rowPlace(row));
-        const type = { scalar: tile.scalar, lanes: 1 };
+        const type = scalarType(tile.scalar);
         const move = (column: Expr, each: Body) =>
           each.store(outputName(0), add(to, column), load(type, squareName, add(from, column)));
         loop.for('column', columns[0], columns[1], move, { vector: true });
@@ -51,37 +57,36 @@ function inSquares(body: Body, name: string, [from, to]: Range, write: (body: Bo
   });
 }
 
-function fillSquare(body: Body, { scalar, columnPlace }: TransposedTile, square: Expr, rows: Range, columns: Range): void {
-  const type = vectorType(scalar, registerSide);
-  const each = Array.from({ length: registerSide }, (_, at) => at);
-  body.for(
-    'down',
-    columns[0],
-    columns[1],
-    (column, outer) => {
-      const places = each.map((at) => outer.let(`column${at}`, columnPlace(add(column, at))));
-      const across = outer.let('across', add(square, sub(column, columns[0])));
-      outer.for(
-        'along',
-        rows[0],
-        rows[1],
-        (row, loop) => {
-          const down = places.map((place, at) => loop.let(`down${at}`, load(type, inputName(0), add(place, row))));
-          const line = loop.let('line', add(across, mul(sub(row, rows[0]), squareSide)));
-          turned(loop, down).forEach((vector, at) => {
-            loop.store(squareName, add(line, at * squareSide), vector);
-          });
-        },
-        { step: registerSide },
-      );
-    },
-    { step: registerSide },
-  );
+interface Destination {
+  readonly buffer: string;
+  /** Where column 0 of a row lies. */
+  readonly rowPlace: (row: Expr) => Expr;
+}
+
+/** Blocks of rows and columns, along the columns: the lines that they touch stay in the cache. */
+function turn(body: Body, { scalar, columnPlace }: TransposedTile, rows: Range, columns: Range, to: Destination): void {
+  const type = vectorType(scalar, lanes);
+  const count = (length: number) => Array.from({ length }, (_, at) => at);
+  const alongColumns = (column: Expr, outer: Body) => {
+    const places = count(block.columns).map((at) => outer.let(`column${at}`, columnPlace(add(column, at))));
+    const moveBlock = (row: Expr, loop: Body) => {
+      const down = places.map((place, at) => loop.let(`down${at}`, load(type, inputName(0), add(place, row))));
+      const lines = count(block.rows).map((at) => loop.let(`line${at}`, add(to.rowPlace(add(row, at)), column)));
+      for (let first = 0; first < block.columns; first += lanes) {
+        turned(loop, down.slice(first, first + lanes), `${first}`).forEach((vector, at) => {
+          loop.store(to.buffer, add(lines[at]!, first), vector);
+        });
+      }
+    };
+    outer.for('along', rows[0], rows[1], moveBlock, { step: block.rows });
+  };
+  body.for('down', columns[0], columns[1], alongColumns, { step: block.columns });
 }
 
 /** Four vectors as the columns of a square: its rows. Columns are joined in pairs first, then the pairs. */
-function turned(body: Body, [a, b, c, d]: readonly Expr[]): readonly Expr[] {
-  const join = (name: string, left: Expr, right: Expr, lanes: readonly number[]) => body.let(name, shuffle(left, right, lanes));
+function turned(body: Body, [a, b, c, d]: readonly Expr[], suffix: string): readonly Expr[] {
+  const join = (name: string, left: Expr, right: Expr, picked: readonly number[]) =>
+    body.let(`${name}${suffix}`, shuffle(left, right, picked));
   const pairs = [
     [join('abUpper', a!, b!, [0, 4, 1, 5]), join('cdUpper', c!, d!, [0, 4, 1, 5])],
     [join('abLower', a!, b!, [2, 6, 3, 7]), join('cdLower', c!, d!, [2, 6, 3, 7])],

@@ -8,89 +8,27 @@
  * parts are added in order, so that results do not depend on threads.
  */
 import { bytesOf } from '../../kernels/ir.js';
-import {
-  convolutionKernel,
-  filterGradientKernel,
-  planesKernel,
-  sumPartsKernel,
-  tailVectors,
-} from '../../kernels/lower/convolution.js';
+import { convolutionKernel, tailVectors } from '../../kernels/lower/convolution.js';
 import { lanesFor, packedStorage, range } from '../../kernels/lower/tile.js';
-import type { Attrs, LayoutMeta, Shape, TensorMeta } from '../../kernels/op.js';
+import type { LayoutMeta, TensorMeta } from '../../kernels/op.js';
 import { addressOf } from '../copies.js';
-import type { Device, Tier, Work } from '../devices/device.js';
+import type { Device, Tier } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { bindProduct, type Product } from './gemm.js';
+import { type Geometry, geometryOf, type Pair, workOf } from './geometry.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
-import { grainFor, KernelLaunch, remembered, Table, withScratch, zeros } from './launch.js';
+import { grainFor, KernelLaunch, remembered, Table, withScratch } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
 import { Packing, type PackingPlan } from './packing.js';
 
-const planesKernels = remembered(planesKernel);
 const convolutionKernels = remembered(convolutionKernel);
-const filterGradientKernels = remembered(filterGradientKernel);
-const sumPartsKernels = remembered(sumPartsKernel);
 
 /** Items worth making for threads to share, and the multiplications an item should have at least. */
 const wantedItems = 16;
 const smallestItem = 1 << 15;
 /** Elements of a strip: what a core's second cache holds beside results and filters. */
 const stripElements = 160 << 10;
-/** Elements of all partial gradients of the filters together, at most; there is always one part. */
-const largestPartials = 1 << 23;
-/** Tiles may read this far beyond the last row. */
-const slackVectors = 2;
-
-type Pair = readonly [rows: number, columns: number];
-
-interface Geometry {
-  readonly images: number;
-  readonly groups: number;
-  /** Of one group. */
-  readonly channels: number;
-  readonly filters: number;
-  readonly image: Pair;
-  readonly window: Pair;
-  readonly result: Pair;
-  readonly stride: Pair;
-  readonly dilation: Pair;
-  readonly top: number;
-  readonly left: number;
-}
-
-function geometryOf(x: Shape, weight: Shape, out: Shape, attrs: Attrs): Geometry {
-  const padding = numbers(attrs, 'padding', 4);
-  const [strideRows, strideColumns] = numbers(attrs, 'stride', 2);
-  const [dilationRows, dilationColumns] = numbers(attrs, 'dilation', 2);
-  const groups = Number(attrs['groups']);
-  return {
-    images: x[0]!,
-    groups,
-    channels: weight[1]!,
-    filters: weight[0]! / groups,
-    image: [x[2]!, x[3]!],
-    window: [weight[2]!, weight[3]!],
-    result: [out[2]!, out[3]!],
-    stride: [strideRows!, strideColumns!],
-    dilation: [dilationRows!, dilationColumns!],
-    top: padding[0]!,
-    left: padding[2]!,
-  };
-}
-
-/** The multiplications of a convolution or of one of its gradients. */
-function workOf({ images, groups, channels, filters, window, result }: Geometry, { dtype }: TensorMeta): Work {
-  const sizes = [images, groups, channels, filters, ...window, ...result];
-  return { kind: 'convolution', dtype, size: sizes.reduce((product, size) => product * size, 1) };
-}
-
-function numbers(attrs: Attrs, name: string, count: number): readonly number[] {
-  const value = attrs[name];
-  if (!Array.isArray(value) || value.length !== count) throw new TypeError(`${name} must have ${count} numbers`);
-  return value.map(Number);
-}
-
 // ---- Products of windows and filters
 
 /** One product of a window along one axis: it reads the image at `offset` + step * (place of the result + shift). */
@@ -159,12 +97,18 @@ class PassRun {
     // The stride along an axis of one element could be anything.
     const columnStride = step[1] * (shape[3] === 1 ? 1 : strides[3]!);
     const copies = rowOffsets.flatMap((rowOffset) =>
-      columnProducts.flatMap(({ offset }) => [rowOffset, offset * (columnStride / step[1]), ...insideOf(offset, step[1], columns, shape[3]!)]),
+      columnProducts.flatMap(({ offset }) => [
+        rowOffset,
+        offset * (columnStride / step[1]),
+        ...insideOf(offset, step[1], columns, shape[3]!),
+      ]),
     );
     const taps = range(sourceChannels).flatMap((channel) =>
       rowProducts.flatMap(({ offset, shift }) =>
         columnProducts.map(
-          (_, at) => ((channel * rowOffsets.length + rowOffsets.indexOf(offset)) * columnProducts.length + at) * copySize + shift * columns,
+          (_, at) =>
+            ((channel * rowOffsets.length + rowOffsets.indexOf(offset)) * columnProducts.length + at) * copySize +
+            shift * columns,
         ),
       ),
     );
@@ -238,7 +182,11 @@ const mediumTiles: readonly Pair[] = [
 const narrowTiles: readonly Pair[] = [[4, 2]];
 
 /** The filters of a pass, in panels. */
-function filterPanels({ weight, groups, sourceChannels, resultChannels, ...strides }: PassContext, pass: Pass, width: number): PackingPlan {
+function filterPanels(
+  { weight, groups, sourceChannels, resultChannels, ...strides }: PassContext,
+  pass: Pass,
+  width: number,
+): PackingPlan {
   const elements = range(sourceChannels).flatMap((channel) =>
     pass.rowProducts.flatMap((row) =>
       pass.columnProducts.map(
@@ -288,7 +236,10 @@ function cutsOf({ matrices, filters, rows, columns, length, rowElements, extraRo
     const copied = (count + extraRows) * Math.ceil(rowElements / tile.lanes) * copyCost;
     return blocks * copied + panels * tile.rows * length * vectorsOf(count * columns, tile);
   };
-  let [best, least] = [{ stripRows: Math.max(rows, 1), strips: rows > 0 ? 1 : 0, panels: Math.max(panels, 1), blocks: 1 }, Infinity];
+  let [best, least] = [
+    { stripRows: Math.max(rows, 1), strips: rows > 0 ? 1 : 0, panels: Math.max(panels, 1), blocks: 1 },
+    Infinity,
+  ];
   for (let stripRows = Math.max(1, Math.min(rows, Math.max(cached, fewest))); stripRows >= 1; stripRows--) {
     const strips = Math.ceil(rows / stripRows);
     const blockPanels = Math.max(1, Math.floor(panels / Math.max(1, Math.ceil(wanted / Math.max(matrices * strips, 1)))));
@@ -358,7 +309,12 @@ export const convolution: LibraryKernel = (device, inputs, attrs, [output]) => {
   const tier = device.tier(workOf(geometry, output!));
   const context: PassContext = {
     ...{ device, tier, output: output!, source: x, weight, groups, sourceChannels: channels, resultChannels: filters },
-    ...{ perSource: weight.strides[1]!, perResult: weight.strides[0]!, groupWeights: filters * weight.strides[0]!, biased: false },
+    ...{
+      perSource: weight.strides[1]!,
+      perResult: weight.strides[0]!,
+      groupWeights: filters * weight.strides[0]!,
+      biased: false,
+    },
   };
   const rowProducts = range(window[0]).map((index) => {
     const phase = (index * dilation[0]) % stride[0];
@@ -423,7 +379,12 @@ export const convolutionInputGrad: LibraryKernel = (device, inputs, attrs, [outp
   const tier = device.tier(workOf(geometry, output!));
   const context: PassContext = {
     ...{ device, tier, output: output!, source: dout, weight, groups, sourceChannels: filters, resultChannels: channels },
-    ...{ perSource: weight.strides[0]!, perResult: weight.strides[1]!, groupWeights: filters * weight.strides[0]!, biased: false },
+    ...{
+      perSource: weight.strides[0]!,
+      perResult: weight.strides[1]!,
+      groupWeights: filters * weight.strides[0]!,
+      biased: false,
+    },
   };
   const [rowPhases, columnPhases] = [phasesOf(geometry, 0), phasesOf(geometry, 1)];
   const passes = rowPhases.flatMap((row) =>
@@ -462,197 +423,4 @@ function phasesOf({ stride, dilation, window, image, top, left }: Geometry, axis
       products: indices.map((index) => ({ index, offset: start - (index * dilation[axis] - phase) / step })),
     };
   });
-}
-
-// ---- The gradient of the filters
-
-export const convolutionWeightGrad: LibraryKernel = (device, inputs, attrs, [output]) => {
-  const [dout, x] = [layoutOf(inputs, 'dout'), layoutOf(inputs, 'x')];
-  const geometry = geometryOf(x.shape, output!.shape, dout.shape, attrs);
-  const places = { dout: placeOf(inputs, 'dout'), x: placeOf(inputs, 'x') };
-  return new FilterGradient(device, output!, geometry, x, dout, places);
-};
-
-// ---- Padded planes
-
-interface PlanesPlan {
-  readonly stride: Pair;
-  readonly top: number;
-  readonly left: number;
-  readonly rows: number;
-  readonly pitch: number;
-}
-
-/** The padded copy of a batch of images; see planesKernel. */
-class Planes {
-  readonly bytes: number;
-  /** Elements of all phases of one channel. */
-  readonly channelSize: number;
-  private readonly launch: KernelLaunch;
-
-  constructor(
-    device: Device,
-    tier: Tier,
-    { shape, strides, dtype }: LayoutMeta,
-    readonly plan: PlanesPlan,
-  ) {
-    const { stride, top, left, rows, pitch } = plan;
-    const [images, channels, height, width] = [shape[0]!, shape[1]!, shape[2]!, shape[3]!];
-    this.channelSize = stride[0] * stride[1] * rows * pitch;
-    const slack = slackVectors * lanesFor(dtype, tier.target.vectorBytes);
-    this.bytes = (images * channels * this.channelSize + slack) * bytesOf[packedStorage(dtype)];
-    // The stride along an axis of one element could be anything.
-    const columnStride = width === 1 ? 1 : strides[3]!;
-    const integers = {
-      ...{ channels, height, width, strideRows: stride[0], strideColumns: stride[1], top, left, rows, pitch },
-      ...{ imageStride: strides[0]!, channelStride: strides[1]!, rowStride: strides[2]!, columnStride },
-    };
-    const kernel = planesKernels({ storage: dtype, contiguous: stride[1] === 1 && columnStride === 1 });
-    this.launch = new KernelLaunch(device, tier.compile(kernel), integers, images * channels, grainFor(4 * this.channelSize));
-  }
-
-  run(source: number, target: number): void {
-    this.launch.point('x', source);
-    this.launch.point('out', target);
-    this.launch.run();
-  }
-
-  free(): void {
-    this.launch.free();
-  }
-}
-
-/** The planes in which the windows of a convolution find their pixels. */
-function windowPlanes(
-  device: Device,
-  tier: Tier,
-  x: LayoutMeta,
-  { window, result, stride, dilation, top, left }: Geometry,
-): Planes {
-  const reach = (axis: 0 | 1): number =>
-    Math.max(0, result[axis] + Math.floor(((window[axis] - 1) * dilation[axis]) / stride[axis]));
-  return new Planes(device, tier, x, { stride, top, left, rows: reach(0), pitch: reach(1) });
-}
-
-/** Distances of a window's products from its first pixel, in the order of a filter's elements. */
-function windowTaps({ channels, window, stride, dilation }: Geometry, { channelSize, plan }: Planes): number[] {
-  const planeSize = plan.rows * plan.pitch;
-  const distance = (i: number, j: number): number => {
-    const [y, x] = [i * dilation[0], j * dilation[1]];
-    const phase = (y % stride[0]) * stride[1] + (x % stride[1]);
-    return phase * planeSize + Math.floor(y / stride[0]) * plan.pitch + Math.floor(x / stride[1]);
-  };
-  return range(channels).flatMap((channel) =>
-    range(window[0]).flatMap((i) => range(window[1]).map((j) => channel * channelSize + distance(i, j))),
-  );
-}
-
-class FilterGradient implements LibraryRun {
-  private readonly planes: Planes;
-  private readonly gradients: Packing;
-  private readonly taps: Table;
-  private readonly products: KernelLaunch;
-  private readonly sums: KernelLaunch;
-  private readonly partialBytes: number;
-  private readonly empty: boolean;
-
-  constructor(
-    private readonly device: Device,
-    private readonly output: TensorMeta,
-    geometry: Geometry,
-    x: LayoutMeta,
-    dout: LayoutMeta,
-    private readonly places: { readonly dout: number; readonly x: number },
-  ) {
-    const { images, groups, channels, filters, result } = geometry;
-    const storage = output.dtype;
-    const tier = device.tier(workOf(geometry, output));
-    const lanes = lanesFor(storage, tier.target.vectorBytes);
-    const form = { storage, lanes, vectors: filters > lanes ? 2 : 1 } as const;
-    const width = form.vectors * lanes;
-    const paddedFilters = Math.ceil(filters / width) * width;
-    this.planes = windowPlanes(device, tier, x, geometry);
-    this.gradients = new Packing(device, tier, gradientPanels(dout, geometry, width));
-    const taps = windowTaps(geometry, this.planes);
-    this.taps = new Table(device, taps);
-    const [length, pixels] = [taps.length, result[0] * result[1]];
-    const partSize = groups * length * paddedFilters;
-    const { parts, partImages, tapBlocks, blockTaps } = partsOf(images, groups, length, pixels * paddedFilters, partSize);
-    const groupSize = channels * this.planes.channelSize;
-    const integers = {
-      ...{ images, partImages, groups, length, blockTaps, tapBlocks, paddedFilters, rows: result[0], columns: result[1], pixels },
-      ...{ imageSize: groups * groupSize, groupSize, groupGradients: this.gradients.matrixSize, pitch: this.planes.plan.pitch },
-    };
-    const cost = partImages * blockTaps * pixels * paddedFilters;
-    this.products = new KernelLaunch(
-      device,
-      tier.compile(filterGradientKernels(form)),
-      integers,
-      parts * groups * tapBlocks,
-      grainFor(cost),
-    );
-    this.products.point('taps', this.taps.address);
-    const sizes = { parts, groups, length, filters, paddedFilters };
-    const panels = (groups * paddedFilters) / width;
-    this.sums = new KernelLaunch(device, tier.compile(sumPartsKernels(form)), sizes, panels, grainFor(parts * length * width));
-    this.partialBytes = parts * partSize * bytesOf[packedStorage(storage)];
-    this.empty = images * pixels === 0;
-  }
-
-  run(inputs: readonly Tensor[]): Tensor[] {
-    const { device, planes, gradients, products, sums } = this;
-    if (this.empty) return [zeros(device, this.output)];
-    return withScratch(device, [planes.bytes, gradients.bytes, this.partialBytes], ([padded, packed, partial]) => {
-      const out = emptyTensor(device, this.output.shape, this.output.dtype);
-      planes.run(addressOf(inputs[this.places.x]!), padded!);
-      gradients.run(addressOf(inputs[this.places.dout]!), packed!);
-      products.point('x', padded!);
-      products.point('dout', packed!);
-      products.point('partial', partial!);
-      products.run();
-      sums.point('partial', partial!);
-      sums.point('out', out.storage.address);
-      sums.run();
-      return [out];
-    });
-  }
-
-  free(): void {
-    for (const part of [this.planes, this.gradients, this.taps, this.products, this.sums]) part.free();
-  }
-}
-
-/** `dout` with its pixels in a row and a panel of filters side by side. */
-function gradientPanels(
-  { strides, dtype }: LayoutMeta,
-  { images, groups, filters, result }: Geometry,
-  width: number,
-): PackingPlan {
-  const [perImage, perFilter, perRow, perColumn] = [strides[0]!, strides[1]!, strides[2]!, strides[3]!];
-  const even = result[0] === 1 || perRow === result[1] * perColumn;
-  const places = (): number[] => range(result[0]).flatMap((row) => range(result[1]).map((at) => row * perRow + at * perColumn));
-  return {
-    ...{ dtype, width, columns: filters, columnStride: perFilter, length: result[0] * result[1] },
-    rowStride: even ? perColumn : places(),
-    offsets: range(images).flatMap((image) => range(groups).map((group) => image * perImage + group * filters * perFilter)),
-  };
-}
-
-interface Parts {
-  readonly parts: number;
-  readonly partImages: number;
-  readonly tapBlocks: number;
-  readonly blockTaps: number;
-}
-
-/** Parts by images first, then by places in the window; `tapCost` multiplications are made for each place of one image. */
-function partsOf(images: number, groups: number, length: number, tapCost: number, partSize: number): Parts {
-  const worthwhile = Math.ceil((images * groups * length * tapCost) / smallestItem);
-  const wanted = Math.max(1, Math.ceil(Math.min(wantedItems, worthwhile) / Math.max(groups, 1)));
-  const room = Math.max(1, Math.floor(largestPartials / Math.max(partSize, 1)));
-  const partImages = Math.max(1, Math.ceil(images / Math.min(wanted, room)));
-  const parts = Math.max(1, Math.ceil(images / partImages));
-  const blocks = Math.ceil(wanted / parts);
-  const blockTaps = Math.max(4, Math.ceil(length / blocks / 4) * 4);
-  return { parts, partImages, tapBlocks: Math.ceil(length / blockTaps), blockTaps };
 }

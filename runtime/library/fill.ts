@@ -6,6 +6,7 @@ import { outputName, scalarName } from '../../kernels/lower/names.js';
 import type { TensorMeta } from '../../kernels/op.js';
 import { compiledFused, fusedWork } from '../compiled.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
+import { setScalar } from '../steps/step.js';
 
 const grain = 1 << 16;
 
@@ -28,11 +29,7 @@ export class FillKernel {
     this.compiled = compiledFused(device.tier(fusedWork(launch!, shape)), launch!);
     this.params = device.createParams(this.compiled);
     const offset = this.compiled.offsets.get(scalarName(0))!;
-    const register = registerOf(dtype);
-    if (register === 'f32') this.params.setF32(offset, value);
-    else if (register === 'f64') this.params.setF64(offset, value);
-    else if (register === 'i64') this.params.setI64(offset, BigInt(Math.trunc(value)));
-    else this.params.setI32(offset, register === 'bool' ? Number(value !== 0) : value);
+    setScalar(this.params, offset, registerOf(dtype), value);
   }
 
   run(address: number, count: number): void {

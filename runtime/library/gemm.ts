@@ -3,37 +3,28 @@
  * be read badly is packed into scratch on the way. Everything is decided from shapes and strides when the op is bound, so results
  * do not depend on the number of threads.
  */
-import { dotKernel, type GemmForm, gemmKernel } from '../../kernels/lower/gemm.js';
+import { bytesOf } from '../../kernels/ir.js';
+import { type GemmForm, gemmKernel } from '../../kernels/lower/gemm.js';
 import { alignStrides } from '../../kernels/lower/space.js';
+import { addBlocksKernel, dotKernel, rowSumsKernel } from '../../kernels/lower/thin.js';
 import { lanesFor, packedStorage } from '../../kernels/lower/tile.js';
 import type { LayoutMeta, Shape, TensorMeta } from '../../kernels/op.js';
 import { addressOf } from '../copies.js';
-import type { Device, Tier } from '../devices/device.js';
+import type { Device, Tier, TierName } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch, zeros } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
-import { Packing } from './packing.js';
+import { type MatrixCopy, Packing, RowCopy } from './packing.js';
 
 const gemmKernels = remembered(gemmKernel);
+const rowSumsKernels = remembered(rowSumsKernel);
+const addBlocksKernels = remembered(addBlocksKernel);
 const dotKernels = remembered(dotKernel);
 
 /** Products along k between two additions to the result: what the cache nearest to a core holds of a panel. */
 const blockLength = 384;
-/** Rows whose part of a stays in the second cache while the panels of b pass by. */
-const largestBlockRows = 128;
-/** Blocks worth making for threads to share, and the multiplications a block should have at least. */
-const wantedItems = 16;
-const smallestItem = 1 << 15;
-/** From this many tiles side by side on, packing a costs less than it saves. */
-const tilesThatPayPacking = 4;
-/** From this many elements on, b is packed even if its rows could be read as they are. */
-const largeMatrix = 1 << 16;
-/** With fewer rows than this, packing a transposed b costs more than summing along it. */
-const fewRows = 16;
-/** Up to this many multiplications a matrix is not worth packing. */
-const tinyProduct = 1 << 11;
 
 /** One operand: where each matrix of the batch begins, and how to walk it. `step` is the stride along k, `across` the other one. */
 export interface Operand {
@@ -122,166 +113,321 @@ function columnAsRow(product: Product): Product {
 
 // ---- Choosing kernels
 
-/** How a product is computed: null stands for the product by rows. */
-function formOf({ target }: Tier, product: Product): GemmForm | null {
-  const { dtype, m, n, k, a, b } = product;
-  const lanes = lanesFor(dtype, target.vectorBytes);
-  const along = a.step === 1 && b.step === 1 && b.across !== 1;
-  if (along && lanes > 1 && m < fewRows && k >= 4 * lanes) return null;
-  const rows = m === 1 ? 1 : 4;
-  const scalar = { storage: dtype, rows, vectors: n === 1 ? 1 : 2, lanes: 1, packedA: false, packedB: false };
-  if (lanes === 1 || (b.across !== 1 && m * n * k <= tinyProduct)) return scalar;
-  if (m === 1 && (b.across !== 1 || n < lanes)) return scalar;
-  const converted = packedStorage(dtype) !== dtype;
-  const vectors = m === 1 ? widest(n, lanes) : n > lanes ? 2 : 1;
-  const width = vectors * lanes;
-  const packedA = m > 1 && (converted || n >= tilesThatPayPacking * width || (a.step !== 1 && m * k >= largeMatrix));
-  const packedB = m > 1 && (converted || b.across !== 1 || n < width || (m >= 64 && n * k >= largeMatrix));
-  return { storage: dtype, rows, vectors, lanes, packedA, packedB };
+/**
+ * Heights of tiles two vectors wide that leave registers for the operands of a step, by who compiles and the bytes of a vector. Engines
+ * that compile WebAssembly spill with more.
+ */
+const tileHeights: Readonly<Record<TierName, (vectorBytes: number) => readonly number[]>> = {
+  wasm: () => [4, 2, 1],
+  native: (vectorBytes) => (vectorBytes === 64 ? [14, 8, 4, 2, 1] : [6, 4, 2, 1]),
+};
+
+/** Up to this many multiplications a matrix is not worth packing, and from this many elements on it does not stay in a near cache. */
+const tinyProduct = 1 << 11;
+const largeMatrix = 1 << 17;
+/** From this many tiles across on, packing a costs less than it saves; so does packing b with this many on top of each other. */
+const tilesThatPayPacking = 4;
+/** With no more rows than this, a large b is read once and as it lies. */
+const fewRows = 16;
+/** Summing along k, lane by lane, costs about as much again as this many products; packing b costs as much for each row. */
+const costOfLanes = 40;
+
+/** How a product is computed: in tiles of that form, or by one of the kernels for few rows. */
+type Method = GemmForm | 'rowSums' | 'dot';
+
+function methodOf(tier: Tier, { dtype, m, n, k, a, b }: Product): Method {
+  const most = lanesFor(dtype, tier.target.vectorBytes);
+  const heights = tileHeights[tier.name](tier.target.vectorBytes);
+  const operands = { storage: dtype, aStorage: dtype, bStorage: dtype, rowsAdjoin: false, narrow: false };
+  if (most === 1 || (b.across !== 1 && m * n * k <= tinyProduct))
+    return { ...operands, heights: tileHeights.wasm(0), vectors: n === 1 ? 1 : 2, lanes: 1 };
+  if (b.across === 1 && n >= most && (m === 1 || (m <= fewRows && n * k >= largeMatrix))) return 'rowSums';
+  if (b.across !== 1 && b.step === 1 && a.step === 1 && m <= 2 * fewRows && m * costOfLanes <= k) return 'dot';
+  let lanes = most;
+  while (lanes > n && lanes * bytesOf[packedStorage(dtype)] > 16) lanes /= 2;
+  const vectors = n < 2 * lanes ? 1 : 2;
+  return { ...operands, heights, vectors, lanes, narrow: n < lanes };
 }
 
-/** Of one row, up to 8 vectors: enough independent sums to hide the latency of an addition. */
-function widest(n: number, lanes: number): number {
-  return [8, 4, 2].find((vectors) => vectors * lanes <= n) ?? 1;
+// ---- Operands
+
+/** Where a product finds an operand: what its kernel takes as parameters. */
+interface Placement {
+  /** What each panel adds to the place that follows from the strides. */
+  readonly panel: number;
+  readonly across: number;
+  readonly step: number;
 }
 
-interface Blocks {
-  readonly blockRows: number;
-  readonly rowBlocks: number;
-  readonly blockColumns: number;
-  readonly columnBlocks: number;
-}
-
-function blocksOf({ m, n, k, batch }: Product, tileRows: number, tileColumns: number): Blocks {
-  const worthwhile = Math.ceil((batch * m * n * k) / smallestItem);
-  const wanted = Math.ceil(Math.min(wantedItems, worthwhile) / batch);
-  const rowsWanted = Math.min(wanted, Math.ceil(m / tileRows));
-  const blockRows = Math.min(largestBlockRows, roundUp(Math.ceil(m / rowsWanted), tileRows));
-  const rowBlocks = Math.ceil(m / blockRows);
-  const blockColumns = roundUp(Math.ceil(n / Math.ceil(wanted / rowBlocks)), tileColumns);
-  return { blockRows, rowBlocks, blockColumns, columnBlocks: Math.ceil(n / blockColumns) };
-}
-
-const roundUp = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple;
-
-// ---- Running
-
-/** The matrices of one operand, packed before the product or read where they are. */
+/** The matrices of one operand, copied before the product or read where they are. */
 class Feed {
-  readonly packing: Packing | null;
   readonly offsets: Table;
 
-  constructor(device: Device, operand: Operand, packing: ((offsets: readonly number[]) => Packing) | null) {
-    const distinct = [...new Set(operand.offsets)];
-    this.packing = packing === null ? null : packing(distinct);
-    const size = this.packing?.matrixSize ?? 0;
-    const places = new Map(distinct.map((offset, index) => [offset, index * size]));
-    this.offsets = new Table(device, packing === null ? operand.offsets : operand.offsets.map((offset) => places.get(offset)!));
+  constructor(
+    device: Device,
+    operand: Operand,
+    readonly placement: Placement,
+    private readonly copy: MatrixCopy | null,
+  ) {
+    const size = copy?.matrixSize ?? 0;
+    const places = new Map(distinctOffsets(operand).map((offset, index) => [offset, index * size]));
+    this.offsets = new Table(device, copy === null ? operand.offsets : operand.offsets.map((offset) => places.get(offset)!));
   }
 
   get bytes(): number {
-    return this.packing?.bytes ?? 0;
+    return this.copy?.bytes ?? 0;
+  }
+
+  get isCopied(): boolean {
+    return this.copy !== null;
   }
 
   /** Where the product reads the operand. */
   prepare(source: number, scratch: number): number {
-    if (this.packing === null) return source;
-    this.packing.run(source, scratch);
+    if (this.copy === null) return source;
+    this.copy.run(source, scratch);
     return scratch;
   }
 
   free(): void {
-    this.packing?.free();
+    this.copy?.free();
     this.offsets.free();
   }
 }
 
+const distinctOffsets = ({ offsets }: Operand): readonly number[] => [...new Set(offsets)];
+
+const asItLies = (device: Device, operand: Operand): Feed => new Feed(device, operand, { ...operand, panel: 0 }, null);
+
+function feedOfA(device: Device, tier: Tier, { dtype, m, n, k, a }: Product, { heights, vectors, lanes }: GemmForm): Feed {
+  const offsets = distinctOffsets(a);
+  const many = n >= tilesThatPayPacking * vectors * lanes;
+  const converted = packedStorage(dtype) !== dtype;
+  const large = m * k >= largeMatrix;
+  const height = heights[0]!;
+  const panels = (pitch: number): Feed => {
+    const plan = { dtype, width: height, pitch, columns: m, columnStride: a.across, length: k, rowStride: a.step, offsets };
+    const placement = { panel: k * pitch - height, across: 1, step: pitch };
+    return new Feed(device, a, placement, new Packing(device, tier, plan));
+  };
+  const rows = (): Feed => {
+    const pitch = oddLines(k, bytesOf[packedStorage(dtype)]);
+    const plan = { dtype, rows: m, rowStride: a.across, columns: k, columnStride: a.step, pitch, offsets };
+    return new Feed(device, a, { panel: 0, across: pitch, step: 1 }, new RowCopy(device, tier, plan));
+  };
+  if (lanes === 1) return asItLies(device, a);
+  if (tier.name === 'wasm') return converted || many || (a.step !== 1 && large) ? panels(height) : asItLies(device, a);
+  if (a.across === 1 && a.step !== 1) return converted || (many && large) ? panels(roundUp(height, lanes)) : asItLies(device, a);
+  const fits = a.step === 1 && !rowsCollide(a.across * bytesOf[dtype], height);
+  return converted || (many && !fits) ? rows() : asItLies(device, a);
+}
+
+/** Bytes of a line of a cache, and the lines between two that share a place in the nearest one, which holds a few of them. */
+const lineBytes = 64;
+const linesApart = 64;
+const linesTogether = 8;
+
+/** Whether more rows than the nearest cache can hold lie at the same distance from multiples of its size. */
+function rowsCollide(strideBytes: number, rows: number): boolean {
+  const counts = new Map<number, number>();
+  for (let row = 0; row < rows; row++) {
+    const place = Math.floor((row * Math.abs(strideBytes)) / lineBytes) % linesApart;
+    counts.set(place, (counts.get(place) ?? 0) + 1);
+  }
+  return Math.max(...counts.values()) > linesTogether;
+}
+
+/** At least `length`, and an odd number of lines, so that rows do not collide. */
+function oddLines(length: number, bytes: number): number {
+  const elements = lineBytes / bytes;
+  return (Math.ceil(length / elements) | 1) * elements;
+}
+
+function feedOfB(
+  device: Device,
+  tier: Tier,
+  { dtype, m, n, k, b }: Product,
+  { heights, vectors, lanes, narrow }: GemmForm,
+): Feed {
+  if (lanes === 1) return asItLies(device, b);
+  const width = vectors * lanes;
+  const many = m >= tilesThatPayPacking * heights[0]!;
+  const converted = packedStorage(dtype) !== dtype;
+  if (b.across === 1 && !narrow && !(many && (converted || n * k >= largeMatrix))) return asItLies(device, b);
+  const offsets = distinctOffsets(b);
+  const plan = { dtype, width, columns: n, columnStride: b.across, length: k, rowStride: b.step, offsets, overlaps: true };
+  return new Feed(device, b, { panel: k * width, across: 0, step: width }, new Packing(device, tier, plan));
+}
+
+const roundUp = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple;
+
+// ---- Blocks
+
+/** Blocks worth making for threads to share, and the multiplications that one should have at least. */
+const wantedItems = 16;
+const smallestItem = 1 << 15;
+/** Rows whose part of a stays in the second cache while the panels of b pass by. */
+const largestBlockRows = 144;
+/** Columns along which it is worth going through a row of b. */
+const smallestStrip = 1024;
+
+/** How many items a product should have for each of `parts` that it has anyway. */
+function itemsWanted({ m, n, k, batch }: Product, parts: number): number {
+  return Math.ceil(Math.min(wantedItems, (batch * m * n * k) / smallestItem) / parts);
+}
+
+interface Blocks {
+  readonly rowPanels: number;
+  readonly rowBlocks: number;
+  readonly columnPanels: number;
+  readonly columnBlocks: number;
+}
+
+function blocksOf(product: Product, { heights, vectors, lanes }: GemmForm): Blocks {
+  const { m, n, batch } = product;
+  const width = vectors * lanes;
+  const [rowPanels, columnPanels] = [Math.ceil(m / heights[0]!), Math.ceil(n / width)];
+  const wanted = itemsWanted(product, batch);
+  const rowBlocks = Math.min(rowPanels, Math.max(wanted, Math.ceil(m / largestBlockRows)));
+  // A panel that overlaps another is in its block.
+  const mostColumnBlocks = n % width === 0 ? columnPanels : Math.max(1, Math.floor(columnPanels / 2));
+  return { rowPanels, rowBlocks, columnPanels, columnBlocks: Math.min(mostColumnBlocks, Math.ceil(wanted / rowBlocks)) };
+}
+
+// ---- Running
+
+interface Prepared {
+  readonly a: Feed;
+  readonly b: Feed;
+  readonly launch: KernelLaunch;
+  /** Adds up what `launch` has left in scratch, and rounds it; null where that is the result. */
+  readonly addition: { readonly launch: KernelLaunch; readonly bytes: number } | null;
+}
+
 class Gemm implements LibraryRun {
-  private readonly work: { readonly launch: KernelLaunch; readonly a: Feed; readonly b: Feed } | null;
+  private readonly work: Prepared | null;
 
   constructor(
     private readonly device: Device,
     private readonly output: TensorMeta,
     private readonly product: Product,
   ) {
-    const { m, n, k, batch } = product;
-    if (m * n * k * batch === 0) {
-      this.work = null;
-      return;
-    }
-    const tier = device.tier({ kind: 'product', dtype: product.dtype, size: m * n * k * batch });
-    const form = formOf(tier, product);
-    const { launch, a, b } = form === null ? byRows(device, tier, product) : inTiles(device, tier, product, form);
-    launch.point('aOffsets', a.offsets.address);
-    launch.point('bOffsets', b.offsets.address);
-    this.work = { launch, a, b };
+    const { dtype, m, n, k, batch } = product;
+    const size = m * n * k * batch;
+    this.work = size === 0 ? null : prepare(device, device.tier({ kind: 'product', dtype, size }), product);
   }
 
   run(inputs: readonly Tensor[]): Tensor[] {
     const { device, output, work } = this;
     if (work === null) return [zeros(device, output)];
-    const { launch, a, b } = work;
+    const { a, b, launch, addition } = work;
     const { places } = this.product;
-    return withScratch(device, [a.bytes, b.bytes], ([aScratch, bScratch]) => {
+    return withScratch(device, [a.bytes, b.bytes, addition?.bytes ?? 0], ([aScratch, bScratch, sums]) => {
       const out = emptyTensor(device, output.shape, output.dtype);
       launch.point('a', a.prepare(addressOf(inputs[places.a]!), aScratch!));
       launch.point('b', b.prepare(addressOf(inputs[places.b]!), bScratch!));
-      launch.point('out', out.storage.address);
+      launch.point('out', addition === null ? out.storage.address : sums!);
       launch.run();
+      addition?.launch.point('sums', sums!);
+      addition?.launch.point('out', out.storage.address);
+      addition?.launch.run();
       return [out];
     });
   }
 
   free(): void {
     this.work?.launch.free();
+    this.work?.addition?.launch.free();
     this.work?.a.free();
     this.work?.b.free();
   }
 }
 
-interface Prepared {
-  readonly launch: KernelLaunch;
-  readonly a: Feed;
-  readonly b: Feed;
+function prepare(device: Device, tier: Tier, product: Product): Prepared {
+  const method = methodOf(tier, product);
+  const prepared =
+    method === 'rowSums'
+      ? inRowSums(device, tier, product)
+      : method === 'dot'
+        ? inDots(device, tier, product)
+        : inTiles(device, tier, product, method);
+  prepared.launch.point('aOffsets', prepared.a.offsets.address);
+  prepared.launch.point('bOffsets', prepared.b.offsets.address);
+  return prepared;
 }
 
-function inTiles(device: Device, tier: Tier, product: Product, form: GemmForm): Prepared {
+function inTiles(device: Device, tier: Tier, product: Product, shape: GemmForm): Prepared {
   const { dtype, m, n, k, batch } = product;
-  const width = form.vectors * form.lanes;
-  const pack =
-    ({ step, across }: Operand, columns: number, panel: number) =>
-    (offsets: readonly number[]) =>
-      new Packing(device, tier, { dtype, width: panel, columns, columnStride: across, length: k, rowStride: step, offsets });
-  const a = new Feed(device, product.a, form.packedA ? pack(product.a, m, form.rows) : null);
-  const b = new Feed(device, product.b, form.packedB ? pack(product.b, n, width) : null);
-  // What is rounded to 16 bits is added up in one go.
-  const length = packedStorage(dtype) === dtype ? Math.min(blockLength, k) : k;
-  const blocks = blocksOf(product, form.rows, width);
-  const integers = {
-    ...{ m, n, k, ...blocks, blockLength: length, lengthBlocks: Math.ceil(k / length) },
-    ...{ aRow: product.a.across, aStep: product.a.step, bColumn: product.b.across, bStep: product.b.step },
+  const a = feedOfA(device, tier, product, shape);
+  const b = feedOfB(device, tier, product, shape);
+  const packed = packedStorage(dtype);
+  const length = Math.min(blockLength, k);
+  const lengthBlocks = Math.ceil(k / length);
+  const addition = lengthBlocks === 1 || packed === dtype ? null : additionOf(device, tier, product, 1);
+  const form = {
+    ...shape,
+    storage: addition === null ? dtype : packed,
+    aStorage: a.isCopied ? packed : dtype,
+    bStorage: b.isCopied ? packed : dtype,
+    rowsAdjoin: a.placement.across === 1 && a.placement.step !== 1,
   };
-  const grain = grainFor(blocks.blockRows * blocks.blockColumns * k);
-  const launch = new KernelLaunch(
-    device,
-    tier.compile(gemmKernels(form)),
-    integers,
-    batch * blocks.rowBlocks * blocks.columnBlocks,
-    grain,
-  );
-  return { launch, a, b };
+  const blocks = blocksOf(product, shape);
+  const integers = {
+    ...{ m, n, k, ...blocks, blockLength: length, lengthBlocks },
+    ...{ aPanel: a.placement.panel, aRow: a.placement.across, aStep: a.placement.step },
+    ...{ bPanel: b.placement.panel, bColumn: b.placement.across, bStep: b.placement.step },
+  };
+  const items = batch * blocks.rowBlocks * blocks.columnBlocks;
+  const grain = grainFor((batch * m * n * k) / items);
+  return { a, b, addition, launch: new KernelLaunch(device, tier.compile(gemmKernels(form)), integers, items, grain) };
 }
 
-function byRows(device: Device, tier: Tier, product: Product): Prepared {
+function inRowSums(device: Device, tier: Tier, product: Product): Prepared {
   const { dtype, m, n, k, batch } = product;
-  const { blockColumns, columnBlocks } = blocksOf({ ...product, batch: batch * m, m: 1 }, 1, 1);
+  const length = Math.min(blockLength, k);
+  const lengthBlocks = Math.ceil(k / length);
+  const wanted = itemsWanted(product, batch * lengthBlocks);
+  const blockColumns = Math.max(smallestStrip, roundUp(Math.ceil(n / wanted), lineBytes));
+  const columnBlocks = Math.ceil(n / blockColumns);
+  const integers = {
+    ...{ m, n, k, batch, blockLength: length, columnBlocks, blockColumns },
+    ...{ aRow: product.a.across, aStep: product.a.step, bStep: product.b.step },
+  };
+  const isResult = lengthBlocks === 1 && packedStorage(dtype) === dtype;
+  return {
+    a: asItLies(device, product.a),
+    b: asItLies(device, product.b),
+    launch: new KernelLaunch(
+      device,
+      tier.compile(rowSumsKernels(dtype)),
+      integers,
+      batch * lengthBlocks * columnBlocks,
+      grainFor(m * blockColumns * length),
+    ),
+    addition: isResult ? null : additionOf(device, tier, product, lengthBlocks),
+  };
+}
+
+function additionOf(device: Device, tier: Tier, { dtype, m, n, batch }: Product, blocks: number): Prepared['addition'] {
+  const size = batch * m * n;
+  const itemSize = 1 << 12;
+  const integers = { size, itemSize, blocks };
+  const items = Math.ceil(size / itemSize);
+  const launch = new KernelLaunch(device, tier.compile(addBlocksKernels(dtype)), integers, items, grainFor(itemSize * blocks));
+  return { launch, bytes: size * blocks * bytesOf[packedStorage(dtype)] };
+}
+
+function inDots(device: Device, tier: Tier, product: Product): Prepared {
+  const { dtype, m, n, k, batch } = product;
+  const blockColumns = roundUp(Math.ceil(n / itemsWanted(product, batch)), 4);
+  const columnBlocks = Math.ceil(n / blockColumns);
   const integers = { m, n, k, aRow: product.a.across, bColumn: product.b.across, blockColumns, columnBlocks };
-  const launch = new KernelLaunch(
-    device,
-    tier.compile(dotKernels(dtype)),
-    integers,
-    batch * m * columnBlocks,
-    grainFor(blockColumns * k),
-  );
-  return { launch, a: new Feed(device, product.a, null), b: new Feed(device, product.b, null) };
+  const form = { storage: dtype, lanes: lanesFor(dtype, tier.target.vectorBytes) };
+  const grain = grainFor(m * blockColumns * k);
+  return {
+    a: asItLies(device, product.a),
+    b: asItLies(device, product.b),
+    launch: new KernelLaunch(device, tier.compile(dotKernels(form)), integers, batch * columnBlocks, grain),
+    addition: null,
+  };
 }

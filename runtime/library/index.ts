@@ -7,7 +7,8 @@ import type { Device } from '../devices/device.js';
 import { OpwrightError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 import { concat, pad } from './assemble.js';
-import { convolution, convolutionInputGrad, convolutionWeightGrad } from './convolution.js';
+import { convolution, convolutionInputGrad } from './convolution.js';
+import { convolutionWeightGrad } from './filter-gradient.js';
 import { gemm } from './gemm.js';
 import { maskedSelect, nonzero, unique } from './selection.js';
 

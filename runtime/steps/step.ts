@@ -7,6 +7,7 @@ import type { Arguments, Attrs, LayoutMeta } from '../../kernels/op.js';
 import type { Step } from '../../kernels/partition.js';
 import type { Device, ParamBlock } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
+import { formatValue, OpwrightError } from '../errors.js';
 import type { Layout } from '../layout.js';
 import type { RandomDraw } from '../random.js';
 import type { Tensor } from '../tensor.js';
@@ -63,14 +64,18 @@ export function layoutMetas(step: OpPlanStep, known: ReadonlyMap<number, Layout>
   return metas;
 }
 
-/** Writes a number into a parameter block as its register type. */
+/** Writes a number into a parameter block as its register type. Throws NOT_AN_INTEGER rather than cut a fraction off. */
 export function setScalar(params: ParamBlock, offset: number, type: ReturnType<typeof registerOf>, value: number): void {
   if (type === 'f32') params.setF32(offset, value);
   else if (type === 'f64') params.setF64(offset, value);
-  else if (type === 'i64') params.setI64(offset, toInt64(value));
-  else params.setI32(offset, type === 'bool' ? Number(value !== 0) : value | 0);
+  else if (type === 'bool') params.setI32(offset, Number(value !== 0));
+  else if (!Number.isInteger(value)) throw notAnInteger(value);
+  else if (type === 'i64') params.setI64(offset, BigInt(value));
+  else params.setI32(offset, value | 0);
 }
 
-function toInt64(value: number): bigint {
-  return Number.isFinite(value) ? BigInt(Math.trunc(value)) : 0n;
+function notAnInteger(value: number): OpwrightError {
+  return new OpwrightError('NOT_AN_INTEGER', `${formatValue(value)} is no integer and meets elements of an integer dtype.`, {
+    remedy: 'Cast the tensor to a floating dtype first, or round the number.',
+  });
 }

@@ -31,7 +31,8 @@ export function runExample(text: string): readonly string[] {
     run(console, ...scope.map(([, value]) => value));
   });
   const { storages, bytes } = opwright.memory();
-  if (storages !== before.storages || bytes !== before.bytes) throw new Error(`the example leaves ${bytes - before.bytes} bytes behind`);
+  if (storages !== before.storages || bytes !== before.bytes)
+    throw new Error(`the example leaves ${bytes - before.bytes} bytes behind`);
   if (printed.length === 0) throw new Error('the example prints nothing');
   return printed.join('\n').split('\n');
 }
@@ -43,7 +44,11 @@ const tolerance = 1e-5;
 /** Whether two texts say the same, but for the last digits of numbers and the width of columns. */
 export function isSamePrint(actual: readonly string[], expected: readonly string[]): boolean {
   const [text, wanted] = [actual, expected].map((lines) => lines.join('\n'));
-  const skeleton = (one: string) => one.replace(numbers, '#').replace(/\s+/g, ' ').replace(/ (?=[,\]])/g, '');
+  const skeleton = (one: string) =>
+    one
+      .replace(numbers, '#')
+      .replace(/\s+/g, ' ')
+      .replace(/ (?=[,\]])/g, '');
   if (text === undefined || wanted === undefined || skeleton(text) !== skeleton(wanted)) return false;
   const values = (one: string) => (one.match(numbers) ?? []).map(Number);
   const expectedValues = values(wanted);

@@ -1,0 +1,238 @@
+/**
+ * Matrix products of few rows as kernel IR, which are bound by the memory that b is read from: each element of b is read once, in the
+ * order in which it lies, and nothing is packed. One kernel for a b that is contiguous along its columns, one along the summed axis.
+ */
+import {
+  add,
+  Body,
+  begin,
+  constant,
+  div,
+  end,
+  I32,
+  kernel,
+  lane,
+  load,
+  min,
+  mul,
+  param,
+  rem,
+  scalarType,
+  sub,
+} from '../build.js';
+import { type Expr, type Kernel, registerOf, type Storage } from '../ir.js';
+import { integers, reads } from './packing.js';
+import { lanesType, multiplyAdd, packedStorage, range } from './tile.js';
+
+// ---- b contiguous along its columns
+
+/** Rows of b whose products are added in one go over the columns, and rows of a that share what was loaded. */
+const depths = [8, 1];
+const heights = [4, 1];
+
+/**
+ * out[block][batch][m][n] = the sum over the k of a block. The sum is taken in the order in which register tiles take it. An item is
+ * a block along k of a block of columns of one matrix.
+ */
+export function rowSumsKernel(storage: Storage): Kernel {
+  const body = new Body();
+  const [m, n] = [param('m'), param('n')];
+  const type = scalarType(registerOf(storage));
+  body.for('item', begin, end, (item, each) => {
+    const blocks = each.let('blocks', div(item, param('columnBlocks')));
+    const batch = each.let('batch', rem(blocks, param('batch')));
+    const firstColumn = each.let('firstColumn', mul(rem(item, param('columnBlocks')), param('blockColumns')));
+    const endColumn = each.let('endColumn', min(add(firstColumn, param('blockColumns')), n));
+    const start = each.let('start', mul(div(blocks, param('batch')), param('blockLength')));
+    const endStep = each.let('endStep', min(add(start, param('blockLength')), param('k')));
+    const a = each.let('aMatrix', load(I32, 'aOffsets', batch));
+    const b = each.let('bMatrix', load(I32, 'bOffsets', batch));
+    const out = each.let('out', mul(mul(blocks, m), n));
+    each.for('row', 0, m, (row, inRow) => {
+      const place = inRow.let('place', add(out, mul(row, n)));
+      const clear = (column: Expr, turn: Body): void => turn.store('out', add(place, column), constant(type, 0));
+      inRow.for('column', firstColumn, endColumn, clear, { vector: true });
+    });
+    let from = start;
+    for (const depth of depths) {
+      const to = each.let(`endOf${depth}`, add(from, mul(div(sub(endStep, from), depth), depth)));
+      const strip = { storage, depth, a, b, out, firstColumn, endColumn };
+      each.for('step', from, to, (step, inStep) => addSteps(inStep, strip, step), { step: depth });
+      from = to;
+    }
+  });
+  return kernel(
+    `rowSums_${storage}`,
+    [
+      reads('a', storage),
+      reads('b', storage),
+      reads('aOffsets', 'int32'),
+      reads('bOffsets', 'int32'),
+      { name: 'out', storage: packedStorage(storage), access: 'readwrite' },
+    ],
+    integers(...['m', 'n', 'k', 'batch', 'blockLength', 'columnBlocks', 'blockColumns', 'aRow', 'aStep', 'bStep']),
+    body.statements,
+  );
+}
+
+interface Strip {
+  readonly storage: Storage;
+  readonly depth: number;
+  readonly a: Expr;
+  readonly b: Expr;
+  readonly out: Expr;
+  readonly firstColumn: Expr;
+  readonly endColumn: Expr;
+}
+
+/** Adds the products of `depth` rows of b, the first of them `step`, to the sums of all rows. */
+function addSteps(body: Body, { storage, depth, a, b, out, firstColumn, endColumn }: Strip, step: Expr): void {
+  const type = scalarType(registerOf(storage));
+  const bRows = range(depth).map((at) => body.let(`b_${at}`, add(b, mul(add(step, at), param('bStep')))));
+  let firstRow: Expr = constant(I32, 0);
+  for (const height of heights) {
+    const endRow = body.let(`endOfRows${height}`, add(firstRow, mul(div(sub(param('m'), firstRow), height), height)));
+    const inRows = (row: Expr, inner: Body): void => {
+      const scalars = range(height).map((of) => {
+        const aStart = inner.let(`a_${of}`, add(add(a, mul(add(row, of), param('aRow'))), mul(step, param('aStep'))));
+        return range(depth).map((at) => inner.let(`scalar_${of}_${at}`, load(type, 'a', add(aStart, mul(param('aStep'), at)))));
+      });
+      const places = range(height).map((of) => inner.let(`place_${of}`, add(out, mul(add(row, of), param('n')))));
+      const inColumn = (column: Expr, turn: Body): void => {
+        const values = bRows.map((start, at) => turn.let(`value_${at}`, load(type, 'b', add(start, column))));
+        places.forEach((place, of) => {
+          const there = load(type, 'out', add(place, column));
+          const sum = values.reduce((total, value, at) => multiplyAdd(scalars[of]![at]!, value, total), there);
+          turn.store('out', add(place, column), sum);
+        });
+      };
+      inner.for('column', firstColumn, endColumn, inColumn, { vector: true });
+    };
+    body.for(`row`, firstRow, endRow, inRows, { step: height });
+    firstRow = endRow;
+  }
+}
+
+/** out[i] = the sum over the blocks of sums[block][i], in their order. An item is `itemSize` elements. */
+export function addBlocksKernel(storage: Storage): Kernel {
+  const body = new Body();
+  const type = scalarType(registerOf(storage));
+  const size = param('size');
+  body.for('item', begin, end, (item, each) => {
+    const first = each.let('first', mul(item, param('itemSize')));
+    const last = each.let('last', min(add(first, param('itemSize')), size));
+    const inElement = (at: Expr, turn: Body): void => {
+      const sum = turn.variable('sum', load(type, 'sums', at));
+      turn.for('block', 1, param('blocks'), (block, inBlock) => {
+        inBlock.set(sum, add(sum, load(type, 'sums', add(mul(block, size), at))));
+      });
+      turn.store('out', at, sum);
+    };
+    each.for('at', first, last, inElement, { vector: true });
+  });
+  return kernel(
+    `addBlocks_${storage}`,
+    [reads('sums', packedStorage(storage)), { name: 'out', storage, access: 'write' }],
+    integers('size', 'itemSize', 'blocks'),
+    body.statements,
+  );
+}
+
+// ---- b contiguous along the summed axis
+
+export interface DotForm {
+  readonly storage: Storage;
+  readonly lanes: number;
+}
+
+/** Sides of the tiles of sums, in falling order down to 1: what the larger leave over is for the smaller. */
+const sides = [4, 1];
+
+/**
+ * out[batch][row][column] = the sum over k of a[row][k] * b[column][k], both contiguous along k: lane l sums every `lanes`-th product,
+ * from the l-th on, then lanes are added pairwise, then the products left over one by one. An item is a block of columns of one matrix.
+ */
+export function dotKernel(form: DotForm): Kernel {
+  const body = new Body();
+  const { storage } = form;
+  const [m, n] = [param('m'), param('n')];
+  body.for('item', begin, end, (item, each) => {
+    const batch = each.let('batch', div(item, param('columnBlocks')));
+    const firstColumn = each.let('firstColumn', mul(rem(item, param('columnBlocks')), param('blockColumns')));
+    const endColumn = each.let('endColumn', min(add(firstColumn, param('blockColumns')), n));
+    const a = each.let('aMatrix', load(I32, 'aOffsets', batch));
+    const b = each.let('bMatrix', load(I32, 'bOffsets', batch));
+    const out = each.let('outMatrix', mul(mul(batch, m), n));
+    const wholeK = each.let('wholeK', mul(div(param('k'), form.lanes), form.lanes));
+    inTiles(each, 'column', firstColumn, endColumn, (inColumn, column, columns) => {
+      inTiles(inColumn, 'row', constant(I32, 0), m, (inRow, row, rows) => {
+        dotTile(inRow, form, { a, b, out, row, rows, column, columns, wholeK });
+      });
+    });
+  });
+  return kernel(
+    `dot_${storage}_${form.lanes}`,
+    [
+      reads('a', storage),
+      reads('b', storage),
+      reads('aOffsets', 'int32'),
+      reads('bOffsets', 'int32'),
+      { name: 'out', storage, access: 'write' },
+    ],
+    integers('m', 'n', 'k', 'aRow', 'bColumn', 'blockColumns', 'columnBlocks'),
+    body.statements,
+  );
+}
+
+/** Goes from `from` to `to` in steps of each of the sides in turn. */
+function inTiles(body: Body, name: string, from: Expr, to: Expr, write: (body: Body, at: Expr, side: number) => void): void {
+  let start = from;
+  for (const side of sides) {
+    const last = body.let(`${name}End${side}`, add(start, mul(div(sub(to, start), side), side)));
+    body.for(name, start, last, (at, inner) => write(inner, at, side), { step: side });
+    start = last;
+  }
+}
+
+interface DotTile {
+  readonly a: Expr;
+  readonly b: Expr;
+  readonly out: Expr;
+  readonly row: Expr;
+  readonly rows: number;
+  readonly column: Expr;
+  readonly columns: number;
+  /** The largest multiple of the lanes in k. */
+  readonly wholeK: Expr;
+}
+
+function dotTile(body: Body, { storage, lanes }: DotForm, tile: DotTile): void {
+  const { row, rows, column, columns, wholeK } = tile;
+  const vector = lanesType(storage, lanes);
+  const scalar = scalarType(registerOf(storage));
+  const aStarts = range(rows).map((at) => body.let(`a_${at}`, add(tile.a, mul(add(row, at), param('aRow')))));
+  const bStarts = range(columns).map((at) => body.let(`b_${at}`, add(tile.b, mul(add(column, at), param('bColumn')))));
+  const pairs = range(rows).flatMap((r) => range(columns).map((c) => ({ r, c })));
+  const sums = pairs.map(({ r, c }) => body.variable(`sum_${r}_${c}`, constant(vector, 0)));
+  const addProducts = (turn: Body, k: Expr, type: typeof vector, targets: readonly Expr[]): void => {
+    const bs = bStarts.map((start, at) => turn.let(`y_${at}`, load(type, 'b', add(start, k))));
+    const as = aStarts.map((start, at) => turn.let(`x_${at}`, load(type, 'a', add(start, k))));
+    pairs.forEach(({ r, c }, at) => {
+      turn.set(targets[at]!, multiplyAdd(as[r]!, bs[c]!, targets[at]!));
+    });
+  };
+  body.for('k', 0, wholeK, (k, turn) => addProducts(turn, k, vector, sums), { step: lanes });
+  const totals = pairs.map(({ r, c }, at) => body.variable(`total_${r}_${c}`, sumOfLanes(sums[at]!)));
+  body.for('k', wholeK, param('k'), (k, turn) => addProducts(turn, k, scalar, totals));
+  pairs.forEach(({ r, c }, at) => {
+    body.store('out', add(add(tile.out, mul(add(row, r), param('n'))), add(column, c)), totals[at]!);
+  });
+}
+
+function sumOfLanes(vector: Expr): Expr {
+  const { lanes } = vector.type;
+  if (lanes === 1) return vector;
+  let level = range(lanes).map((at) => lane(vector, at));
+  while (level.length > 1) level = range(level.length / 2).map((at) => add(level[2 * at]!, level[2 * at + 1]!));
+  return level[0]!;
+}
