@@ -159,7 +159,7 @@ export interface OutputDefinition {
   readonly name: string;
   /** Kept for backward only, not returned to the caller. */
   readonly hidden?: boolean;
-  /** A list of tensors, as many as `infer` says; then it is the only output. */
+  /** A list of tensors, as many as `infer` says. It is the only output, or all are lists, as long as one another. */
   readonly list?: boolean;
   /** This output is that input, written in place. */
   readonly writes?: string;

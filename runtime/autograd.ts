@@ -10,12 +10,12 @@ import { partition } from '../kernels/partition.js';
 import type { GradientEdge } from './autograd-types.js';
 import { debugging, report } from './debug.js';
 import { type CallShape, DispatchAlgebra, PlainNumber, presentOutputs } from './dispatch.js';
-import { isFloating } from './dtype.js';
 import { OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import { contiguousLayout, type Layout, sameShape } from './layout.js';
 import { tidy } from './memory.js';
 import { reportPlan } from './plan-report.js';
+import { recordingOf } from './recording.js';
 import { ops, withOpMethods } from './registry.js';
 import type { SlotValue } from './steps/step.js';
 import type { Storage } from './storage.js';
@@ -126,12 +126,10 @@ class GradientNode {
     readonly attrs: Attrs,
     /** For each slot of the call. */
     readonly edges: readonly (Edge | null)[],
+    /** The gradients that somebody waits for. */
+    readonly wanted: readonly GradientDefinition[],
   ) {
     for (const edge of edges) edge?.retain();
-  }
-
-  wanted(): GradientDefinition[] {
-    return wantedGradients(this.call, this.edges);
   }
 
   free(): void {
@@ -153,44 +151,25 @@ function dismantle(node: GradientNode): void {
   unheld.length = 0;
 }
 
-/** The gradients that somebody waits for. */
-function wantedGradients(call: CallShape, edges: readonly (Edge | null)[]): GradientDefinition[] {
-  const names = new Set(call.slotInputs.filter((_, slot) => edges[slot] != null).map(({ name }) => name));
-  return call.op.gradients.filter((gradient) => names.has(gradient.input));
-}
-
 /** Enters a call into the graph: its outputs become differentiable where they can be. */
 export function record(call: CallShape, slots: readonly SlotValue[], results: readonly Tensor[], attrs: Attrs): void {
-  const outputs = presentOutputs(call.op, results.length);
-  const flowing = results.flatMap((result, index) =>
-    isFloating(result.dtype) && outputs[index]?.writes === undefined ? [index] : [],
-  );
-  const edges = slots.map((slot) => (slot instanceof Tensor ? edgeOf(slot) : null));
-  const gradients = wantedGradients(call, edges);
+  const edges: (Edge | null)[] = [];
+  for (const slot of slots) edges.push(slot instanceof Tensor ? edgeOf(slot) : null);
+  const { gradients, flowing, kept } = recordingOf(call, edges, results);
   if (gradients.length === 0 || flowing.length === 0) return;
-  const node = new GradientNode(call, attrs, edges);
+  const node = new GradientNode(call, attrs, edges, gradients);
   for (const index of flowing) {
     const result = results[index]!;
     result.stopGradient = false;
     attach(result, new Edge(node, index, null));
   }
-  const isList = call.op.outputs[0]?.list === true;
-  for (const { saved } of gradients) {
-    for (const { name, keep } of saved) {
-      const inputSlots = call.slotInputs.flatMap((input, slot) => (input.name === name ? [slot] : []));
-      for (const slot of inputSlots) save(node, call.slotNames[slot]!, slots[slot], keep, edges[slot] ?? null);
-      const output = isList ? -1 : outputs.findIndex((one) => one.name === name);
-      if (inputSlots.length === 0 && output >= 0) {
-        const result = results[output]!;
-        save(node, name, result, keep, result.edge as Edge | null);
-      }
-    }
+  for (const { name, from, index, keep } of kept) {
+    if (from === 'slot') save(node, name, slots[index], keep, edges[index] ?? null);
+    else save(node, name, results[index], keep, results[index]!.edge as Edge | null);
   }
 }
 
 function save(node: GradientNode, name: string, value: SlotValue, keep: 'value' | 'shape', edge: Edge | null): void {
-  const known = node.saved!.get(name);
-  if (known instanceof SavedTensor || typeof known === 'number') return;
   if (!(value instanceof Tensor)) node.saved!.set(name, value);
   else node.saved!.set(name, keep === 'value' ? new SavedTensor(value, edge, node) : { shape: value.shape, dtype: value.dtype });
 }
@@ -296,14 +275,7 @@ function rootEdge(root: Tensor): Edge {
 function runNode(node: GradientNode, pending: Pending, options: BackwardOptions): void {
   const createGraph = options.createGraph === true;
   const incoming = pending.take(node);
-  if (debugging.autograd)
-    report(
-      'autograd',
-      `${node.call.op.name}: ${node
-        .wanted()
-        .map(({ input }) => `d${input}`)
-        .join(', ')}`,
-    );
+  if (debugging.autograd) report('autograd', `${node.call.op.name}: ${node.wanted.map(({ input }) => `d${input}`).join(', ')}`);
   try {
     if (node.saved === null)
       throw new OpwrightError('BACKWARD_TWICE', `The graph behind ${node.call.op.name} was freed by an earlier backward().`, {
@@ -463,7 +435,7 @@ function differentiateByPlan(node: GradientNode, incoming: readonly (Tensor | un
   const made: Tensor[] = [];
   try {
     const { names, values } = gradientOperands(node, incoming, made);
-    const gradients = node.wanted();
+    const gradients = node.wanted;
     const plan = gradientPlan(node, gradients, names, values);
     const slots = values.map((value): SlotValue => (value instanceof Tensor || typeof value === 'number' ? value : undefined));
     return assign(node, gradients, plan.run({ slots, attrs: node.attrs }));
@@ -535,7 +507,7 @@ function deviceOf(values: readonly (SlotValue | TensorMeta)[]): Tensor['device']
 }
 
 function differentiateByOps(node: GradientNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
-  const gradients = node.wanted();
+  const gradients = node.wanted;
   const results = tidy(() => runGradients(node, gradients, incoming));
   // A result may be an incoming gradient, or another result: each gets a handle of its own.
   const taken = new Set<Tensor | undefined>(incoming);

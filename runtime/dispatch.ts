@@ -170,9 +170,11 @@ function dropInvisible(op: OpDefinition, results: readonly Tensor[]): Tensor[] {
   return visible;
 }
 
-/** The outputs that a plan has: all, or all but the hidden ones. */
+/** The output that each value of a plan belongs to: a plan has all outputs, or all but the hidden ones. */
 export function presentOutputs(op: OpDefinition, count: number): OpDefinition['outputs'] {
-  return count === op.outputs.length ? op.outputs : op.outputs.filter((output) => !output.hidden);
+  const { outputs } = op;
+  if (outputs[0]!.list) return outputs.flatMap((output) => new Array<typeof output>(count / outputs.length).fill(output));
+  return count === outputs.length ? outputs : outputs.filter((output) => !output.hidden);
 }
 
 // ---- Arguments
@@ -390,7 +392,9 @@ function prepare(
 function writesOf(op: OpDefinition, names: readonly string[], count: number): Map<number, number> {
   const writes = new Map<number, number>();
   presentOutputs(op, count).forEach((output, index) => {
-    if (output.writes !== undefined) writes.set(index, names.indexOf(output.writes));
+    if (output.writes === undefined) return;
+    const input = output.list ? `${output.writes}.${index % (count / op.outputs.length)}` : output.writes;
+    writes.set(index, names.indexOf(input));
   });
   return writes;
 }

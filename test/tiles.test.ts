@@ -20,6 +20,9 @@ for (const [rows, columns] of [
   [257, 16],
   [513, 263],
   [1030, 8],
+  [512, 77],
+  [70, 1024],
+  [1027, 512],
 ] as const) {
   test(`a transposed ${rows} x ${columns} matrix is written out in its order`, (t) => {
     const out = tidy(() => flatten(transpose(counting(rows, columns), [1, 0])));
@@ -52,6 +55,24 @@ test('an op takes straight, transposed and broadcast operands together', (t) => 
     return Math.fround(Math.fround(at(row, column) * at(column, row)) + column);
   });
   t.deepEqual(out.dataSync(), expected);
+});
+
+test('integers are transposed as floats are', (t) => {
+  const [rows, columns] = [131, 512] as const;
+  const x = tensor(
+    Int32Array.from({ length: rows * columns }, (_, index) => index),
+    { shape: [rows, columns] },
+  );
+  const expected = Int32Array.from({ length: rows * columns }, (_, at) => (at % rows) * columns + Math.floor(at / rows));
+  t.deepEqual(tidy(() => flatten(transpose(x, [1, 0]))).dataSync(), expected);
+});
+
+test('the sum of a long column is as exact as that of a short one', (t) => {
+  const [rows, columns] = [70_001, 3] as const;
+  const values = new Float32Array(rows * columns).fill(0.1);
+  const exact = rows * Math.fround(0.1);
+  for (const value of sum(tensor(values, { shape: [rows, columns] }), { axis: 0 }).dataSync())
+    t.true(Math.abs(Number(value) - exact) < 1e-5 * exact, `${value} is off from ${exact}`);
 });
 
 for (const rows of [1, 7, 8, 9, 17, 64]) {

@@ -43,9 +43,9 @@ export function signatureOf(op: Op): OpSignature {
 export const hasOptions = (signature: OpSignature): boolean => signature.optionalInputs.length + signature.options.length > 0;
 
 export const inputType = (input: Input): string =>
-  input.list ? 'readonly TensorLike[]' : outputTarget(input) ? 'Tensor' : 'TensorLike';
+  input.list ? `readonly ${elementType(input)}[]` : elementType(input);
 
-const outputTarget = (input: Input): boolean => input.mutated;
+const elementType = (input: Input): string => (input.mutated ? 'Tensor' : 'TensorLike');
 
 /** The parameters of the function, or of the method, which leaves out its first. */
 export function parametersOf(op: Op, skip = 0): OptionalKind<ParameterDeclarationStructure>[] {

@@ -145,16 +145,14 @@ function inferText(checked: CheckedOp): string[] {
 
 function resultText(checked: CheckedOp, writer: TypeScriptWriter): string[] {
   const { op } = checked;
-  const [first] = op.outputs;
-  if (first?.list) {
-    const { shape, dtype } = checked.outputs[0]!;
-    return [
-      `return ${writer.as(shape, 'readonly (readonly number[])[]')}.map((shape: readonly number[]) => ({ shape: host.checkShape(shape, '${first.name}'), dtype: ${writer.as(dtype, 'Dtype')} }));`,
-    ];
-  }
   const metas = checked.outputs.map(({ shape, dtype }, index) => {
+    const { name, list: isList } = op.outputs[index]!;
+    if (isList) {
+      const meta = `{ shape: host.checkShape(shape, '${name}'), dtype: ${writer.as(dtype, 'Dtype')} }`;
+      return `...${writer.as(shape, 'readonly (readonly number[])[]')}.map((shape: readonly number[]) => (${meta}))`;
+    }
     const text = writer.numbers(shape);
-    return `{ shape: ${/^\w+\.shape$/.test(text) ? text : `host.checkShape(${text}, '${op.outputs[index]!.name}')`}, dtype: ${writer.as(dtype, 'Dtype')} }`;
+    return `{ shape: ${/^\w+\.shape$/.test(text) ? text : `host.checkShape(${text}, '${name}')`}, dtype: ${writer.as(dtype, 'Dtype')} }`;
   });
   return metas.length === 1 ? [`return [${metas[0]}];`] : ['return [', ...indent(metas.map((meta) => `${meta},`)), '];'];
 }

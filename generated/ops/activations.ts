@@ -2,13 +2,14 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:745
+// From ops.yaml:753
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:745',
+  source: 'ops.yaml:753',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -43,12 +44,12 @@ export const sigmoidDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.sigmoid.
  */
 export function sigmoid(x: TensorLike): Tensor {
-  return callOne(sigmoidDefinition, [x]);
+  return callOne(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:755
+// From ops.yaml:763
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:755',
+  source: 'ops.yaml:763',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -83,12 +84,12 @@ export const logSigmoidDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.log_sigmoid, paddle.fluid.layers.logsigmoid.
  */
 export function logSigmoid(x: TensorLike): Tensor {
-  return callOne(logSigmoidDefinition, [x]);
+  return callOne(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:765
+// From ops.yaml:773
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:765',
+  source: 'ops.yaml:773',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -125,12 +126,12 @@ export const reluDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.relu, paddle.fluid.layers.relu.
  */
 export function relu(x: TensorLike): Tensor {
-  return callOne(reluDefinition, [x]);
+  return callOne(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:785
+// From ops.yaml:793
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:785',
+  source: 'ops.yaml:793',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -167,7 +168,7 @@ export const relu6Definition: OpDefinition = {
  * Paddle: paddle.nn.functional.relu6, paddle.fluid.layers.relu6.
  */
 export function relu6(x: TensorLike): Tensor {
-  return callOne(relu6Definition, [x]);
+  return callOne(relu6Definition, [x], surplusOptions(relu6Definition, arguments[1]));
 }
 
 /** Options of {@link leakyRelu}. */
@@ -175,10 +176,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:798
+// From ops.yaml:806
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:798',
+  source: 'ops.yaml:806',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -217,7 +218,7 @@ export const leakyReluDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.leaky_relu, paddle.fluid.layers.leaky_relu.
  */
 export function leakyRelu(x: TensorLike, options: LeakyReluOptions = {}): Tensor {
-  return callOne(leakyReluDefinition, [x], options);
+  return callOne(leakyReluDefinition, [x], optionsOf(leakyReluDefinition, options));
 }
 
 /** Options of {@link elu}. */
@@ -225,10 +226,10 @@ export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:812
+// From ops.yaml:820
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:812',
+  source: 'ops.yaml:820',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -263,7 +264,7 @@ export const eluDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.elu, paddle.fluid.layers.elu.
  */
 export function elu(x: TensorLike, options: EluOptions = {}): Tensor {
-  return callOne(eluDefinition, [x], options);
+  return callOne(eluDefinition, [x], optionsOf(eluDefinition, options));
 }
 
 /** Options of {@link selu}. */
@@ -273,10 +274,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:825
+// From ops.yaml:833
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:825',
+  source: 'ops.yaml:833',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -313,7 +314,7 @@ export const seluDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.selu, paddle.fluid.layers.selu.
  */
 export function selu(x: TensorLike, options: SeluOptions = {}): Tensor {
-  return callOne(seluDefinition, [x], options);
+  return callOne(seluDefinition, [x], optionsOf(seluDefinition, options));
 }
 
 /** Options of {@link gelu}. */
@@ -321,10 +322,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:838
+// From ops.yaml:846
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:838',
+  source: 'ops.yaml:846',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -370,7 +371,7 @@ export const geluDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.gelu, paddle.fluid.layers.gelu.
  */
 export function gelu(x: TensorLike, options: GeluOptions = {}): Tensor {
-  return callOne(geluDefinition, [x], options);
+  return callOne(geluDefinition, [x], optionsOf(geluDefinition, options));
 }
 
 /** Options of {@link softplus}. */
@@ -380,10 +381,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:853
+// From ops.yaml:861
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:853',
+  source: 'ops.yaml:861',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -420,12 +421,12 @@ export const softplusDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.softplus, paddle.fluid.layers.softplus.
  */
 export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
-  return callOne(softplusDefinition, [x], options);
+  return callOne(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:868
+// From ops.yaml:876
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:868',
+  source: 'ops.yaml:876',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -462,7 +463,7 @@ export const softsignDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.softsign, paddle.fluid.layers.softsign.
  */
 export function softsign(x: TensorLike): Tensor {
-  return callOne(softsignDefinition, [x]);
+  return callOne(softsignDefinition, [x], surplusOptions(softsignDefinition, arguments[1]));
 }
 
 /** Options of {@link softshrink}. */
@@ -470,10 +471,10 @@ export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:876
+// From ops.yaml:884
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:876',
+  source: 'ops.yaml:884',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -485,7 +486,7 @@ export const softshrinkDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { threshold }: { threshold: V }): readonly V[] {
-      return [g.where(g.greaterThan(x, threshold), g.subtract(x, threshold), g.where(g.lessThan(x, g.neg(threshold)), g.add(x, threshold), 0))];
+      return [g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, g.subtract(x, g.multiply(threshold, g.sign(x))))];
     },
   },
   gradients: [
@@ -494,8 +495,7 @@ export const softshrinkDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { threshold }: { threshold: V }): readonly V[] {
-        const part = g.greaterThan(x, threshold);
-        return [g.add(g.where(g.lessThan(x, g.neg(threshold)), g.where(part, 0, dout), 0), g.where(part, dout, 0))];
+        return [g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout)];
       },
     },
   ],
@@ -514,7 +514,7 @@ export const softshrinkDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.softshrink, paddle.fluid.layers.softshrink.
  */
 export function softshrink(x: TensorLike, options: SoftshrinkOptions = {}): Tensor {
-  return callOne(softshrinkDefinition, [x], options);
+  return callOne(softshrinkDefinition, [x], optionsOf(softshrinkDefinition, options));
 }
 
 /** Options of {@link hardshrink}. */
@@ -522,10 +522,10 @@ export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:888
+// From ops.yaml:896
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:888',
+  source: 'ops.yaml:896',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -536,7 +536,7 @@ export const hardshrinkDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { threshold }: { threshold: V }): readonly V[] {
-      return [g.where(g.logicalOr(g.greaterThan(x, threshold), g.lessThan(x, g.neg(threshold))), x, 0)];
+      return [g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, x)];
     },
   },
   gradients: [
@@ -545,7 +545,7 @@ export const hardshrinkDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { threshold }: { threshold: V }): readonly V[] {
-        return [g.where(g.logicalOr(g.greaterThan(x, threshold), g.lessThan(x, g.neg(threshold))), dout, 0)];
+        return [g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout)];
       },
     },
   ],
@@ -563,12 +563,12 @@ export const hardshrinkDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.hardshrink, paddle.fluid.layers.hard_shrink.
  */
 export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tensor {
-  return callOne(hardshrinkDefinition, [x], options);
+  return callOne(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:897
+// From ops.yaml:905
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:897',
+  source: 'ops.yaml:905',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -605,7 +605,7 @@ export const tanhshrinkDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.tanhshrink, paddle.fluid.layers.tanh_shrink.
  */
 export function tanhshrink(x: TensorLike): Tensor {
-  return callOne(tanhshrinkDefinition, [x]);
+  return callOne(tanhshrinkDefinition, [x], surplusOptions(tanhshrinkDefinition, arguments[1]));
 }
 
 /** Options of {@link hardtanh}. */
@@ -615,10 +615,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:904
+// From ops.yaml:912
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:904',
+  source: 'ops.yaml:912',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -655,7 +655,7 @@ export const hardtanhDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.hardtanh.
  */
 export function hardtanh(x: TensorLike, options: HardtanhOptions = {}): Tensor {
-  return callOne(hardtanhDefinition, [x], options);
+  return callOne(hardtanhDefinition, [x], optionsOf(hardtanhDefinition, options));
 }
 
 /** Options of {@link hardsigmoid}. */
@@ -665,10 +665,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:921
+// From ops.yaml:929
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:921',
+  source: 'ops.yaml:929',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -703,12 +703,12 @@ export const hardsigmoidDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.hardsigmoid, paddle.fluid.layers.hard_sigmoid.
  */
 export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Tensor {
-  return callOne(hardsigmoidDefinition, [x], options);
+  return callOne(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:938
+// From ops.yaml:946
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:938',
+  source: 'ops.yaml:946',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -743,7 +743,7 @@ export const hardswishDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.hardswish, paddle.fluid.layers.hard_swish.
  */
 export function hardswish(x: TensorLike): Tensor {
-  return callOne(hardswishDefinition, [x]);
+  return callOne(hardswishDefinition, [x], surplusOptions(hardswishDefinition, arguments[1]));
 }
 
 /** Options of {@link thresholdedRelu}. */
@@ -751,10 +751,10 @@ export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:950
+// From ops.yaml:958
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:950',
+  source: 'ops.yaml:958',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -765,7 +765,7 @@ export const thresholdedReluDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { threshold }: { threshold: V }): readonly V[] {
-      return [g.where(g.greaterThan(x, threshold), x, 0)];
+      return [g.where(g.lessEqual(x, threshold), 0, x)];
     },
   },
   gradients: [
@@ -774,7 +774,7 @@ export const thresholdedReluDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { threshold }: { threshold: V }): readonly V[] {
-        return [g.where(g.greaterThan(x, threshold), dout, 0)];
+        return [g.where(g.lessEqual(x, threshold), 0, dout)];
       },
     },
   ],
@@ -792,12 +792,12 @@ export const thresholdedReluDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.thresholded_relu, paddle.fluid.layers.thresholded_relu.
  */
 export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions = {}): Tensor {
-  return callOne(thresholdedReluDefinition, [x], options);
+  return callOne(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:959
+// From ops.yaml:967
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:959',
+  source: 'ops.yaml:967',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -834,7 +834,7 @@ export const swishDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.swish, paddle.fluid.layers.swish.
  */
 export function swish(x: TensorLike): Tensor {
-  return callOne(swishDefinition, [x]);
+  return callOne(swishDefinition, [x], surplusOptions(swishDefinition, arguments[1]));
 }
 
 /** Options of {@link stanh}. */
@@ -844,10 +844,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:967
+// From ops.yaml:975
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:967',
+  source: 'ops.yaml:975',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -884,7 +884,7 @@ export const stanhDefinition: OpDefinition = {
  * Paddle: paddle.stanh.
  */
 export function stanh(x: TensorLike, options: StanhOptions = {}): Tensor {
-  return callOne(stanhDefinition, [x], options);
+  return callOne(stanhDefinition, [x], optionsOf(stanhDefinition, options));
 }
 
 /** Options of {@link scale}. */
@@ -896,15 +896,16 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:979
+// From ops.yaml:987
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:979',
+  source: 'ops.yaml:987',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
-  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+  infer({ x }: { x: TensorMeta }, { scale, bias }: { scale: number; bias: number }): TensorMeta[] {
+    if (!(host.holds(x.dtype, scale) && host.holds(x.dtype, bias))) throw new host.RuleError('NOT_AN_INTEGER', "scale and bias must be whole numbers where x is of integers");
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -923,6 +924,7 @@ export const scaleDefinition: OpDefinition = {
       },
     },
   ],
+  constrainsScalars: true,
 };
 
 /**
@@ -931,11 +933,11 @@ export const scaleDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
- * @throws OpwrightError DTYPE_MISMATCH
+ * @throws OpwrightError NOT_AN_INTEGER
  * Paddle: paddle.scale.
  */
 export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
-  return callOne(scaleDefinition, [x], options);
+  return callOne(scaleDefinition, [x], optionsOf(scaleDefinition, options));
 }
 
 /** Options of {@link clip}. */
@@ -943,10 +945,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:998
+// From ops.yaml:1013
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:998',
+  source: 'ops.yaml:1013',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -986,6 +988,6 @@ export const clipDefinition: OpDefinition = {
  * Paddle: paddle.clip, paddle.fluid.layers.clip.
  */
 export function clip(x: TensorLike, options: ClipOptions = {}): Tensor {
-  const { min: _min, max: _max, ...attrs } = options;
+  const { min: _min, max: _max, ...attrs } = optionsOf(clipDefinition, options);
   return callOne(clipDefinition, [x, _min, _max], attrs);
 }

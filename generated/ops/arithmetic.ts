@@ -2,13 +2,14 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:179
+// From ops.yaml:187
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:179',
+  source: 'ops.yaml:187',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -48,12 +49,12 @@ export const addDefinition: OpDefinition = {
  * Paddle: paddle.add, paddle.fluid.layers.elementwise_add.
  */
 export function add(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(addDefinition, [x, y]);
+  return callOne(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:188
+// From ops.yaml:196
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:188',
+  source: 'ops.yaml:196',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -93,12 +94,12 @@ export const subtractDefinition: OpDefinition = {
  * Paddle: paddle.subtract, paddle.fluid.layers.elementwise_sub.
  */
 export function subtract(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(subtractDefinition, [x, y]);
+  return callOne(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:195
+// From ops.yaml:203
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:195',
+  source: 'ops.yaml:203',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -138,12 +139,12 @@ export const multiplyDefinition: OpDefinition = {
  * Paddle: paddle.multiply.
  */
 export function multiply(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(multiplyDefinition, [x, y]);
+  return callOne(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:203
+// From ops.yaml:211
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:203',
+  source: 'ops.yaml:211',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -184,12 +185,12 @@ export const divideDefinition: OpDefinition = {
  * Paddle: paddle.divide, paddle.fluid.layers.elementwise_div.
  */
 export function divide(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(divideDefinition, [x, y]);
+  return callOne(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:229
+// From ops.yaml:237
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:229',
+  source: 'ops.yaml:237',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -214,12 +215,12 @@ export const floorDivideDefinition: OpDefinition = {
  * Paddle: paddle.floor_divide, paddle.fluid.layers.elementwise_floordiv.
  */
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(floorDivideDefinition, [x, y]);
+  return callOne(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:244
+// From ops.yaml:252
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:244',
+  source: 'ops.yaml:252',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -259,12 +260,12 @@ export const modDefinition: OpDefinition = {
  * Paddle: paddle.mod, paddle.fluid.layers.elementwise_mod.
  */
 export function mod(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(modDefinition, [x, y]);
+  return callOne(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:259
+// From ops.yaml:267
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:259',
+  source: 'ops.yaml:267',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -304,12 +305,12 @@ export const powDefinition: OpDefinition = {
  * Paddle: paddle.pow, paddle.fluid.layers.elementwise_pow, paddle.fluid.layers.pow.
  */
 export function pow(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(powDefinition, [x, y]);
+  return callOne(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:278
+// From ops.yaml:286
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:278',
+  source: 'ops.yaml:286',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -349,12 +350,12 @@ export const maximumDefinition: OpDefinition = {
  * Paddle: paddle.maximum, paddle.fluid.layers.elementwise_max.
  */
 export function maximum(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(maximumDefinition, [x, y]);
+  return callOne(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:300
+// From ops.yaml:308
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:300',
+  source: 'ops.yaml:308',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -394,12 +395,12 @@ export const minimumDefinition: OpDefinition = {
  * Paddle: paddle.minimum, paddle.fluid.layers.elementwise_min.
  */
 export function minimum(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(minimumDefinition, [x, y]);
+  return callOne(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:322
+// From ops.yaml:330
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:322',
+  source: 'ops.yaml:330',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -430,12 +431,12 @@ export const negDefinition: OpDefinition = {
  * @throws OpwrightError DTYPE_MISMATCH
  */
 export function neg(x: TensorLike): Tensor {
-  return callOne(negDefinition, [x]);
+  return callOne(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:329
+// From ops.yaml:338
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:329',
+  source: 'ops.yaml:338',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -467,12 +468,12 @@ export const absDefinition: OpDefinition = {
  * Paddle: paddle.abs.
  */
 export function abs(x: TensorLike): Tensor {
-  return callOne(absDefinition, [x]);
+  return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:338
+// From ops.yaml:347
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:338',
+  source: 'ops.yaml:347',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -496,12 +497,12 @@ export const signDefinition: OpDefinition = {
  * Paddle: paddle.sign, paddle.fluid.layers.sign.
  */
 export function sign(x: TensorLike): Tensor {
-  return callOne(signDefinition, [x]);
+  return callOne(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:348
+// From ops.yaml:357
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:348',
+  source: 'ops.yaml:357',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -531,12 +532,12 @@ export const squareDefinition: OpDefinition = {
  * Paddle: paddle.square.
  */
 export function square(x: TensorLike): Tensor {
-  return callOne(squareDefinition, [x]);
+  return callOne(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:356
+// From ops.yaml:365
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:356',
+  source: 'ops.yaml:365',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -568,12 +569,12 @@ export const sqrtDefinition: OpDefinition = {
  * Paddle: paddle.sqrt.
  */
 export function sqrt(x: TensorLike): Tensor {
-  return callOne(sqrtDefinition, [x]);
+  return callOne(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:373
+// From ops.yaml:382
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:373',
+  source: 'ops.yaml:382',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -605,12 +606,12 @@ export const rsqrtDefinition: OpDefinition = {
  * Paddle: paddle.rsqrt.
  */
 export function rsqrt(x: TensorLike): Tensor {
-  return callOne(rsqrtDefinition, [x]);
+  return callOne(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:385
+// From ops.yaml:394
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:385',
+  source: 'ops.yaml:394',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -642,5 +643,5 @@ export const reciprocalDefinition: OpDefinition = {
  * Paddle: paddle.reciprocal.
  */
 export function reciprocal(x: TensorLike): Tensor {
-  return callOne(reciprocalDefinition, [x]);
+  return callOne(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
 }

@@ -2,6 +2,7 @@
 import * as host from '../../kernels/host.js';
 import type { Dtype, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
@@ -10,15 +11,16 @@ export interface FullOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1461
+// From ops.yaml:1476
 export const fullDefinition: OpDefinition = {
   name: 'full',
-  source: 'ops.yaml:1461',
+  source: 'ops.yaml:1476',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
   dtypes: {  },
-  infer(_: object, { shape, dtype }: { shape: readonly number[]; dtype: Dtype }): TensorMeta[] {
+  infer(_: object, { shape, value, dtype }: { shape: readonly number[]; value: number | boolean; dtype: Dtype }): TensorMeta[] {
+    if (!(host.holds(dtype, value))) throw new host.RuleError('NOT_AN_INTEGER', "value must be an element of dtype");
     return [{ shape: host.checkShape(shape, 'out'), dtype: dtype }];
   },
   body: { kind: 'create', create: 'full' },
@@ -29,13 +31,14 @@ export const fullDefinition: OpDefinition = {
  * A tensor filled with one value.
  *
  * @param shape - The sizes of the result.
- * @param value - What every element is; integers wrap.
+ * @param value - What every element is.
  * @returns `out`, dtype `dtype`, shape `shape`
+ * @throws OpwrightError NOT_AN_INTEGER
  * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.full, paddle.fluid.layers.fill_constant.
  */
 export function full(shape: readonly number[], value: number | boolean, options: FullOptions = {}): Tensor {
-  return callOne(fullDefinition, [], { shape, value, ...options });
+  return callOne(fullDefinition, [], { shape, value, ...optionsOf(fullDefinition, options) });
 }
 
 /** Options of {@link zeros}. */
@@ -43,10 +46,10 @@ export interface ZerosOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1482
+// From ops.yaml:1505
 export const zerosDefinition: OpDefinition = {
   name: 'zeros',
-  source: 'ops.yaml:1482',
+  source: 'ops.yaml:1505',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -72,7 +75,7 @@ export const zerosDefinition: OpDefinition = {
  * Paddle: paddle.zeros, paddle.fluid.layers.zeros.
  */
 export function zeros(shape: readonly number[], options: ZerosOptions = {}): Tensor {
-  return callOne(zerosDefinition, [], { shape, ...options });
+  return callOne(zerosDefinition, [], { shape, ...optionsOf(zerosDefinition, options) });
 }
 
 /** Options of {@link ones}. */
@@ -80,10 +83,10 @@ export interface OnesOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1488
+// From ops.yaml:1511
 export const onesDefinition: OpDefinition = {
   name: 'ones',
-  source: 'ops.yaml:1488',
+  source: 'ops.yaml:1511',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -109,7 +112,7 @@ export const onesDefinition: OpDefinition = {
  * Paddle: paddle.ones, paddle.fluid.layers.ones.
  */
 export function ones(shape: readonly number[], options: OnesOptions = {}): Tensor {
-  return callOne(onesDefinition, [], { shape, ...options });
+  return callOne(onesDefinition, [], { shape, ...optionsOf(onesDefinition, options) });
 }
 
 /** Options of {@link fullLike}. */
@@ -117,15 +120,16 @@ export interface FullLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1494
+// From ops.yaml:1517
 export const fullLikeDefinition: OpDefinition = {
   name: 'fullLike',
-  source: 'ops.yaml:1494',
+  source: 'ops.yaml:1517',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
-  infer({ x }: { x: TensorMeta }, { dtype }: { dtype: Dtype | null }): TensorMeta[] {
+  infer({ x }: { x: TensorMeta }, { value, dtype }: { value: number | boolean; dtype: Dtype | null }): TensorMeta[] {
+    if (!(host.holds(dtype ?? x.dtype, value))) throw new host.RuleError('NOT_AN_INTEGER', "value must be an element of the dtype");
     return [{ shape: x.shape, dtype: dtype ?? x.dtype }];
   },
   body: {
@@ -144,11 +148,12 @@ export const fullLikeDefinition: OpDefinition = {
  * @param value - What every element is.
  * @returns `out`, dtype `dtype ?? x.dtype`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError NOT_AN_INTEGER
  * @throws OpwrightError INVALID_ARGUMENT
  * Paddle: paddle.full_like.
  */
 export function fullLike(x: TensorLike, value: number | boolean, options: FullLikeOptions = {}): Tensor {
-  return callOne(fullLikeDefinition, [x], { value, ...options });
+  return callOne(fullLikeDefinition, [x], { value, ...optionsOf(fullLikeDefinition, options) });
 }
 
 /** Options of {@link zerosLike}. */
@@ -156,10 +161,10 @@ export interface ZerosLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1507
+// From ops.yaml:1536
 export const zerosLikeDefinition: OpDefinition = {
   name: 'zerosLike',
-  source: 'ops.yaml:1507',
+  source: 'ops.yaml:1536',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -186,7 +191,7 @@ export const zerosLikeDefinition: OpDefinition = {
  * Paddle: paddle.zeros_like, paddle.fluid.layers.zeros_like.
  */
 export function zerosLike(x: TensorLike, options: ZerosLikeOptions = {}): Tensor {
-  return callOne(zerosLikeDefinition, [x], options);
+  return callOne(zerosLikeDefinition, [x], optionsOf(zerosLikeDefinition, options));
 }
 
 /** Options of {@link onesLike}. */
@@ -194,10 +199,10 @@ export interface OnesLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1512
+// From ops.yaml:1541
 export const onesLikeDefinition: OpDefinition = {
   name: 'onesLike',
-  source: 'ops.yaml:1512',
+  source: 'ops.yaml:1541',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -224,7 +229,7 @@ export const onesLikeDefinition: OpDefinition = {
  * Paddle: paddle.ones_like, paddle.fluid.layers.ones_like.
  */
 export function onesLike(x: TensorLike, options: OnesLikeOptions = {}): Tensor {
-  return callOne(onesLikeDefinition, [x], options);
+  return callOne(onesLikeDefinition, [x], optionsOf(onesLikeDefinition, options));
 }
 
 /** Options of {@link iota}. */
@@ -234,10 +239,10 @@ export interface IotaOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1517
+// From ops.yaml:1546
 export const iotaDefinition: OpDefinition = {
   name: 'iota',
-  source: 'ops.yaml:1517',
+  source: 'ops.yaml:1546',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, default: 0, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -256,7 +261,7 @@ export const iotaDefinition: OpDefinition = {
  * @returns `out`, dtype `dtype`, shape `shape`
  */
 export function iota(shape: readonly number[], options: IotaOptions = {}): Tensor {
-  return callOne(iotaDefinition, [], { shape, ...options });
+  return callOne(iotaDefinition, [], { shape, ...optionsOf(iotaDefinition, options) });
 }
 
 /** Options of {@link arange}. */
@@ -268,10 +273,10 @@ export interface ArangeOptions {
   /** int32 if start, end and step are whole numbers and it is null, else float32. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1527
+// From ops.yaml:1556
 export const arangeDefinition: OpDefinition = {
   name: 'arange',
-  source: 'ops.yaml:1527',
+  source: 'ops.yaml:1556',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -279,9 +284,10 @@ export const arangeDefinition: OpDefinition = {
   infer(_: object, { start, end, step, dtype }: { start: number; end: number | null; step: number; dtype: Dtype | null }): TensorMeta[] {
     if (!(step !== 0)) throw new host.RuleError('INVALID_ARGUMENT', "step must not be 0");
     const first = (end == null) ? 0 : start;
-    const last = (end == null) ? start : (end as number);
-    const size = host.max(0, host.ceil((last - first) / step));
-    const natural = host.lazy(() => host.all([first, last, step], (number: number) => host.floor(number) === number) ? 'int32' : 'float32');
+    const last = host.lazy(() => (end == null) ? start : (end as number));
+    const natural = host.lazy(() => host.all([first, last(), step], (number: number) => host.floor(number) === number) ? 'int32' : 'float32');
+    if (!(host.holds(dtype ?? natural(), first) && host.holds(dtype ?? natural(), step))) throw new host.RuleError('NOT_AN_INTEGER', "start and step must be elements of dtype");
+    const size = host.max(0, host.ceil((last() - first) / step));
     return [{ shape: host.checkShape([size], 'out'), dtype: dtype ?? natural() }];
   },
   body: {
@@ -305,10 +311,11 @@ export const arangeDefinition: OpDefinition = {
  * @param start - The first number, or the end where there is no other.
  * @returns `out`, dtype `dtype ?? natural`, shape `[size]`
  * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError NOT_AN_INTEGER
  * Paddle: paddle.arange, paddle.fluid.layers.range.
  */
 export function arange(start: number, options: ArangeOptions = {}): Tensor {
-  return callOne(arangeDefinition, [], { start, ...options });
+  return callOne(arangeDefinition, [], { start, ...optionsOf(arangeDefinition, options) });
 }
 
 /** Options of {@link linspace}. */
@@ -316,10 +323,10 @@ export interface LinspaceOptions {
   /** The dtype of the result; integers are cut off. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1564
+// From ops.yaml:1598
 export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
-  source: 'ops.yaml:1564',
+  source: 'ops.yaml:1598',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -351,7 +358,7 @@ export const linspaceDefinition: OpDefinition = {
  * Paddle: paddle.linspace.
  */
 export function linspace(start: number, stop: number, num: number, options: LinspaceOptions = {}): Tensor {
-  return callOne(linspaceDefinition, [], { start, stop, num, ...options });
+  return callOne(linspaceDefinition, [], { start, stop, num, ...optionsOf(linspaceDefinition, options) });
 }
 
 /** Options of {@link eye}. */
@@ -361,10 +368,10 @@ export interface EyeOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1590
+// From ops.yaml:1624
 export const eyeDefinition: OpDefinition = {
   name: 'eye',
-  source: 'ops.yaml:1590',
+  source: 'ops.yaml:1624',
   inputs: [],
   attrs: [{ name: 'numRows', type: {"kind":"int"}, required: true }, { name: 'numColumns', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -393,12 +400,12 @@ export const eyeDefinition: OpDefinition = {
  * Paddle: paddle.eye, paddle.fluid.layers.eye.
  */
 export function eye(numRows: number, options: EyeOptions = {}): Tensor {
-  return callOne(eyeDefinition, [], { numRows, ...options });
+  return callOne(eyeDefinition, [], { numRows, ...optionsOf(eyeDefinition, options) });
 }
-// From ops.yaml:1608
+// From ops.yaml:1642
 export const randomBitsDefinition: OpDefinition = {
   name: 'randomBits',
-  source: 'ops.yaml:1608',
+  source: 'ops.yaml:1642',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -418,12 +425,12 @@ export const randomBitsDefinition: OpDefinition = {
  * @returns `out`, dtype `int32`, shape `shape`
  */
 export function randomBits(shape: readonly number[]): Tensor {
-  return callOne(randomBitsDefinition, [], { shape });
+  return callOne(randomBitsDefinition, [], { shape, ...surplusOptions(randomBitsDefinition, arguments[1]) });
 }
-// From ops.yaml:1616
+// From ops.yaml:1650
 export const bitsToUniformDefinition: OpDefinition = {
   name: 'bitsToUniform',
-  source: 'ops.yaml:1616',
+  source: 'ops.yaml:1650',
   inputs: [{ name: 'x', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -443,7 +450,7 @@ export const bitsToUniformDefinition: OpDefinition = {
  * @returns `out`, dtype `dtype`, shape `x.shape`
  */
 export function bitsToUniform(x: TensorLike, dtype: Dtype): Tensor {
-  return callOne(bitsToUniformDefinition, [x], { dtype });
+  return callOne(bitsToUniformDefinition, [x], { dtype, ...surplusOptions(bitsToUniformDefinition, arguments[2]) });
 }
 
 /** Options of {@link rand}. */
@@ -451,10 +458,10 @@ export interface RandOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1625
+// From ops.yaml:1659
 export const randDefinition: OpDefinition = {
   name: 'rand',
-  source: 'ops.yaml:1625',
+  source: 'ops.yaml:1659',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -485,7 +492,7 @@ export const randDefinition: OpDefinition = {
  * Paddle: paddle.rand.
  */
 export function rand(shape: readonly number[], options: RandOptions = {}): Tensor {
-  return callOne(randDefinition, [], { shape, ...options });
+  return callOne(randDefinition, [], { shape, ...optionsOf(randDefinition, options) });
 }
 
 /** Options of {@link uniform}. */
@@ -497,10 +504,10 @@ export interface UniformOptions {
   /** The number that all lie below. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:1632
+// From ops.yaml:1666
 export const uniformDefinition: OpDefinition = {
   name: 'uniform',
-  source: 'ops.yaml:1632',
+  source: 'ops.yaml:1666',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -529,7 +536,7 @@ export const uniformDefinition: OpDefinition = {
  * Paddle: paddle.uniform, paddle.fluid.layers.uniform_random.
  */
 export function uniform(shape: readonly number[], options: UniformOptions = {}): Tensor {
-  return callOne(uniformDefinition, [], { shape, ...options });
+  return callOne(uniformDefinition, [], { shape, ...optionsOf(uniformDefinition, options) });
 }
 
 /** Options of {@link randn}. */
@@ -537,10 +544,10 @@ export interface RandnOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1647
+// From ops.yaml:1681
 export const randnDefinition: OpDefinition = {
   name: 'randn',
-  source: 'ops.yaml:1647',
+  source: 'ops.yaml:1681',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -574,7 +581,7 @@ export const randnDefinition: OpDefinition = {
  * Paddle: paddle.randn.
  */
 export function randn(shape: readonly number[], options: RandnOptions = {}): Tensor {
-  return callOne(randnDefinition, [], { shape, ...options });
+  return callOne(randnDefinition, [], { shape, ...optionsOf(randnDefinition, options) });
 }
 
 /** Options of {@link normal}. */
@@ -586,10 +593,10 @@ export interface NormalOptions {
   /** Its standard deviation. Default: `1`. */
   std?: number | undefined;
 }
-// From ops.yaml:1657
+// From ops.yaml:1691
 export const normalDefinition: OpDefinition = {
   name: 'normal',
-  source: 'ops.yaml:1657',
+  source: 'ops.yaml:1691',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'mean', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'std', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -618,12 +625,12 @@ export const normalDefinition: OpDefinition = {
  * Paddle: paddle.normal, paddle.fluid.layers.gaussian_random.
  */
 export function normal(shape: readonly number[], options: NormalOptions = {}): Tensor {
-  return callOne(normalDefinition, [], { shape, ...options });
+  return callOne(normalDefinition, [], { shape, ...optionsOf(normalDefinition, options) });
 }
-// From ops.yaml:1672
+// From ops.yaml:1706
 export const bernoulliDefinition: OpDefinition = {
   name: 'bernoulli',
-  source: 'ops.yaml:1672',
+  source: 'ops.yaml:1706',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -653,7 +660,7 @@ export const bernoulliDefinition: OpDefinition = {
  * Paddle: paddle.bernoulli.
  */
 export function bernoulli(x: TensorLike): Tensor {
-  return callOne(bernoulliDefinition, [x]);
+  return callOne(bernoulliDefinition, [x], surplusOptions(bernoulliDefinition, arguments[1]));
 }
 
 /** Options of {@link randint}. */
@@ -665,10 +672,10 @@ export interface RandintOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1687
+// From ops.yaml:1721
 export const randintDefinition: OpDefinition = {
   name: 'randint',
-  source: 'ops.yaml:1687',
+  source: 'ops.yaml:1721',
   inputs: [],
   attrs: [{ name: 'low', type: {"kind":"int"}, required: true }, { name: 'high', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'shape', type: {"kind":"shape"}, default: [1], required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -704,7 +711,7 @@ export const randintDefinition: OpDefinition = {
  * Paddle: paddle.randint.
  */
 export function randint(low: number, options: RandintOptions = {}): Tensor {
-  return callOne(randintDefinition, [], { low, ...options });
+  return callOne(randintDefinition, [], { low, ...optionsOf(randintDefinition, options) });
 }
 
 /** Options of {@link randperm}. */
@@ -712,10 +719,10 @@ export interface RandpermOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1714
+// From ops.yaml:1748
 export const randpermDefinition: OpDefinition = {
   name: 'randperm',
-  source: 'ops.yaml:1714',
+  source: 'ops.yaml:1748',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -745,5 +752,5 @@ export const randpermDefinition: OpDefinition = {
  * Paddle: paddle.randperm.
  */
 export function randperm(n: number, options: RandpermOptions = {}): Tensor {
-  return callOne(randpermDefinition, [], { n, ...options });
+  return callOne(randpermDefinition, [], { n, ...optionsOf(randpermDefinition, options) });
 }

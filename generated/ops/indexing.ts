@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { Dtype, FunctionCall, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:2362
+// From ops.yaml:2404
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:2362',
+  source: 'ops.yaml:2404',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -57,12 +58,12 @@ export const gatherDefinition: OpDefinition = {
  * Paddle: paddle.gather, paddle.fluid.layers.gather.
  */
 export function gather(x: TensorLike, index: TensorLike): Tensor {
-  return callOne(gatherDefinition, [x, index]);
+  return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:2386
+// From ops.yaml:2428
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:2386',
+  source: 'ops.yaml:2428',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -113,12 +114,12 @@ export const rowsAddDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
-  return callOne(rowsAddDefinition, [x, index, updates]);
+  return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:2402
+// From ops.yaml:2444
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:2402',
+  source: 'ops.yaml:2444',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -169,7 +170,7 @@ export const rowsSetDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
-  return callOne(rowsSetDefinition, [x, index, updates]);
+  return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
 
 /** Options of {@link indexSelect}. */
@@ -177,10 +178,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2414
+// From ops.yaml:2456
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:2414',
+  source: 'ops.yaml:2456',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -229,12 +230,12 @@ export const indexSelectDefinition: OpDefinition = {
  * Paddle: paddle.index_select.
  */
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
-  return callOne(indexSelectDefinition, [x, index], options);
+  return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:2442
+// From ops.yaml:2484
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:2442',
+  source: 'ops.yaml:2484',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -280,12 +281,12 @@ export const indexSelectGradDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
-  return callOne(indexSelectGradDefinition, [updates, index], { shape, axis });
+  return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:2461
+// From ops.yaml:2503
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:2461',
+  source: 'ops.yaml:2503',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -313,12 +314,12 @@ export const flatPlacesDefinition: OpDefinition = {
  * @remarks Dtypes: I: int32, int64.
  */
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
-  return callOne(flatPlacesDefinition, [index], { size, stride, beyond });
+  return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:2471
+// From ops.yaml:2513
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:2471',
+  source: 'ops.yaml:2513',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -353,12 +354,12 @@ export const rowPlacesDefinition: OpDefinition = {
  * @remarks Dtypes: I: int32, int64.
  */
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
-  return callOne(rowPlacesDefinition, [index], { shape });
+  return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:2485
+// From ops.yaml:2527
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:2485',
+  source: 'ops.yaml:2527',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -412,12 +413,12 @@ export const gatherNdDefinition: OpDefinition = {
  * Paddle: paddle.gather_nd, paddle.fluid.layers.gather_nd.
  */
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
-  return callOne(gatherNdDefinition, [x, index]);
+  return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:2518
+// From ops.yaml:2560
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:2518',
+  source: 'ops.yaml:2560',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -481,12 +482,12 @@ export const scatterNdAddDefinition: OpDefinition = {
  * Paddle: paddle.scatter_nd_add.
  */
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
-  return callOne(scatterNdAddDefinition, [x, index, updates]);
+  return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:2551
+// From ops.yaml:2593
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:2551',
+  source: 'ops.yaml:2593',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -532,7 +533,7 @@ export const scatterNdDefinition: OpDefinition = {
  * Paddle: paddle.scatter_nd.
  */
 export function scatterNd(index: TensorLike, updates: TensorLike, shape: readonly number[]): Tensor {
-  return callOne(scatterNdDefinition, [index, updates], { shape });
+  return callOne(scatterNdDefinition, [index, updates], { shape, ...surplusOptions(scatterNdDefinition, arguments[3]) });
 }
 
 /** Options of {@link scatter}. */
@@ -540,10 +541,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:2573
+// From ops.yaml:2615
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:2573',
+  source: 'ops.yaml:2615',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -596,12 +597,12 @@ export const scatterDefinition: OpDefinition = {
  * Paddle: paddle.scatter, paddle.fluid.layers.scatter.
  */
 export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
-  return callOne(scatterDefinition, [x, index, updates], options);
+  return callOne(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:2605
+// From ops.yaml:2647
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:2605',
+  source: 'ops.yaml:2647',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -642,12 +643,12 @@ export const takeLastDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
-  return callOne(takeLastDefinition, [x, index]);
+  return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:2614
+// From ops.yaml:2656
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:2614',
+  source: 'ops.yaml:2656',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -698,12 +699,12 @@ export const putLastDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
-  return callOne(putLastDefinition, [x, index, values]);
+  return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:2627
+// From ops.yaml:2669
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:2627',
+  source: 'ops.yaml:2669',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -754,12 +755,12 @@ export const addLastDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  */
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
-  return callOne(addLastDefinition, [x, index, values]);
+  return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:2640
+// From ops.yaml:2682
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:2640',
+  source: 'ops.yaml:2682',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -803,7 +804,7 @@ export const takeAlongAxisDefinition: OpDefinition = {
  * Paddle: paddle.index_sample.
  */
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
-  return callOne(takeAlongAxisDefinition, [x, index], { axis });
+  return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
 
 /** Options of {@link putAlongAxis}. */
@@ -811,10 +812,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:2670
+// From ops.yaml:2712
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:2670',
+  source: 'ops.yaml:2712',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -871,7 +872,7 @@ export const putAlongAxisDefinition: OpDefinition = {
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  */
 export function putAlongAxis(x: TensorLike, index: TensorLike, values: TensorLike, axis: number, options: PutAlongAxisOptions = {}): Tensor {
-  return callOne(putAlongAxisDefinition, [x, index, values], { axis, ...options });
+  return callOne(putAlongAxisDefinition, [x, index, values], { axis, ...optionsOf(putAlongAxisDefinition, options) });
 }
 
 /** Options of {@link embedding}. */
@@ -879,10 +880,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:2710
+// From ops.yaml:2753
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:2710',
+  source: 'ops.yaml:2753',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -935,7 +936,7 @@ export const embeddingDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.embedding, paddle.fluid.layers.embedding.
  */
 export function embedding(index: TensorLike, weight: TensorLike, options: EmbeddingOptions = {}): Tensor {
-  return callOne(embeddingDefinition, [index, weight], options);
+  return callOne(embeddingDefinition, [index, weight], optionsOf(embeddingDefinition, options));
 }
 
 /** Options of {@link oneHot}. */
@@ -943,10 +944,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2744
+// From ops.yaml:2787
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:2744',
+  source: 'ops.yaml:2787',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -976,12 +977,12 @@ export const oneHotDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.one_hot, paddle.fluid.one_hot, paddle.fluid.layers.one_hot.
  */
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
-  return callOne(oneHotDefinition, [x], { numClasses, ...options });
+  return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:2770
+// From ops.yaml:2813
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:2770',
+  source: 'ops.yaml:2813',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1005,12 +1006,12 @@ export const nonzeroDefinition: OpDefinition = {
  * Paddle: paddle.nonzero.
  */
 export function nonzero(x: TensorLike): Tensor {
-  return callOne(nonzeroDefinition, [x]);
+  return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:2786
+// From ops.yaml:2830
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:2786',
+  source: 'ops.yaml:2830',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1049,5 +1050,5 @@ export const maskedSelectDefinition: OpDefinition = {
  * Paddle: paddle.masked_select.
  */
 export function maskedSelect(x: TensorLike, mask: TensorLike): Tensor {
-  return callOne(maskedSelectDefinition, [x, mask]);
+  return callOne(maskedSelectDefinition, [x, mask], surplusOptions(maskedSelectDefinition, arguments[2]));
 }

@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3900
+// From ops.yaml:3950
 export const reduceLossDefinition: OpDefinition = {
   name: 'reduceLoss',
-  source: 'ops.yaml:3900',
+  source: 'ops.yaml:3950',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -45,7 +46,7 @@ export const reduceLossDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
 export function reduceLoss(x: TensorLike, reduction: 'mean' | 'sum' | 'none'): Tensor {
-  return callOne(reduceLossDefinition, [x], { reduction });
+  return callOne(reduceLossDefinition, [x], { reduction, ...surplusOptions(reduceLossDefinition, arguments[2]) });
 }
 
 /** Options of {@link mseLoss}. */
@@ -53,10 +54,10 @@ export interface MseLossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3910
+// From ops.yaml:3960
 export const mseLossDefinition: OpDefinition = {
   name: 'mseLoss',
-  source: 'ops.yaml:3910',
+  source: 'ops.yaml:3960',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -107,12 +108,12 @@ export const mseLossDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.mse_loss, paddle.fluid.layers.mse_loss.
  */
 export function mseLoss(input: TensorLike, label: TensorLike, options: MseLossOptions = {}): Tensor {
-  return callOne(mseLossDefinition, [input, label], options);
+  return callOne(mseLossDefinition, [input, label], optionsOf(mseLossDefinition, options));
 }
-// From ops.yaml:3918
+// From ops.yaml:3968
 export const squareErrorCostDefinition: OpDefinition = {
   name: 'squareErrorCost',
-  source: 'ops.yaml:3918',
+  source: 'ops.yaml:3968',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -160,7 +161,7 @@ export const squareErrorCostDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.square_error_cost.
  */
 export function squareErrorCost(input: TensorLike, label: TensorLike): Tensor {
-  return callOne(squareErrorCostDefinition, [input, label]);
+  return callOne(squareErrorCostDefinition, [input, label], surplusOptions(squareErrorCostDefinition, arguments[2]));
 }
 
 /** Options of {@link l1Loss}. */
@@ -168,10 +169,10 @@ export interface L1LossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3931
+// From ops.yaml:3981
 export const l1LossDefinition: OpDefinition = {
   name: 'l1Loss',
-  source: 'ops.yaml:3931',
+  source: 'ops.yaml:3981',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -220,7 +221,7 @@ export const l1LossDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.l1_loss.
  */
 export function l1Loss(input: TensorLike, label: TensorLike, options: L1LossOptions = {}): Tensor {
-  return callOne(l1LossDefinition, [input, label], options);
+  return callOne(l1LossDefinition, [input, label], optionsOf(l1LossDefinition, options));
 }
 
 /** Options of {@link smoothL1Loss}. */
@@ -230,10 +231,10 @@ export interface SmoothL1LossOptions {
   /** Where small differences end. Default: `1`. */
   delta?: number | undefined;
 }
-// From ops.yaml:3939
+// From ops.yaml:3989
 export const smoothL1LossDefinition: OpDefinition = {
   name: 'smoothL1Loss',
-  source: 'ops.yaml:3939',
+  source: 'ops.yaml:3989',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }, { name: 'delta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -296,7 +297,7 @@ export const smoothL1LossDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.smooth_l1_loss.
  */
 export function smoothL1Loss(input: TensorLike, label: TensorLike, options: SmoothL1LossOptions = {}): Tensor {
-  return callOne(smoothL1LossDefinition, [input, label], options);
+  return callOne(smoothL1LossDefinition, [input, label], optionsOf(smoothL1LossDefinition, options));
 }
 
 /** Options of {@link klDiv}. */
@@ -304,10 +305,10 @@ export interface KlDivOptions {
   /** The mean of all, the sum divided by the first size, the sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'batchmean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3959
+// From ops.yaml:4009
 export const klDivDefinition: OpDefinition = {
   name: 'klDiv',
-  source: 'ops.yaml:3959',
+  source: 'ops.yaml:4009',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"batchmean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -363,7 +364,7 @@ export const klDivDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.kl_div, paddle.fluid.layers.kldiv_loss.
  */
 export function klDiv(input: TensorLike, label: TensorLike, options: KlDivOptions = {}): Tensor {
-  return callOne(klDivDefinition, [input, label], options);
+  return callOne(klDivDefinition, [input, label], optionsOf(klDivDefinition, options));
 }
 
 /** Options of {@link binaryCrossEntropyWithLogits}. */
@@ -375,10 +376,10 @@ export interface BinaryCrossEntropyWithLogitsOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3994
+// From ops.yaml:4044
 export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   name: 'binaryCrossEntropyWithLogits',
-  source: 'ops.yaml:3994',
+  source: 'ops.yaml:4044',
   inputs: [{ name: 'logit', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'posWeight', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -476,7 +477,7 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.binary_cross_entropy_with_logits.
  */
 export function binaryCrossEntropyWithLogits(logit: TensorLike, label: TensorLike, options: BinaryCrossEntropyWithLogitsOptions = {}): Tensor {
-  const { weight: _weight, posWeight: _posWeight, ...attrs } = options;
+  const { weight: _weight, posWeight: _posWeight, ...attrs } = optionsOf(binaryCrossEntropyWithLogitsDefinition, options);
   return callOne(binaryCrossEntropyWithLogitsDefinition, [logit, label, _weight, _posWeight], attrs);
 }
 
@@ -489,10 +490,10 @@ export interface NllLossOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:4050
+// From ops.yaml:4100
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
-  source: 'ops.yaml:4050',
+  source: 'ops.yaml:4100',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -553,7 +554,7 @@ export const nllLossDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.nll_loss.
  */
 export function nllLoss(input: TensorLike, label: TensorLike, options: NllLossOptions = {}): Tensor {
-  const { weight: _weight, ...attrs } = options;
+  const { weight: _weight, ...attrs } = optionsOf(nllLossDefinition, options);
   return callOne(nllLossDefinition, [input, label, _weight], attrs);
 }
 
@@ -569,10 +570,10 @@ export interface CrossEntropyOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:4088
+// From ops.yaml:4138
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
-  source: 'ops.yaml:4088',
+  source: 'ops.yaml:4138',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'any', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -638,10 +639,9 @@ export const crossEntropyDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.nn.functional.cross_entropy.
  */
 export function crossEntropy(input: TensorLike, label: TensorLike, options: CrossEntropyOptions = {}): Tensor {
-  const { weight: _weight, ...attrs } = options;
+  const { weight: _weight, ...attrs } = optionsOf(crossEntropyDefinition, options);
   return callOne(crossEntropyDefinition, [input, label, _weight], attrs);
 }

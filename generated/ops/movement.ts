@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { LayoutMeta, OpDefinition, TensorMeta, Value, ViewLayout } from '../../kernels/op.js';
 import { callList, callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1733
+// From ops.yaml:1767
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:1733',
+  source: 'ops.yaml:1767',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -50,7 +51,7 @@ export const reshapeDefinition: OpDefinition = {
  * Paddle: paddle.reshape, paddle.fluid.layers.reshape.
  */
 export function reshape(x: TensorLike, shape: readonly number[]): Tensor {
-  return callOne(reshapeDefinition, [x], { shape });
+  return callOne(reshapeDefinition, [x], { shape, ...surplusOptions(reshapeDefinition, arguments[2]) });
 }
 
 /** Options of {@link squeeze}. */
@@ -58,10 +59,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1760
+// From ops.yaml:1794
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:1760',
+  source: 'ops.yaml:1794',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -100,12 +101,12 @@ export const squeezeDefinition: OpDefinition = {
  * Paddle: paddle.squeeze, paddle.fluid.layers.squeeze.
  */
 export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
-  return callOne(squeezeDefinition, [x], options);
+  return callOne(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:1792
+// From ops.yaml:1826
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:1792',
+  source: 'ops.yaml:1826',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -150,7 +151,7 @@ export const unsqueezeDefinition: OpDefinition = {
  * Paddle: paddle.unsqueeze, paddle.fluid.layers.unsqueeze.
  */
 export function unsqueeze(x: TensorLike, axis: number | readonly number[]): Tensor {
-  return callOne(unsqueezeDefinition, [x], { axis });
+  return callOne(unsqueezeDefinition, [x], { axis, ...surplusOptions(unsqueezeDefinition, arguments[2]) });
 }
 
 /** Options of {@link flatten}. */
@@ -160,10 +161,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:1822
+// From ops.yaml:1856
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:1822',
+  source: 'ops.yaml:1856',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -208,12 +209,12 @@ export const flattenDefinition: OpDefinition = {
  * Paddle: paddle.flatten.
  */
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
-  return callOne(flattenDefinition, [x], options);
+  return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:1866
+// From ops.yaml:1900
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:1866',
+  source: 'ops.yaml:1900',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -253,12 +254,12 @@ export const transposeDefinition: OpDefinition = {
  * Paddle: paddle.transpose.
  */
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
-  return callOne(transposeDefinition, [x], { perm });
+  return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:1890
+// From ops.yaml:1924
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:1890',
+  source: 'ops.yaml:1924',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -296,12 +297,12 @@ export const tDefinition: OpDefinition = {
  * Paddle: paddle.t.
  */
 export function t(x: TensorLike): Tensor {
-  return callOne(tDefinition, [x]);
+  return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:1904
+// From ops.yaml:1938
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:1904',
+  source: 'ops.yaml:1938',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -342,12 +343,12 @@ export const swapLastDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function swapLast(x: TensorLike): Tensor {
-  return callOne(swapLastDefinition, [x]);
+  return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:1921
+// From ops.yaml:1955
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:1921',
+  source: 'ops.yaml:1955',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -381,12 +382,12 @@ export const moveToLastDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function moveToLast(x: TensorLike, axis: number): Tensor {
-  return callOne(moveToLastDefinition, [x], { axis });
+  return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:1939
+// From ops.yaml:1973
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:1939',
+  source: 'ops.yaml:1973',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -420,12 +421,12 @@ export const moveFromLastDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function moveFromLast(x: TensorLike, axis: number): Tensor {
-  return callOne(moveFromLastDefinition, [x], { axis });
+  return callOne(moveFromLastDefinition, [x], { axis, ...surplusOptions(moveFromLastDefinition, arguments[2]) });
 }
-// From ops.yaml:1953
+// From ops.yaml:1987
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:1953',
+  source: 'ops.yaml:1987',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -464,12 +465,12 @@ export const broadcastToDefinition: OpDefinition = {
  * Paddle: paddle.broadcast_to.
  */
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
-  return callOne(broadcastToDefinition, [x], { shape });
+  return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:1970
+// From ops.yaml:2004
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:1970',
+  source: 'ops.yaml:2004',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -505,12 +506,12 @@ export const sumToDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
-  return callOne(sumToDefinition, [x], { shape });
+  return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:1983
+// From ops.yaml:2017
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:1983',
+  source: 'ops.yaml:2017',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -551,12 +552,12 @@ export const expandDefinition: OpDefinition = {
  * Paddle: paddle.expand.
  */
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
-  return callOne(expandDefinition, [x], { shape });
+  return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:1998
+// From ops.yaml:2032
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:1998',
+  source: 'ops.yaml:2032',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -595,7 +596,7 @@ export const expandAsDefinition: OpDefinition = {
  * Paddle: paddle.expand_as.
  */
 export function expandAs(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(expandAsDefinition, [x, y]);
+  return callOne(expandAsDefinition, [x, y], surplusOptions(expandAsDefinition, arguments[2]));
 }
 
 /** Options of {@link slice}. */
@@ -603,10 +604,10 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2012
+// From ops.yaml:2046
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:2012',
+  source: 'ops.yaml:2046',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -654,12 +655,12 @@ export const sliceDefinition: OpDefinition = {
  * Paddle: paddle.slice.
  */
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
-  return callOne(sliceDefinition, [x], { axes, starts, ends, ...options });
+  return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:2058
+// From ops.yaml:2092
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:2058',
+  source: 'ops.yaml:2092',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -705,7 +706,7 @@ export const stridedSliceDefinition: OpDefinition = {
  * Paddle: paddle.strided_slice, paddle.fluid.layers.strided_slice.
  */
 export function stridedSlice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], strides: readonly number[]): Tensor {
-  return callOne(stridedSliceDefinition, [x], { axes, starts, ends, strides });
+  return callOne(stridedSliceDefinition, [x], { axes, starts, ends, strides, ...surplusOptions(stridedSliceDefinition, arguments[5]) });
 }
 
 /** Options of {@link sliceGrad}. */
@@ -713,10 +714,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2094
+// From ops.yaml:2128
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:2094',
+  source: 'ops.yaml:2128',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -761,12 +762,12 @@ export const sliceGradDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
-  return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...options });
+  return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:2122
+// From ops.yaml:2156
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:2122',
+  source: 'ops.yaml:2156',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -806,12 +807,12 @@ export const flipDefinition: OpDefinition = {
  * Paddle: paddle.flip, paddle.fluid.layers.reverse.
  */
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
-  return callOne(flipDefinition, [x], { axis });
+  return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:2142
+// From ops.yaml:2176
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:2142',
+  source: 'ops.yaml:2176',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -849,7 +850,7 @@ export const rollAxisDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function rollAxis(x: TensorLike, shift: number, axis: number): Tensor {
-  return callOne(rollAxisDefinition, [x], { shift, axis });
+  return callOne(rollAxisDefinition, [x], { shift, axis, ...surplusOptions(rollAxisDefinition, arguments[3]) });
 }
 
 /** Options of {@link roll}. */
@@ -857,10 +858,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:2155
+// From ops.yaml:2189
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:2155',
+  source: 'ops.yaml:2189',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -903,7 +904,7 @@ export const rollDefinition: OpDefinition = {
  * Paddle: paddle.roll.
  */
 export function roll(x: TensorLike, shifts: number | readonly number[], options: RollOptions = {}): Tensor {
-  return callOne(rollDefinition, [x], { shifts, ...options });
+  return callOne(rollDefinition, [x], { shifts, ...optionsOf(rollDefinition, options) });
 }
 
 /** Options of {@link concat}. */
@@ -911,10 +912,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2197
+// From ops.yaml:2231
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:2197',
+  source: 'ops.yaml:2231',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -949,12 +950,11 @@ export const concatDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
- * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * Paddle: paddle.concat, paddle.fluid.layers.concat.
  */
 export function concat(xs: readonly TensorLike[], options: ConcatOptions = {}): Tensor {
-  return callOne(concatDefinition, [xs], options);
+  return callOne(concatDefinition, [xs], optionsOf(concatDefinition, options));
 }
 
 /** Options of {@link stack}. */
@@ -962,10 +962,10 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2235
+// From ops.yaml:2270
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:2235',
+  source: 'ops.yaml:2270',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1004,7 +1004,7 @@ export const stackDefinition: OpDefinition = {
  * Paddle: paddle.stack, paddle.fluid.layers.stack.
  */
 export function stack(xs: readonly TensorLike[], options: StackOptions = {}): Tensor {
-  return callOne(stackDefinition, [xs], options);
+  return callOne(stackDefinition, [xs], optionsOf(stackDefinition, options));
 }
 
 /** Options of {@link unstack}. */
@@ -1012,17 +1012,17 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2253
+// From ops.yaml:2288
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:2253',
+  source: 'ops.yaml:2288',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
-    return host.fill(host.at(x.shape, axis), host.drop(x.shape, [axis])).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }));
+    return [...host.fill(host.at(x.shape, axis), host.drop(x.shape, [axis])).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
   },
   body: {
     kind: 'define',
@@ -1050,11 +1050,10 @@ export const unstackDefinition: OpDefinition = {
  * @returns `parts`, dtype `T`, shape `fill(x.shape[axis], drop(x.shape, [axis]))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.unstack, paddle.unbind, paddle.fluid.layers.unbind.
  */
 export function unstack(x: TensorLike, options: UnstackOptions = {}): Tensor[] {
-  return callList(unstackDefinition, [x], options);
+  return callList(unstackDefinition, [x], optionsOf(unstackDefinition, options));
 }
 
 /** Options of {@link split}. */
@@ -1062,10 +1061,10 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2269
+// From ops.yaml:2304
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:2269',
+  source: 'ops.yaml:2304',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1074,7 +1073,7 @@ export const splitDefinition: OpDefinition = {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.isNumber(sections) ? ((sections as number) > 0) && ((host.at(x.shape, axis) % (sections as number)) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
     const sizes = host.isNumber(sections) ? host.fill((sections as number), host.idiv(host.at(x.shape, axis), (sections as number))) : host.inferSizes(host.at(x.shape, axis), (sections as readonly number[]));
-    return host.each(sizes, (s: number) => host.replace(x.shape, [axis], s)).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }));
+    return [...host.each(sizes, (s: number) => host.replace(x.shape, [axis], s)).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
   },
   body: {
     kind: 'define',
@@ -1108,7 +1107,7 @@ export const splitDefinition: OpDefinition = {
  * Paddle: paddle.split, paddle.chunk, paddle.fluid.layers.split.
  */
 export function split(x: TensorLike, sections: number | readonly number[], options: SplitOptions = {}): Tensor[] {
-  return callList(splitDefinition, [x], { sections, ...options });
+  return callList(splitDefinition, [x], { sections, ...optionsOf(splitDefinition, options) });
 }
 
 /** Options of {@link pad}. */
@@ -1116,17 +1115,18 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:2306
+// From ops.yaml:2341
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:2306',
+  source: 'ops.yaml:2341',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
-  infer({ x }: { x: TensorMeta }, { padding }: { padding: readonly number[] }): TensorMeta[] {
+  infer({ x }: { x: TensorMeta }, { padding, value }: { padding: readonly number[]; value: number }): TensorMeta[] {
     if (!(padding.length === (2 * x.shape.length))) throw new host.RuleError('INVALID_ARGUMENT', "padding must have two entries for each axis");
     if (!(host.all(x.shape, (n: number, a: number) => (n + host.at(padding, 2 * a)) + host.at(padding, (2 * a) + 1) >= 0))) throw new host.RuleError('SHAPE_MISMATCH', "cropping must not exceed the size");
+    if (!(host.holds(x.dtype, value))) throw new host.RuleError('NOT_AN_INTEGER', "value must be an element of x's dtype");
     return [{ shape: host.checkShape(host.each(x.shape, (n2: number, a2: number) => (n2 + host.at(padding, 2 * a2)) + host.at(padding, (2 * a2) + 1)), 'out'), dtype: x.dtype }];
   },
   body: { kind: 'library', library: 'pad' },
@@ -1150,15 +1150,16 @@ export const padDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError NOT_AN_INTEGER
  * Paddle: paddle.fluid.layers.pad.
  */
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
-  return callOne(padDefinition, [x], { padding, ...options });
+  return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:2333
+// From ops.yaml:2375
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:2333',
+  source: 'ops.yaml:2375',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1206,5 +1207,5 @@ export const tileDefinition: OpDefinition = {
  * Paddle: paddle.tile.
  */
 export function tile(x: TensorLike, repeats: readonly number[]): Tensor {
-  return callOne(tileDefinition, [x], { repeats });
+  return callOne(tileDefinition, [x], { repeats, ...surplusOptions(tileDefinition, arguments[2]) });
 }

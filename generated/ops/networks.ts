@@ -2,15 +2,16 @@
 import * as host from '../../kernels/host.js';
 import type { FunctionCall, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3083
+// From ops.yaml:3130
 export const convolutionDefinition: OpDefinition = {
   name: 'convolution',
-  source: 'ops.yaml:3083',
+  source: 'ops.yaml:3130',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -59,12 +60,12 @@ export const convolutionDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
 export function convolution(x: TensorLike, weight: TensorLike, stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
-  return callOne(convolutionDefinition, [x, weight], { stride, padding, dilation, groups });
+  return callOne(convolutionDefinition, [x, weight], { stride, padding, dilation, groups, ...surplusOptions(convolutionDefinition, arguments[6]) });
 }
-// From ops.yaml:3111
+// From ops.yaml:3159
 export const convolutionInputGradDefinition: OpDefinition = {
   name: 'convolutionInputGrad',
-  source: 'ops.yaml:3111',
+  source: 'ops.yaml:3159',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -108,12 +109,12 @@ export const convolutionInputGradDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
 export function convolutionInputGrad(dout: TensorLike, weight: TensorLike, shape: readonly number[], stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
-  return callOne(convolutionInputGradDefinition, [dout, weight], { shape, stride, padding, dilation, groups });
+  return callOne(convolutionInputGradDefinition, [dout, weight], { shape, stride, padding, dilation, groups, ...surplusOptions(convolutionInputGradDefinition, arguments[7]) });
 }
-// From ops.yaml:3139
+// From ops.yaml:3188
 export const convolutionWeightGradDefinition: OpDefinition = {
   name: 'convolutionWeightGrad',
-  source: 'ops.yaml:3139',
+  source: 'ops.yaml:3188',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dweight' }],
@@ -157,7 +158,7 @@ export const convolutionWeightGradDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
 export function convolutionWeightGrad(dout: TensorLike, x: TensorLike, shape: readonly number[], stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
-  return callOne(convolutionWeightGradDefinition, [dout, x], { shape, stride, padding, dilation, groups });
+  return callOne(convolutionWeightGradDefinition, [dout, x], { shape, stride, padding, dilation, groups, ...surplusOptions(convolutionWeightGradDefinition, arguments[7]) });
 }
 
 /** Options of {@link conv2d}. */
@@ -172,10 +173,10 @@ export interface Conv2dOptions {
   /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:3167
+// From ops.yaml:3217
 export const conv2dDefinition: OpDefinition = {
   name: 'conv2d',
-  source: 'ops.yaml:3167',
+  source: 'ops.yaml:3217',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -272,7 +273,7 @@ export const conv2dDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.conv2d.
  */
 export function conv2d(x: TensorLike, weight: TensorLike, options: Conv2dOptions = {}): Tensor {
-  const { bias: _bias, ...attrs } = options;
+  const { bias: _bias, ...attrs } = optionsOf(conv2dDefinition, options);
   return callOne(conv2dDefinition, [x, weight, _bias], attrs);
 }
 
@@ -290,10 +291,10 @@ export interface Conv2dTransposeOptions {
   /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:3221
+// From ops.yaml:3271
 export const conv2dTransposeDefinition: OpDefinition = {
   name: 'conv2dTranspose',
-  source: 'ops.yaml:3221',
+  source: 'ops.yaml:3271',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"pair"}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -380,7 +381,7 @@ export const conv2dTransposeDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.conv2d_transpose.
  */
 export function conv2dTranspose(x: TensorLike, weight: TensorLike, options: Conv2dTransposeOptions = {}): Tensor {
-  const { bias: _bias, ...attrs } = options;
+  const { bias: _bias, ...attrs } = optionsOf(conv2dTransposeDefinition, options);
   return callOne(conv2dTransposeDefinition, [x, weight, _bias], attrs);
 }
 
@@ -393,10 +394,10 @@ export interface MaxPool2dOptions {
   /** Whether a last window may reach over the edge. Default: `false`. */
   ceilMode?: boolean | undefined;
 }
-// From ops.yaml:3278
+// From ops.yaml:3328
 export const maxPool2dDefinition: OpDefinition = {
   name: 'maxPool2d',
-  source: 'ops.yaml:3278',
+  source: 'ops.yaml:3328',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }, { name: 'index', hidden: true }],
@@ -464,12 +465,12 @@ export const maxPool2dDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.max_pool2d.
  */
 export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: MaxPool2dOptions = {}): Tensor {
-  return callOne(maxPool2dDefinition, [x], { kernelSize, ...options });
+  return callOne(maxPool2dDefinition, [x], { kernelSize, ...optionsOf(maxPool2dDefinition, options) });
 }
-// From ops.yaml:3347
+// From ops.yaml:3397
 export const maxPool2dGradDefinition: OpDefinition = {
   name: 'maxPool2dGrad',
-  source: 'ops.yaml:3347',
+  source: 'ops.yaml:3397',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -515,12 +516,12 @@ export const maxPool2dGradDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
 export function maxPool2dGrad(dout: TensorLike, index: TensorLike, shape: readonly number[]): Tensor {
-  return callOne(maxPool2dGradDefinition, [dout, index], { shape });
+  return callOne(maxPool2dGradDefinition, [dout, index], { shape, ...surplusOptions(maxPool2dGradDefinition, arguments[3]) });
 }
-// From ops.yaml:3358
+// From ops.yaml:3408
 export const maxPool2dGatherDefinition: OpDefinition = {
   name: 'maxPool2dGather',
-  source: 'ops.yaml:3358',
+  source: 'ops.yaml:3408',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -567,7 +568,7 @@ export const maxPool2dGatherDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
 export function maxPool2dGather(x: TensorLike, index: TensorLike): Tensor {
-  return callOne(maxPool2dGatherDefinition, [x, index]);
+  return callOne(maxPool2dGatherDefinition, [x, index], surplusOptions(maxPool2dGatherDefinition, arguments[2]));
 }
 
 /** Options of {@link avgPool2d}. */
@@ -583,10 +584,10 @@ export interface AvgPool2dOptions {
   /** What each window's sum is divided by instead. Default: `null`. */
   divisorOverride?: number | null | undefined;
 }
-// From ops.yaml:3367
+// From ops.yaml:3417
 export const avgPool2dDefinition: OpDefinition = {
   name: 'avgPool2d',
-  source: 'ops.yaml:3367',
+  source: 'ops.yaml:3417',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }, { name: 'exclusive', type: {"kind":"boolean"}, default: true, required: false }, { name: 'divisorOverride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -654,12 +655,12 @@ export const avgPool2dDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.avg_pool2d.
  */
 export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: AvgPool2dOptions = {}): Tensor {
-  return callOne(avgPool2dDefinition, [x], { kernelSize, ...options });
+  return callOne(avgPool2dDefinition, [x], { kernelSize, ...optionsOf(avgPool2dDefinition, options) });
 }
-// From ops.yaml:3444
+// From ops.yaml:3494
 export const avgPool2dGradDefinition: OpDefinition = {
   name: 'avgPool2dGrad',
-  source: 'ops.yaml:3444',
+  source: 'ops.yaml:3494',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSize', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'ceilMode', type: {"kind":"boolean"}, required: true }, { name: 'exclusive', type: {"kind":"boolean"}, required: true }, { name: 'divisor', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -709,7 +710,7 @@ export const avgPool2dGradDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
 export function avgPool2dGrad(dout: TensorLike, shape: readonly number[], kernelSize: readonly [number, number], stride: readonly [number, number], padding: readonly [number, number, number, number], ceilMode: boolean, exclusive: boolean, divisor: number): Tensor {
-  return callOne(avgPool2dGradDefinition, [dout], { shape, kernelSize, stride, padding, ceilMode, exclusive, divisor });
+  return callOne(avgPool2dGradDefinition, [dout], { shape, kernelSize, stride, padding, ceilMode, exclusive, divisor, ...surplusOptions(avgPool2dGradDefinition, arguments[8]) });
 }
 
 /** Options of {@link unfold}. */
@@ -721,10 +722,10 @@ export interface UnfoldOptions {
   /** The distance between a window's elements. Default: `1`. */
   dilations?: number | readonly [number, number] | undefined;
 }
-// From ops.yaml:3493
+// From ops.yaml:3543
 export const unfoldDefinition: OpDefinition = {
   name: 'unfold',
-  source: 'ops.yaml:3493',
+  source: 'ops.yaml:3543',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSizes', type: {"kind":"pair"}, required: true }, { name: 'strides', type: {"kind":"pair"}, default: 1, required: false }, { name: 'paddings', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilations', type: {"kind":"pair"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -789,12 +790,12 @@ export const unfoldDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.unfold.
  */
 export function unfold(x: TensorLike, kernelSizes: number | readonly [number, number], options: UnfoldOptions = {}): Tensor {
-  return callOne(unfoldDefinition, [x], { kernelSizes, ...options });
+  return callOne(unfoldDefinition, [x], { kernelSizes, ...optionsOf(unfoldDefinition, options) });
 }
-// From ops.yaml:3552
+// From ops.yaml:3602
 export const foldDefinition: OpDefinition = {
   name: 'fold',
-  source: 'ops.yaml:3552',
+  source: 'ops.yaml:3602',
   inputs: [{ name: 'columns', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSizes', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'paddings', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilations', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }],
   outputs: [{ name: 'out' }],
@@ -840,7 +841,7 @@ export const foldDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
 export function fold(columns: TensorLike, shape: readonly number[], kernelSizes: readonly [number, number], strides: readonly [number, number], paddings: readonly [number, number, number, number], dilations: readonly [number, number]): Tensor {
-  return callOne(foldDefinition, [columns], { shape, kernelSizes, strides, paddings, dilations });
+  return callOne(foldDefinition, [columns], { shape, kernelSizes, strides, paddings, dilations, ...surplusOptions(foldDefinition, arguments[6]) });
 }
 
 /** Options of {@link roiAlign}. */
@@ -856,10 +857,10 @@ export interface RoiAlignOptions {
   /** Whether pixels are taken at their centres. Default: `false`. */
   aligned?: boolean | undefined;
 }
-// From ops.yaml:3597
+// From ops.yaml:3647
 export const roiAlignDefinition: OpDefinition = {
   name: 'roiAlign',
-  source: 'ops.yaml:3597',
+  source: 'ops.yaml:3647',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'pooledHeight', type: {"kind":"int"}, default: 1, required: false }, { name: 'pooledWidth', type: {"kind":"int"}, default: 1, required: false }, { name: 'spatialScale', type: {"kind":"number"}, default: 1, required: false }, { name: 'samplingRatio', type: {"kind":"int"}, default: -1, required: false }, { name: 'aligned', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -916,12 +917,12 @@ export const roiAlignDefinition: OpDefinition = {
  * Paddle: paddle.fluid.layers.roi_align.
  */
 export function roiAlign(x: TensorLike, rois: TensorLike, image: TensorLike, options: RoiAlignOptions = {}): Tensor {
-  return callOne(roiAlignDefinition, [x, rois, image], options);
+  return callOne(roiAlignDefinition, [x, rois, image], optionsOf(roiAlignDefinition, options));
 }
-// From ops.yaml:3671
+// From ops.yaml:3721
 export const roiAlignGradDefinition: OpDefinition = {
   name: 'roiAlignGrad',
-  source: 'ops.yaml:3671',
+  source: 'ops.yaml:3721',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'spatialScale', type: {"kind":"number"}, required: true }, { name: 'samplingRatio', type: {"kind":"int"}, required: true }, { name: 'aligned', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -974,7 +975,7 @@ export const roiAlignGradDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
 export function roiAlignGrad(dout: TensorLike, rois: TensorLike, image: TensorLike, shape: readonly number[], spatialScale: number, samplingRatio: number, aligned: boolean): Tensor {
-  return callOne(roiAlignGradDefinition, [dout, rois, image], { shape, spatialScale, samplingRatio, aligned });
+  return callOne(roiAlignGradDefinition, [dout, rois, image], { shape, spatialScale, samplingRatio, aligned, ...surplusOptions(roiAlignGradDefinition, arguments[7]) });
 }
 
 /** Options of {@link dropout}. */
@@ -988,10 +989,10 @@ export interface DropoutOptions {
   /** Whether the scaling is done in training or afterwards. Default: `"upscale_in_train"`. */
   mode?: 'upscale_in_train' | 'downscale_in_infer' | undefined;
 }
-// From ops.yaml:3714
+// From ops.yaml:3764
 export const dropoutDefinition: OpDefinition = {
   name: 'dropout',
-  source: 'ops.yaml:3714',
+  source: 'ops.yaml:3764',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 0.5, required: false }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'training', type: {"kind":"boolean"}, default: true, required: false }, { name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"upscale_in_train"},{"kind":"literal","value":"downscale_in_infer"}]}, default: "upscale_in_train", required: false }],
   outputs: [{ name: 'out' }, { name: 'mask', hidden: true }],
@@ -1040,7 +1041,7 @@ export const dropoutDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.dropout.
  */
 export function dropout(x: TensorLike, options: DropoutOptions = {}): Tensor {
-  return callOne(dropoutDefinition, [x], options);
+  return callOne(dropoutDefinition, [x], optionsOf(dropoutDefinition, options));
 }
 
 /** Options of {@link batchNorm}. */
@@ -1054,10 +1055,10 @@ export interface BatchNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:3762
+// From ops.yaml:3812
 export const batchNormDefinition: OpDefinition = {
   name: 'batchNorm',
-  source: 'ops.yaml:3762',
+  source: 'ops.yaml:3812',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'runningMean', dtype: 'T', mutated: true, differentiable: false }, { name: 'runningVariance', dtype: 'T', mutated: true, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'training', type: {"kind":"boolean"}, default: false, required: false }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }, { name: 'nextMean', writes: 'runningMean' }, { name: 'nextVariance', writes: 'runningVariance' }],
@@ -1151,7 +1152,7 @@ export const batchNormDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.batch_norm.
  */
 export function batchNorm(x: TensorLike, runningMean: Tensor, runningVariance: Tensor, options: BatchNormOptions = {}): Tensor {
-  const { weight: _weight, bias: _bias, ...attrs } = options;
+  const { weight: _weight, bias: _bias, ...attrs } = optionsOf(batchNormDefinition, options);
   return callOne(batchNormDefinition, [x, runningMean, runningVariance, _weight, _bias], attrs);
 }
 
@@ -1162,10 +1163,10 @@ export interface LayerNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:3840
+// From ops.yaml:3890
 export const layerNormDefinition: OpDefinition = {
   name: 'layerNorm',
-  source: 'ops.yaml:3840',
+  source: 'ops.yaml:3890',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'normalizedShape', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }],
@@ -1245,6 +1246,6 @@ export const layerNormDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.layer_norm.
  */
 export function layerNorm(x: TensorLike, normalizedShape: number | readonly number[], options: LayerNormOptions = {}): Tensor {
-  const { weight: _weight, bias: _bias, ...attrs } = options;
+  const { weight: _weight, bias: _bias, ...attrs } = optionsOf(layerNormDefinition, options);
   return callOne(layerNormDefinition, [x, _weight, _bias], { normalizedShape, ...attrs });
 }

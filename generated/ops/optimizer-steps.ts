@@ -2,31 +2,33 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callVoid, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
+import * as rules from '../rules.js';
 
 /** Options of {@link sgdUpdate}. */
 export interface SgdUpdateOptions {
   /** How much of the parameter is added to its gradient. Default: `0`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:4143
+// From ops.yaml:4192
 export const sgdUpdateDefinition: OpDefinition = {
   name: 'sgdUpdate',
-  source: 'ops.yaml:4143',
-  inputs: [{ name: 'parameter', dtype: 'T', mutated: true, differentiable: false }, { name: 'gradient', dtype: 'T', differentiable: false }],
+  source: 'ops.yaml:4192',
+  inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
-  outputs: [{ name: 'next', writes: 'parameter' }],
+  outputs: [{ name: 'next', list: true, writes: 'parameters' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
-  infer({ parameter, gradient }: { parameter: TensorMeta; gradient: TensorMeta }, _: object): TensorMeta[] {
-    host.checkEqualShape(gradient.shape, parameter.shape, 'gradient');
-    return [{ shape: parameter.shape, dtype: parameter.dtype }];
+  infer({ parameters, gradients }: { parameters: readonly TensorMeta[]; gradients: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    if (!((rules.alike(gradients, parameters) as boolean))) throw new host.RuleError('SHAPE_MISMATCH', "gradients must have the parameters' shapes");
+    return [...(rules.shapes(parameters) as readonly (readonly number[])[]).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'next'), dtype: host.at(parameters, 0).dtype }))];
   },
   body: {
     kind: 'define',
-    run<V extends Value>(g: OpAlgebra<V>, { parameter, gradient }: { parameter: V; gradient: V }, { learningRate, weightDecay }: { learningRate: V; weightDecay: V }): readonly V[] {
-      const next = g.subtract(parameter, g.multiply(learningRate, g.add(gradient, g.multiply(weightDecay, parameter))));
-      return [next];
+    run<V extends Value>(g: OpAlgebra<V>, { parameters, gradients }: { parameters: readonly V[]; gradients: readonly V[] }, { learningRate, weightDecay }: { learningRate: V; weightDecay: V }): readonly V[] {
+      const next = host.each(parameters, (parameter: V, i: number) => g.subtract(parameter, g.multiply(learningRate, g.add(host.at(gradients, i), g.multiply(weightDecay, parameter)))));
+      return next;
     },
   },
   gradients: [],
@@ -35,13 +37,16 @@ export const sgdUpdateDefinition: OpDefinition = {
 /**
  * One step of gradient descent.
  *
- * @param parameter - Tensor of dtype `T`.
- * @param gradient - Tensor of dtype `T`, shape `parameter.shape`.
+ * Like the other steps it takes all parameters at once, and runs one kernel on each of them.
+ *
+ * @param parameters - Tensors of dtype `T`.
+ * @param gradients - Tensors of dtype `T`.
  * @param learningRate - Required.
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
  */
-export function sgdUpdate(parameter: Tensor, gradient: TensorLike, learningRate: number, options: SgdUpdateOptions = {}): void {
-  callVoid(sgdUpdateDefinition, [parameter, gradient], { learningRate, ...options });
+export function sgdUpdate(parameters: readonly Tensor[], gradients: readonly TensorLike[], learningRate: number, options: SgdUpdateOptions = {}): void {
+  callVoid(sgdUpdateDefinition, [parameters, gradients], { learningRate, ...optionsOf(sgdUpdateDefinition, options) });
 }
 
 /** Options of {@link momentumUpdate}. */
@@ -53,29 +58,29 @@ export interface MomentumUpdateOptions {
   /** Whether to look one step ahead. Default: `false`. */
   nesterov?: boolean | undefined;
 }
-// From ops.yaml:4160
+// From ops.yaml:4213
 export const momentumUpdateDefinition: OpDefinition = {
   name: 'momentumUpdate',
-  source: 'ops.yaml:4160',
-  inputs: [{ name: 'parameter', dtype: 'T', mutated: true, differentiable: false }, { name: 'gradient', dtype: 'T', differentiable: false }, { name: 'velocity', dtype: 'T', mutated: true, differentiable: false }],
+  source: 'ops.yaml:4213',
+  inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }, { name: 'velocities', dtype: 'T', list: true, mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'nesterov', type: {"kind":"boolean"}, default: false, required: false }],
-  outputs: [{ name: 'next', writes: 'parameter' }, { name: 'nextVelocity', writes: 'velocity' }],
+  outputs: [{ name: 'next', list: true, writes: 'parameters' }, { name: 'nextVelocities', list: true, writes: 'velocities' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
-  infer({ parameter, gradient, velocity }: { parameter: TensorMeta; gradient: TensorMeta; velocity: TensorMeta }, _: object): TensorMeta[] {
-    host.checkEqualShape(gradient.shape, parameter.shape, 'gradient');
-    host.checkEqualShape(velocity.shape, parameter.shape, 'velocity');
+  infer({ parameters, gradients, velocities }: { parameters: readonly TensorMeta[]; gradients: readonly TensorMeta[]; velocities: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    if (!((rules.alike(gradients, parameters) as boolean))) throw new host.RuleError('SHAPE_MISMATCH', "gradients must have the parameters' shapes");
+    if (!((rules.alike(velocities, parameters) as boolean))) throw new host.RuleError('SHAPE_MISMATCH', "velocities must have the parameters' shapes");
     return [
-      { shape: parameter.shape, dtype: parameter.dtype },
-      { shape: parameter.shape, dtype: parameter.dtype },
+      ...(rules.shapes(parameters) as readonly (readonly number[])[]).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'next'), dtype: host.at(parameters, 0).dtype })),
+      ...(rules.shapes(parameters) as readonly (readonly number[])[]).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'nextVelocities'), dtype: host.at(parameters, 0).dtype })),
     ];
   },
   body: {
     kind: 'define',
-    run<V extends Value>(g: OpAlgebra<V>, { parameter, gradient, velocity }: { parameter: V; gradient: V; velocity: V }, { learningRate, momentum, weightDecay, nesterov }: { learningRate: V; momentum: V; weightDecay: V; nesterov: boolean }): readonly V[] {
-      const step = g.add(gradient, g.multiply(weightDecay, parameter));
-      const nextVelocity = g.add(g.multiply(momentum, velocity), step);
-      const next = g.subtract(parameter, g.multiply(learningRate, nesterov ? g.add(step, g.multiply(momentum, nextVelocity)) : nextVelocity));
-      return [next, nextVelocity];
+    run<V extends Value>(g: OpAlgebra<V>, { parameters, gradients, velocities }: { parameters: readonly V[]; gradients: readonly V[]; velocities: readonly V[] }, { learningRate, momentum, weightDecay, nesterov }: { learningRate: V; momentum: V; weightDecay: V; nesterov: boolean }): readonly V[] {
+      const steps = host.each(parameters, (parameter: V, i: number) => g.add(host.at(gradients, i), g.multiply(weightDecay, parameter)));
+      const nextVelocities = host.each(steps, (step: V, i2: number) => g.add(g.multiply(momentum, host.at(velocities, i2)), step));
+      const next = host.each(parameters, (parameter2: V, i3: number) => g.subtract(parameter2, g.multiply(learningRate, nesterov ? g.add(host.at(steps, i3), g.multiply(momentum, host.at(nextVelocities, i3))) : host.at(nextVelocities, i3))));
+      return [...next, ...nextVelocities];
     },
   },
   gradients: [],
@@ -84,14 +89,15 @@ export const momentumUpdateDefinition: OpDefinition = {
 /**
  * One step of gradient descent with momentum.
  *
- * @param parameter - Tensor of dtype `T`.
- * @param gradient - Tensor of dtype `T`, shape `parameter.shape`.
- * @param velocity - Tensor of dtype `T`, shape `parameter.shape`.
+ * @param parameters - Tensors of dtype `T`.
+ * @param gradients - Tensors of dtype `T`.
+ * @param velocities - Tensors of dtype `T`.
  * @param learningRate - Required.
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
  */
-export function momentumUpdate(parameter: Tensor, gradient: TensorLike, velocity: Tensor, learningRate: number, options: MomentumUpdateOptions = {}): void {
-  callVoid(momentumUpdateDefinition, [parameter, gradient, velocity], { learningRate, ...options });
+export function momentumUpdate(parameters: readonly Tensor[], gradients: readonly TensorLike[], velocities: readonly Tensor[], learningRate: number, options: MomentumUpdateOptions = {}): void {
+  callVoid(momentumUpdateDefinition, [parameters, gradients, velocities], { learningRate, ...optionsOf(momentumUpdateDefinition, options) });
 }
 
 /** Options of {@link adamUpdate}. */
@@ -105,32 +111,32 @@ export interface AdamUpdateOptions {
   /** How much of the parameter is added to its gradient. Default: `0`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:4184
+// From ops.yaml:4250
 export const adamUpdateDefinition: OpDefinition = {
   name: 'adamUpdate',
-  source: 'ops.yaml:4184',
-  inputs: [{ name: 'parameter', dtype: 'T', mutated: true, differentiable: false }, { name: 'gradient', dtype: 'T', differentiable: false }, { name: 'moment1', dtype: 'T', mutated: true, differentiable: false }, { name: 'moment2', dtype: 'T', mutated: true, differentiable: false }],
+  source: 'ops.yaml:4250',
+  inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }, { name: 'moments1', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'moments2', dtype: 'T', list: true, mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction1', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction2', type: {"kind":"number"}, required: true, scalar: true }, { name: 'beta1', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'beta2', type: {"kind":"number"}, default: 0.999, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
-  outputs: [{ name: 'next', writes: 'parameter' }, { name: 'nextMoment1', writes: 'moment1' }, { name: 'nextMoment2', writes: 'moment2' }],
+  outputs: [{ name: 'next', list: true, writes: 'parameters' }, { name: 'nextMoments1', list: true, writes: 'moments1' }, { name: 'nextMoments2', list: true, writes: 'moments2' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
-  infer({ parameter, gradient, moment1, moment2 }: { parameter: TensorMeta; gradient: TensorMeta; moment1: TensorMeta; moment2: TensorMeta }, _: object): TensorMeta[] {
-    host.checkEqualShape(gradient.shape, parameter.shape, 'gradient');
-    host.checkEqualShape(moment1.shape, parameter.shape, 'moment1');
-    host.checkEqualShape(moment2.shape, parameter.shape, 'moment2');
+  infer({ parameters, gradients, moments1, moments2 }: { parameters: readonly TensorMeta[]; gradients: readonly TensorMeta[]; moments1: readonly TensorMeta[]; moments2: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    if (!((rules.alike(gradients, parameters) as boolean))) throw new host.RuleError('SHAPE_MISMATCH', "gradients must have the parameters' shapes");
+    if (!((rules.alike(moments1, parameters) as boolean))) throw new host.RuleError('SHAPE_MISMATCH', "moments1 must have the parameters' shapes");
+    if (!((rules.alike(moments2, parameters) as boolean))) throw new host.RuleError('SHAPE_MISMATCH', "moments2 must have the parameters' shapes");
     return [
-      { shape: parameter.shape, dtype: parameter.dtype },
-      { shape: parameter.shape, dtype: parameter.dtype },
-      { shape: parameter.shape, dtype: parameter.dtype },
+      ...(rules.shapes(parameters) as readonly (readonly number[])[]).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'next'), dtype: host.at(parameters, 0).dtype })),
+      ...(rules.shapes(parameters) as readonly (readonly number[])[]).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'nextMoments1'), dtype: host.at(parameters, 0).dtype })),
+      ...(rules.shapes(parameters) as readonly (readonly number[])[]).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'nextMoments2'), dtype: host.at(parameters, 0).dtype })),
     ];
   },
   body: {
     kind: 'define',
-    run<V extends Value>(g: OpAlgebra<V>, { parameter, gradient, moment1, moment2 }: { parameter: V; gradient: V; moment1: V; moment2: V }, { learningRate, correction1, correction2, beta1, beta2, epsilon, weightDecay }: { learningRate: V; correction1: V; correction2: V; beta1: V; beta2: V; epsilon: V; weightDecay: V }): readonly V[] {
-      const step = g.add(gradient, g.multiply(weightDecay, parameter));
-      const nextMoment1 = g.add(g.multiply(beta1, moment1), g.multiply(g.subtract(1, beta1), step));
-      const nextMoment2 = g.add(g.multiply(beta2, moment2), g.multiply(g.multiply(g.subtract(1, beta2), step), step));
-      const next = g.subtract(parameter, g.divide(g.multiply(learningRate, g.divide(nextMoment1, correction1)), g.add(g.sqrt(g.divide(nextMoment2, correction2)), epsilon)));
-      return [next, nextMoment1, nextMoment2];
+    run<V extends Value>(g: OpAlgebra<V>, { parameters, gradients, moments1, moments2 }: { parameters: readonly V[]; gradients: readonly V[]; moments1: readonly V[]; moments2: readonly V[] }, { learningRate, correction1, correction2, beta1, beta2, epsilon, weightDecay }: { learningRate: V; correction1: V; correction2: V; beta1: V; beta2: V; epsilon: V; weightDecay: V }): readonly V[] {
+      const steps = host.each(parameters, (parameter: V, i: number) => g.add(host.at(gradients, i), g.multiply(weightDecay, parameter)));
+      const nextMoments1 = host.each(steps, (step: V, i2: number) => g.add(g.multiply(beta1, host.at(moments1, i2)), g.multiply(g.subtract(1, beta1), step)));
+      const nextMoments2 = host.each(steps, (step2: V, i3: number) => g.add(g.multiply(beta2, host.at(moments2, i3)), g.multiply(g.multiply(g.subtract(1, beta2), step2), step2)));
+      const next = host.each(parameters, (parameter2: V, i4: number) => g.subtract(parameter2, g.divide(g.multiply(learningRate, g.divide(host.at(nextMoments1, i4), correction1)), g.add(g.sqrt(g.divide(host.at(nextMoments2, i4), correction2)), epsilon))));
+      return [...next, ...nextMoments1, ...nextMoments2];
     },
   },
   gradients: [],
@@ -139,17 +145,18 @@ export const adamUpdateDefinition: OpDefinition = {
 /**
  * One step of Adam.
  *
- * @param parameter - Tensor of dtype `T`.
- * @param gradient - Tensor of dtype `T`, shape `parameter.shape`.
- * @param moment1 - The running mean of gradients. Tensor of dtype `T`, shape `parameter.shape`.
- * @param moment2 - The running mean of their squares. Tensor of dtype `T`, shape `parameter.shape`.
+ * @param parameters - Tensors of dtype `T`.
+ * @param gradients - Tensors of dtype `T`.
+ * @param moments1 - The running means of gradients. Tensors of dtype `T`.
+ * @param moments2 - The running means of their squares. Tensors of dtype `T`.
  * @param learningRate - Required.
  * @param correction1 - 1 minus beta1 to the power of the step.
  * @param correction2 - 1 minus beta2 to the power of the step.
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
  */
-export function adamUpdate(parameter: Tensor, gradient: TensorLike, moment1: Tensor, moment2: Tensor, learningRate: number, correction1: number, correction2: number, options: AdamUpdateOptions = {}): void {
-  callVoid(adamUpdateDefinition, [parameter, gradient, moment1, moment2], { learningRate, correction1, correction2, ...options });
+export function adamUpdate(parameters: readonly Tensor[], gradients: readonly TensorLike[], moments1: readonly Tensor[], moments2: readonly Tensor[], learningRate: number, correction1: number, correction2: number, options: AdamUpdateOptions = {}): void {
+  callVoid(adamUpdateDefinition, [parameters, gradients, moments1, moments2], { learningRate, correction1, correction2, ...optionsOf(adamUpdateDefinition, options) });
 }
 
 /** Options of {@link adamwUpdate}. */
@@ -163,49 +170,50 @@ export interface AdamwUpdateOptions {
   /** How much of the parameter a step of rate 1 takes away. Default: `0.01`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:4223
+// From ops.yaml:4302
 export const adamwUpdateDefinition: OpDefinition = {
   name: 'adamwUpdate',
-  source: 'ops.yaml:4223',
-  inputs: [{ name: 'parameter', dtype: 'T', mutated: true, differentiable: false }, { name: 'gradient', dtype: 'T', differentiable: false }, { name: 'moment1', dtype: 'T', mutated: true, differentiable: false }, { name: 'moment2', dtype: 'T', mutated: true, differentiable: false }],
+  source: 'ops.yaml:4302',
+  inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }, { name: 'moments1', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'moments2', dtype: 'T', list: true, mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction1', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction2', type: {"kind":"number"}, required: true, scalar: true }, { name: 'beta1', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'beta2', type: {"kind":"number"}, default: 0.999, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
-  outputs: [{ name: 'next', writes: 'parameter' }, { name: 'nextMoment1', writes: 'moment1' }, { name: 'nextMoment2', writes: 'moment2' }],
+  outputs: [{ name: 'next', list: true, writes: 'parameters' }, { name: 'nextMoments1', list: true, writes: 'moments1' }, { name: 'nextMoments2', list: true, writes: 'moments2' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
-  infer({ parameter, gradient, moment1, moment2 }: { parameter: TensorMeta; gradient: TensorMeta; moment1: TensorMeta; moment2: TensorMeta }, _: object): TensorMeta[] {
-    host.checkEqualShape(gradient.shape, parameter.shape, 'gradient');
-    host.checkEqualShape(moment1.shape, parameter.shape, 'moment1');
-    host.checkEqualShape(moment2.shape, parameter.shape, 'moment2');
+  infer({ parameters, gradients, moments1, moments2 }: { parameters: readonly TensorMeta[]; gradients: readonly TensorMeta[]; moments1: readonly TensorMeta[]; moments2: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    if (!((rules.alike(gradients, parameters) as boolean))) throw new host.RuleError('SHAPE_MISMATCH', "gradients must have the parameters' shapes");
+    if (!((rules.alike(moments1, parameters) as boolean))) throw new host.RuleError('SHAPE_MISMATCH', "moments1 must have the parameters' shapes");
+    if (!((rules.alike(moments2, parameters) as boolean))) throw new host.RuleError('SHAPE_MISMATCH', "moments2 must have the parameters' shapes");
     return [
-      { shape: parameter.shape, dtype: parameter.dtype },
-      { shape: parameter.shape, dtype: parameter.dtype },
-      { shape: parameter.shape, dtype: parameter.dtype },
+      ...(rules.shapes(parameters) as readonly (readonly number[])[]).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'next'), dtype: host.at(parameters, 0).dtype })),
+      ...(rules.shapes(parameters) as readonly (readonly number[])[]).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'nextMoments1'), dtype: host.at(parameters, 0).dtype })),
+      ...(rules.shapes(parameters) as readonly (readonly number[])[]).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'nextMoments2'), dtype: host.at(parameters, 0).dtype })),
     ];
   },
   body: {
     kind: 'define',
-    run<V extends Value>(g: OpAlgebra<V>, { parameter, gradient, moment1, moment2 }: { parameter: V; gradient: V; moment1: V; moment2: V }, { learningRate, correction1, correction2, beta1, beta2, epsilon, weightDecay }: { learningRate: V; correction1: V; correction2: V; beta1: V; beta2: V; epsilon: V; weightDecay: V }): readonly V[] {
-      const nextMoment1 = g.add(g.multiply(beta1, moment1), g.multiply(g.subtract(1, beta1), gradient));
-      const nextMoment2 = g.add(g.multiply(beta2, moment2), g.multiply(g.multiply(g.subtract(1, beta2), gradient), gradient));
-      const decayed = g.multiply(parameter, g.subtract(1, g.multiply(learningRate, weightDecay)));
-      const next = g.subtract(decayed, g.divide(g.multiply(learningRate, g.divide(nextMoment1, correction1)), g.add(g.sqrt(g.divide(nextMoment2, correction2)), epsilon)));
-      return [next, nextMoment1, nextMoment2];
+    run<V extends Value>(g: OpAlgebra<V>, { parameters, gradients, moments1, moments2 }: { parameters: readonly V[]; gradients: readonly V[]; moments1: readonly V[]; moments2: readonly V[] }, { learningRate, correction1, correction2, beta1, beta2, epsilon, weightDecay }: { learningRate: V; correction1: V; correction2: V; beta1: V; beta2: V; epsilon: V; weightDecay: V }): readonly V[] {
+      const nextMoments1 = host.each(gradients, (gradient: V, i: number) => g.add(g.multiply(beta1, host.at(moments1, i)), g.multiply(g.subtract(1, beta1), gradient)));
+      const nextMoments2 = host.each(gradients, (gradient2: V, i2: number) => g.add(g.multiply(beta2, host.at(moments2, i2)), g.multiply(g.multiply(g.subtract(1, beta2), gradient2), gradient2)));
+      const decayed = host.each(parameters, (parameter: V) => g.multiply(parameter, g.subtract(1, g.multiply(learningRate, weightDecay))));
+      const next = host.each(decayed, (parameter2: V, i3: number) => g.subtract(parameter2, g.divide(g.multiply(learningRate, g.divide(host.at(nextMoments1, i3), correction1)), g.add(g.sqrt(g.divide(host.at(nextMoments2, i3), correction2)), epsilon))));
+      return [...next, ...nextMoments1, ...nextMoments2];
     },
   },
   gradients: [],
 };
 
 /**
- * One step of Adam whose weight decay acts on the parameter itself.
+ * One step of Adam whose weight decay acts on the parameters themselves.
  *
- * @param parameter - Tensor of dtype `T`.
- * @param gradient - Tensor of dtype `T`, shape `parameter.shape`.
- * @param moment1 - The running mean of gradients. Tensor of dtype `T`, shape `parameter.shape`.
- * @param moment2 - The running mean of their squares. Tensor of dtype `T`, shape `parameter.shape`.
+ * @param parameters - Tensors of dtype `T`.
+ * @param gradients - Tensors of dtype `T`.
+ * @param moments1 - The running means of gradients. Tensors of dtype `T`.
+ * @param moments2 - The running means of their squares. Tensors of dtype `T`.
  * @param learningRate - Required.
  * @param correction1 - 1 minus beta1 to the power of the step.
  * @param correction2 - 1 minus beta2 to the power of the step.
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
  */
-export function adamwUpdate(parameter: Tensor, gradient: TensorLike, moment1: Tensor, moment2: Tensor, learningRate: number, correction1: number, correction2: number, options: AdamwUpdateOptions = {}): void {
-  callVoid(adamwUpdateDefinition, [parameter, gradient, moment1, moment2], { learningRate, correction1, correction2, ...options });
+export function adamwUpdate(parameters: readonly Tensor[], gradients: readonly TensorLike[], moments1: readonly Tensor[], moments2: readonly Tensor[], learningRate: number, correction1: number, correction2: number, options: AdamwUpdateOptions = {}): void {
+  callVoid(adamwUpdateDefinition, [parameters, gradients, moments1, moments2], { learningRate, correction1, correction2, ...optionsOf(adamwUpdateDefinition, options) });
 }

@@ -2,13 +2,14 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:2945
+// From ops.yaml:2991
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:2945',
+  source: 'ops.yaml:2991',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -55,7 +56,7 @@ export const bmmDefinition: OpDefinition = {
  * Paddle: paddle.bmm.
  */
 export function bmm(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(bmmDefinition, [x, y]);
+  return callOne(bmmDefinition, [x, y], surplusOptions(bmmDefinition, arguments[2]));
 }
 
 /** Options of {@link matmul}. */
@@ -65,10 +66,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:2962
+// From ops.yaml:3009
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:2962',
+  source: 'ops.yaml:3009',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -132,12 +133,12 @@ export const matmulDefinition: OpDefinition = {
  * Paddle: paddle.matmul, paddle.mm, paddle.fluid.layers.matmul.
  */
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
-  return callOne(matmulDefinition, [x, y], options);
+  return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:2999
+// From ops.yaml:3046
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:2999',
+  source: 'ops.yaml:3046',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -201,12 +202,12 @@ export const mvDefinition: OpDefinition = {
  * Paddle: paddle.mv.
  */
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
-  return callOne(mvDefinition, [x, vec]);
+  return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:3011
+// From ops.yaml:3058
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:3011',
+  source: 'ops.yaml:3058',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -254,7 +255,7 @@ export const dotDefinition: OpDefinition = {
  * Paddle: paddle.dot.
  */
 export function dot(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(dotDefinition, [x, y]);
+  return callOne(dotDefinition, [x, y], surplusOptions(dotDefinition, arguments[2]));
 }
 
 /** Options of {@link addmm}. */
@@ -264,10 +265,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:3031
+// From ops.yaml:3078
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:3031',
+  source: 'ops.yaml:3078',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -327,17 +328,17 @@ export const addmmDefinition: OpDefinition = {
  * Paddle: paddle.addmm.
  */
 export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: AddmmOptions = {}): Tensor {
-  return callOne(addmmDefinition, [input, x, y], options);
+  return callOne(addmmDefinition, [input, x, y], optionsOf(addmmDefinition, options));
 }
 
 /** Options of {@link linear}. */
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:3056
+// From ops.yaml:3103
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:3056',
+  source: 'ops.yaml:3103',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -422,6 +423,6 @@ export const linearDefinition: OpDefinition = {
  * Paddle: paddle.nn.functional.linear.
  */
 export function linear(x: TensorLike, weight: TensorLike, options: LinearOptions = {}): Tensor {
-  const { bias: _bias, ...attrs } = options;
+  const { bias: _bias, ...attrs } = optionsOf(linearDefinition, options);
   return callOne(linearDefinition, [x, weight, _bias], attrs);
 }

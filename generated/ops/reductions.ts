@@ -2,6 +2,7 @@
 import * as host from '../../kernels/host.js';
 import type { Dtype, FunctionCall, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
@@ -14,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1029
+// From ops.yaml:1044
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:1029',
+  source: 'ops.yaml:1044',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -49,7 +50,7 @@ export const sumDefinition: OpDefinition = {
  * Paddle: paddle.sum, paddle.fluid.layers.reduce_sum.
  */
 export function sum(x: TensorLike, options: SumOptions = {}): Tensor {
-  return callOne(sumDefinition, [x], options);
+  return callOne(sumDefinition, [x], optionsOf(sumDefinition, options));
 }
 
 /** Options of {@link prod}. */
@@ -59,10 +60,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1047
+// From ops.yaml:1062
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:1047',
+  source: 'ops.yaml:1062',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -99,7 +100,7 @@ export const prodDefinition: OpDefinition = {
  * Paddle: paddle.prod, paddle.fluid.layers.reduce_prod.
  */
 export function prod(x: TensorLike, options: ProdOptions = {}): Tensor {
-  return callOne(prodDefinition, [x], options);
+  return callOne(prodDefinition, [x], optionsOf(prodDefinition, options));
 }
 
 /** Options of {@link max}. */
@@ -109,10 +110,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1070
+// From ops.yaml:1085
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:1070',
+  source: 'ops.yaml:1085',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -147,7 +148,7 @@ export const maxDefinition: OpDefinition = {
  * Paddle: paddle.max, paddle.fluid.layers.reduce_max.
  */
 export function max(x: TensorLike, options: MaxOptions = {}): Tensor {
-  return callOne(maxDefinition, [x], options);
+  return callOne(maxDefinition, [x], optionsOf(maxDefinition, options));
 }
 
 /** Options of {@link min}. */
@@ -157,10 +158,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1093
+// From ops.yaml:1108
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:1093',
+  source: 'ops.yaml:1108',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -195,7 +196,7 @@ export const minDefinition: OpDefinition = {
  * Paddle: paddle.min, paddle.fluid.layers.reduce_min.
  */
 export function min(x: TensorLike, options: MinOptions = {}): Tensor {
-  return callOne(minDefinition, [x], options);
+  return callOne(minDefinition, [x], optionsOf(minDefinition, options));
 }
 
 /** Options of {@link any}. */
@@ -205,10 +206,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1116
+// From ops.yaml:1131
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:1116',
+  source: 'ops.yaml:1131',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -233,7 +234,7 @@ export const anyDefinition: OpDefinition = {
  * Paddle: paddle.any, paddle.fluid.layers.reduce_any.
  */
 export function any(x: TensorLike, options: AnyOptions = {}): Tensor {
-  return callOne(anyDefinition, [x], options);
+  return callOne(anyDefinition, [x], optionsOf(anyDefinition, options));
 }
 
 /** Options of {@link all}. */
@@ -243,10 +244,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1131
+// From ops.yaml:1146
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:1131',
+  source: 'ops.yaml:1146',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -271,7 +272,7 @@ export const allDefinition: OpDefinition = {
  * Paddle: paddle.all, paddle.fluid.layers.reduce_all.
  */
 export function all(x: TensorLike, options: AllOptions = {}): Tensor {
-  return callOne(allDefinition, [x], options);
+  return callOne(allDefinition, [x], optionsOf(allDefinition, options));
 }
 
 /** Options of {@link mean}. */
@@ -281,10 +282,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1146
+// From ops.yaml:1161
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:1146',
+  source: 'ops.yaml:1161',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -320,7 +321,7 @@ export const meanDefinition: OpDefinition = {
  * Paddle: paddle.mean, paddle.fluid.layers.mean, paddle.fluid.layers.reduce_mean.
  */
 export function mean(x: TensorLike, options: MeanOptions = {}): Tensor {
-  return callOne(meanDefinition, [x], options);
+  return callOne(meanDefinition, [x], optionsOf(meanDefinition, options));
 }
 
 /** Options of {@link variance}. */
@@ -332,10 +333,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1154
+// From ops.yaml:1169
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:1154',
+  source: 'ops.yaml:1169',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -379,7 +380,7 @@ export const varianceDefinition: OpDefinition = {
  * Paddle: paddle.var.
  */
 export function variance(x: TensorLike, options: VarianceOptions = {}): Tensor {
-  return callOne(varianceDefinition, [x], options);
+  return callOne(varianceDefinition, [x], optionsOf(varianceDefinition, options));
 }
 
 /** Options of {@link std}. */
@@ -391,10 +392,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1179
+// From ops.yaml:1194
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:1179',
+  source: 'ops.yaml:1194',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -433,7 +434,7 @@ export const stdDefinition: OpDefinition = {
  * Paddle: paddle.std.
  */
 export function std(x: TensorLike, options: StdOptions = {}): Tensor {
-  return callOne(stdDefinition, [x], options);
+  return callOne(stdDefinition, [x], optionsOf(stdDefinition, options));
 }
 
 /** Options of {@link logsumexp}. */
@@ -443,10 +444,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1204
+// From ops.yaml:1219
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:1204',
+  source: 'ops.yaml:1219',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -486,7 +487,7 @@ export const logsumexpDefinition: OpDefinition = {
  * Paddle: paddle.logsumexp.
  */
 export function logsumexp(x: TensorLike, options: LogsumexpOptions = {}): Tensor {
-  return callOne(logsumexpDefinition, [x], options);
+  return callOne(logsumexpDefinition, [x], optionsOf(logsumexpDefinition, options));
 }
 
 /** Options of {@link argmax}. */
@@ -498,10 +499,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1225
+// From ops.yaml:1240
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:1225',
+  source: 'ops.yaml:1240',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -541,7 +542,7 @@ export const argmaxDefinition: OpDefinition = {
  * Paddle: paddle.argmax, paddle.fluid.layers.argmax.
  */
 export function argmax(x: TensorLike, options: ArgmaxOptions = {}): Tensor {
-  return callOne(argmaxDefinition, [x], options);
+  return callOne(argmaxDefinition, [x], optionsOf(argmaxDefinition, options));
 }
 
 /** Options of {@link argmin}. */
@@ -553,10 +554,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1274
+// From ops.yaml:1289
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:1274',
+  source: 'ops.yaml:1289',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -596,7 +597,7 @@ export const argminDefinition: OpDefinition = {
  * Paddle: paddle.argmin, paddle.fluid.layers.argmin.
  */
 export function argmin(x: TensorLike, options: ArgminOptions = {}): Tensor {
-  return callOne(argminDefinition, [x], options);
+  return callOne(argminDefinition, [x], optionsOf(argminDefinition, options));
 }
 
 /** Options of {@link softmax}. */
@@ -604,10 +605,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1323
+// From ops.yaml:1338
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:1323',
+  source: 'ops.yaml:1338',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -644,12 +645,11 @@ export const softmaxDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.nn.functional.softmax, paddle.fluid.layers.softmax.
  */
 export function softmax(x: TensorLike, options: SoftmaxOptions = {}): Tensor {
-  return callOne(softmaxDefinition, [x], options);
+  return callOne(softmaxDefinition, [x], optionsOf(softmaxDefinition, options));
 }
 
 /** Options of {@link logSoftmax}. */
@@ -657,10 +657,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1357
+// From ops.yaml:1372
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:1357',
+  source: 'ops.yaml:1372',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -695,12 +695,11 @@ export const logSoftmaxDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * Paddle: paddle.nn.functional.log_softmax.
  */
 export function logSoftmax(x: TensorLike, options: LogSoftmaxOptions = {}): Tensor {
-  return callOne(logSoftmaxDefinition, [x], options);
+  return callOne(logSoftmaxDefinition, [x], optionsOf(logSoftmaxDefinition, options));
 }
 
 /** Options of {@link norm}. */
@@ -712,10 +711,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1380
+// From ops.yaml:1395
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:1380',
+  source: 'ops.yaml:1395',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -764,7 +763,7 @@ export const normDefinition: OpDefinition = {
  * Paddle: paddle.norm.
  */
 export function norm(x: TensorLike, options: NormOptions = {}): Tensor {
-  return callOne(normDefinition, [x], options);
+  return callOne(normDefinition, [x], optionsOf(normDefinition, options));
 }
 
 /** Options of {@link cumsum}. */
@@ -772,10 +771,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:1422
+// From ops.yaml:1437
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:1422',
+  source: 'ops.yaml:1437',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -813,12 +812,12 @@ export const cumsumDefinition: OpDefinition = {
  * Paddle: paddle.cumsum, paddle.fluid.layers.cumsum.
  */
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
-  return callOne(cumsumDefinition, [x], options);
+  return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:1445
+// From ops.yaml:1460
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:1445',
+  source: 'ops.yaml:1460',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -858,5 +857,5 @@ export const scanSumDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function scanSum(x: TensorLike, axis: number, reverse: boolean): Tensor {
-  return callOne(scanSumDefinition, [x], { axis, reverse });
+  return callOne(scanSumDefinition, [x], { axis, reverse, ...surplusOptions(scanSumDefinition, arguments[3]) });
 }

@@ -2,13 +2,14 @@
 import * as host from '../../kernels/host.js';
 import type { Dtype, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:549
+// From ops.yaml:559
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:549',
+  source: 'ops.yaml:559',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -32,12 +33,12 @@ export const floorDefinition: OpDefinition = {
  * Paddle: paddle.floor.
  */
 export function floor(x: TensorLike): Tensor {
-  return callOne(floorDefinition, [x]);
+  return callOne(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
 }
-// From ops.yaml:561
+// From ops.yaml:571
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:561',
+  source: 'ops.yaml:571',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -61,12 +62,12 @@ export const ceilDefinition: OpDefinition = {
  * Paddle: paddle.ceil.
  */
 export function ceil(x: TensorLike): Tensor {
-  return callOne(ceilDefinition, [x]);
+  return callOne(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
 }
-// From ops.yaml:572
+// From ops.yaml:582
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:572',
+  source: 'ops.yaml:582',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -90,12 +91,12 @@ export const roundDefinition: OpDefinition = {
  * Paddle: paddle.round.
  */
 export function round(x: TensorLike): Tensor {
-  return callOne(roundDefinition, [x]);
+  return callOne(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
 }
-// From ops.yaml:584
+// From ops.yaml:594
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:584',
+  source: 'ops.yaml:594',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,12 +119,12 @@ export const truncDefinition: OpDefinition = {
  * @throws OpwrightError DTYPE_MISMATCH
  */
 export function trunc(x: TensorLike): Tensor {
-  return callOne(truncDefinition, [x]);
+  return callOne(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
 }
-// From ops.yaml:594
+// From ops.yaml:605
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:594',
+  source: 'ops.yaml:605',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -147,12 +148,12 @@ export const isnanDefinition: OpDefinition = {
  * Paddle: paddle.isnan.
  */
 export function isnan(x: TensorLike): Tensor {
-  return callOne(isnanDefinition, [x]);
+  return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
 }
-// From ops.yaml:601
+// From ops.yaml:612
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:601',
+  source: 'ops.yaml:612',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -176,12 +177,12 @@ export const isinfDefinition: OpDefinition = {
  * Paddle: paddle.isinf.
  */
 export function isinf(x: TensorLike): Tensor {
-  return callOne(isinfDefinition, [x]);
+  return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
 }
-// From ops.yaml:608
+// From ops.yaml:619
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:608',
+  source: 'ops.yaml:619',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -205,12 +206,12 @@ export const isfiniteDefinition: OpDefinition = {
  * Paddle: paddle.isfinite.
  */
 export function isfinite(x: TensorLike): Tensor {
-  return callOne(isfiniteDefinition, [x]);
+  return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
 }
-// From ops.yaml:615
+// From ops.yaml:626
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:615',
+  source: 'ops.yaml:626',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -235,12 +236,12 @@ export const equalDefinition: OpDefinition = {
  * Paddle: paddle.equal, paddle.fluid.layers.equal.
  */
 export function equal(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(equalDefinition, [x, y]);
+  return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
 }
-// From ops.yaml:622
+// From ops.yaml:633
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:622',
+  source: 'ops.yaml:633',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -263,12 +264,12 @@ export const notEqualDefinition: OpDefinition = {
  * Paddle: paddle.not_equal, paddle.fluid.layers.not_equal.
  */
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(notEqualDefinition, [x, y]);
+  return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
 }
-// From ops.yaml:628
+// From ops.yaml:639
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:628',
+  source: 'ops.yaml:639',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -293,12 +294,12 @@ export const lessThanDefinition: OpDefinition = {
  * Paddle: paddle.less_than, paddle.fluid.layers.less_than.
  */
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(lessThanDefinition, [x, y]);
+  return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
 }
-// From ops.yaml:634
+// From ops.yaml:645
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:634',
+  source: 'ops.yaml:645',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -323,12 +324,12 @@ export const lessEqualDefinition: OpDefinition = {
  * Paddle: paddle.less_equal, paddle.fluid.layers.less_equal.
  */
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(lessEqualDefinition, [x, y]);
+  return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
 }
-// From ops.yaml:640
+// From ops.yaml:651
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:640',
+  source: 'ops.yaml:651',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -353,12 +354,12 @@ export const greaterThanDefinition: OpDefinition = {
  * Paddle: paddle.greater_than.
  */
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(greaterThanDefinition, [x, y]);
+  return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
 }
-// From ops.yaml:646
+// From ops.yaml:657
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:646',
+  source: 'ops.yaml:657',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -383,12 +384,12 @@ export const greaterEqualDefinition: OpDefinition = {
  * Paddle: paddle.greater_equal, paddle.fluid.layers.greater_equal.
  */
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(greaterEqualDefinition, [x, y]);
+  return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
 }
-// From ops.yaml:652
+// From ops.yaml:663
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:652',
+  source: 'ops.yaml:663',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -413,12 +414,12 @@ export const logicalAndDefinition: OpDefinition = {
  * Paddle: paddle.logical_and.
  */
 export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(logicalAndDefinition, [x, y]);
+  return callOne(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
 }
-// From ops.yaml:658
+// From ops.yaml:669
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:658',
+  source: 'ops.yaml:669',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -443,12 +444,12 @@ export const logicalOrDefinition: OpDefinition = {
  * Paddle: paddle.logical_or.
  */
 export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(logicalOrDefinition, [x, y]);
+  return callOne(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
 }
-// From ops.yaml:664
+// From ops.yaml:675
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:664',
+  source: 'ops.yaml:675',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -473,12 +474,12 @@ export const logicalXorDefinition: OpDefinition = {
  * Paddle: paddle.logical_xor.
  */
 export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
-  return callOne(logicalXorDefinition, [x, y]);
+  return callOne(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
 }
-// From ops.yaml:670
+// From ops.yaml:681
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:670',
+  source: 'ops.yaml:681',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -501,12 +502,12 @@ export const logicalNotDefinition: OpDefinition = {
  * Paddle: paddle.logical_not.
  */
 export function logicalNot(x: TensorLike): Tensor {
-  return callOne(logicalNotDefinition, [x]);
+  return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
 }
-// From ops.yaml:682
+// From ops.yaml:693
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:682',
+  source: 'ops.yaml:693',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -548,12 +549,12 @@ export const whereDefinition: OpDefinition = {
  * Paddle: paddle.where.
  */
 export function where(condition: TensorLike, x: TensorLike, y: TensorLike): Tensor {
-  return callOne(whereDefinition, [condition, x, y]);
+  return callOne(whereDefinition, [condition, x, y], surplusOptions(whereDefinition, arguments[3]));
 }
-// From ops.yaml:709
+// From ops.yaml:720
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:709',
+  source: 'ops.yaml:720',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -586,12 +587,12 @@ export const castDefinition: OpDefinition = {
  * Paddle: paddle.cast.
  */
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
-  return callOne(castDefinition, [x], { dtype });
+  return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });
 }
-// From ops.yaml:734
+// From ops.yaml:742
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:734',
+  source: 'ops.yaml:742',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -611,5 +612,5 @@ export const stopGradientDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function stopGradient(x: TensorLike): Tensor {
-  return callOne(stopGradientDefinition, [x]);
+  return callOne(stopGradientDefinition, [x], surplusOptions(stopGradientDefinition, arguments[1]));
 }

@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { FunctionCall, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callNamed, callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:2809
+// From ops.yaml:2854
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:2809',
+  source: 'ops.yaml:2854',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,7 +57,7 @@ export const sortRowsDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function sortRows(x: TensorLike, descending: boolean): { values: Tensor; index: Tensor } {
-  return callNamed(sortRowsDefinition, [x], { descending });
+  return callNamed(sortRowsDefinition, [x], { descending, ...surplusOptions(sortRowsDefinition, arguments[2]) });
 }
 
 /** Options of {@link sort}. */
@@ -66,10 +67,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:2828
+// From ops.yaml:2873
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:2828',
+  source: 'ops.yaml:2873',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -103,11 +104,10 @@ export const sortDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.sort.
  */
 export function sort(x: TensorLike, options: SortOptions = {}): Tensor {
-  return callOne(sortDefinition, [x], options);
+  return callOne(sortDefinition, [x], optionsOf(sortDefinition, options));
 }
 
 /** Options of {@link argsort}. */
@@ -117,10 +117,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:2852
+// From ops.yaml:2897
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:2852',
+  source: 'ops.yaml:2897',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -145,16 +145,15 @@ export const argsortDefinition: OpDefinition = {
  * @returns `out`, dtype `int32`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * Paddle: paddle.argsort, paddle.fluid.layers.argsort.
  */
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
-  return callOne(argsortDefinition, [x], options);
+  return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:2876
+// From ops.yaml:2921
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:2876',
+  source: 'ops.yaml:2921',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -202,7 +201,7 @@ export const topkRowsDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  */
 export function topkRows(x: TensorLike, k: number, largest: boolean): { values: Tensor; index: Tensor } {
-  return callNamed(topkRowsDefinition, [x], { k, largest });
+  return callNamed(topkRowsDefinition, [x], { k, largest, ...surplusOptions(topkRowsDefinition, arguments[3]) });
 }
 
 /** Options of {@link topk}. */
@@ -212,10 +211,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:2888
+// From ops.yaml:2933
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:2888',
+  source: 'ops.yaml:2933',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -263,12 +262,12 @@ export const topkDefinition: OpDefinition = {
  * Paddle: paddle.topk, paddle.fluid.layers.topk.
  */
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
-  return callNamed(topkDefinition, [x], { k, ...options });
+  return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:2923
+// From ops.yaml:2968
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:2923',
+  source: 'ops.yaml:2968',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -301,5 +300,5 @@ export const uniqueDefinition: OpDefinition = {
  * Paddle: paddle.unique.
  */
 export function unique(x: TensorLike): { out: Tensor; indices: Tensor; inverse: Tensor; counts: Tensor } {
-  return callNamed(uniqueDefinition, [x]);
+  return callNamed(uniqueDefinition, [x], surplusOptions(uniqueDefinition, arguments[1]));
 }

@@ -473,9 +473,7 @@ function laneText(place: Place, value: Expr, lane: number): Text {
   return value.type.scalar === 'bool' ? { text: `${text} != 0`, binds: binds.comparison } : atom(text);
 }
 
-/** Lane by lane: compilers make shuffles of it. */
-function shuffleText(place: Place, { type, left, right, lanes }: Node<'shuffle'>): Text {
-  const [first, second] = [left, right].map((vector) => within(written(place, vector), binds.atom));
-  const picked = lanes.map((lane) => (lane < type.lanes ? `${first}[${lane}]` : `${second}[${lane - type.lanes}]`));
-  return atom(`(${place.module.type(type)}){${picked.join(', ')}}`);
+function shuffleText(place: Place, { left, right, lanes }: Node<'shuffle'>): Text {
+  const vectors = [left, right].map((vector) => printExpr(place, vector));
+  return atom(`__builtin_shufflevector(${[...vectors, ...lanes].join(', ')})`);
 }

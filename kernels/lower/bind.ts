@@ -6,8 +6,8 @@
 import { type FusedKernel, type FusedNode, fusedKernel, schedule } from '../fused.js';
 import { bytesOf, type Storage } from '../ir.js';
 import { mapOperations } from '../map-operations.js';
-import { type InnerStride, scratchNodes, type Variant } from './fused.js';
-import { innerStride, keptSize, keptStride, reducedSize, reducedStride, scratchName, squareName } from './names.js';
+import { type InnerStride, scratchBuffers, type Variant } from './declarations.js';
+import { innerStride, keptSize, keptStride, reducedSize, reducedStride, squareName } from './names.js';
 import { collapse, type Dimension, denseStrides } from './space.js';
 import { squareSide } from './transposed.js';
 import { scratchStorage } from './values.js';
@@ -234,18 +234,18 @@ function column(kernel: FusedKernel, kept: readonly Dimension[], reduced: readon
   const outer = kept.slice(0, -1);
   const tile = Math.min(inner.size, columnTile);
   const tiles = Math.ceil(inner.size / tile);
-  const nodes = scratchNodes(kernel);
+  const buffers = scratchBuffers(kernel);
   const rows = product(kept);
   const launch: Launch = {
     kernel,
     variant: { form: 'column', kept: kept.length, reduced: reduced.length, inner: innerClasses(inner) },
     params: { n: inner.size, tile, tiles, ...keptParams(outer), ...reducedParams(reduced), ...innerParams(inner) },
     ...ownOperands(kernel),
-    rows: nodes.map((node, scratch) => ({ name: scratchName(node), scratch })),
+    rows: buffers.map(({ name }, scratch) => ({ name, scratch })),
     work: product(outer) * tiles,
     grain: grainOf(kernel, product(reduced) * tile),
   };
-  return { launches: [launch], scratch: nodes.map((node) => rows * bytesOf[scratchStorage(kernel.nodes[node]!.dtype)]) };
+  return { launches: [launch], scratch: buffers.map(({ storage }) => rows * bytesOf[storage]) };
 }
 
 /** One pass of reductions, and nothing but row values after it. */

@@ -21,6 +21,7 @@ import {
   convert,
   div,
   end,
+  gt,
   i32,
   load,
   min,
@@ -32,9 +33,11 @@ import {
   sub,
 } from '../build.js';
 import { type FusedKernel, type Level, schedule } from '../fused.js';
-import { type AccumulateKind, type BufferDeclaration, type Expr, type Kernel, type ParamDeclaration, registerOf } from '../ir.js';
+import { type AccumulateKind, type Expr, type Kernel, registerOf } from '../ir.js';
 import { mapOperations } from '../map-operations.js';
+import { carriedNodes, declareBuffers, declareParams, scratchNodes, type Variant } from './declarations.js';
 import {
+  carryName,
   innerStride,
   inputName,
   keptSize,
@@ -44,41 +47,22 @@ import {
   reducedStride,
   scalarName,
   scratchName,
-  squareName,
   type TiledDimension,
   tileParams,
 } from './names.js';
 import { planStashes } from './stashes.js';
 import { block, type Range, squareSide, transposeTile } from './transposed.js';
-import { combine, identityOf, isFloat, narrow, saturate, scratchStorage } from './values.js';
-
-/** How an operand moves along the innermost dimension: not at all, by one element, or by a stride that is a parameter. */
-export type InnerStride = '0' | '1' | 's';
-
-export interface Variant {
-  readonly form: 'flat' | 'map' | 'tile' | 'row' | 'column';
-  readonly kept: number;
-  readonly reduced: number;
-  /** For each operand. */
-  readonly inner: readonly InnerStride[];
-  /** row form: each row is folded in `parts`, an item each. */
-  readonly split?: boolean;
-  /** tile form: the kernel only copies, and turns blocks in vector registers, through squares of scratch or without. */
-  readonly transposes?: 'directly' | 'in squares';
-}
+import { combine, identityOf, isFloat, narrow, saturate } from './values.js';
 
 export function lowerFused(kernel: FusedKernel, variant: Variant): Kernel {
   return new Lowering(kernel, variant).run();
 }
 
-/** Row values that the column form keeps in scratch: reductions, and row nodes that a later pass reads. */
-export function scratchNodes(kernel: FusedKernel): number[] {
-  const { levels } = schedule(kernel);
-  return kernel.nodes.flatMap((node, index) => (levels[index] === 'row' && node.op !== 'input' ? [index] : []));
-}
-
 /** Rows that the column form folds in one go, if their work is light: fewer turns of the loops, and as many streams from memory. */
 const rowsTogether = 8;
+
+/** After so many rows the column form sets its sums of floats aside, so that sums of long columns lose little more than short ones. */
+const rowsAtATime = 256;
 
 /** The columns of a block of the tile form: half a cache line of float32, so that not even rows a power of 2 apart evict each other. */
 const blockWidth = 8;
@@ -135,7 +119,8 @@ class Lowering {
     else if (form === 'row') this.row();
     else this.column();
     const name = `fused_${form}`;
-    return { name, buffers: this.buffers(), params: this.params(), body: this.body.statements };
+    const buffers = declareBuffers(this.kernel, this.variant, new Set(this.stashes.values()));
+    return { name, buffers, params: declareParams(this.kernel, this.variant), body: this.body.statements };
   }
 
   // ---- Forms
@@ -303,29 +288,73 @@ class Lowering {
       });
     }
     if (reductions.length === 0 && outputs.length === 0) return;
+    const carried = carriedNodes(this.kernel).filter((node) => reductions.includes(node));
     if (reductions.length > 0)
       along(`z${pass}`, outer, base, `z${pass}`, (scope, j) => {
         for (const node of reductions) scope.body.store(scratchName(node), add(first, j), this.identity(node));
+        for (const node of carried) scope.body.store(carryName(node), add(first, j), this.identity(node));
       });
     const together = outputs.length === 0 && this.isLight() ? rowsTogether : 1;
     const fold = (body: Body, places: readonly OffsetOf[]) => {
       along(`j${pass}`, body, places[0]!, `p${pass}`, (scope, j) => this.foldColumns(scope, places, j, add(first, j), pass));
     };
-    this.reducedLoops(outer, base, this.variant.reduced - 1, 0, pass, (body, place) =>
-      this.rowLoops(body, place, pass, together, fold),
-    );
+    const rows = param(reducedSize(this.variant.reduced - 1));
+    const step = { step: rowsAtATime };
+    this.reducedLoops(outer, base, this.variant.reduced - 1, 0, pass, (body, place) => {
+      if (carried.length === 0) this.rowLoops(body, place, pass, together, [i32(0), rows], fold);
+      else
+        body.for(
+          `rows${pass}`,
+          0,
+          rows,
+          (from, block) => {
+            block.if(gt(from, 0), (later) =>
+              along(`a${pass}`, later, base, `a${pass}`, (scope, j) => this.setAside(scope, carried, add(first, j))),
+            );
+            this.rowLoops(
+              block,
+              place,
+              pass,
+              together,
+              [from, block.let(`rowsEnd${pass}`, min(add(from, rowsAtATime), rows))],
+              fold,
+            );
+          },
+          step,
+        );
+    });
+    if (carried.length > 0)
+      outer.if(gt(rows, rowsAtATime), (long) =>
+        along(`t${pass}`, long, base, `t${pass}`, (scope, j) => this.takeBack(scope, carried, add(first, j))),
+      );
   }
 
-  /** The loop over the innermost reduced dimension, `together` rows at a time, then those that are left. */
+  /** Adds what was summed so far to what was set aside before, and begins again. */
+  private setAside({ body }: Scope, carried: readonly number[], at: Expr): void {
+    for (const node of carried) {
+      const type = this.register(node);
+      body.store(carryName(node), at, add(load(type, carryName(node), at), load(type, scratchName(node), at)));
+      body.store(scratchName(node), at, this.identity(node));
+    }
+  }
+
+  private takeBack({ body }: Scope, carried: readonly number[], at: Expr): void {
+    for (const node of carried) {
+      const type = this.register(node);
+      body.store(scratchName(node), at, add(load(type, carryName(node), at), load(type, scratchName(node), at)));
+    }
+  }
+
+  /** Those rows of the innermost reduced dimension, `together` at a time, then those that are left. */
   private rowLoops(
     body: Body,
     base: OffsetOf,
     pass: number,
     together: number,
+    [from, to]: Range,
     fold: (body: Body, places: readonly OffsetOf[]) => void,
   ): void {
     const dimension = this.variant.reduced - 1;
-    const rows = param(reducedSize(dimension));
     const placesFrom = (loop: Body, row: Expr, count: number) =>
       Array.from({ length: count }, (_, at): OffsetOf => {
         const places = this.operands().map((operand) =>
@@ -336,10 +365,10 @@ class Lowering {
         );
         return (operand) => places[operand]!;
       });
-    const whole = together === 1 ? i32(0) : body.let(`whole${pass}`, and(rows, -together));
+    const whole = together === 1 ? from : body.let(`whole${pass}`, add(from, and(sub(to, from), -together)));
     if (together > 1)
-      body.for(`g${pass}`, 0, whole, (row, loop) => fold(loop, placesFrom(loop, row, together)), { step: together });
-    body.for(`r${pass}`, whole, rows, (row, loop) => fold(loop, placesFrom(loop, row, 1)));
+      body.for(`g${pass}`, from, whole, (row, loop) => fold(loop, placesFrom(loop, row, together)), { step: together });
+    body.for(`r${pass}`, whole, to, (row, loop) => fold(loop, placesFrom(loop, row, 1)));
   }
 
   /** Folds one element of each row, in the rows' order, and stores element outputs. */
@@ -562,55 +591,5 @@ class Lowering {
   }
   private register(node: number) {
     return scalarType(registerOf(this.kernel.nodes[node]!.dtype));
-  }
-
-  // ---- Declarations
-
-  private buffers(): BufferDeclaration[] {
-    const inputs = this.kernel.inputs.flatMap((input, index): BufferDeclaration[] =>
-      input.virtual ? [] : [{ name: inputName(index), storage: input.dtype, access: 'read' }],
-    );
-    const stashed = new Set(this.stashes.values());
-    const outputs = this.kernel.outputs.map(
-      (output, index): BufferDeclaration => ({
-        name: outputName(index),
-        storage: output.dtype,
-        access: stashed.has(index) ? 'readwrite' : 'write',
-      }),
-    );
-    if (this.variant.transposes)
-      return [...inputs, ...outputs, { name: squareName, storage: this.kernel.inputs[0]!.dtype, access: 'readwrite' }];
-    if (this.variant.form !== 'column') return [...inputs, ...outputs];
-    const scratch = scratchNodes(this.kernel).map(
-      (node): BufferDeclaration => ({
-        name: scratchName(node),
-        storage: scratchStorage(this.kernel.nodes[node]!.dtype),
-        access: 'readwrite',
-      }),
-    );
-    return [...inputs, ...outputs, ...scratch];
-  }
-
-  private params(): ParamDeclaration[] {
-    const { form, kept, reduced, inner, split } = this.variant;
-    const integers: string[] = [];
-    if (form !== 'flat') integers.push('n');
-    if (form === 'column' || form === 'tile') integers.push('tile', 'tiles');
-    if (form === 'tile') integers.push(...Object.values(tileParams('row')));
-    if (split) integers.push('parts', 'chunk');
-    const outerKept = form === 'row' ? kept : form === 'flat' ? 0 : kept - 1;
-    const outerReduced = form === 'row' ? reduced - 1 : form === 'column' ? reduced : 0;
-    for (let dimension = 1; dimension < outerKept; dimension++) integers.push(keptSize(dimension));
-    for (let dimension = 0; dimension < outerReduced; dimension++) integers.push(reducedSize(dimension));
-    for (const operand of this.operands()) {
-      for (let dimension = 0; dimension < outerKept; dimension++) integers.push(keptStride(operand, dimension));
-      for (let dimension = 0; dimension < outerReduced; dimension++) integers.push(reducedStride(operand, dimension));
-      if (inner[operand] === 's') integers.push(innerStride(operand));
-    }
-    const scalars = this.kernel.scalars.map((dtype, index): ParamDeclaration => {
-      const register = registerOf(dtype);
-      return { name: scalarName(index), type: register === 'bool' ? 'i32' : register };
-    });
-    return [...integers.map((name): ParamDeclaration => ({ name, type: 'i32' })), ...scalars];
   }
 }

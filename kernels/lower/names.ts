@@ -4,6 +4,8 @@ export const inputName = (input: number): string => `in${input}`;
 export const outputName = (output: number): string => `out${output}`;
 /** The square through which an item of a transposing kernel moves elements. */
 export const squareName = 'square';
+/** What is set aside of a sum. */
+export const carryName = (node: number): string => `carry${node}`;
 export const scratchName = (node: number): string => `row${node}`;
 export const scalarName = (scalar: number): string => `c${scalar}`;
 export const keptSize = (dimension: number): string => `k${dimension}`;

@@ -18,11 +18,17 @@ import {
   param,
   rem,
   scalarType,
+  splat,
   sub,
 } from '../build.js';
 import { type Expr, type Kernel, registerOf, type Storage } from '../ir.js';
 import { integers, reads } from './packing.js';
 import { lanesType, multiplyAdd, packedStorage, range } from './tile.js';
+
+export interface ThinForm {
+  readonly storage: Storage;
+  readonly lanes: number;
+}
 
 // ---- b contiguous along its columns
 
@@ -34,7 +40,8 @@ const heights = [4, 1];
  * out[block][batch][m][n] = the sum over the k of a block. The sum is taken in the order in which register tiles take it. An item is
  * a block along k of a block of columns of one matrix.
  */
-export function rowSumsKernel(storage: Storage): Kernel {
+export function rowSumsKernel(form: ThinForm): Kernel {
+  const { storage, lanes } = form;
   const body = new Body();
   const [m, n] = [param('m'), param('n')];
   const type = scalarType(registerOf(storage));
@@ -43,6 +50,8 @@ export function rowSumsKernel(storage: Storage): Kernel {
     const batch = each.let('batch', rem(blocks, param('batch')));
     const firstColumn = each.let('firstColumn', mul(rem(item, param('columnBlocks')), param('blockColumns')));
     const endColumn = each.let('endColumn', min(add(firstColumn, param('blockColumns')), n));
+    const vectors = div(sub(endColumn, firstColumn), form.lanes);
+    const lastVector = each.let('lastVector', add(firstColumn, mul(vectors, form.lanes)));
     const start = each.let('start', mul(div(blocks, param('batch')), param('blockLength')));
     const endStep = each.let('endStep', min(add(start, param('blockLength')), param('k')));
     const a = each.let('aMatrix', load(I32, 'aOffsets', batch));
@@ -56,13 +65,13 @@ export function rowSumsKernel(storage: Storage): Kernel {
     let from = start;
     for (const depth of depths) {
       const to = each.let(`endOf${depth}`, add(from, mul(div(sub(endStep, from), depth), depth)));
-      const strip = { storage, depth, a, b, out, firstColumn, endColumn };
+      const strip = { form, depth, a, b, out, firstColumn, lastVector, endColumn };
       each.for('step', from, to, (step, inStep) => addSteps(inStep, strip, step), { step: depth });
       from = to;
     }
   });
   return kernel(
-    `rowSums_${storage}`,
+    `rowSums_${storage}_${lanes}`,
     [
       reads('a', storage),
       reads('b', storage),
@@ -76,18 +85,21 @@ export function rowSumsKernel(storage: Storage): Kernel {
 }
 
 interface Strip {
-  readonly storage: Storage;
+  readonly form: ThinForm;
   readonly depth: number;
   readonly a: Expr;
   readonly b: Expr;
   readonly out: Expr;
   readonly firstColumn: Expr;
+  /** Where columns begin that are no whole vector. */
+  readonly lastVector: Expr;
   readonly endColumn: Expr;
 }
 
 /** Adds the products of `depth` rows of b, the first of them `step`, to the sums of all rows. */
-function addSteps(body: Body, { storage, depth, a, b, out, firstColumn, endColumn }: Strip, step: Expr): void {
-  const type = scalarType(registerOf(storage));
+function addSteps(body: Body, strip: Strip, step: Expr): void {
+  const { form, depth, a, b, out } = strip;
+  const type = scalarType(registerOf(form.storage));
   const bRows = range(depth).map((at) => body.let(`b_${at}`, add(b, mul(add(step, at), param('bStep')))));
   let firstRow: Expr = constant(I32, 0);
   for (const height of heights) {
@@ -97,20 +109,33 @@ function addSteps(body: Body, { storage, depth, a, b, out, firstColumn, endColum
         const aStart = inner.let(`a_${of}`, add(add(a, mul(add(row, of), param('aRow'))), mul(step, param('aStep'))));
         return range(depth).map((at) => inner.let(`scalar_${of}_${at}`, load(type, 'a', add(aStart, mul(param('aStep'), at)))));
       });
-      const places = range(height).map((of) => inner.let(`place_${of}`, add(out, mul(add(row, of), param('n')))));
-      const inColumn = (column: Expr, turn: Body): void => {
-        const values = bRows.map((start, at) => turn.let(`value_${at}`, load(type, 'b', add(start, column))));
-        places.forEach((place, of) => {
-          const there = load(type, 'out', add(place, column));
-          const sum = values.reduce((total, value, at) => multiplyAdd(scalars[of]![at]!, value, total), there);
-          turn.store('out', add(place, column), sum);
-        });
-      };
-      inner.for('column', firstColumn, endColumn, inColumn, { vector: true });
+      const sums = range(height).map((of) => inner.let(`place_${of}`, add(out, mul(add(row, of), param('n')))));
+      addProducts(inner, strip, bRows, scalars, sums);
     };
     body.for(`row`, firstRow, endRow, inRows, { step: height });
     firstRow = endRow;
   }
+}
+
+/** sums[of][column] += the sum over `at` of scalars[of][at] * bRows[at][column], in lanes and then one by one. */
+function addProducts(
+  body: Body,
+  { form, firstColumn, lastVector, endColumn }: Strip,
+  bRows: readonly Expr[],
+  scalars: readonly (readonly Expr[])[],
+  sums: readonly Expr[],
+): void {
+  const write = (lanes: number) => (column: Expr, turn: Body) => {
+    const type = lanesType(form.storage, lanes);
+    const values = bRows.map((start, at) => turn.let(`value_${at}`, load(type, 'b', add(start, column))));
+    sums.forEach((start, of) => {
+      const place = add(start, column);
+      const products = (total: Expr, value: Expr, at: number): Expr => multiplyAdd(splat(type, scalars[of]![at]!), value, total);
+      turn.store('out', place, values.reduce(products, load(type, 'out', place)));
+    });
+  };
+  body.for('column', firstColumn, lastVector, write(form.lanes), { step: form.lanes });
+  if (form.lanes > 1) body.for('column', lastVector, endColumn, write(1));
 }
 
 /** out[i] = the sum over the blocks of sums[block][i], in their order. An item is `itemSize` elements. */
@@ -140,11 +165,6 @@ export function addBlocksKernel(storage: Storage): Kernel {
 
 // ---- b contiguous along the summed axis
 
-export interface DotForm {
-  readonly storage: Storage;
-  readonly lanes: number;
-}
-
 /** Sides of the tiles of sums, in falling order down to 1: what the larger leave over is for the smaller. */
 const sides = [4, 1];
 
@@ -152,7 +172,7 @@ const sides = [4, 1];
  * out[batch][row][column] = the sum over k of a[row][k] * b[column][k], both contiguous along k: lane l sums every `lanes`-th product,
  * from the l-th on, then lanes are added pairwise, then the products left over one by one. An item is a block of columns of one matrix.
  */
-export function dotKernel(form: DotForm): Kernel {
+export function dotKernel(form: ThinForm): Kernel {
   const body = new Body();
   const { storage } = form;
   const [m, n] = [param('m'), param('n')];
@@ -206,7 +226,7 @@ interface DotTile {
   readonly wholeK: Expr;
 }
 
-function dotTile(body: Body, { storage, lanes }: DotForm, tile: DotTile): void {
+function dotTile(body: Body, { storage, lanes }: ThinForm, tile: DotTile): void {
   const { row, rows, column, columns, wholeK } = tile;
   const vector = lanesType(storage, lanes);
   const scalar = scalarType(registerOf(storage));

@@ -46,9 +46,10 @@ interface Tile {
 function tileFor({ target }: Tier, dtype: Dtype, filters: number, runLength: number): Tile {
   const lanes = lanesFor(dtype, target.vectorBytes);
   const vectors = filters > lanes ? 2 : 1;
-  const sizes = target.vectorBytes >= 64 ? [12, 8] : target.vectorBytes >= 32 ? [6, 4] : [4];
-  const computed = (rows: number): number => Math.ceil(runLength / rows) * rows;
-  const rows = sizes.reduce((best, size) => (computed(size) < computed(best) ? size : best));
+  const sizes = target.vectorBytes >= 64 ? [12, 8, 7] : target.vectorBytes >= 32 ? [6, 4] : [4];
+  // A step costs about one multiplication more than its rows.
+  const cost = (rows: number): number => Math.ceil(runLength / rows) * (rows + 1);
+  const rows = sizes.reduce((best, size) => (cost(size) < cost(best) ? size : best));
   return { rows, vectors, lanes };
 }
 
@@ -119,14 +120,15 @@ class FilterGradient implements LibraryRun {
       extraRows,
       partSize: groups * groupPartial,
     });
-    const imageRows = (cuts.stripRows - 1) * stride[0] + extraRows;
-    const gradientStart = imageRows * pitch * blockChannels + tile.rows;
-    const scratchSize = gradientStart + cuts.stripRows * columns * cuts.blockFilters;
+    const imageSize = ((cuts.stripRows - 1) * stride[0] + extraRows) * pitch * blockChannels;
+    const gradientStart = cuts.stripImages * imageSize + tile.rows;
+    const scratchSize = gradientStart + cuts.stripImages * cuts.stripRows * columns * cuts.blockFilters;
     const packed = bytesOf[packedStorage(output.dtype)];
     const perColumn = ({ shape, strides }: LayoutMeta): number => (shape[3] === 1 ? 1 : strides[3]!);
     const integers = {
       ...{ groups, channelBlocks, filterBlocks: cuts.filterBlocks, blockChannels, blockFilters: cuts.blockFilters },
-      ...{ channels, filters, paddedFilters, partStrips: cuts.partStrips, allStrips: images * cuts.strips, strips: cuts.strips },
+      ...{ channels, filters, paddedFilters, partStrips: cuts.partStrips, allStrips: cuts.allStrips, strips: cuts.strips },
+      ...{ images, stripImages: cuts.stripImages, imageSize },
       ...{ stripRows: cuts.stripRows, rows, columns, runCount: starts.length, runLength, groupPartial },
       ...{ runStride: channelBlocks * runLength * paddedFilters, height: x.shape[2]!, width: x.shape[3]! },
       ...{ imageStride: x.strides[0]!, channelStride: x.strides[1]!, rowStride: x.strides[2]!, columnStride: perColumn(x) },
@@ -140,14 +142,9 @@ class FilterGradient implements LibraryRun {
     this.products = new KernelLaunch(device, tier.compile(filterGradientKernels(form)), integers, items, grainFor(cost));
     const length = order.length;
     const sizes = { parts: cuts.parts, partSize: groups * groupPartial, groupPartial, length, filters, paddedFilters };
-    const panels = (groups * paddedFilters) / width;
-    this.sums = new KernelLaunch(
-      device,
-      tier.compile(sumPartsKernels(form)),
-      sizes,
-      panels,
-      grainFor(cuts.parts * length * width),
-    );
+    const sumParts = sumPartsKernels({ storage: output.dtype, lanes: tile.lanes });
+    const vectors = (groups * paddedFilters) / tile.lanes;
+    this.sums = new KernelLaunch(device, tier.compile(sumParts), sizes, vectors, grainFor(cuts.parts * length * tile.lanes));
     this.tables = [new Table(device, starts), new Table(device, order)];
     this.products.point('runs', this.tables[0]!.address);
     this.sums.point('order', this.tables[1]!.address);
@@ -189,6 +186,9 @@ interface Sizes {
 }
 
 interface Cuts {
+  /** More than one where a strip has room for whole images. */
+  readonly stripImages: number;
+  readonly allStrips: number;
   readonly stripRows: number;
   readonly strips: number;
   readonly parts: number;
@@ -204,16 +204,20 @@ function cutsOf({ images, groups, channels, filters, window, result, stride }: G
   const work = images * groups * channels * filters * window[0] * window[1] * rows * columns;
   const wanted = Math.max(1, Math.min(wantedItems, Math.ceil(work / smallestItem)));
   const rowElements = stride[0] * pitch * blockChannels + columns * paddedFilters;
-  const cached = Math.floor((stripElements - extraRows * pitch * blockChannels) / Math.max(rowElements, 1));
-  const shared = Math.ceil((images * rows) / Math.max(1, Math.ceil(wanted / Math.max(groups * channelBlocks, 1))));
-  const most = Math.max(1, Math.min(rows, cached, shared));
+  const imageElements = rows * rowElements + extraRows * pitch * blockChannels;
+  const partsWanted = Math.max(1, Math.ceil(wanted / Math.max(groups * channelBlocks, 1)));
+  const cachedRows = Math.floor((stripElements - extraRows * pitch * blockChannels) / Math.max(rowElements, 1));
+  const most = Math.max(1, Math.min(rows, cachedRows, Math.ceil((images * rows) / partsWanted)));
   const strips = Math.max(1, Math.ceil(rows / most));
   const stripRows = Math.max(1, Math.ceil(rows / strips));
+  const cachedImages = Math.min(Math.floor(stripElements / Math.max(imageElements, 1)), Math.ceil(images / partsWanted));
+  const stripImages = strips > 1 ? 1 : Math.max(1, cachedImages);
+  const allStrips = Math.ceil(images / stripImages) * strips;
   const room = Math.max(1, Math.floor(largestPartials / Math.max(partSize, 1)));
-  const partsWanted = Math.max(1, Math.min(room, Math.ceil(wanted / Math.max(groups * channelBlocks, 1))));
-  const partStrips = Math.max(1, Math.ceil((images * strips) / partsWanted));
-  const parts = Math.max(1, Math.ceil((images * strips) / partStrips));
+  const partStrips = Math.max(1, Math.ceil(allStrips / Math.min(room, partsWanted)));
+  const parts = Math.max(1, Math.ceil(allStrips / partStrips));
   const blocksWanted = Math.max(1, Math.ceil(wanted / Math.max(parts * groups * channelBlocks, 1)));
   const blockFilters = Math.max(width, Math.ceil(paddedFilters / width / blocksWanted) * width);
-  return { stripRows, strips, parts, partStrips, blockFilters, filterBlocks: Math.ceil(paddedFilters / blockFilters) };
+  const filterBlocks = Math.ceil(paddedFilters / blockFilters);
+  return { stripImages, allStrips, stripRows, strips, parts, partStrips, blockFilters, filterBlocks };
 }

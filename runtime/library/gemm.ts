@@ -393,13 +393,14 @@ function inRowSums(device: Device, tier: Tier, product: Product): Prepared {
     ...{ m, n, k, batch, blockLength: length, columnBlocks, blockColumns },
     ...{ aRow: product.a.across, aStep: product.a.step, bStep: product.b.step },
   };
+  const lanes = lanesFor(dtype, tier.target.vectorBytes);
   const isResult = lengthBlocks === 1 && packedStorage(dtype) === dtype;
   return {
     a: asItLies(device, product.a),
     b: asItLies(device, product.b),
     launch: new KernelLaunch(
       device,
-      tier.compile(rowSumsKernels(dtype)),
+      tier.compile(rowSumsKernels({ storage: dtype, lanes })),
       integers,
       batch * lengthBlocks * columnBlocks,
       grainFor(m * blockColumns * length),

@@ -76,14 +76,15 @@ export function outputNames(test: OpCase, results: readonly Tensor[]): string[] 
 
 /** Every visible output: what was returned, and what was written into inputs. */
 export function readOutputs(test: OpCase, inputs: ArgumentsByName, results: readonly Tensor[]): Elements[] {
-  if (test.outputs[0]?.list) return results.map(readTensor);
   let returned = 0;
   return test.outputs
     .filter(({ hidden }) => !hidden)
-    .map(({ writes }) => {
-      const tensor = writes === null ? results[returned++] : inputs[writes];
-      if (!(tensor instanceof Tensor)) throw new Error(`${test.op} lacks an output`);
-      return readTensor(tensor);
+    .flatMap(({ list, writes }) => {
+      const found = writes !== null ? [inputs[writes]].flat() : list ? results : [results[returned++]];
+      return found.map((tensor) => {
+        if (!(tensor instanceof Tensor)) throw new Error(`${test.op} lacks an output`);
+        return readTensor(tensor);
+      });
     });
 }
 

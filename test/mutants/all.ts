@@ -3,22 +3,28 @@ import { readFileSync } from 'node:fs';
 import { generatedMutants } from './generated.js';
 import { kernelFunctionMutants } from './kernel-functions.js';
 import type { Mutant } from './mutant.js';
-import { pickedMutants } from './picked.js';
+import { type Planting, pickedMutants } from './picked.js';
 
-export function allMutants(dist: string): Mutant[] {
-  const all = [...generatedMutants(dist), ...kernelFunctionMutants(dist), ...pickedMutants(dist)];
+export function allMutants(dist: string): Planting {
+  const picked = pickedMutants(dist);
+  const mutants = [...generatedMutants(dist), ...kernelFunctionMutants(dist), ...picked.mutants];
   const ids = new Set<string>();
-  for (const { id } of all) {
+  for (const { id } of mutants) {
     if (ids.has(id)) throw new Error(`two mutants are called ${id}`);
     ids.add(id);
   }
-  return all;
+  return { mutants, lost: picked.lost };
 }
 
-/** Why a mutant behaves like the program, by id. */
+interface Survivors {
+  readonly why: string;
+  readonly mutants: readonly string[];
+}
+
+/** By id, why a mutant behaves like the program, or like it in all that its users can see. */
 export function knownSurvivors(): ReadonlyMap<string, string> {
-  const known: Record<string, string> = JSON.parse(readFileSync('test/mutants/survivors.json', 'utf8'));
-  return new Map(Object.entries(known));
+  const known: readonly Survivors[] = JSON.parse(readFileSync('test/mutants/survivors.json', 'utf8'));
+  return new Map(known.flatMap(({ why, mutants }) => mutants.map((id) => [id, why] as const)));
 }
 
 /** `count` mutants drawn without repeats, the same for the same seed. */

@@ -123,7 +123,7 @@ function callersOf(definitions: readonly Definition[]): ReadonlyMap<string, read
 }
 
 function planOf({ name, source, literal }: Definition, callers: ReadonlyMap<string, readonly string[]>): Plan {
-  const random = property(literal, 'random') !== undefined ? ['random'] : [];
+  const random = property(literal, 'random') !== undefined ? ['random-ops'] : [];
   // A view's result has the shape of its layout: what its rule says shows where it is traced within a larger op.
   const traced = source.fileName === 'movement.js' || source.fileName === 'creation.js' ? ['random-programs'] : [];
   return { ops: [name, ...(callers.get(name) ?? []).slice(0, mostCallers)], suites: [...random, ...traced] };

@@ -25,7 +25,7 @@ const { values } = parseArgs({
 });
 
 const start = performance.now();
-const all = allMutants(dist);
+const { mutants: all, lost } = allMutants(dist);
 const matching = all.filter(({ fault, id }) => fault.includes(values.class ?? '') && id.includes(values.only ?? ''));
 const chosen = values.sample === undefined ? matching : sampled(matching, Number(values.sample), Number(values.seed));
 console.log(`${chosen.length} of ${all.length} mutants`);
@@ -40,7 +40,7 @@ const trials = await tryAll(chosen, tell);
 for (const line of summary(trials, known)) console.log(line);
 for (const { mutant, verdict } of unexplained(trials, known))
   console.log(`${verdict.outcome}: ${mutant.id} (${mutant.file}; ${mutant.fault})${verdict.message && `\n  ${verdict.message}`}`);
-const stale = staleReasons();
+const stale = [...staleReasons(), ...lost.map((line) => `a fault has lost its place: ${line}`)];
 for (const line of stale) console.log(line);
 console.log(`${((performance.now() - start) / 1000).toFixed(0)} s`);
 process.exitCode = unexplained(trials, known).length + stale.length > 0 ? 1 : 0;

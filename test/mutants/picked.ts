@@ -22,24 +22,26 @@ export type PickedFault = readonly [fault: FaultClass, find: string, replacement
 
 const tables: readonly PickedFaults[] = [...reverseMode, ...lowering, ...vectors, ...instructions, ...libraryKernels, ...calling];
 
-/** Throws, naming them all, where faults find no place any more: code that changes takes its faults along. */
-export function pickedMutants(dist: string): Mutant[] {
+export interface Planting {
+  readonly mutants: readonly Mutant[];
+  /** Faults whose text is not there any more, or not once: code that changes takes its faults along. */
+  readonly lost: readonly string[];
+}
+
+export function pickedMutants(dist: string): Planting {
   const lost: string[] = [];
   const mutants = tables.flatMap(({ file, plan, faults }) => {
     const text = readFileSync(join(dist, `${file}.js`), 'utf8');
-    return faults.map(([fault, find, replacement, own]): Mutant => {
+    return faults.flatMap(([fault, find, replacement, own]): Mutant[] => {
       const start = text.indexOf(find);
-      if (start < 0) lost.push(`not in ${file}: ${find}`);
-      else if (text.indexOf(find, start + 1) >= 0) lost.push(`more than once in ${file}: ${find}`);
-      return {
-        id: `${file}: ${find} becomes ${replacement === '' ? 'nothing' : replacement}`,
-        fault,
-        file: `${file}.js`,
-        edits: [{ start, end: start + find.length, text: replacement }],
-        plan: own ?? plan,
-      };
+      if (start < 0 || text.indexOf(find, start + 1) >= 0) {
+        lost.push(`${start < 0 ? 'not' : 'more than once'} in ${file}: ${find}`);
+        return [];
+      }
+      const id = `${file}: ${find} becomes ${replacement === '' ? 'nothing' : replacement}`;
+      const edit = { start, end: start + find.length, text: find.endsWith(';') && replacement === '' ? ';' : replacement };
+      return [{ id, fault, file: `${file}.js`, edits: [edit], plan: own ?? plan }];
     });
   });
-  if (lost.length > 0) throw new Error(`faults without a place:\n${lost.join('\n')}`);
-  return mutants;
+  return { mutants, lost };
 }

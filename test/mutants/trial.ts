@@ -77,10 +77,12 @@ const lastLines = (output: string): string => output.trim().split('\n').slice(-2
 
 function runNode(planted: Planted | null, args: readonly string[], limit: number): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, NODE_OPTIONS: `--import=${pathToFileURL(plant).href}` };
+    // The faults are in what every machine has: kernels that a C compiler made would hide them.
+    const env = { ...process.env, OPWRIGHT_NATIVE: '0' };
+    const faulty = { ...env, NODE_OPTIONS: `--import=${pathToFileURL(plant).href}`, OPWRIGHT_MUTANT: JSON.stringify(planted) };
     // A group of its own, so that a hanging test runner goes with its children.
     const child = spawn(process.execPath, args, {
-      env: planted === null ? process.env : { ...env, OPWRIGHT_MUTANT: JSON.stringify(planted) },
+      env: planted === null ? env : faulty,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

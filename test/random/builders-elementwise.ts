@@ -77,8 +77,8 @@ const withParameters: readonly Builder[] = [
   unary(
     'scale',
     numeric,
-    (choices, { dtype }) => {
-      const number = isFloat(dtype) ? chooseNumber : chooseInteger;
+    (choices, { dtype }, mode) => {
+      const number = isFloat(dtype) || (mode === 'eager' && choices.rarely(8)) ? chooseNumber : chooseInteger;
       return { ...choices.option('scale', () => number(choices)), ...choices.option('bias', () => number(choices)) };
     },
     smooth,

@@ -164,7 +164,7 @@ export const smoothFunctions: Readonly<Record<string, (parameters: Parameters) =
     ),
   softshrink: ({ threshold = 0.5 }) =>
     smooth(
-      (x) => (Math.abs(x) > Number(threshold) ? x - Math.sign(x) * Number(threshold) : 0),
+      (x) => (Math.abs(x) <= Number(threshold) ? 0 : x - Math.sign(x) * Number(threshold)),
       2,
       (x) => Math.abs(x),
     ),
@@ -185,11 +185,11 @@ export const steppedFunctions: Readonly<Record<string, (parameters: Parameters) 
   hardshrink:
     ({ threshold = 0.5 }) =>
     (x) =>
-      Math.abs(x) > Number(threshold) ? x : 0,
+      Math.abs(x) <= Number(threshold) ? 0 : x,
   thresholdedRelu:
     ({ threshold = 1 }) =>
     (x) =>
-      x > Number(threshold) ? x : 0,
+      x <= Number(threshold) ? 0 : x,
 };
 
 export function applySmooth(x: Reference, { f, ulps, scale, periodic, pole, underflows }: Smooth, { loose }: Setting): Reference {

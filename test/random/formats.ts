@@ -59,6 +59,11 @@ export function wrap(dtype: IntegerDtype, value: bigint): bigint {
   return signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
 }
 
+/** Whether a number is an element of the dtype. */
+export function isElement(dtype: Dtype, value: number): boolean {
+  return !isInteger(dtype) || (Number.isInteger(value) && wrap(dtype, BigInt(value)) === BigInt(value));
+}
+
 /** The nearest integer of the dtype to a number that was cut off; 0 for NaN. */
 export function saturate(dtype: IntegerDtype, value: number): bigint {
   if (Number.isNaN(value)) return 0n;

@@ -15,7 +15,7 @@ import {
 import { anything, undecided } from './bounded.js';
 import { applyBinary, converted, unify } from './elementwise.js';
 import type { Element } from './formats.js';
-import { isInteger, wrap } from './formats.js';
+import { isInteger } from './formats.js';
 
 // ---- Shapes
 
@@ -200,7 +200,7 @@ export function unstack(x: Reference, axis: number): Reference[] {
 export function pad(x: Reference, padding: readonly number[], value: number): Reference {
   const shape = x.shape.map((size, a) => size + padding[2 * a]! + padding[2 * a + 1]!);
   if (shape.some((size) => size < 0)) throw new Refused('cropped too far');
-  const filler: Element = isInteger(x.dtype) ? wrap(x.dtype, BigInt(value)) : x.dtype === 'bool' ? Number(value !== 0) : value;
+  const filler: Element = isInteger(x.dtype) ? BigInt(value) : x.dtype === 'bool' ? Number(value !== 0) : value;
   return rearranged(
     x,
     shape,

@@ -6,7 +6,7 @@ import { type Dtype, dtypes } from '../../entry/index.js';
 import { exact, type Reference, Refused, sizeOf } from './array.js';
 import type { Operand, Setting } from './elementwise.js';
 import * as elementwise from './elementwise.js';
-import { type Element, isFloat } from './formats.js';
+import { type Element, isElement, isFloat } from './formats.js';
 import * as movement from './movement.js';
 import * as reductions from './reductions.js';
 import * as windows from './windows.js';
@@ -124,7 +124,14 @@ const families: readonly [string, Evaluate][] = [
   ...each(Object.keys(elementwise.predicates), (name) => (call) => elementwise.applyPredicate(name, x(call))),
 ];
 
-const filled = (call: Call, value: number): Reference => {
+/** A number that becomes an element, as it is. */
+function element(call: Call, name: string, otherwise: number, dtype: Dtype): number {
+  const value = call.number(name, otherwise);
+  if (!isElement(dtype, value)) throw new Refused(`${value} is no ${dtype}`);
+  return value;
+}
+
+const filled = (call: Call, value = element(call, 'value', 0, call.dtype('dtype', x(call).dtype))): Reference => {
   const source = x(call);
   const whole = Number.isInteger(value);
   const full = new Array<Element>(sizeOf(source.shape)).fill(whole ? BigInt(value) : value);
@@ -143,8 +150,11 @@ const elementwiseOps: Readonly<Record<string, Evaluate>> = {
   where: (call) => elementwise.where(call.array('condition'), call.operand('x')!, call.operand('y')!),
   cast: (call) => elementwise.converted(x(call), call.dtype('dtype', 'float32'), call.setting.loose),
   clip: clipped,
-  scale: (call) => binary('add', call, binary('multiply', call, x(call), call.number('scale', 1)), call.number('bias', 0)),
-  fullLike: (call) => filled(call, call.number('value', 0)),
+  scale: (call) => {
+    const [factor, bias] = [element(call, 'scale', 1, x(call).dtype), element(call, 'bias', 0, x(call).dtype)];
+    return binary('add', call, binary('multiply', call, x(call), factor), bias);
+  },
+  fullLike: (call) => filled(call),
   zerosLike: (call) => filled(call, 0),
   onesLike: (call) => filled(call, 1),
 };
@@ -206,7 +216,7 @@ const movementOps: Readonly<Record<string, Evaluate>> = {
   stack: (call) => movement.stack(call.arrays(), call.number('axis', 0)),
   unstack: (call) => movement.unstack(x(call), call.number('axis', 0)),
   split: (call) => movement.split(x(call), call.axes('sections') ?? 1, call.number('axis', 0)),
-  pad: (call) => movement.pad(x(call), call.numbers('padding'), call.number('value', 0)),
+  pad: (call) => movement.pad(x(call), call.numbers('padding'), element(call, 'value', 0, x(call).dtype)),
   tile: (call) => movement.tile(x(call), call.numbers('repeats')),
 };
 

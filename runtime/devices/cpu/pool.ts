@@ -8,10 +8,10 @@
  * only for workers that have taken one: a worker that is starting, compiling or not being scheduled never holds a launch up. Should
  * one still be active when the next job begins, that job is run by the caller alone. Which thread runs a chunk never shows in results.
  */
-import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { debugging, report } from '../../debug.js';
 import { OpwrightError } from '../../errors.js';
+import { availableProcessors } from './processors.js';
 import type { WasmMemory, WasmModule } from './webassembly.js';
 import { controlBytes, type KernelMessage, type WorkerStart, words, workerSource } from './worker-source.js';
 
@@ -154,7 +154,7 @@ function chunkSize(work: number, grain: number, threads: number): number {
 
 /** The number of threads, the caller's included: OPWRIGHT_THREADS, or as many as the process may run at once. */
 export function readThreads(setting: string | undefined): number {
-  if (setting === undefined || setting === '') return availableParallelism();
+  if (setting === undefined || setting === '') return availableProcessors();
   const threads = Number(setting);
   if (Number.isInteger(threads) && threads >= 1 && threads <= 1024) return threads;
   throw new OpwrightError('INVALID_ARGUMENT', `OPWRIGHT_THREADS is ${JSON.stringify(setting)}, which is no number of threads.`, {

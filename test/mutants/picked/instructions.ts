@@ -8,7 +8,7 @@ const convert = 'wrong dtype conversion';
 
 const printer: Plan = {
   ops: ['add', 'abs', 'floorDivide', 'mod', 'maximum', 'max', 'lessEqual', 'where', 'cast', 'round', 'logicalXor', 'any', 'rand'],
-  suites: ['wasm-printer', 'wasm-statements', 'math', 'random'],
+  suites: ['wasm-printer', 'wasm-statements', 'math', 'random-ops'],
 };
 const casts: Plan = {
   ops: ['cast', 'add', 'relu', 'lessThan', 'concat', 'sum'],
@@ -129,14 +129,14 @@ export const instructions: readonly PickedFaults[] = [
         'wrong formula',
         "compare('ltu', c0, offsetLow), constant(type, 1)",
         "compare('ltu', c0, offsetLow), constant(type, 0)",
-        { ops: ['randomBits'], suites: ['random'] },
+        { ops: ['randomBits'], suites: ['random-ops'] },
       ],
-      ['wrong formula', 'select(eq(which, 0), c0,', 'select(eq(which, 0), c1,', { ops: ['randomBits'], suites: ['random'] }],
+      ['wrong formula', 'select(eq(which, 0), c0,', 'select(eq(which, 0), c1,', { ops: ['randomBits'], suites: ['random-ops'] }],
       [
         'wrong formula',
         'convert(type, shru(word, 8))',
         'convert(type, shru(word, 9))',
-        { ops: ['bitsToUniform', 'rand'], suites: ['random'] },
+        { ops: ['bitsToUniform', 'rand'], suites: ['random-ops'] },
       ],
       ['wrong formula', 'rounded(rint)', 'rounded(floor)', { ops: ['round'] }],
     ],

@@ -78,7 +78,7 @@ export const lowering: readonly PickedFaults[] = [
       ['wrong stride', 'stride === dimension.strides[operand] * dimension.size', 'true'],
       ['wrong stride', 'before.reduced === dimension.reduced &&', '', reductions],
       ['wrong stride', 'shape[axis] === 1 ? 0 : strides[axis]', 'strides[axis]'],
-      ['wrong stride', 'step *= size;', 'step += size;', { ops: ['rand', 'randperm', 'randint'], suites: ['random'] }],
+      ['wrong stride', 'step *= size;', 'step += size;', { ops: ['rand', 'randperm', 'randint'], suites: ['random-ops'] }],
     ],
   },
   {

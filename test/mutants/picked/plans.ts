@@ -42,7 +42,7 @@ export const calls: Plan = {
     'gather',
     'indexSelect',
   ],
-  suites: ['tensor', 'memory', 'autograd', 'random', 'cpu-device', 'random-programs'],
+  suites: ['tensor', 'memory', 'autograd', 'random-ops', 'cpu-device', 'random-programs'],
 };
 
 export const gradients: Plan = {

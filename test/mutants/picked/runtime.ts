@@ -62,7 +62,12 @@ export const calling: readonly PickedFaults[] = [
         '',
         { ops: ['indexSelect', 'gather', 'embedding', 'crossEntropy', 'nllLoss'], first: ['errors'] },
       ],
-      [books, 'defaultGenerator.next(count)', 'defaultGenerator.next(0)', { ops: ['rand', 'dropout'], suites: ['random', 'nn'] }],
+      [
+        books,
+        'defaultGenerator.next(count)',
+        'defaultGenerator.next(0)',
+        { ops: ['rand', 'dropout'], suites: ['random-ops', 'nn'] },
+      ],
     ],
   },
   {
@@ -142,7 +147,7 @@ export const calling: readonly PickedFaults[] = [
   },
   {
     file: 'runtime/random',
-    plan: { ops: ['rand'], suites: ['random'] },
+    plan: { ops: ['rand'], suites: ['random', 'random-ops'] },
     faults: [
       ['wrong formula', 'offsetLow + Math.ceil(count / 4)', 'offsetLow + Math.floor(count / 4)'],
       ['wrong formula', 'offsetHigh + Math.floor(advanced / 2 ** 32)', 'offsetHigh'],

@@ -105,6 +105,8 @@ static u64 now_ns(void) {
 static void sleep_on(atomic_uint *word, u32 seen) { syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, 0, 0, 0); }
 
 static void wake(atomic_uint *word, int count) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, 0, 0, 0); }
+
+static void forget_sleepers(void) {}
 #else
 static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t sleep_changed = PTHREAD_COND_INITIALIZER;
@@ -120,6 +122,12 @@ static void wake(atomic_uint *word, int count) {
   pthread_mutex_lock(&sleep_lock);
   pthread_cond_broadcast(&sleep_changed);
   pthread_mutex_unlock(&sleep_lock);
+}
+
+/* What threads did with these that a fork left behind is not known. */
+static void forget_sleepers(void) {
+  sleep_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+  sleep_changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
 #endif
 
@@ -213,6 +221,7 @@ static void begin_child(void) {
     atomic_store(&ticket, 0);
     atomic_store(&owner, 0);
   }
+  forget_sleepers();
   atomic_store(&sleepers, 0);
   workers = 0;
 }
