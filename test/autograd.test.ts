@@ -26,6 +26,7 @@ import {
   softmax,
   split,
   square,
+  subtract,
   sum,
   type Tensor,
   tanh,
@@ -429,4 +430,38 @@ test.serial('a long chain is walked without recursion', (t) => {
   for (let step = 0; step < 20_000; step++) y = add(y, 0);
   backward(y);
   t.is(x.grad?.item(), 1);
+});
+
+// ---- Calls that are alike but for what is asked of them
+
+test.serial('calls that differ only in which input wants a gradient get a gradient each of their own', (t) => {
+  const [x, y] = [parameter([1, 2]), parameter([3, 4])];
+  const constant = tensor([5, 6], { dtype: 'float64' });
+  t.deepEqual(grad(sum(subtract(x, constant)), x)[0]!.tolist(), [1, 1]);
+  t.deepEqual(grad(sum(subtract(constant, y)), y)[0]!.tolist(), [-1, -1]);
+  const both = grad(sum(subtract(x, y)), [x, y]);
+  t.deepEqual(
+    both.map((one) => one!.tolist()),
+    [
+      [1, 1],
+      [-1, -1],
+    ],
+  );
+});
+
+test.serial('gradients are recorded with createGraph alone, sums of several included', (t) => {
+  const x = parameter([1, 2]);
+  const twice = () => sum(add(multiply(x, x), exp(x)));
+  t.true(grad(twice(), x)[0]!.stopGradient);
+  t.false(grad(twice(), x, { createGraph: true })[0]!.stopGradient);
+});
+
+test.serial('what a call kept for backward goes with its result, if nobody asked for gradients', (t) => {
+  const x = parameter([1, 2, 3]);
+  const before = memory().storages;
+  const first = exp(x);
+  const second = square(first);
+  first.dispose();
+  second.dispose();
+  t.is(memory().storages, before);
 });

@@ -65,6 +65,16 @@ test('gradients are summed back over broadcast axes, and only where an axis may 
   t.is(gradientText(soundSpec(), 'gemm', 'x'), 'sumTo(gemm(dout, swap(y)), x.shape)');
 });
 
+test('no gradient flows back from what is written into an input', (t) => {
+  const written = {
+    inputs: '{ x: { dtype: T }, mean: { dtype: T } }',
+    outputs: '{ out: { dtype: T, shape: x.shape }, next: { dtype: T, shape: mean.shape, writes: mean } }',
+    samples: '[{ x: [2], mean: [2] }]',
+    grad: '{ mean: none }',
+  };
+  t.is(derive({ ...written, define: 'out = x * 3\nnext = mean * 0.5 + x' }), 'dout * 3');
+});
+
 test('no gradient flows through stopGradient, comparisons and integers', (t) => {
   t.is(derive({ define: 'x * stopGradient(x)' }), 'dout * stopGradient(x)');
   t.is(derive({ define: 'where(x > 0, x, 0)' }), 'where(x > 0, dout, 0)');

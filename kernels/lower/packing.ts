@@ -2,8 +2,27 @@
  * Copies of matrices as the register tiles of products read them: in panels of columns side by side, or row by row at another distance.
  * Numbers of 16 bits become float32 on the way. Which copy a product wants, and whether it wants one, is the caller's business.
  */
-import { add, Body, begin, constant, div, end, I32, kernel, le, load, lt, min, mul, param, rem, scalarType } from '../build.js';
+import {
+  add,
+  Body,
+  begin,
+  constant,
+  div,
+  end,
+  I32,
+  kernel,
+  le,
+  load,
+  lt,
+  min,
+  mul,
+  param,
+  rem,
+  scalarType,
+  sub,
+} from '../build.js';
 import { type BufferDeclaration, type Expr, type Kernel, type ParamDeclaration, registerOf, type Storage } from '../ir.js';
+import { turnedSquare } from './square.js';
 import { lanesType, packedStorage, range } from './tile.js';
 
 /** i32 parameters of those names. */
@@ -16,9 +35,10 @@ export interface PackForm {
   /** Columns side by side in a panel, and from one row of the panel to the next. */
   readonly width: number;
   readonly pitch: number;
-  /** Lanes by which columns are copied, `pitch` of them: only where `columnStride` is 1. 1 takes any stride. */
+  /** Which elements are moved `lanes` at a time: `pitch` of a row where `columnStride` is 1, those of a column where `rowStride` is. */
+  readonly along: 'rows' | 'columns';
   readonly lanes: number;
-  /** Element k of a column lies at rowOffsets[k] instead of k * rowStride. */
+  /** Element k of a column lies at rowOffsets[k] instead of k * rowStride; columns are then moved one by one. */
   readonly indexed: boolean;
 }
 
@@ -41,18 +61,21 @@ export function packKernel(form: PackForm): Kernel {
       const column = inPanel.let('column', min(mul(panel, form.width), param('lastStart')));
       const source = inPanel.let('source', add(start, mul(column, param('columnStride'))));
       const target = inPanel.let('target', mul(mul(add(mul(matrix, panels), panel), param('k')), form.pitch));
-      const copied = form.lanes === 1 ? form.width : form.pitch;
-      const rows = (at: Body, write: RowWriter): void => packRows(at, form, { source, target, firstRow, endRow }, write);
+      const panelRows = { source, target, firstRow, endRow };
+      const copied = form.along === 'rows' && form.lanes > 1 ? form.pitch : form.width;
       inPanel.if(
         le(add(column, copied), param('n')),
-        (full) => rows(full, (row, from, to) => copyRow(row, form, copied, from, to)),
-        (edge) => rows(edge, (row, from, to) => copyEdge(row, form, column, from, to)),
+        (whole) => {
+          if (form.along === 'columns') turnPanel(whole, form, panelRows);
+          else packRows(whole, form, panelRows, (row, from, to) => copyRow(row, form, copied, from, to));
+        },
+        (edge) => packRows(edge, form, panelRows, (row, from, to) => copyEdge(row, form, column, from, to)),
       );
     });
   });
   const kinds = form.indexed ? 'indexed_' : '';
   return kernel(
-    `pack_${kinds}${form.storage}_${form.width}_${form.pitch}_${form.lanes}`,
+    `pack_${kinds}${form.storage}_${form.width}_${form.pitch}_${form.along}_${form.lanes}`,
     [
       reads('x', form.storage),
       reads('offsets', 'int32'),
@@ -81,6 +104,29 @@ function packRows(body: Body, form: PackForm, { source, target, firstRow, endRow
     const offset = form.indexed ? load(I32, 'rowOffsets', row) : mul(row, param('rowStride'));
     write(inner, inner.let('from', add(source, offset)), inner.let('to', add(target, mul(row, form.pitch))));
   });
+}
+
+/** Squares of as many rows and columns as a vector has lanes, turned in registers; the rows left over one element after the other. */
+function turnPanel(body: Body, form: PackForm, { source, target, firstRow, endRow }: PanelRows): void {
+  const { storage, width, pitch, lanes } = form;
+  const wholeEnd = body.let('wholeEnd', add(firstRow, mul(div(sub(endRow, firstRow), lanes), lanes)));
+  const inRows = (row: Expr, inRow: Body): void => {
+    const inColumns = (column: Expr, square: Body): void => {
+      const from = square.let('from', add(add(source, row), mul(column, param('columnStride'))));
+      const to = square.let('to', add(add(target, mul(row, pitch)), column));
+      const columns = range(lanes).map((at) => {
+        const place = add(from, mul(param('columnStride'), at));
+        return square.let(`column_${at}`, load(lanesType(storage, lanes), 'x', place));
+      });
+      turnedSquare(square, columns).forEach((values, at) => {
+        square.store('out', add(to, at * pitch), values);
+      });
+    };
+    inRow.for('inPanel', 0, width, inColumns, { step: lanes });
+  };
+  body.for('rows', firstRow, wholeEnd, inRows, { step: lanes });
+  const rest = { source, target, firstRow: wholeEnd, endRow };
+  packRows(body, form, rest, (row, from, to) => copyRow(row, { ...form, lanes: 1 }, width, from, to));
 }
 
 function copyRow(body: Body, { storage, lanes }: PackForm, copied: number, from: Expr, to: Expr): void {

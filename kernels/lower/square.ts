@@ -8,9 +8,9 @@ import { range } from './tile.js';
 
 /**
  * The columns of the square whose rows are given; there is a power of 2 of them. Rows half a square apart are interleaved, again and
- * again: each time the place of an element, row and column written as one binary number, turns by one digit.
+ * again: each time the place of an element, row and column written as one binary number, turns by one digit. Locals are called after `name`.
  */
-export function turnedSquare(body: Body, rows: readonly Expr[]): readonly Expr[] {
+export function turnedSquare(body: Body, rows: readonly Expr[], name = 'turned'): readonly Expr[] {
   const size = rows.length;
   const half = size / 2;
   let square = rows;
@@ -20,7 +20,7 @@ export function turnedSquare(body: Body, rows: readonly Expr[]): readonly Expr[]
       const [left, right] = [from[Math.floor(at / 2)]!, from[Math.floor(at / 2) + half]!];
       const first = (at % 2) * half;
       const lanes = range(size).map((lane) => first + Math.floor(lane / 2) + (lane % 2) * size);
-      return body.let(`turned_${stage}_${at}`, shuffle(left, right, lanes));
+      return body.let(`${name}_${stage}_${at}`, shuffle(left, right, lanes));
     });
   }
   return square;

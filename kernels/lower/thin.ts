@@ -23,6 +23,7 @@ import {
 } from '../build.js';
 import { type Expr, type Kernel, registerOf, type Storage } from '../ir.js';
 import { integers, reads } from './packing.js';
+import { turnedSquare } from './square.js';
 import { lanesType, multiplyAdd, packedStorage, range } from './tile.js';
 
 export interface ThinForm {
@@ -242,17 +243,26 @@ function dotTile(body: Body, { storage, lanes }: ThinForm, tile: DotTile): void 
     });
   };
   body.for('k', 0, wholeK, (k, turn) => addProducts(turn, k, vector, sums), { step: lanes });
-  const totals = pairs.map(({ r, c }, at) => body.variable(`total_${r}_${c}`, sumOfLanes(sums[at]!)));
+  const totals = lanesAdded(body, sums).map((sum, at) => body.variable(`total_${at}`, sum));
   body.for('k', wholeK, param('k'), (k, turn) => addProducts(turn, k, scalar, totals));
   pairs.forEach(({ r, c }, at) => {
     body.store('out', add(add(tile.out, mul(add(row, r), param('n'))), add(column, c)), totals[at]!);
   });
 }
 
-function sumOfLanes(vector: Expr): Expr {
-  const { lanes } = vector.type;
-  if (lanes === 1) return vector;
-  let level = range(lanes).map((at) => lane(vector, at));
-  while (level.length > 1) level = range(level.length / 2).map((at) => add(level[2 * at]!, level[2 * at + 1]!));
-  return level[0]!;
+/** The lanes of each vector added pairwise: of as many vectors as they have lanes together, by turning the square that they are. */
+function lanesAdded(body: Body, vectors: readonly Expr[]): Expr[] {
+  const { lanes } = vectors[0]!.type;
+  if (lanes === 1) return [...vectors];
+  if (vectors.length % lanes !== 0) return vectors.map((vector) => pairwise(range(lanes).map((at) => lane(vector, at))));
+  return range(vectors.length / lanes).flatMap((square) => {
+    const columns = turnedSquare(body, vectors.slice(square * lanes, (square + 1) * lanes), `turned_${square}`);
+    const sum = body.let(`sums_${square}`, pairwise(columns));
+    return range(lanes).map((at) => lane(sum, at));
+  });
+}
+
+function pairwise(values: readonly Expr[]): Expr {
+  if (values.length === 1) return values[0]!;
+  return pairwise(range(values.length / 2).map((at) => add(values[2 * at]!, values[2 * at + 1]!)));
 }

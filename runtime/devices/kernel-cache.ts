@@ -67,8 +67,12 @@ export class KernelCache {
    * unless the reason is that the folder cannot be written: then `make` is called again for another place.
    */
   entry(key: string, extension: string, make: MakeEntry): string {
-    const kept = this.#openKept();
-    return kept?.find(key, extension) ?? this.#temporary?.find(key, extension) ?? this.#make(key, extension, make);
+    return this.find(key, extension) ?? this.#make(key, extension, make);
+  }
+
+  /** The path of the entry of that key, whose contents are verified, if there is one. */
+  find(key: string, extension: string): string | undefined {
+    return this.#openKept()?.find(key, extension) ?? this.#temporary?.find(key, extension);
   }
 
   info(): CacheInfo {

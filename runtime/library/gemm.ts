@@ -130,7 +130,7 @@ const tilesThatPayPacking = 4;
 /** With no more rows than this, a large b is read once and as it lies. */
 const fewRows = 16;
 /** Summing along k, lane by lane, costs about as much again as this many products; packing b costs as much for each row. */
-const costOfLanes = 40;
+const costOfLanes = 20;
 
 /** How a product is computed: in tiles of that form, or by one of the kernels for few rows. */
 type Method = GemmForm | 'rowSums' | 'dot';
@@ -269,7 +269,7 @@ const smallestItem = 1 << 15;
 /** Rows whose part of a stays in the second cache while the panels of b pass by. */
 const largestBlockRows = 144;
 /** Columns along which it is worth going through a row of b. */
-const smallestStrip = 1024;
+const smallestStrip = 2048;
 
 /** How many items a product should have for each of `parts` that it has anyway. */
 function itemsWanted({ m, n, k, batch }: Product, parts: number): number {

@@ -10,7 +10,7 @@ const packKernels = remembered(packKernel);
 const copyRowsKernels = remembered(copyRowsKernel);
 
 /** Rows that are copied to a panel before the next panel's turn, and elements that an item copies in that way. */
-const rowsAtOnce = 32;
+const rowsAtOnce = 8;
 const rowItem = 1 << 15;
 
 export interface PackingPlan {
@@ -51,10 +51,13 @@ export class Packing implements MatrixCopy {
     this.bytes = this.matrixSize * offsets.length * bytesOf[packedStorage(dtype)];
     const lanes = lanesFor(dtype, tier.target.vectorBytes);
     const indexed = typeof rowStride !== 'number';
-    const copied = columnStride === 1 && pitch % lanes === 0 ? lanes : 1;
-    const kernel = packKernels({ storage: dtype, width, pitch, lanes: copied, indexed });
+    const byRows = columnStride === 1 && pitch % lanes === 0;
+    const byColumns = !byRows && rowStride === 1 && width % lanes === 0;
+    const copied = byRows || byColumns ? lanes : 1;
+    const along = byColumns && lanes > 1 ? 'columns' : 'rows';
+    const kernel = packKernels({ storage: dtype, width, pitch, along, lanes: copied, indexed });
     const lastStart = overlaps && columns >= width ? columns - width : (panels - 1) * width;
-    const blocks = blocksOf(panels, pitch, length, copied > 1);
+    const blocks = blocksOf(panels, pitch, length, byRows);
     const integers = { panels, n: columns, k: length, rowStride: indexed ? 0 : rowStride, columnStride, lastStart, ...blocks };
     const cost = (8 * pitch * blocks.blockPanels * blocks.blockRows) / copied;
     const items = offsets.length * blocks.panelBlocks * blocks.rowBlocks;

@@ -5,6 +5,8 @@
 import { noGrad } from '../autograd.js';
 import { tensor } from '../create.js';
 import { formatValue, OpwrightError } from '../errors.js';
+import { tidy } from '../memory.js';
+import type { GradientClip } from '../nn/gradient-clip.js';
 import { clearGradient } from '../nn/layer.js';
 import { BufferTensor, Parameter } from '../nn/parameter.js';
 import { restoreState, type StateDict } from '../nn/state.js';
@@ -19,12 +21,21 @@ export interface OptimizerOptions {
   readonly learningRate?: number | LearningRateSchedule;
   /** How strongly parameters are drawn to 0; what exactly is added where, the optimizer documents. */
   readonly weightDecay?: number;
+  /** Keeps gradients small, before weight decay is added to them; see ClipGradByGlobalNorm of `opwright/nn`. */
+  readonly gradClip?: GradientClip;
 }
 
-export const optimizerOptionNames = ['learningRate', 'weightDecay'] as const;
+export const optimizerOptionNames = ['learningRate', 'weightDecay', 'gradClip'] as const;
 
 /** Tensors of a parameter's shape and dtype that an optimizer carries from one update to the next. */
 export type Slots = Readonly<Record<string, Tensor>>;
+
+/** Parameters that are updated together: they share a dtype and a rate. The lists are in the same order. */
+export interface Batch<S extends Slots> {
+  readonly parameters: readonly Parameter[];
+  readonly gradients: readonly Tensor[];
+  readonly slots: readonly S[];
+}
 
 const updatesKey = 'updates';
 
@@ -34,6 +45,7 @@ export abstract class Optimizer<S extends Slots = Slots> {
   /** May be changed at any time. */
   learningRate: number | LearningRateSchedule;
   readonly weightDecay: number;
+  readonly gradClip: GradientClip | undefined;
   private readonly slots: readonly S[];
   private updates = 0;
 
@@ -46,17 +58,12 @@ export abstract class Optimizer<S extends Slots = Slots> {
     this.parameters = checkParameters([...parameters], this.constructor.name);
     this.learningRate = options.learningRate ?? 0.001;
     this.weightDecay = checkNumber(this.constructor.name, 'weightDecay', options.weightDecay ?? 0);
+    this.gradClip = options.gradClip;
     this.slots = this.parameters.map((parameter) => createSlots(() => zerosLike(parameter)));
   }
 
-  /** Updates one parameter and its slots in place. `update` counts from 1. */
-  protected abstract updateParameter(
-    parameter: Parameter,
-    gradient: Tensor,
-    slots: S,
-    learningRate: number,
-    update: number,
-  ): void;
+  /** Updates parameters and their slots in place. `update` counts from 1. */
+  protected abstract updateBatch(batch: Batch<S>, learningRate: number, update: number): void;
 
   /** How many updates were made. */
   get updateCount(): number {
@@ -74,12 +81,29 @@ export abstract class Optimizer<S extends Slots = Slots> {
   step(): void {
     const rate = this.currentLearningRate;
     this.updates++;
-    noGrad(() => {
-      this.parameters.forEach((parameter, index) => {
-        if (parameter.grad === null || parameter.stopGradient) return;
-        this.updateParameter(parameter, parameter.grad, this.slots[index]!, rate * parameter.learningRate, this.updates);
-      });
+    noGrad(() => tidy(() => this.updateAll(rate)));
+  }
+
+  private updateAll(rate: number): void {
+    const places = this.parameters.flatMap(({ grad, stopGradient }, place) => (grad === null || stopGradient ? [] : [place]));
+    const own = places.map((place) => this.parameters[place]!.grad!);
+    const gradients = this.gradClip === undefined || own.length === 0 ? own : this.gradClip.clip(own);
+    const batches = new Map<string, number[]>();
+    places.forEach((place, index) => {
+      const { dtype, learningRate } = this.parameters[place]!;
+      const key = `${dtype} ${learningRate}`;
+      const batch = batches.get(key);
+      if (batch === undefined) batches.set(key, [index]);
+      else batch.push(index);
     });
+    for (const indices of batches.values()) {
+      const batch: Batch<S> = {
+        parameters: indices.map((index) => this.parameters[places[index]!]!),
+        gradients: indices.map((index) => gradients[index]!),
+        slots: indices.map((index) => this.slots[places[index]!]!),
+      };
+      this.updateBatch(batch, rate * batch.parameters[0]!.learningRate, this.updates);
+    }
   }
 
   /** Drops all gradients, so that the next backward() starts anew. */

@@ -6,7 +6,7 @@ import type { Parameter } from '../nn/parameter.js';
 import { checkOptions } from '../options.js';
 import { ops } from '../registry.js';
 import type { Tensor } from '../tensor.js';
-import { checkNumber, Optimizer, type OptimizerOptions, optimizerOptionNames, type Slots } from './optimizer.js';
+import { type Batch, checkNumber, Optimizer, type OptimizerOptions, optimizerOptionNames, type Slots } from './optimizer.js';
 
 /** parameter -= learningRate * (gradient + weightDecay * parameter). */
 export class SGD extends Optimizer {
@@ -15,8 +15,8 @@ export class SGD extends Optimizer {
     super(parameters, options, () => ({}));
   }
 
-  protected updateParameter(parameter: Parameter, gradient: Tensor, _slots: Slots, learningRate: number): void {
-    ops.sgdUpdate(parameter, gradient, learningRate, { weightDecay: this.weightDecay });
+  protected updateBatch({ parameters, gradients }: Batch<Slots>, learningRate: number): void {
+    ops.sgdUpdate(parameters, gradients, learningRate, { weightDecay: this.weightDecay });
   }
 }
 
@@ -44,9 +44,10 @@ export class Momentum extends Optimizer<Velocity> {
     this.useNesterov = options.useNesterov ?? false;
   }
 
-  protected updateParameter(parameter: Parameter, gradient: Tensor, { velocity }: Velocity, learningRate: number): void {
+  protected updateBatch({ parameters, gradients, slots }: Batch<Velocity>, learningRate: number): void {
     const { momentum, useNesterov, weightDecay } = this;
-    ops.momentumUpdate(parameter, gradient, velocity, learningRate, { momentum, nesterov: useNesterov, weightDecay });
+    const velocities = slots.map(({ velocity }) => velocity);
+    ops.momentumUpdate(parameters, gradients, velocities, learningRate, { momentum, nesterov: useNesterov, weightDecay });
   }
 }
 
@@ -78,17 +79,12 @@ export class Adam extends Optimizer<Moments> {
     this.epsilon = checkNumber(new.target.name, 'epsilon', options.epsilon ?? 1e-8);
   }
 
-  protected updateParameter(
-    parameter: Parameter,
-    gradient: Tensor,
-    moments: Moments,
-    learningRate: number,
-    update: number,
-  ): void {
+  protected updateBatch({ parameters, gradients, slots }: Batch<Moments>, learningRate: number, update: number): void {
     const { beta1, beta2, epsilon, weightDecay } = this;
     const corrections = [1 - beta1 ** update, 1 - beta2 ** update] as const;
     const options = { beta1, beta2, epsilon, weightDecay };
-    this.updateOp(parameter, gradient, moments.moment1, moments.moment2, learningRate, ...corrections, options);
+    const [moments1, moments2] = [slots.map(({ moment1 }) => moment1), slots.map(({ moment2 }) => moment2)];
+    this.updateOp(parameters, gradients, moments1, moments2, learningRate, ...corrections, options);
   }
 
   protected get updateOp(): typeof ops.adamUpdate {

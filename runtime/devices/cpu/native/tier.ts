@@ -5,9 +5,10 @@
  * Compiling is put off until a plan is complete, so that its kernels are compiled side by side. What goes wrong on the way, now or
  * later, costs the tier, not the program: see `finish`.
  */
+import { copyFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { gnuC } from '../../../../kernels/c/dialect.js';
-import { printC, symbolOf } from '../../../../kernels/c/printer.js';
+import { printC, printModule, symbolOf } from '../../../../kernels/c/printer.js';
 import type { Kernel } from '../../../../kernels/ir.js';
 import { vectorise } from '../../../../kernels/vectorise.js';
 import { debugging, report } from '../../../debug.js';
@@ -20,19 +21,23 @@ import { CpuKernel, CpuTier, pointerBytes } from '../tier.js';
 import { type Compiler, CompilerProblem, findCompiler } from './compiler.js';
 import { hostSource } from './host-source.js';
 
-/** Every kernel has this name in its library, so that its text is what it does and nothing else. */
-const kernelName = 'kernel';
-
 class NativeKernel extends CpuKernel {
   readonly tier = 'native';
   /** Of the compiled function; 0 until there is one. */
   address = 0;
+  /** In lanes, and under a name that says what it does: no two kernels that differ have one name, in no process. */
+  readonly printed: Kernel;
+  /** Of its entry in the cache. */
+  readonly key: string;
 
   constructor(
     kernel: Kernel,
     private readonly owner: NativeTier,
   ) {
     super(kernel);
+    const inLanes = vectorise(kernel, owner.target);
+    this.key = cacheKey({ source: printC({ ...inLanes, name: 'kernel' }, gnuC), compiler: owner.compiler.identity });
+    this.printed = { ...inLanes, name: `kernel_${this.key.slice(0, 16)}` };
   }
 
   launch(place: number, work: number, grain: number): void {
@@ -53,7 +58,7 @@ export class NativeTier extends CpuTier<NativeKernel> {
   private constructor(
     heap: Heap,
     readonly host: Host,
-    private readonly compiler: Compiler,
+    readonly compiler: Compiler,
   ) {
     super();
     this.target = { vectorBytes: compiler.vectorBytes, pointerBytes };
@@ -68,7 +73,7 @@ export class NativeTier extends CpuTier<NativeKernel> {
       const compiler = findCompiler();
       if (compiler instanceof CompilerProblem)
         throw new OpwrightError('NATIVE_UNAVAILABLE', compiler.problem, { remedy: compiler.remedy });
-      const host = openHost(build(compiler, hostSource));
+      const host = openHost(buildHost(compiler));
       host.threads(threads);
       if (debugging.device)
         report('device', `native: ${compiler.version} at ${compiler.path}, ${compiler.vectorBytes}-byte vectors`);
@@ -87,7 +92,8 @@ export class NativeTier extends CpuTier<NativeKernel> {
     const pending = this.pending;
     this.pending = [];
     try {
-      for (const kernel of pending) kernel.address = this.load(kernel.kernel);
+      this.compileTogether(pending.filter(({ key }) => kernelCache().find(key, extension) === undefined));
+      for (const kernel of pending) kernel.address = this.load(kernel);
       return true;
     } catch (error) {
       this.problem = asUnavailable(error);
@@ -102,20 +108,37 @@ export class NativeTier extends CpuTier<NativeKernel> {
     return compiled;
   }
 
-  private load(kernel: Kernel): number {
+  /** One library for all of them, which the cache then has under the key of each: most of a compiler's time goes into starting. */
+  private compileTogether(kernels: readonly NativeKernel[]): void {
+    const [first, ...others] = kernels;
+    if (first === undefined) return;
     const start = performance.now();
-    const source = printC({ ...vectorise(kernel, this.target), name: kernelName }, gnuC);
-    if (debugging.source) report('source', `${kernel.name}\n${source}`);
-    const path = build(this.compiler, source);
-    const address = symbolIn(this.host, path, symbolOf(kernelName));
-    if (debugging.compile) report('compile', `${kernel.name}: ${path} in ${(performance.now() - start).toFixed(2)} ms`);
-    return address;
+    const source = printModule(
+      kernels.map(({ printed }) => printed),
+      gnuC,
+    );
+    if (debugging.source) report('source', `${kernels.map(({ kernel }) => kernel.name).join(', ')}\n${source}`);
+    const cache = kernelCache();
+    const library = cache.entry(first.key, extension, (path) => this.compiler.build(source, path));
+    for (const { key } of others) cache.entry(key, extension, (path) => copyFileSync(library, path));
+    const time = (performance.now() - start).toFixed(2);
+    if (debugging.compile)
+      for (const { kernel, key } of kernels) report('compile', `${kernel.name}: ${key}, native, in ${time} ms`);
+  }
+
+  private load({ key, printed }: NativeKernel): number {
+    // Another process may have cleared the cache since.
+    const path = kernelCache().entry(key, extension, (output) => this.compiler.build(printC(printed, gnuC), output));
+    return symbolIn(this.host, path, symbolOf(printed.name));
   }
 }
 
-/** The library that a source becomes, from the cache where it was built before. */
-function build(compiler: Compiler, source: string): string {
-  return kernelCache().entry(cacheKey({ source, compiler: compiler.identity }), 'so', (path) => compiler.build(source, path));
+/** Of the cache's entries that are libraries. */
+const extension = 'so';
+
+function buildHost(compiler: Compiler): string {
+  const key = cacheKey({ source: hostSource, compiler: compiler.identity });
+  return kernelCache().entry(key, extension, (path) => compiler.build(hostSource, path));
 }
 
 /** The support library's functions; what they do stands in its source. */
