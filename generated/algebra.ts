@@ -196,6 +196,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   binaryCrossEntropyWithLogits(logit: V | number, label: V | number, options?: { weight?: V | number | undefined; posWeight?: V | number | undefined; reduction?: string | undefined }): V;
   nllLoss(input: V | number, label: V | number, options?: { weight?: V | number | undefined; ignoreIndex?: number | undefined; reduction?: string | undefined }): V;
   crossEntropy(input: V | number, label: V | number, options?: { weight?: V | number | undefined; axis?: number | undefined; softLabel?: boolean | undefined; ignoreIndex?: number | undefined; reduction?: string | undefined }): V;
+  clipByNorm(x: V | number, maxNorm: number | V): V;
+  clipByGlobalNorm(xs: readonly (V | number)[], maxNorm: number | V): readonly V[];
   sgdUpdate(parameters: readonly (V | number)[], gradients: readonly (V | number)[], learningRate: number | V, options?: { weightDecay?: number | V | undefined }): { readonly next: V };
   momentumUpdate(parameters: readonly (V | number)[], gradients: readonly (V | number)[], velocities: readonly (V | number)[], learningRate: number | V, options?: { momentum?: number | V | undefined; weightDecay?: number | V | undefined; nesterov?: boolean | undefined }): { readonly next: V; readonly nextVelocities: V };
   adamUpdate(parameters: readonly (V | number)[], gradients: readonly (V | number)[], moments1: readonly (V | number)[], moments2: readonly (V | number)[], learningRate: number | V, correction1: number | V, correction2: number | V, options?: { beta1?: number | V | undefined; beta2?: number | V | undefined; epsilon?: number | V | undefined; weightDecay?: number | V | undefined }): { readonly next: V; readonly nextMoments1: V; readonly nextMoments2: V };

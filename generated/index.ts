@@ -14,3 +14,4 @@ export { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOp
 export { bmm, matmul, matmul as mm, type MatmulOptions, mv, dot, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
 export { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 export { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
+export { clipByNorm } from './ops/optimizer-steps.js';

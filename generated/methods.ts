@@ -15,6 +15,7 @@ import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOp
 import { bmm, matmul, type MatmulOptions, mv, dot, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
 import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
+import { clipByNorm } from './ops/optimizer-steps.js';
 
 declare module '../runtime/tensor.js' {
   // Merged declarations must have the same type parameters.
@@ -325,6 +326,8 @@ declare module '../runtime/tensor.js' {
     nllLoss(label: TensorLike, options?: NllLossOptions): Tensor;
     /** The cross entropy between logits and labels, given as class numbers or as distributions. */
     crossEntropy(label: TensorLike, options?: CrossEntropyOptions): Tensor;
+    /** A tensor scaled down to a norm, if its own is larger. */
+    clipByNorm(maxNorm: number): Tensor;
   }
 }
 
@@ -482,6 +485,7 @@ addTensorMethods({
   binaryCrossEntropyWithLogits: binaryCrossEntropyWithLogits,
   nllLoss: nllLoss,
   crossEntropy: crossEntropy,
+  clipByNorm: clipByNorm,
 });
 
 export type { TensorLike };

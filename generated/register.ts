@@ -12,7 +12,7 @@ import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, 
 import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
 import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
 import { reduceLossDefinition, reduceLoss, mseLossDefinition, mseLoss, squareErrorCostDefinition, squareErrorCost, l1LossDefinition, l1Loss, smoothL1LossDefinition, smoothL1Loss, klDivDefinition, klDiv, binaryCrossEntropyWithLogitsDefinition, binaryCrossEntropyWithLogits, nllLossDefinition, nllLoss, crossEntropyDefinition, crossEntropy } from './ops/losses.js';
-import { sgdUpdateDefinition, sgdUpdate, momentumUpdateDefinition, momentumUpdate, adamUpdateDefinition, adamUpdate, adamwUpdateDefinition, adamwUpdate } from './ops/optimizer-steps.js';
+import { clipByNormDefinition, clipByNorm, clipByGlobalNormDefinition, clipByGlobalNorm, sgdUpdateDefinition, sgdUpdate, momentumUpdateDefinition, momentumUpdate, adamUpdateDefinition, adamUpdate, adamwUpdateDefinition, adamwUpdate } from './ops/optimizer-steps.js';
 import * as kernels from './kernels.js';
 import { registerKernelFunctions, registerOps } from '../runtime/registry.js';
 
@@ -210,6 +210,8 @@ declare module '../runtime/registry.js' {
     binaryCrossEntropyWithLogits: typeof binaryCrossEntropyWithLogits;
     nllLoss: typeof nllLoss;
     crossEntropy: typeof crossEntropy;
+    clipByNorm: typeof clipByNorm;
+    clipByGlobalNorm: typeof clipByGlobalNorm;
     sgdUpdate: typeof sgdUpdate;
     momentumUpdate: typeof momentumUpdate;
     adamUpdate: typeof adamUpdate;
@@ -411,6 +413,8 @@ registerOps(
     binaryCrossEntropyWithLogitsDefinition,
     nllLossDefinition,
     crossEntropyDefinition,
+    clipByNormDefinition,
+    clipByGlobalNormDefinition,
     sgdUpdateDefinition,
     momentumUpdateDefinition,
     adamUpdateDefinition,
@@ -609,6 +613,8 @@ registerOps(
     binaryCrossEntropyWithLogits: binaryCrossEntropyWithLogits,
     nllLoss: nllLoss,
     crossEntropy: crossEntropy,
+    clipByNorm: clipByNorm,
+    clipByGlobalNorm: clipByGlobalNorm,
     sgdUpdate: sgdUpdate,
     momentumUpdate: momentumUpdate,
     adamUpdate: adamUpdate,

@@ -48,6 +48,8 @@ export interface CallShape {
   readonly slotInputs: readonly InputDefinition[];
   /** The plan's outputs, which are the op's, without hidden ones unless gradients are recorded. */
   readonly outputs: readonly TensorMeta[];
+  /** Which of them are the caller's, in places; null for all. The others are hidden or were written into inputs. */
+  readonly returned: ReadonlySet<number> | null;
   /** Plans of its gradients, by what they are asked for. */
   readonly gradientPlans: Map<string, BoundPlan>;
 }
@@ -134,8 +136,7 @@ function run(entry: Extract<Entry, { kind: 'plan' }>, slots: readonly SlotValue[
     if (slot instanceof Tensor) slot.storage.version++;
   }
   if (recording) record(call, slots, results, scalarAttrs(call, attrs));
-  if (op.outputs.every((output) => !output.hidden && output.writes === undefined)) return results;
-  return dropInvisible(op, results);
+  return call.returned === null ? results : dropOthers(results, call.returned);
 }
 
 function runPlan(op: OpDefinition, plan: BoundPlan, slots: readonly SlotValue[], attrs: Attrs): Tensor[] {
@@ -159,15 +160,19 @@ function scalarsOf(op: OpDefinition, attrs: Attrs): Attrs {
   return scalars;
 }
 
-function dropInvisible(op: OpDefinition, results: readonly Tensor[]): Tensor[] {
-  const visible: Tensor[] = [];
-  const present = presentOutputs(op, results.length);
-  results.forEach((result, index) => {
-    const output = present[index]!;
-    if (output.hidden || output.writes !== undefined) result.dispose();
-    else visible.push(result);
-  });
-  return visible;
+function dropOthers(results: readonly Tensor[], returned: ReadonlySet<number>): Tensor[] {
+  const own: Tensor[] = [];
+  for (let i = 0; i < results.length; i++) {
+    if (returned.has(i)) own.push(results[i]!);
+    else results[i]!.dispose();
+  }
+  return own;
+}
+
+function returnedOutputs(op: OpDefinition, count: number): ReadonlySet<number> | null {
+  const isReturned = ({ hidden, writes }: OpDefinition['outputs'][number]): boolean => !hidden && writes === undefined;
+  if (op.outputs.every(isReturned)) return null;
+  return new Set(presentOutputs(op, count).flatMap((output, index) => (isReturned(output) ? [index] : [])));
 }
 
 /** The output that each value of a plan belongs to: a plan has all outputs, or all but the hidden ones. */
@@ -380,6 +385,7 @@ function prepare(
     slotNames: names,
     slotInputs: definitions,
     outputs,
+    returned: returnedOutputs(op, outputs.length),
     gradientPlans: new Map(),
   };
   const free = () => {

@@ -34,6 +34,8 @@ export class BoundPlan {
   /** Value and slot of each input tensor. */
   private readonly inputs: readonly (readonly [number, number])[];
   private readonly isInput: ReadonlySet<number>;
+  /** Of each output, whether its tensor is an input's or an earlier output's. */
+  private readonly shared: readonly boolean[];
   /** The slots whose tensors a run overwrites. */
   readonly written: readonly number[];
   /** Copies back into mutated inputs that no kernel writes itself. */
@@ -60,6 +62,7 @@ export class BoundPlan {
     const slotOf = new Map(operands.slotNames.map((name, slot) => [name, slot]));
     this.inputs = [...plan.inputs].map(([value, name]) => [value, slotOf.get(name)!] as const);
     this.isInput = new Set(plan.inputs.keys());
+    this.shared = plan.outputs.map((value, place) => this.isInput.has(value) || plan.outputs.indexOf(value) < place);
     const known = new Map<number, Layout>();
     for (const [value, slot] of this.inputs) {
       const layout = operands.layouts[slot];
@@ -99,8 +102,7 @@ export class BoundPlan {
     const results: Tensor[] = new Array(outputs.length);
     for (let i = 0; i < outputs.length; i++) {
       const tensor = values[outputs[i]!]!;
-      const shared = this.isInput.has(outputs[i]!) || outputs.indexOf(outputs[i]!) < i;
-      results[i] = shared ? new Tensor(tensor.storage, tensor.layout, tensor.dtype) : tensor;
+      results[i] = this.shared[i] ? new Tensor(tensor.storage, tensor.layout, tensor.dtype) : tensor;
     }
     return results;
   }

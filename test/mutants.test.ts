@@ -7,6 +7,7 @@ import { allMutants, knownSurvivors, sampled } from './mutants/all.js';
 import { tryAll } from './mutants/campaign.js';
 import { faultClasses } from './mutants/mutant.js';
 import { dist } from './mutants/trial.js';
+import { noteLeftOut } from './support/left-out.js';
 
 const tried = 20;
 
@@ -26,6 +27,7 @@ test(`the tests see ${tried} planted faults`, async (t) => {
   const known = knownSurvivors();
   const { mutants } = allMutants(dist);
   const quick = mutants.filter(({ id, plan }) => !known.has(id) && (plan.suites ?? []).length === 0);
+  noteLeftOut({ what: 'planted faults', count: mutants.length - tried, command: 'npm run mutants' });
   const trials = await tryAll(sampled(quick, tried, 1));
   for (const { mutant, verdict } of trials) t.is(verdict.outcome, 'killed', `${mutant.id}: ${verdict.message}`);
   t.log(`npm run mutants plants all ${mutants.length}`);

@@ -132,6 +132,9 @@ testCompiled('a large launch is cut into several chunks for each thread', (t) =>
   const bench = new Bench();
   bench.host.threads(2);
   t.is(bench.launch('ow_count', 100_000, 1000).calls, 8);
+  const most = 2 ** 31 - 1;
+  t.is(bench.launch('ow_note', most, 1).calls, 8);
+  t.deepEqual(bench.launch('ow_note', most, most - 1), { calls: 2, most: 2 ** 30 });
 });
 
 testCompiled('every item runs once where some take longer than others', (t) => {

@@ -6,9 +6,12 @@ import { floatDtypes, formats, roundTo, saturate, wrap } from './random/formats.
 import { checkPrograms, modes } from './random/properties.js';
 import { referenceOps } from './random/reference.js';
 import { runWatched } from './random/watched.js';
+import { noteLeftOut } from './support/left-out.js';
 
 // Read when the device opens, which is at the first tensor.
 process.env.OPWRIGHT_DEBUG_ALLOCATOR = '1';
+
+test.before(() => noteLeftOut({ what: 'random programs', count: 10_000, command: 'npm run fuzz' }));
 
 const counts = { eager: 300, fused: 300, gradient: 100 } as const;
 const covered = { eager: 120, fused: 110, gradient: 60 } as const;

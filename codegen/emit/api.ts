@@ -42,8 +42,7 @@ export function signatureOf(op: Op): OpSignature {
 
 export const hasOptions = (signature: OpSignature): boolean => signature.optionalInputs.length + signature.options.length > 0;
 
-export const inputType = (input: Input): string =>
-  input.list ? `readonly ${elementType(input)}[]` : elementType(input);
+export const inputType = (input: Input): string => (input.list ? `readonly ${elementType(input)}[]` : elementType(input));
 
 const elementType = (input: Input): string => (input.mutated ? 'Tensor' : 'TensorLike');
 

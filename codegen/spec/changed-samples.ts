@@ -33,7 +33,7 @@ export function changedSamples({ inputs, attrs }: Changeable, sample: SampleData
   return [...ofInputs, ...ofAttrs];
 }
 
-/** Those in which one tensor has an axis of size 1 instead, or lacks its first: what an op may broadcast. */
+/** Those in which one tensor has an axis of size 1 instead, or lacks some: what an op may broadcast. */
 export function narrowedSamples({ inputs }: Changeable, sample: SampleData): readonly ChangedSample[] {
   return inputs.flatMap(({ name }) =>
     withInput(sample, name, (_, data) => (typeof data === 'number' || isList(data) ? [] : narrowedTensors(name, data))),
@@ -76,7 +76,9 @@ function narrowedTensors(name: string, tensor: TensorData): readonly Changed<Ten
   const narrow = shape.flatMap((size, axis): Changed<TensorData>[] =>
     size > 1 ? [[`${name}[${axis}] = 1`, withShape(tensor, shape.with(axis, 1))]] : [],
   );
-  return shape.length > 0 ? [...narrow, [`${name} of lower rank`, withShape(tensor, shape.slice(1))]] : narrow;
+  const lower: Changed<TensorData>[] = shape.length > 1 ? [[`${name} of lower rank`, withShape(tensor, shape.slice(1))]] : [];
+  const lowest: Changed<TensorData>[] = shape.length > 0 ? [[`${name} of rank 0`, withShape(tensor, [])]] : [];
+  return [...narrow, ...lower, ...lowest];
 }
 
 /** The tensor in another shape; elements that it states are repeated where they do not suffice. */

@@ -1,9 +1,6 @@
 /**
- * Two-dimensional convolutions as kernel IR, in register tiles and without a matrix of unfolded windows. A few rows of results, a
- * strip, are computed at a time. What their windows read is first copied into scratch: for each column of the window, the rows of the
- * image shifted by that column, with zeros where they reach beyond the edge, as long as the rows of results are. In such copies the
- * pixels of a strip are one run without gaps, whatever stride, padding and dilation are, and each product of a window is a fixed
- * distance away, which stands in the table `taps`.
+ * Two-dimensional convolutions as kernel IR, in register tiles and without a matrix of unfolded windows: each strip of results
+ * (strips.ts) is computed from copies of the image, in which the products of a window stand at the distances in the table `taps`.
  *
  * What the tables hold and how the work is cut is the caller's business (runtime/library/convolution.ts).
  */
@@ -12,10 +9,8 @@ import {
   and,
   Body,
   begin,
-  constant,
   div,
   end,
-  ge,
   gt,
   I32,
   i32,
@@ -32,27 +27,21 @@ import {
   select,
   sub,
 } from '../build.js';
-import { type Expr, type Kernel, registerOf, type Storage } from '../ir.js';
+import { type Expr, type Kernel, registerOf } from '../ir.js';
 import { integers, reads } from './packing.js';
+import { type StripForm, splitItem, stripIntegers, writeStrip } from './strips.js';
 import { lanesType, packedStorage, RegisterTile, range } from './tile.js';
 
 // ---- Products of windows and filters
 
-export interface ConvolutionForm {
-  readonly storage: Storage;
-  readonly lanes: number;
+export interface ConvolutionForm extends StripForm {
   /** Of a tile: filters, and vectors of pixels. */
   readonly rows: number;
   readonly vectors: number;
-  /** Neighbouring elements of a copied row lie side by side in the image. */
-  readonly contiguous: boolean;
   /** The results of a strip lie side by side. */
   readonly dense: boolean;
   readonly biased: boolean;
 }
-
-/** The numbers that the table `copies` has for each copy of a channel. */
-export const copyFields = ['rowOffset', 'columnOffset', 'from', 'to'] as const;
 
 /**
  * out[image][group][filter][row][column] = bias[group][filter] + the sum over p of weight[group][filter][p] * strip[taps[p] + pixel],
@@ -100,93 +89,12 @@ export function convolutionKernel(form: ConvolutionForm): Kernel {
       { name: 'out', storage, access: 'write' },
     ],
     integers(
-      ...['jobs', 'itemJobs', 'strips', 'filterBlocks', 'groups', 'filters', 'blockFilters', 'rows', 'stripRows', 'columns'],
-      ...['channels', 'height', 'imageStride', 'groupStride', 'channelStride', 'rowStride', 'columnStride', 'rowStep'],
-      ...['copyCount', 'copySize', 'extraRows', 'scratchSize', 'tileStart', 'length', 'groupWeights'],
+      ...stripIntegers,
+      ...['jobs', 'itemJobs', 'strips', 'filterBlocks', 'groups', 'filters', 'blockFilters', 'rows', 'stripRows'],
+      ...['imageStride', 'groupStride', 'scratchSize', 'tileStart', 'length', 'groupWeights'],
       ...['outImage', 'outGroup', 'outFilter', 'outRow', 'outColumn', 'outStart'],
     ),
     body.statements,
-  );
-}
-
-/** The item's coordinates, the fastest first; each has as many values as the parameter of its name and an s says. `rest` is what remains. */
-export function splitItem<Name extends string>(
-  body: Body,
-  item: Expr,
-  names: readonly Name[],
-): { readonly at: (name: Name) => Expr; readonly rest: Expr } {
-  const parts = new Map<Name, Expr>();
-  let rest = item;
-  for (const name of names) {
-    const size = param(`${name}s`);
-    parts.set(name, body.let(name, rem(rest, size)));
-    rest = body.let(`after_${name}`, div(rest, size));
-  }
-  return { at: (name) => parts.get(name)!, rest };
-}
-
-// ---- Strips
-
-interface Strip {
-  readonly source: Expr;
-  readonly scratch: Expr;
-  readonly firstRow: Expr;
-  readonly rows: Expr;
-}
-
-/** strip[channel][copy][row][column]; element `column` of a row is the image's at column * step + columnOffset, for from <= column < to. */
-function writeStrip(body: Body, form: ConvolutionForm, { source, scratch, firstRow, rows }: Strip): void {
-  const columns = param('columns');
-  const slots = body.let('slots', add(rows, param('extraRows')));
-  body.for('channel', 0, param('channels'), (channel, inChannel) => {
-    const plane = inChannel.let('plane', add(source, mul(channel, param('channelStride'))));
-    inChannel.for('copy', 0, param('copyCount'), (copy, inCopy) => {
-      const [rowOffset, columnOffset, from, to] = copyFields.map((field, at) =>
-        inCopy.let(field, load(I32, 'copies', add(mul(copy, copyFields.length), at))),
-      ) as [Expr, Expr, Expr, Expr];
-      const copyAt = add(mul(channel, param('copyCount')), copy);
-      const target = inCopy.let('copyTarget', add(scratch, mul(copyAt, param('copySize'))));
-      const first = inCopy.let('first', add(plane, columnOffset));
-      inCopy.for('slot', 0, slots, (slot, inRow) => {
-        const start = inRow.let('start', add(target, mul(slot, columns)));
-        const y = inRow.let('y', add(mul(add(firstRow, slot), param('rowStep')), rowOffset));
-        const inside = inRow.let('inside', and(ge(y, 0), lt(y, param('height'))));
-        const whole = and(inside, ge(sub(to, from), columns));
-        const zeros = (at: Expr, lanes: number, turn: Body): void =>
-          turn.store('strip', add(start, at), constant(lanesType(form.storage, lanes), 0));
-        inRow.if(
-          whole,
-          () => {},
-          (partial) => inVectors(partial, 'zero', form.lanes, i32(0), columns, zeros),
-        );
-        inRow.if(inside, (some) => {
-          const line = some.let('line', add(first, mul(y, param('rowStride'))));
-          const place = (at: Expr): Expr => add(line, form.contiguous ? at : mul(at, param('columnStride')));
-          const copyOf = (at: Expr, lanes: number, turn: Body): void =>
-            turn.store('strip', add(start, at), load(lanesType(form.storage, lanes), 'x', place(at)));
-          inVectors(some, 'column', form.contiguous ? form.lanes : 1, from, to, copyOf);
-        });
-      });
-    });
-  });
-}
-
-/** Goes over a range in vectors, of which the last moves back to end with it; element by element where it is shorter than one. */
-function inVectors(
-  body: Body,
-  name: string,
-  lanes: number,
-  from: Expr,
-  to: Expr,
-  write: (at: Expr, lanes: number, body: Body) => void,
-): void {
-  const single = (target: Body): void => target.for(name, from, to, (at, turn) => write(at, 1, turn));
-  if (lanes === 1) return single(body);
-  body.if(
-    ge(sub(to, from), lanes),
-    (long) =>
-      long.for(name, from, to, (at, turn) => write(turn.let(`${name}At`, min(at, sub(to, lanes))), lanes, turn), { step: lanes }),
-    single,
   );
 }
 
@@ -244,7 +152,10 @@ function convolutionTile(body: Body, form: ConvolutionForm, vectors: number, str
   const present = body.let('present', min(rows, sub(param('filters'), strip.filter)));
   if (form.biased) addBias(body, form, sums, strip, present);
   const spread = (target: Body): void => spreadTile(target, form, { sums, vectors, strip, pixel, present });
-  if (!form.dense) return spread(body);
+  if (!form.dense) {
+    spread(body);
+    return;
+  }
   const fits = le(add(pixel, vectors * lanes), strip.pixels);
   body.if(
     fits,

@@ -33,9 +33,9 @@ import {
   sub,
 } from '../build.js';
 import type { Expr, Kernel, Storage } from '../ir.js';
-import { splitItem } from './convolution.js';
 import { integers, reads } from './packing.js';
 import { turnedSquare } from './square.js';
+import { splitItem } from './strips.js';
 import { lanesType, packedStorage, RegisterTile, range } from './tile.js';
 
 export interface FilterGradientForm {

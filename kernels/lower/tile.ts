@@ -72,11 +72,12 @@ export class RegisterTile {
     );
   }
 
-  /** Adds scalar(row) * vector(v) to each accumulator. */
+  /** Adds scalar(row) * vector(v) to each accumulator; the scalar may be a vector too. */
   step(body: Body, scalarOf: (row: number) => Expr, vectorOf: (vector: number) => Expr): void {
     const vectors = range(this.#form.vectors).map((vector) => body.let(`vector_${vector}`, vectorOf(vector)));
     this.#sums.forEach((sums, row) => {
-      const scalar = body.let(`scalar_${row}`, splat(this.#vector, scalarOf(row)));
+      const factor = scalarOf(row);
+      const scalar = body.let(`scalar_${row}`, factor.type.lanes === 1 ? splat(this.#vector, factor) : factor);
       sums.forEach((sum, vector) => {
         body.set(sum, multiplyAdd(scalar, vectors[vector]!, sum));
       });

@@ -21,6 +21,7 @@ import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
 import { Packing, type PackingPlan } from './packing.js';
+import { copiesOf, stripsOf, type WindowProducts, windowProducts } from './strips.js';
 
 const convolutionKernels = remembered(convolutionKernel);
 
@@ -31,20 +32,8 @@ const smallestItem = 1 << 15;
 const stripElements = 160 << 10;
 // ---- Products of windows and filters
 
-/** One product of a window along one axis: it reads the image at `offset` + step * (place of the result + shift). */
-interface AxisProduct {
-  /** Of the filter's element. */
-  readonly index: number;
-  readonly offset: number;
-  readonly shift: number;
-}
-
 /** One pass over the images: which products it sums, with which weights, and where results go. */
-interface Pass {
-  readonly rowProducts: readonly AxisProduct[];
-  /** Without shifts: neighbouring columns share nothing. */
-  readonly columnProducts: readonly AxisProduct[];
-  readonly step: Pair;
+interface Pass extends WindowProducts {
   readonly rows: number;
   readonly columns: number;
   readonly outStart: number;
@@ -78,51 +67,30 @@ class PassRun {
 
   constructor(context: PassContext, pass: Pass) {
     const { device, tier, output, source, groups, sourceChannels, resultChannels, biased } = context;
-    const { rowProducts, columnProducts, step, rows, columns, outStart, outRow, outColumn } = pass;
-    const { shape, strides, dtype } = source;
+    const { rows, columns, outStart, outRow, outColumn } = pass;
+    const { strides, dtype } = source;
     const tile = tileFor(tier, dtype, resultChannels);
     const width = tile.vectors * tile.lanes;
     this.weight = new Packing(device, tier, filterPanels(context, pass, tile.rows));
-    const rowOffsets = [...new Set(rowProducts.map(({ offset }) => offset))];
-    const copyCount = rowOffsets.length * columnProducts.length;
-    const extraRows = rowProducts.reduce((most, { shift }) => Math.max(most, shift), 0);
-    const length = sourceChannels * rowProducts.length * columnProducts.length;
+    const { copyCount, extraRows } = copiesOf(pass);
+    const length = sourceChannels * pass.rowProducts.length * pass.columnProducts.length;
     const cuts = cutsOf({
       ...{ matrices: output.shape[0]! * groups, filters: resultChannels, rows, columns, length },
       ...{ rowElements: sourceChannels * copyCount * columns, extraRows, tile },
     });
-    const copySize = (cuts.stripRows + extraRows) * columns;
-    const tileStart = sourceChannels * copyCount * copySize + width;
+    const { copies, taps, ...strips } = stripsOf(source, sourceChannels, pass, cuts.stripRows, columns);
+    const tileStart = strips.size + width;
     const scratchSize = tileStart + tile.rows * width;
-    // The stride along an axis of one element could be anything.
-    const columnStride = step[1] * (shape[3] === 1 ? 1 : strides[3]!);
-    const copies = rowOffsets.flatMap((rowOffset) =>
-      columnProducts.flatMap(({ offset }) => [
-        rowOffset,
-        offset * (columnStride / step[1]),
-        ...insideOf(offset, step[1], columns, shape[3]!),
-      ]),
-    );
-    const taps = range(sourceChannels).flatMap((channel) =>
-      rowProducts.flatMap(({ offset, shift }) =>
-        columnProducts.map(
-          (_, at) =>
-            ((channel * rowOffsets.length + rowOffsets.indexOf(offset)) * columnProducts.length + at) * copySize +
-            shift * columns,
-        ),
-      ),
-    );
     this.tables = [new Table(device, copies), new Table(device, taps)];
     const outFilter = output.shape[2]! * output.shape[3]!;
     const integers = {
-      ...{ groups, filters: resultChannels, rows, columns, length, ...cuts, channels: sourceChannels, height: shape[2]! },
-      ...{ imageStride: strides[0]!, groupStride: sourceChannels * strides[1]!, channelStride: strides[1]! },
-      ...{ rowStride: strides[2]!, columnStride, rowStep: step[0], copyCount, copySize, extraRows, scratchSize, tileStart },
-      ...{ groupWeights: this.weight.matrixSize, outFilter, outRow, outColumn, outStart },
+      ...strips.integers,
+      ...{ groups, filters: resultChannels, rows, length, ...cuts, scratchSize, tileStart, groupWeights: this.weight.matrixSize },
+      ...{ imageStride: strides[0]!, groupStride: sourceChannels * strides[1]!, outFilter, outRow, outColumn, outStart },
       ...{ outImage: groups * resultChannels * outFilter, outGroup: resultChannels * outFilter },
     };
     const dense = outColumn === 1 && outRow === columns;
-    const kernel = convolutionKernels({ storage: dtype, ...tile, contiguous: columnStride === 1, dense, biased });
+    const kernel = convolutionKernels({ storage: dtype, ...tile, contiguous: strips.contiguous, dense, biased });
     const items = Math.ceil(cuts.jobs / cuts.itemJobs);
     this.stripBytes = items * scratchSize * bytesOf[packedStorage(dtype)];
     const cost = cuts.itemJobs * cuts.stripRows * cuts.blockFilters * columns * length;
@@ -141,12 +109,6 @@ class PassRun {
     this.weight.free();
     for (const table of this.tables) table.free();
   }
-}
-
-/** The columns of results whose pixel at offset + step * column lies in a row of that width: the first, and the one after the last. */
-function insideOf(offset: number, step: number, columns: number, width: number): Pair {
-  const clip = (column: number): number => Math.max(0, Math.min(Math.ceil(column / step), columns));
-  return [clip(-offset), Math.max(clip(-offset), clip(width - offset))];
 }
 
 interface Tile {
@@ -305,7 +267,7 @@ export const convolution: LibraryKernel = (device, inputs, attrs, [output]) => {
     const step = { across: weight.strides[0]!, step: weight.strides[1]! };
     return pointwise(device, output!, geometry, { source: x, weight, ...step, places });
   }
-  const { groups, channels, filters, result, window, stride, dilation, top, left } = geometry;
+  const { groups, channels, filters, result } = geometry;
   const tier = device.tier(workOf(geometry, output!));
   const context: PassContext = {
     ...{ device, tier, output: output!, source: x, weight, groups, sourceChannels: channels, resultChannels: filters },
@@ -316,14 +278,9 @@ export const convolution: LibraryKernel = (device, inputs, attrs, [output]) => {
       biased: false,
     },
   };
-  const rowProducts = range(window[0]).map((index) => {
-    const phase = (index * dilation[0]) % stride[0];
-    return { index, offset: phase - top, shift: (index * dilation[0] - phase) / stride[0] };
-  });
-  const columnProducts = range(window[1]).map((index) => ({ index, offset: index * dilation[1] - left, shift: 0 }));
   const pass: Pass = {
-    ...{ rowProducts, columnProducts, step: stride, rows: result[0], columns: result[1] },
-    ...{ outStart: 0, outRow: result[1], outColumn: 1 },
+    ...windowProducts(geometry),
+    ...{ rows: result[0], columns: result[1], outStart: 0, outRow: result[1], outColumn: 1 },
   };
   return new WindowConvolution(context, [pass], places);
 };

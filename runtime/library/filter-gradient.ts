@@ -15,6 +15,7 @@ import { type Geometry, geometryOf, workOf } from './geometry.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch, zeros } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
+import { isThin, ThinGradient } from './thin-gradient.js';
 
 const filterGradientKernels = remembered(filterGradientKernel);
 const sumPartsKernels = remembered(sumPartsKernel);
@@ -33,7 +34,11 @@ export const convolutionWeightGrad: LibraryKernel = (device, inputs, attrs, [out
   const [dout, x] = [layoutOf(inputs, 'dout'), layoutOf(inputs, 'x')];
   const geometry = geometryOf(x.shape, output!.shape, dout.shape, attrs);
   const places = { dout: placeOf(inputs, 'dout'), x: placeOf(inputs, 'x') };
-  return new FilterGradient(device, output!, geometry, x, dout, places);
+  const empty = [...output!.shape, ...dout.shape].includes(0);
+  if (empty) return { run: () => [zeros(device, output!)], free: () => {} };
+  const tier = device.tier(workOf(geometry, output!));
+  const thin = isThin(geometry, lanesFor(output!.dtype, tier.target.vectorBytes));
+  return new (thin ? ThinGradient : FilterGradient)(device, tier, output!, geometry, x, dout, places);
 };
 
 interface Tile {
@@ -91,10 +96,10 @@ class FilterGradient implements LibraryRun {
   private readonly sums: KernelLaunch;
   private readonly stripBytes: number;
   private readonly partialBytes: number;
-  private readonly empty: boolean;
 
   constructor(
     private readonly device: Device,
+    tier: Tier,
     private readonly output: TensorMeta,
     geometry: Geometry,
     x: LayoutMeta,
@@ -102,7 +107,6 @@ class FilterGradient implements LibraryRun {
     private readonly places: { readonly dout: number; readonly x: number },
   ) {
     const { images, groups, channels, filters, window, result, stride, dilation, top, left } = geometry;
-    const tier = device.tier(workOf(geometry, output));
     const [rows, columns] = result;
     const pitch = Math.max(0, (columns - 1) * stride[1] + (window[1] - 1) * dilation[1] + 1);
     const extraRows = (window[0] - 1) * dilation[0] + 1;
@@ -150,12 +154,10 @@ class FilterGradient implements LibraryRun {
     this.sums.point('order', this.tables[1]!.address);
     this.stripBytes = items * scratchSize * packed;
     this.partialBytes = cuts.parts * groups * groupPartial * packed;
-    this.empty = images * rows * columns === 0;
   }
 
   run(inputs: readonly Tensor[]): Tensor[] {
     const { device, products, sums } = this;
-    if (this.empty) return [zeros(device, this.output)];
     return withScratch(device, [this.stripBytes, this.partialBytes], ([strip, partial]) => {
       const out = emptyTensor(device, this.output.shape, this.output.dtype);
       products.point('x', addressOf(inputs[this.places.x]!));

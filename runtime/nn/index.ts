@@ -3,6 +3,7 @@
  */
 export type { ParameterAttribute, ParameterizedOptions } from './attribute.js';
 export type { Pair } from './check.js';
+export { ClipGradByGlobalNorm, ClipGradByNorm, ClipGradByValue, type GradientClip } from './gradient-clip.js';
 export {
   Assign,
   Constant,

@@ -263,34 +263,41 @@ def layer_norm(x, weight, bias, normalizedShape, epsilon):
     return F.layer_norm(x, listed(normalizedShape), weight, bias, epsilon)
 
 
-def optimizer_step(make, parameter, gradient, state):
-    """The parameter and the state after one step of an optimizer of PyTorch."""
-    tensor = torch.nn.Parameter(parameter.detach().clone())
-    optimizer = make([tensor])
-    optimizer.state[tensor] = {name: value.clone() for name, value in state.items()}
-    tensor.grad = gradient.detach().clone()
+def optimizer_step(make, parameters, gradients, state):
+    """The parameters, and each part of the state, after one step of an optimizer of PyTorch: lists as those given."""
+    tensors = [torch.nn.Parameter(parameter.detach().clone()) for parameter in parameters]
+    optimizer = make(tensors)
+    for place, (tensor, gradient) in enumerate(zip(tensors, gradients)):
+        optimizer.state[tensor] = {name: values[place].clone() for name, values in state.items()}
+        tensor.grad = gradient.detach().clone()
     optimizer.step()
-    left = optimizer.state[tensor]
-    return [tensor.detach(), *(left[name] for name in state if name != "step")]
+    left = [[optimizer.state[tensor][name] for tensor in tensors] for name in state if name != "step"]
+    return [[tensor.detach() for tensor in tensors], *left]
 
 
-def sgd_update(parameter, gradient, learningRate, weightDecay):
-    return optimizer_step(lambda ps: torch.optim.SGD(ps, learningRate, weight_decay=weightDecay), parameter, gradient, {})
+def sgd_update(parameters, gradients, learningRate, weightDecay):
+    return optimizer_step(lambda ps: torch.optim.SGD(ps, learningRate, weight_decay=weightDecay), parameters, gradients, {})
 
 
-def momentum_update(parameter, gradient, velocity, learningRate, momentum, weightDecay, nesterov):
+def momentum_update(parameters, gradients, velocities, learningRate, momentum, weightDecay, nesterov):
     make = lambda ps: torch.optim.SGD(ps, learningRate, momentum, weight_decay=weightDecay, nesterov=nesterov)
-    return optimizer_step(make, parameter, gradient, {"momentum_buffer": velocity})
+    return optimizer_step(make, parameters, gradients, {"momentum_buffer": velocities})
 
 
 def adam_update(optimizer):
-    def run(parameter, gradient, moment1, moment2, learningRate, correction1, correction2, beta1, beta2, epsilon, weightDecay):
+    def run(parameters, gradients, moments1, moments2, learningRate, correction1, correction2, beta1, beta2, epsilon, weightDecay):
         step = round(math.log(1 - correction1) / math.log(beta1))
         make = lambda ps: optimizer(ps, learningRate, (beta1, beta2), epsilon, weightDecay)
-        state = {"step": torch.tensor(step - 1.0), "exp_avg": moment1, "exp_avg_sq": moment2}
-        return optimizer_step(make, parameter, gradient, state)
+        steps = [torch.tensor(step - 1.0) for _ in parameters]
+        return optimizer_step(make, parameters, gradients, {"step": steps, "exp_avg": moments1, "exp_avg_sq": moments2})
 
     return run
+
+
+def clip_by_norm(x, maxNorm):
+    size = math.sqrt(sum(value * value for value in x.detach().reshape(-1).tolist()))
+    # The factor stands in the gradient's way only where it is not 1.
+    return x * 1.0 if size <= maxNorm else x * (maxNorm / torch.linalg.vector_norm(x))
 
 
 # ---- The oracles: an op's arguments by name, to its outputs -------------------------------------------------------------------
@@ -471,6 +478,7 @@ LOSSES = {
 }
 
 OPTIMIZERS = {
+    "clipByNorm": clip_by_norm,
     "sgdUpdate": sgd_update,
     "momentumUpdate": momentum_update,
     "adamUpdate": adam_update(torch.optim.Adam),

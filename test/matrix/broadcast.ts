@@ -1,5 +1,5 @@
 /**
- * Gradients of broadcast inputs: each sample with one of its tensors narrower, by an axis of size 1 or none. Where the op takes that next
+ * Gradients of broadcast inputs: each sample with one of its tensors narrower, by an axis of size 1 or fewer axes. Where the op takes that next
  * to its other tensors, the gradient must have the narrow shape, and agree with differences.
  */
 import { inferred } from '../../codegen/emit/refusals.js';

@@ -9,6 +9,7 @@ import { CpuDevice } from '../../runtime/devices/cpu/device.js';
 import { CompilerProblem, findCompiler } from '../../runtime/devices/cpu/native/compiler.js';
 import type { TierName } from '../../runtime/devices/device.js';
 import { getDevice } from '../../runtime/devices/registry.js';
+import { noteLeftOut } from '../support/left-out.js';
 import { fullRun, isChosen, isChosenPlace, loadCases, type OpCase } from './cases.js';
 import { checks as allChecks, type Check, nativeChecks } from './checks.js';
 import { Report } from './report.js';
@@ -28,9 +29,11 @@ export function runMatrix(shard: number, tier: TierName = 'wasm'): void {
     return;
   }
   const checks = tier === 'native' && !fullRun ? allChecks.filter(({ name }) => nativeChecks.has(name)) : allChecks;
+  const others = allChecks.filter((check) => !checks.includes(check));
   const file = tier === 'native' ? 'ops-native' : 'ops';
-  const total = { done: new Map<string, number>(), skipped: new Map<string, number>() };
+  const total = { done: new Map<string, number>(), skipped: new Map<string, number>(), others: 0 };
   for (const one of loadCases(shard)) {
+    total.others += others.filter((check) => check.places(one).length > 0).length;
     for (const check of checks) {
       if (check.places(one).length === 0 || !isChosen(check.name)) continue;
       test.serial(`${one.op}:${tier} ${check.name}`, (t) => {
@@ -57,8 +60,20 @@ export function runMatrix(shard: number, tier: TierName = 'wasm'): void {
     if (total.done.size > 0) t.true(launches[tier] > 0);
     for (const [name, count] of total.done) t.log(`${name}: ${count} comparisons`);
     for (const [reason, count] of total.skipped) t.log(`left out: ${reason} (${count})`);
+    noteAll(total.skipped, total.others);
     t.pass();
   });
+}
+
+/** What the full run would do besides, for the end of `npm test`. */
+function noteAll(skipped: ReadonlyMap<string, number>, others: number): void {
+  const command = 'OPWRIGHT_FULL=1 npm test';
+  for (const [reason, count] of skipped) {
+    const [check, what] = reason.split(/: |, which OPWRIGHT_FULL=1 tries$/);
+    if (reason.endsWith('OPWRIGHT_FULL=1 tries'))
+      noteLeftOut({ what: `comparisons of the op matrix, ${check} ${what}`, count, command });
+  }
+  noteLeftOut({ what: 'checks of the op matrix in native code', count: others, command });
 }
 
 function cpu(): CpuDevice {

@@ -101,20 +101,26 @@ const mostCallers = 4;
 
 /** Every mutant of the generated ops of a dist folder. */
 export function generatedMutants(dist: string): Mutant[] {
+  const definitions = allDefinitions(dist);
+  const callers = callersOf(definitions);
+  return definitions.flatMap((definition) => mutantsOf(definition, planOf(definition, callers)));
+}
+
+function allDefinitions(dist: string): Definition[] {
   const folder = join(dist, 'generated', 'ops');
-  const definitions = readdirSync(folder)
+  return readdirSync(folder)
     .filter((name) => name.endsWith('.js'))
     .flatMap((name) => {
       const text = readFileSync(join(folder, name), 'utf8');
       const source = ts.createSourceFile(name, text, ts.ScriptTarget.ES2023, true, ts.ScriptKind.JS);
       return definitionsIn(source);
     });
-  const callers = callersOf(definitions);
-  return definitions.flatMap((definition) => mutantsOf(definition, planOf(definition, callers)));
 }
 
+type Callers = ReadonlyMap<string, readonly string[]>;
+
 /** The ops whose definitions and gradients call each op. */
-function callersOf(definitions: readonly Definition[]): ReadonlyMap<string, readonly string[]> {
+function callersOf(definitions: readonly Definition[]): Callers {
   const callers = new Map<string, string[]>();
   for (const { name, literal } of definitions)
     for (const called of new Set(find(literal, ts.isCallExpression).map(calledOp)))
@@ -122,12 +128,35 @@ function callersOf(definitions: readonly Definition[]): ReadonlyMap<string, read
   return callers;
 }
 
-function planOf({ name, source, literal }: Definition, callers: ReadonlyMap<string, readonly string[]>): Plan {
-  const random = property(literal, 'random') !== undefined ? ['random-ops'] : [];
-  // A view's result has the shape of its layout: what its rule says shows where it is traced within a larger op.
-  const traced = source.fileName === 'movement.js' || source.fileName === 'creation.js' ? ['random-programs'] : [];
-  return { ops: [name, ...(callers.get(name) ?? []).slice(0, mostCallers)], suites: [...random, ...traced] };
+/** For each kernel of generated/kernels, the ops that launch it and some of their callers. */
+export function usersOfKernels(dist: string): Callers {
+  const definitions = allDefinitions(dist);
+  const callers = callersOf(definitions);
+  const users = new Map<string, string[]>();
+  for (const definition of definitions)
+    for (const access of find(definition.literal, ts.isPropertyAccessExpression)) {
+      if (definition.text(access.expression) !== 'kernels') continue;
+      const kernel = access.name.text;
+      users.set(kernel, [...(users.get(kernel) ?? []), definition.name, ...someCallers(definition, callers)]);
+    }
+  return users;
 }
+
+const someCallers = ({ name }: Definition, callers: Callers): readonly string[] =>
+  (callers.get(name) ?? []).filter((caller) => caller !== name).slice(0, mostCallers);
+
+function planOf(definition: Definition, callers: Callers): Plan {
+  const random = property(definition.literal, 'random') !== undefined ? ['random-ops'] : [];
+  const suites = [...random, ...(suitesOfGroups[definition.source.fileName] ?? [])];
+  return { ops: [definition.name, ...someCallers(definition, callers)], suites };
+}
+
+/** What the matrix of an op does not see: a view's rule shows where the op is traced within a larger one. */
+const suitesOfGroups: Readonly<Record<string, readonly string[]>> = {
+  'movement.js': ['random-programs'],
+  'creation.js': ['boundaries', 'random-programs'],
+  'indexing.js': ['boundaries'],
+};
 
 function definitionsIn(source: ts.SourceFile): Definition[] {
   return find(source, ts.isVariableDeclaration)
@@ -156,6 +185,7 @@ function gradientFaults(definition: Definition, gradient: ts.ObjectLiteralExpres
   const run = definition.method('run', gradient);
   const input = property(gradient, 'input');
   if (run === undefined || input === undefined) return [];
+  const algebra = run.parameters[0] === undefined ? 'g' : definition.text(run.parameters[0].name);
   const of = `gradient of ${ts.isStringLiteral(input) ? input.text : '?'}`;
   const result = find(run, ts.isReturnStatement).at(-1)?.expression;
   const flipped: Fault[] =
@@ -165,7 +195,7 @@ function gradientFaults(definition: Definition, gradient: ts.ObjectLiteralExpres
           {
             what: `${of} negated`,
             fault: 'flipped sign in a gradient',
-            edits: [definition.replace(result, `(${definition.text(result)}).map((one) => g.neg(one))`)],
+            edits: [definition.replace(result, `(${definition.text(result)}).map((one) => ${algebra}.neg(one))`)],
           },
         ];
   const unsummed = find(run, ts.isCallExpression)
@@ -362,10 +392,12 @@ function parameterFaults(definition: Definition, body: ts.ObjectLiteralExpressio
     if (params === undefined || !ts.isObjectLiteralExpression(params)) continue;
     for (const one of params.properties) {
       const value = ts.isPropertyAssignment(one) ? definition.text(one.initializer) : nameOf(one);
+      // Kernels read flags as numbers.
+      const flag = ['descending', 'largest', 'exclusive', 'wrap'].includes(nameOf(one));
       faults.push({
-        what: `parameter ${nameOf(one)} one more`,
+        what: `parameter ${nameOf(one)} ${flag ? 'turned over' : 'one more'}`,
         fault: 'wrong parameter of a kernel',
-        edits: [definition.replace(one, `${nameOf(one)}: Number(${value}) + 1`)],
+        edits: [definition.replace(one, `${nameOf(one)}: ${flag ? `1 - Number(${value})` : `Number(${value}) + 1`}`)],
       });
     }
   }

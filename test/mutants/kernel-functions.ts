@@ -2,8 +2,9 @@
  * Faults in kernel functions and kernels made from index notation, planted automatically in the IR that generated/kernels holds: comparisons,
  * loop bounds, index arithmetic and formulas.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { usersOfKernels } from './generated.js';
 import type { FaultClass, Mutant } from './mutant.js';
 
 interface Rule {
@@ -46,7 +47,7 @@ const most = 2;
 export function kernelFunctionMutants(dist: string): Mutant[] {
   const file = 'generated/kernels.js';
   const text = readFileSync(join(dist, file), 'utf8');
-  const users = usersOf(dist);
+  const users = usersOfKernels(dist);
   const declarations = [...text.matchAll(/export const (\w+) = \{/g)];
   return declarations.flatMap((declaration, place) => {
     const name = declaration[1]!;
@@ -65,7 +66,7 @@ export function kernelFunctionMutants(dist: string): Mutant[] {
           fault,
           file,
           edits: [{ start: at, end: at + from.length, text: to }],
-          plan: { ops },
+          plan: { ops, suites: ['boundaries'] },
         };
       });
     });
@@ -74,18 +75,3 @@ export function kernelFunctionMutants(dist: string): Mutant[] {
 
 const spacedPlaces = (count: number): number[] =>
   Array.from({ length: Math.min(count, most) }, (_, place) => Math.floor((place * count) / Math.min(count, most)));
-
-/** The ops that use each kernel. */
-function usersOf(dist: string): ReadonlyMap<string, readonly string[]> {
-  const users = new Map<string, string[]>();
-  const folder = join(dist, 'generated', 'ops');
-  for (const name of readdirSync(folder).filter((one) => one.endsWith('.js'))) {
-    const text = readFileSync(join(folder, name), 'utf8');
-    for (const part of text.split(/(?=export const \w+Definition = )/)) {
-      const op = /name: '(\w+)'/.exec(part)?.[1];
-      if (op === undefined) continue;
-      for (const [, kernel] of part.matchAll(/kernels\.(\w+)/g)) users.set(kernel!, [...(users.get(kernel!) ?? []), op]);
-    }
-  }
-  return users;
-}

@@ -50,7 +50,9 @@ EXPORT const char *ow_error(void) {
 
 enum { MOST_THREADS = 1024, CHUNKS_PER_THREAD = 4, ALIGNMENT = 64, STACK_BYTES = 1 << 20, WOKEN_AT_ONCE = 2 };
 
-/* A worker spins this long after a launch before it sleeps. */
+/* A worker spins this long after a launch before it sleeps. On two virtual processors, a spinning worker begins its first chunk
+   0.2 us after the launch; one that sleeps begins after about 20 us, and waking it costs the caller up to 12 us. Having spun a few
+   times as long as that, a worker has not wasted much more than it might have saved, whenever the next launch comes. */
 static const u64 WORKER_SPIN_NS = 100000;
 /* The caller spins this long for the last chunks before it sleeps. */
 static const u64 CALLER_SPIN_NS = 50000;
@@ -76,7 +78,7 @@ static LINE atomic_uint calls;        /* what they sleep on; changes with each c
 static LINE atomic_uintptr_t owner;   /* the thread whose launch the pool runs, or 0 */
 static LINE atomic_int spinning;      /* whether every thread has a processor, so that spinning takes nothing from another */
 
-/* The owner's alone, but for the job, which workers read. */
+/* The owner's alone; workers read the job. */
 static LINE Job job;
 static u32 own_chunks;                /* of this job: those that the owner has claimed */
 static int avoided_processor = -1;    /* the one that workers are kept off */
@@ -332,7 +334,7 @@ static i32 chunk_size(i32 work, i32 grain, i32 participants) {
 /* Runs the items on the pool, or returns 0 where the caller had better run them all itself. */
 static int run_shared(Job next, i32 grain) {
   if (atomic_load_explicit(&threads, memory_order_relaxed) == 1 || !acquire_pool()) return 0;
-  /* Waking takes long enough that little work is done sooner alone. */
+  /* Before a sleeper has woken, the caller has done about two grains of work alone. */
   int asleep = atomic_load_explicit(&sleepers, memory_order_relaxed) >= workers;
   int shared = (!asleep || next.work - grain > grain) && have_workers();
   if (shared) {
