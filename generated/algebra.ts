@@ -117,6 +117,7 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   squeeze(x: V | number, options?: { axis?: number | readonly number[] | null | undefined }): V;
   unsqueeze(x: V | number, axis: number | readonly number[]): V;
   flatten(x: V | number, options?: { startAxis?: number | undefined; stopAxis?: number | undefined }): V;
+  detach(x: V | number): V;
   transpose(x: V | number, perm: readonly number[]): V;
   t(x: V | number): V;
   swapLast(x: V | number): V;
@@ -170,7 +171,7 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   dot(x: V | number, y: V | number): V;
   addmm(input: V | number, x: V | number, y: V | number, options?: { alpha?: number | V | undefined; beta?: number | V | undefined }): V;
   linear(x: V | number, weight: V | number, options?: { bias?: V | number | undefined }): V;
-  convolution(x: V | number, weight: V | number, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): V;
+  convolution(x: V | number, weight: V | number, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number, options?: { bias?: V | number | undefined }): V;
   convolutionInputGrad(dout: V | number, weight: V | number, shape: readonly number[], stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): V;
   convolutionWeightGrad(dout: V | number, x: V | number, shape: readonly number[], stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): V;
   conv2d(x: V | number, weight: V | number, options?: { bias?: V | number | undefined; stride?: number | readonly number[] | undefined; padding?: number | readonly number[] | string | undefined; dilation?: number | readonly number[] | undefined; groups?: number | undefined }): V;

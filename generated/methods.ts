@@ -9,7 +9,7 @@ import { floor, ceil, round, trunc, isnan, isinf, isfinite, equal, notEqual, les
 import { sigmoid, logSigmoid, relu, relu6, leakyRelu, type LeakyReluOptions, elu, type EluOptions, selu, type SeluOptions, gelu, type GeluOptions, softplus, type SoftplusOptions, softsign, softshrink, type SoftshrinkOptions, hardshrink, type HardshrinkOptions, tanhshrink, hardtanh, type HardtanhOptions, hardsigmoid, type HardsigmoidOptions, hardswish, thresholdedRelu, type ThresholdedReluOptions, swish, stanh, type StanhOptions, scale, type ScaleOptions, clip, type ClipOptions } from './ops/activations.js';
 import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, cumsum, type CumsumOptions } from './ops/reductions.js';
 import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, bernoulli } from './ops/creation.js';
-import { reshape, squeeze, type SqueezeOptions, unsqueeze, flatten, type FlattenOptions, transpose, t, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile } from './ops/movement.js';
+import { reshape, squeeze, type SqueezeOptions, unsqueeze, flatten, type FlattenOptions, detach, transpose, t, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile } from './ops/movement.js';
 import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, type ScatterOptions, takeAlongAxis, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
 import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique } from './ops/sorting-and-sets.js';
 import { bmm, matmul, type MatmulOptions, mv, dot, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
@@ -216,6 +216,8 @@ declare module '../runtime/tensor.js' {
     unsqueeze(axis: number | readonly number[]): Tensor;
     /** A tensor with the axes from one to another, both included, made one. */
     flatten(options?: FlattenOptions): Tensor;
+    /** The same elements over the same memory, from which no gradient flows back. */
+    detach(): Tensor;
     /** Axes in another order. */
     transpose(perm: readonly number[]): Tensor;
     /** A matrix with rows and columns exchanged; a vector or a number as it is. */
@@ -430,6 +432,7 @@ addTensorMethods({
   squeeze: squeeze,
   unsqueeze: unsqueeze,
   flatten: flatten,
+  detach: detach,
   transpose: transpose,
   t: t,
   broadcastTo: broadcastTo,

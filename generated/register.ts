@@ -6,7 +6,7 @@ import { floorDefinition, floor, ceilDefinition, ceil, roundDefinition, round, t
 import { sigmoidDefinition, sigmoid, logSigmoidDefinition, logSigmoid, reluDefinition, relu, relu6Definition, relu6, leakyReluDefinition, leakyRelu, eluDefinition, elu, seluDefinition, selu, geluDefinition, gelu, softplusDefinition, softplus, softsignDefinition, softsign, softshrinkDefinition, softshrink, hardshrinkDefinition, hardshrink, tanhshrinkDefinition, tanhshrink, hardtanhDefinition, hardtanh, hardsigmoidDefinition, hardsigmoid, hardswishDefinition, hardswish, thresholdedReluDefinition, thresholdedRelu, swishDefinition, swish, stanhDefinition, stanh, scaleDefinition, scale, clipDefinition, clip } from './ops/activations.js';
 import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
 import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
-import { reshapeDefinition, reshape, squeezeDefinition, squeeze, unsqueezeDefinition, unsqueeze, flattenDefinition, flatten, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
+import { reshapeDefinition, reshape, squeezeDefinition, squeeze, unsqueezeDefinition, unsqueeze, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
 import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
 import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique } from './ops/sorting-and-sets.js';
 import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
@@ -131,6 +131,7 @@ declare module '../runtime/registry.js' {
     squeeze: typeof squeeze;
     unsqueeze: typeof unsqueeze;
     flatten: typeof flatten;
+    detach: typeof detach;
     transpose: typeof transpose;
     t: typeof t;
     swapLast: typeof swapLast;
@@ -334,6 +335,7 @@ registerOps(
     squeezeDefinition,
     unsqueezeDefinition,
     flattenDefinition,
+    detachDefinition,
     transposeDefinition,
     tDefinition,
     swapLastDefinition,
@@ -534,6 +536,7 @@ registerOps(
     squeeze: squeeze,
     unsqueeze: unsqueeze,
     flatten: flatten,
+    detach: detach,
     transpose: transpose,
     t: t,
     swapLast: swapLast,

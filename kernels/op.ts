@@ -93,6 +93,8 @@ export interface LayoutMeta extends TensorMeta, ViewLayout {}
 export interface FunctionCall {
   /** How many work items the kernel has. */
   readonly work: number;
+  /** The fewest of them that a thread takes on, where items that lie side by side run in lanes. */
+  readonly grain?: number;
   readonly params: Readonly<Record<string, number>>;
   readonly scratch?: Readonly<Record<string, { readonly dtype: Dtype; readonly size: number }>>;
 }

@@ -87,6 +87,13 @@ function* places(shape: Shape): Generator<number[]> {
 
 const convolution: LibraryReference = (inputs, [output], attrs) => {
   const [x, weight, out] = [single(inputs, 'x'), single(inputs, 'weight'), zeros(output!)];
+  if (inputs.bias !== undefined) {
+    const bias = single(inputs, 'bias');
+    const [filters, pixels] = [out.shape[1]!, out.shape[2]! * out.shape[3]!];
+    out.data.forEach((_, place) => {
+      out.data[place] = bias.data[Math.floor(place / pixels) % filters]!;
+    });
+  }
   for (const tap of taps(x.shape, weight.shape, out.shape, attrs))
     out.data[tap.out]! += x.data[tap.x]! * weight.data[tap.weight]!;
   return [out];
@@ -169,6 +176,37 @@ const maskedSelect: LibraryReference = (inputs, [out]) => {
   return [referenceArray([kept.length], out!.dtype, kept)];
 };
 
+/** The places of a row's elements in order; NaN counts as the greatest. */
+function orderOf(row: Float64Array, descending: boolean): number[] {
+  const rank = (value: number): number => (Number.isNaN(value) ? Infinity : value);
+  const compare = (left: number, right: number): number =>
+    Math.sign(rank(row[left]!) - rank(row[right]!)) || Number(Number.isNaN(row[left])) - Number(Number.isNaN(row[right])) || 0;
+  return [...row.keys()].sort((left, right) => compare(left, right) * (descending ? -1 : 1) || left - right);
+}
+
+/** The first `count` elements of each row in order, and their places. */
+function firstInOrder(x: ReferenceArray, count: number, descending: boolean, [values, index]: readonly TensorMeta[]) {
+  const n = x.shape.at(-1)!;
+  const rows = Array.from({ length: elementCount(x.shape.slice(0, -1)) }, (_, row) => x.data.subarray(row * n, (row + 1) * n));
+  const orders = rows.map((row) => orderOf(row, descending).slice(0, count));
+  return [
+    referenceArray(
+      values!.shape,
+      values!.dtype,
+      orders.flatMap((order, row) => order.map((place) => rows[row]![place]!)),
+    ),
+    referenceArray(index!.shape, index!.dtype, orders.flat()),
+  ];
+}
+
+const sortRows: LibraryReference = (inputs, outputs, attrs) => {
+  const x = single(inputs, 'x');
+  return firstInOrder(x, x.shape.at(-1)!, attrs.descending === true, outputs);
+};
+
+const topkRows: LibraryReference = (inputs, outputs, attrs) =>
+  firstInOrder(single(inputs, 'x'), Number(attrs.k), attrs.largest === true, outputs);
+
 export const libraryReferences: Readonly<Record<string, LibraryReference>> = {
   gemm,
   convolution,
@@ -179,4 +217,6 @@ export const libraryReferences: Readonly<Record<string, LibraryReference>> = {
   unique,
   nonzero,
   maskedSelect,
+  sortRows,
+  topkRows,
 };

@@ -5,7 +5,7 @@
  * constants `lowest` and `highest` the ends of the *storage's* range (-128 for int8, though its register is an i32). What becomes
  * trivial on the way, such as a conversion to the type a value already has, is dropped. Shapes and layouts are not its concern.
  */
-import { constant, convert, param, scalarType, vectorType } from './build.js';
+import { bits, constant, convert, param, scalarType, vectorType } from './build.js';
 import {
   type Expr,
   type Kernel,
@@ -74,6 +74,8 @@ function specialiseExpr(expr: Expr, bound: (name: string) => Storage, register: 
       return constant(type, limit(expr.value, isScalar(expr.type.scalar) ? widest[expr.type.scalar] : bound(expr.type.scalar)));
     case 'convert':
       return convert(type, recur(expr.value));
+    case 'bits':
+      return bits(type, recur(expr.value));
     case 'param':
       return convert(type, param(expr.name, scalarType(paramRegister(register(expr.type.scalar)))));
     default:

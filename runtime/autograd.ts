@@ -202,14 +202,9 @@ export function backward(root: Tensor, options: RootOptions = {}): void {
   withRecording(options.createGraph === true, () => {
     for (const [edge, value] of sink) {
       const leaf = edge.leaf!;
-      if (leaf.grad === null) {
-        leaf.grad = value;
-      } else {
-        const before = leaf.grad;
-        leaf.grad = ops.add(before, value);
-        value.dispose();
-        if (options.createGraph !== true) before.dispose();
-      }
+      const before = leaf.peekGradient();
+      leaf.replaceGradient(before === null ? value : ops.add(before, value));
+      if (before !== null) value.dispose();
     }
   });
 }

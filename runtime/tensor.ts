@@ -23,13 +23,14 @@ export class Tensor<D extends Dtype = Dtype> {
   readonly dtype: D;
   /** Whether backward() stops here: true for data, false for parameters and what was computed from them. */
   stopGradient: boolean;
-  /** What backward() accumulated for this tensor. */
-  grad: Tensor | null = null;
   /** How it was computed, where gradients flow; null on leaves. */
   edge: GradientEdge | null = null;
   /** Set by keep(): no tidy scope disposes it. */
   isKept = false;
   private disposed = false;
+  private gradient: Tensor | null = null;
+  /** Whether the gradient was read, or set from outside: somebody may have it then, and it is not the library's to dispose. */
+  private gradientIsLent = false;
 
   /** A tensor over a storage, of which it becomes a holder. The layout must fit the storage: nothing is checked. */
   constructor(storage: Storage, layout: Layout, dtype: D, stopGradient = true) {
@@ -60,6 +61,29 @@ export class Tensor<D extends Dtype = Dtype> {
 
   get isDisposed(): boolean {
     return this.disposed;
+  }
+
+  /** What backward() accumulated for this tensor. Whoever reads it may keep it: it is neither written nor disposed when there is a new one. */
+  get grad(): Tensor | null {
+    this.gradientIsLent = true;
+    return this.gradient;
+  }
+
+  set grad(value: Tensor | null) {
+    this.gradientIsLent = true;
+    this.gradient = value;
+  }
+
+  /** For the library, which does not keep what it reads here. */
+  peekGradient(): Tensor | null {
+    return this.gradient;
+  }
+
+  /** Sets a gradient that nobody else has, and lets go of the one before. */
+  replaceGradient(value: Tensor | null): void {
+    if (!this.gradientIsLent) this.gradient?.dispose();
+    this.gradientIsLent = false;
+    this.gradient = value;
   }
 
   /**

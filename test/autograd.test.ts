@@ -10,6 +10,8 @@ import {
   cast,
   concat,
   cos,
+  detach,
+  dispose,
   type ErrorCode,
   exp,
   grad,
@@ -64,6 +66,43 @@ test.serial('backward() adds the gradient to each leaf', (t) => {
   t.deepEqual(y.grad?.tolist(), [1, 2, 3]);
   backward(sum(square(x)));
   t.deepEqual(x.grad?.tolist(), [6, 9, 12]);
+});
+
+test.serial('detach() gives the same memory without its history', (t) => {
+  const x = parameter([2, 3]);
+  const squared = square(x);
+  const constant = detach(squared);
+  t.is(constant.storage, squared.storage);
+  t.true(constant.stopGradient);
+  t.is(constant.edge, null);
+  backward(sum(multiply(x, constant)));
+  t.deepEqual(x.grad?.tolist(), [4, 9]);
+  t.deepEqual(x.detach().tolist(), [2, 3]);
+});
+
+test.serial('a gradient that was read stays as it is when another backward() adds to it', (t) => {
+  const x = parameter([1, 2]);
+  backward(sum(square(x)));
+  const first = x.grad!;
+  backward(sum(square(x)));
+  t.deepEqual(first.tolist(), [2, 4]);
+  t.deepEqual(x.grad?.tolist(), [4, 8]);
+});
+
+test.serial('gradients that nobody has read are freed when others take their place', (t) => {
+  const x = parameter([1, 2]);
+  const step = () => {
+    const squares = square(x);
+    const loss = sum(squares);
+    backward(loss);
+    dispose(squares, loss);
+  };
+  step();
+  const before = memory().storages;
+  step();
+  step();
+  t.is(memory().storages, before);
+  t.deepEqual(x.grad?.tolist(), [6, 12]);
 });
 
 test.serial('a leaf that is used several times gets the sum', (t) => {

@@ -61,7 +61,9 @@ export async function runJobs(jobs: readonly Job[], build: Build): Promise<reado
       Int32Array.from([image.length, pointers.length, calls.length / 4, ...pointers, ...calls]),
     );
     writeFileSync(join(folder, 'image'), image);
-    const { status, stderr, signal } = spawnSync(program, [join(folder, 'calls'), join(folder, 'image')], { encoding: 'utf8' });
+    const [runner, ...options] = [...(process.env.OPWRIGHT_RUNNER?.split(' ') ?? []), program];
+    const files = [join(folder, 'calls'), join(folder, 'image')];
+    const { status, stderr, signal } = spawnSync(runner!, [...options, ...files], { encoding: 'utf8' });
     if (status !== 0 || stderr !== '') throw new Error(`the program ended with ${status ?? signal}\n${stderr.slice(0, 4000)}`);
     const after = readFileSync(join(folder, 'image'));
     return placed.map((place) => readBack(place, after));

@@ -18,7 +18,7 @@ import { lowerFused } from '../kernels/lower/fused.js';
 import { gemmKernel } from '../kernels/lower/gemm.js';
 import { inputName, outputName, scalarName } from '../kernels/lower/names.js';
 import type { Dimension } from '../kernels/lower/space.js';
-import { dotKernel } from '../kernels/lower/thin.js';
+import { turnedKernel } from '../kernels/lower/thin.js';
 import type { Dtype } from '../kernels/op.js';
 import { specialise } from '../kernels/specialise.js';
 import { vectorise } from '../kernels/vectorise.js';
@@ -310,7 +310,12 @@ function callsOf(T: Storage): readonly FunctionCall[] {
       items: 11,
     },
     { name: 'maxPool2d', buffers: { x, out: outs(), index: index(36) }, params: window, items: 3 },
-    { name: 'avgPool2d', buffers: { x, out: outs() }, params: { ...window, exclusive: 1, divisor: 0 }, items: 3 },
+    {
+      name: 'avgPool2d',
+      buffers: { x, out: outs() },
+      params: { ...window, paddedHeight: 8, paddedWidth: 6, exclusive: 0, divisor: 0 },
+      items: 3,
+    },
     {
       name: 'unfold',
       buffers: { x, out: zeros(T, 3 * 6 * 12) },
@@ -384,7 +389,7 @@ const programs: readonly Program[] = [
 /** Everything that has scalars only, each under a name of its own. */
 function cudaKernels(): readonly Kernel[] {
   const fused = programs.flatMap((program) => fusedJob(program, 0).launches.map(({ kernel }) => kernel));
-  const products = (['float32', 'float64'] as const).map((storage) => dotKernel({ storage, lanes: 1 }));
+  const products = (['float32', 'float64'] as const).map((storage) => turnedKernel({ storage, lanes: 1 }));
   return [...specialised, ...[...fused, ...products].map((kernel, index) => ({ ...kernel, name: `${kernel.name}_${index}` }))];
 }
 

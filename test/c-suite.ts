@@ -24,9 +24,16 @@ const cxxCompiler = process.env.OPWRIGHT_CXX ?? ['g++', 'clang++', 'c++'].find(i
 const unfused = ['-DOW_FUSED=0', '-O1', '-ffp-contract=off', '-w'];
 const sanitised = ['-fsanitize=undefined,float-cast-overflow', '-fno-sanitize-recover=all'];
 
+/**
+ * For another processor, a cross-compiler, its target and what runs its programs:
+ * `OPWRIGHT_CC=aarch64-linux-gnu-gcc OPWRIGHT_MARCH=armv8-a OPWRIGHT_RUNNER='qemu-aarch64 -L /usr/aarch64-linux-gnu'`.
+ */
+const machine = process.env.OPWRIGHT_MARCH ?? 'native';
+const machineFlags = flagsOf(compilerFlags).map((flag) => (flag === '-march=native' ? `-march=${machine}` : flag));
+
 /** The programs that can be built here. */
 const builds: Readonly<Record<'fast' | 'checked' | 'cuda', Build | undefined>> = {
-  fast: compiler === undefined ? undefined : { dialect: gnuC, compiler, flags: flagsOf(compilerFlags) },
+  fast: compiler === undefined ? undefined : { dialect: gnuC, compiler, flags: machineFlags },
   checked: compiler === undefined ? undefined : { dialect: gnuC, compiler, flags: ['-std=gnu11', ...unfused, ...sanitised] },
   cuda:
     cxxCompiler === undefined ? undefined : { dialect: cudaC, compiler: cxxCompiler, flags: ['-O1', '-ffp-contract=off', '-w'] },

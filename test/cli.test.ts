@@ -4,7 +4,7 @@
  * starting it.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ import { kernelFunctions } from '../codegen/commands/kernel-functions.js';
 import { command as begin } from '../codegen/commands/new.js';
 import { skeleton } from '../codegen/commands/skeleton.js';
 import { loadSpecs } from '../codegen/commands/spec-files.js';
-import { command as stats } from '../codegen/commands/stats.js';
+import { mostEscapes, command as stats } from '../codegen/commands/stats.js';
 import type { SourceKind } from '../codegen/commands/trace-text.js';
 import { compareGenerated, writeGenerated } from '../codegen/generate.js';
 import type { KernelFunctions } from '../codegen/lang/definitions.js';
@@ -353,6 +353,32 @@ test('stats count what the spec holds', async (t) => {
   t.regex(missing.text, /Paddle names that no op answers to: \d+\n {2}paddle\./);
 });
 
+test('the library documents every public op, and gives it an example, errors, goldens and Paddle names', async (t) => {
+  const { text, json } = await run(stats, '--missing');
+  const gaps = Object.entries(json.gaps ?? {});
+  t.true(gaps.length > 4);
+  for (const [what, names] of gaps) t.deepEqual(names, [], `no ${what}`);
+  t.regex(text, /^no example +none$/m);
+  t.true(listOf(json, 'escapes').length <= mostEscapes);
+});
+
+test('stats say what an op of a pack lacks', async (t) => {
+  const spec = fileOf(`ops:
+  - op: bare
+    summary: Twice x.
+    inputs: { x: { dtype: T } }
+    attrs: { factor: { type: number, default: 2 } }
+    outputs: { out: { dtype: T, shape: x.shape } }
+    dtypes: { T: floating }
+    define: x * factor
+    samples: [{ x: [2] }]
+`);
+  const { json, text } = await run(stats, '--spec', spec, '--missing');
+  const names = ['example', 'meaning of each attribute', 'error sample', 'golden', 'Paddle name'];
+  for (const what of names) t.deepEqual(Object.entries(json.gaps ?? {}).find(([key]) => key === what)?.[1], ['bare'], what);
+  t.regex(text, /Ops without: example: 1\n {2}bare/);
+});
+
 test('stats give the reason of everything that is written by hand', async (t) => {
   const spec = fileOf(`${pack}    escape: No formula says it.\n`);
   const { text, json } = await run(stats, '--spec', spec);
@@ -431,6 +457,23 @@ test('generate writes a pack that stands on the library', async (t) => {
   t.is(exitCode, 0, text);
   t.true(Array.isArray(json.written) && json.written.length > 0);
   t.true(readdirSync(out, { recursive: true, encoding: 'utf8' }).some((path) => path.includes('bent-identity')));
+});
+
+test('what is generated does not depend on the current folder', (t) => {
+  const project = join(folder, 'project');
+  mkdirSync(join(project, 'specs', 'deep'), { recursive: true });
+  writeFileSync(join(project, 'package.json'), '{}');
+  writeFileSync(join(project, 'specs', 'pack.yaml'), pack);
+  const generateIn = (cwd: string, spec: string) => {
+    const args = [cli, 'generate', '--spec', spec, '--out', join(project, 'out'), '--json'];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+    t.is(stderr, '');
+    return JSON.parse(stdout);
+  };
+  t.true(generateIn(project, 'specs/pack.yaml').written.length > 5);
+  t.deepEqual(generateIn(join(project, 'specs', 'deep'), '../pack.yaml').written, []);
+  t.deepEqual(generateIn(folder, 'project/specs/pack.yaml').written, []);
+  t.regex(readFileSync(join(project, 'out', 'tests', 'bent-identity.json'), 'utf8'), /"specs\/pack.yaml:2"/);
 });
 
 test('generated files are written where they differ, and removed where nothing stands behind them', (t) => {

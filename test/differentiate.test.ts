@@ -65,6 +65,16 @@ test('gradients are summed back over broadcast axes, and only where an axis may 
   t.is(gradientText(soundSpec(), 'gemm', 'x'), 'sumTo(gemm(dout, swap(y)), x.shape)');
 });
 
+test('of a list, the entries that were not used get zeros', (t) => {
+  const list = {
+    inputs: '{ xs: { dtype: T, list: true } }',
+    outputs: '{ out: { dtype: T, shape: "xs[1].shape" } }',
+    samples: '[{ xs: [[2], [2]] }]',
+  };
+  const expected = 'each(xs, (item, place) => place == 1 ? dout * 2 : zeros(item.shape, { dtype: item.dtype }))';
+  t.is(derive({ ...list, define: 'xs[1] * 2' }, 'xs'), expected);
+});
+
 test('no gradient flows back from what is written into an input', (t) => {
   const written = {
     inputs: '{ x: { dtype: T }, mean: { dtype: T } }',
@@ -102,6 +112,19 @@ test('attributes of called ops are put into the form that their gradients expect
 test('host conditions pick between gradients', (t) => {
   const attrs = '{ squared: { type: boolean, default: false } }';
   t.is(derive({ attrs, define: 'squared ? x * x : exp(x)' }), lines('part = dout * x', 'squared ? part + part : dout * exp(x)'));
+});
+
+test('within a branch that picks again by the same condition, the other choice gets nothing', (t) => {
+  const attrs = '{ squared: { type: boolean, default: false }, negated: { type: boolean, default: false } }';
+  const define = 'chosen = exp(squared ? x * x : x)\nout = squared ? chosen : negated ? -chosen : x';
+  t.is(
+    derive({ attrs, define }),
+    lines(
+      'chosen = exp(squared ? x * x : x)',
+      'part = dout * chosen * x',
+      'squared ? part + part : negated ? -dout * chosen : dout',
+    ),
+  );
 });
 
 test('a condition of the forward pass is one of the backward pass, or gone', (t) => {

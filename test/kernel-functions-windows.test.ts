@@ -171,7 +171,8 @@ for (const [count, window] of windows.entries()) {
           means.push(inside.reduce((sum, { at }) => sum + x[plane * size + at]!, 0) / by);
           for (const { at } of inside) gradient[plane * size + at]! += dout[plane * outs + out]! / by;
         }
-      const all = { ...params, exclusive, divisor };
+      const padded = { paddedHeight: window.h + window.padHeight, paddedWidth: window.w + window.padWidth };
+      const all = { ...params, ...padded, exclusive, divisor };
       const forward = run(t, {
         name: 'avgPool2d',
         buffers: { x, out: new Float64Array(planes * outs) },

@@ -392,6 +392,10 @@ test.serial('Embedding looks rows up, and the padding row gives zeros and gets n
   close(t, out, [3, 4, 0, 0, 1, 2, 3, 4]);
   out.sum().backward();
   close(t, layer.weight.grad!, [1, 1, 2, 2, 0, 0]);
+  close(t, layer.weight, [1, 2, 3, 4, 0, 0]);
+  const drawn = numbers(new Embedding(4, 3, { paddingIndex: 1 }).weight);
+  t.deepEqual(drawn.slice(3, 6), [0, 0, 0]);
+  t.true([...drawn.slice(0, 3), ...drawn.slice(6)].every((value) => value !== 0));
   t.throws(() => new Embedding(3, 2, { paddingIndex: 3 }), { code: 'INDEX_OUT_OF_RANGE' });
 });
 

@@ -2,9 +2,19 @@
  * Optimizers against the textbook formulas computed in plain float64 JavaScript, and training in the small; batches of datasets.
  */
 import test from 'ava';
-import { keep, memory, multiply, OpwrightError, seed, sum, type Tensor, tensor, tidy } from '../entry/index.js';
+import { keep, memory, multiply, OpwrightError, randn, seed, sum, type Tensor, tensor, tidy } from '../entry/index.js';
 import { batches, batchIndices, decodeSafetensors, encodeSafetensors } from '../entry/io.js';
-import { Linear, MSELoss, Parameter, ReLU, Sequential } from '../entry/nn.js';
+import {
+  ClipGradByGlobalNorm,
+  ClipGradByNorm,
+  ClipGradByValue,
+  type GradientClip,
+  Linear,
+  MSELoss,
+  Parameter,
+  ReLU,
+  Sequential,
+} from '../entry/nn.js';
 import { Adam, AdamW, Momentum, type Optimizer, SGD } from '../entry/optimizer.js';
 
 const start = [0.5, -1.5, 2];
@@ -106,6 +116,95 @@ test.serial('parameters without gradient and frozen ones stay', (t) => {
   t.not(used!.item(), 1);
   t.is(unused!.item(), 2);
   t.is(frozen!.item(), 3);
+});
+
+/** Parameters of several shapes, dtypes and rates, with gradients; the last has none. */
+function mixedParameters(): Parameter[] {
+  seed(4);
+  const shapes = [[3, 4], [5], [], [2, 0], [3, 4], [7], [2]];
+  const parameters = shapes.map(
+    (shape, index) =>
+      new Parameter(randn(shape, { dtype: index === 3 ? 'float64' : 'float32' }), { learningRate: index % 2 === 0 ? 1 : 0.5 }),
+  );
+  for (const parameter of parameters.slice(0, -1)) parameter.grad = randn(parameter.shape, { dtype: parameter.dtype });
+  return parameters;
+}
+
+const makers: readonly ((parameters: Parameter[]) => Optimizer)[] = [
+  (p) => new SGD(p, rate),
+  (p) => new Momentum(p, rate),
+  (p) => new Adam(p, rate),
+  (p) => new AdamW(p, rate),
+];
+
+test.serial('parameters updated together come to the same bits as parameters updated one by one', (t) => {
+  for (const make of makers) {
+    const [together, alone] = [mixedParameters(), mixedParameters()];
+    const [one, many] = [make(together), alone.map((parameter) => make([parameter]))];
+    for (let update = 0; update < 3; update++) for (const optimizer of [one, ...many]) optimizer.step();
+    together.forEach((parameter, index) => {
+      t.deepEqual(parameter.tolist(), alone[index]!.tolist(), `${one.constructor.name}, parameter ${index}`);
+    });
+    t.deepEqual(together.at(-1)!.tolist(), mixedParameters().at(-1)!.tolist());
+  }
+});
+
+test.serial('one call of an op updates all parameters that share dtype and rate', (t) => {
+  const [layered, single] = [new Linear(4, 3), new Linear(4, 3)].map((layer) => [...layer.parameters()]);
+  const steps = (parameters: Parameter[]) => {
+    for (const parameter of parameters) parameter.grad = randn(parameter.shape);
+    const optimizer = new Adam(parameters);
+    let calls = 0;
+    const update = Reflect.get(optimizer, 'updateBatch');
+    Reflect.set(optimizer, 'updateBatch', (...args: unknown[]) => {
+      calls++;
+      return update.apply(optimizer, args);
+    });
+    optimizer.step();
+    return calls;
+  };
+  t.is(steps(layered!), 1);
+  single![0]!.learningRate = 0.1;
+  t.is(steps(single!), 2);
+});
+
+/** What a gradient clip gives for gradients that are given. */
+function clipped(clip: GradientClip, gradients: readonly Tensor[]): number[][] {
+  return tidy(() => clip.clip(gradients).map((one) => Array.from(one.dataSync(), Number)));
+}
+
+test.serial('gradients are clipped by value, each by its norm, or all by their common norm', (t) => {
+  const gradients = [tensor([3, -4]), tensor([[0.5], [0]])];
+  t.deepEqual(clipped(new ClipGradByValue(1), gradients), [[1, -1], [0.5, 0]]); // biome-ignore format: pairs
+  t.deepEqual(clipped(new ClipGradByValue(2, -0.5), gradients), [[2, -0.5], [0.5, 0]]); // biome-ignore format: pairs
+  t.deepEqual(clipped(new ClipGradByNorm(2.5), gradients), [[1.5, -2], [0.5, 0]]); // biome-ignore format: pairs
+  const scale = 2 / Math.sqrt(25.25);
+  const [first, second] = clipped(new ClipGradByGlobalNorm(2), gradients);
+  [3 * scale, -4 * scale].forEach((value, index) => {
+    t.true(Math.abs(first![index]! - value) < 1e-6);
+  });
+  t.true(Math.abs(second![0]! - 0.5 * scale) < 1e-6);
+  t.deepEqual(clipped(new ClipGradByGlobalNorm(6), gradients), [[3, -4], [0.5, 0]]); // biome-ignore format: pairs
+  t.deepEqual(clipped(new ClipGradByGlobalNorm(1), [tensor([0, 0])]), [[0, 0]]);
+});
+
+test.serial('an optimizer updates by clipped gradients, and leaves those of the parameters as they are', (t) => {
+  const parameters = [new Parameter(tensor([0, 0])), new Parameter(tensor([0], { dtype: 'float64' }))];
+  const optimizer = new SGD(parameters, { learningRate: 1, gradClip: new ClipGradByGlobalNorm(1) });
+  parameters[0]!.grad = tensor([0, 3]);
+  parameters[1]!.grad = tensor([4], { dtype: 'float64' });
+  const before = memory().storages;
+  optimizer.step();
+  t.is(memory().storages, before);
+  t.true(Math.abs(Number(parameters[0]!.dataSync()[1]) + 0.6) < 1e-6);
+  t.true(Math.abs(parameters[1]!.item() + 0.8) < 1e-12);
+  t.deepEqual([parameters[0]!.grad.tolist(), parameters[1]!.grad.tolist()], [[0, 3], [4]]); // biome-ignore format: short
+});
+
+test.serial('bounds that make no sense are refused', (t) => {
+  t.throws(() => new ClipGradByValue(-1), { code: 'INVALID_ARGUMENT', message: /min must not exceed max/ });
+  t.throws(() => new ClipGradByNorm(0), { code: 'INVALID_ARGUMENT' });
+  t.throws(() => new ClipGradByGlobalNorm(Number.NaN), { code: 'INVALID_ARGUMENT' });
 });
 
 test.serial('gradients add up until clearGrad()', (t) => {

@@ -58,6 +58,44 @@ test('rand has the upper 24 bits of each word', (t) => {
   t.deepEqual(elements(rand(shape)), toUniform(drawsAfter(1, [count])[0]!));
 });
 
+for (const [dtype, bits] of [
+  ['float16', 11],
+  ['bfloat16', 8],
+  ['float32', 24],
+  ['float64', 53],
+] as const)
+  test(`rand of ${dtype} has ${bits} bits, the upper 24 of them those of float32, and never rounds up to 1`, (t) => {
+    const length = 50_000;
+    seed(11);
+    const values = elements(rand([length], { dtype }));
+    const [upper, lower] = drawsAfter(11, [length, length]);
+    const expected = Array.from(upper!, (word, at) => {
+      if (bits < 24) return (word >>> (32 - bits)) * 2 ** -bits;
+      const high = (word >>> 8) * 2 ** -24;
+      return bits === 24 ? high : high + ((word & 31) * 2 ** 24 + (lower![at]! >>> 8)) * 2 ** -53;
+    });
+    t.deepEqual(values, expected);
+    t.true(values.every((value) => value >= 0 && value < 1));
+  });
+
+test('uniform is less than max in every dtype', (t) => {
+  for (const dtype of ['float16', 'bfloat16', 'float32', 'float64'] as const)
+    for (const [min, max] of [
+      [0, 1],
+      [2, 3],
+      [-3, -2],
+      [-1, 0],
+      [1, 1 + 2 ** -7],
+    ] as const) {
+      seed(12);
+      const values = elements(uniform([20_000], { dtype, min, max }));
+      t.true(
+        values.every((value) => value >= min && value < max),
+        `${dtype} from ${min} to ${max}: ${Math.min(...values)} to ${Math.max(...values)}`,
+      );
+    }
+});
+
 test('uniform stretches rand from min to max', (t) => {
   const expected = toUniform(drawsAfter(2, [count])[0]!).map((value) => 2 + 3 * value);
   seed(2);

@@ -127,6 +127,7 @@ export function documentation(op: Op, signature: OpSignature): OptionalKind<JSDo
   const lines = [
     op.summary,
     ...(op.doc === undefined ? [] : ['', op.doc.trim()]),
+    ...(op.names.length === 0 ? [] : ['', `Paddle: ${op.names.map(({ name }) => name).join(', ')}.`]),
     '',
     ...signature.positional.map((input) => `@param ${safe(input.name)} - ${describeInput(input)}`),
     ...signature.required.map((attr) => `@param ${safe(attr.name)} - ${attr.summary ?? 'Required.'}`),
@@ -138,7 +139,7 @@ export function documentation(op: Op, signature: OpSignature): OptionalKind<JSDo
     ...[...new Set([...op.constraints.map(({ code }) => code), ...op.errors.map(({ code }) => code)])].map(
       (code) => `@throws OpwrightError ${code}`,
     ),
-    ...(op.names.length === 0 ? [] : [`Paddle: ${op.names.map(({ name }) => name).join(', ')}.`]),
+    ...(op.example === undefined ? [] : ['@example', '```js', ...op.example.trim().split('\n'), '```']),
   ];
   return { description: `\n${lines.join('\n')}` };
 }

@@ -266,7 +266,7 @@ function functionCallText(checked: CheckedOp): string[] {
 
 /** Sizes of loops, read off the shapes. */
 function indexCallText(checked: CheckedOp): string[] {
-  const { work, sizes } = compileIndexKernel(checked.op);
+  const { work, grain, sizes } = compileIndexKernel(checked.op);
   const size = (name: string): string => {
     const { tensor, before, after, group } = sizes.get(`size_${name}`)!;
     const output = checked.op.outputs.findIndex((one) => one.name === tensor);
@@ -274,9 +274,10 @@ function indexCallText(checked: CheckedOp): string[] {
     if (group) return `host.count(${shape}.slice(${before}${after === 0 ? '' : `, -${after}`}))`;
     return before < 0 ? `${shape}.at(${before})!` : `${shape}[${before}]!`;
   };
+  const items = work.length === 0 ? '1' : work.map((name) => `size_${name}`).join(' * ');
   return hostFunction('call', checked, 'TensorMeta', 'readonly TensorMeta[]', 'FunctionCall', () => [
     ...[...sizes.keys()].map((name) => `const ${name} = ${size(name.slice('size_'.length))};`),
-    `return { work: ${work.length === 0 ? '1' : work.map((name) => `size_${name}`).join(' * ')}, params: { ${[...sizes.keys()].join(', ')} } };`,
+    `return { work: ${items}, ${grain === undefined ? '' : `grain: ${grain}, `}params: { ${[...sizes.keys()].join(', ')} } };`,
   ]);
 }
 

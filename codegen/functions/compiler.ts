@@ -28,6 +28,7 @@ import {
   fail,
   forLoop,
   I32,
+  I64,
   if_,
   type LoopOptions,
   let_,
@@ -55,7 +56,7 @@ import { ExpressionCompiler, elementType, type Surroundings } from './expression
 import { KernelFunctionError } from './problem.js';
 import { type BufferBinding, type LocalBinding, Scope } from './scope.js';
 
-const registers: Readonly<Record<string, Type>> = { i32: I32, f: scalarType('T'), f64: F64, boolean: BOOL };
+const registers: Readonly<Record<string, Type>> = { i32: I32, i64: I64, f: scalarType('T'), f64: F64, boolean: BOOL };
 
 const compound: ReadonlyMap<SyntaxKind, BinaryOp> = new Map([
   [SyntaxKind.PlusEqualsToken, 'add'],
@@ -193,7 +194,7 @@ export class FunctionCompiler implements Surroundings {
     const type = helper.getReturnTypeNode()?.getText();
     const expected = type === undefined ? undefined : registers[type];
     if (expected === undefined)
-      throw new KernelFunctionError(helper, 'a helper that returns a value says its type: i32, f, f64 or boolean');
+      throw new KernelFunctionError(helper, 'a helper that returns a value says its type: i32, i64, f, f64 or boolean');
     return this.#expressions.typed(returned, expected);
   }
 
@@ -386,7 +387,7 @@ function annotatedType(node: ParameterDeclaration | VariableDeclaration): Type {
   const text = node.getTypeNode()?.getText() ?? '';
   const type = registers[text];
   if (type === undefined)
-    throw new KernelFunctionError(node, `expected the type i32, f, f64, boolean or Buffer<'...'>, got ${text || 'none'}`);
+    throw new KernelFunctionError(node, `expected the type i32, i64, f, f64, boolean or Buffer<'...'>, got ${text || 'none'}`);
   return type;
 }
 

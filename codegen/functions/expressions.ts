@@ -59,6 +59,21 @@ const arithmetic: ReadonlyMap<SyntaxKind, BinaryOp> = new Map([
   [SyntaxKind.SlashToken, 'div'],
 ]);
 
+/** Of i32 alone: JavaScript has these of 32 bits. */
+const bitwise: ReadonlyMap<SyntaxKind, BinaryOp> = new Map([
+  [SyntaxKind.AmpersandToken, 'and'],
+  [SyntaxKind.BarToken, 'or'],
+  [SyntaxKind.CaretToken, 'xor'],
+  [SyntaxKind.LessThanLessThanToken, 'shl'],
+  [SyntaxKind.GreaterThanGreaterThanToken, 'shr'],
+]);
+
+/** What to write in place of an operator whose meaning is another in JavaScript. */
+const hints: ReadonlyMap<SyntaxKind, string> = new Map([
+  [SyntaxKind.PercentToken, 'irem'],
+  [SyntaxKind.GreaterThanGreaterThanGreaterThanToken, 'shiftRight'],
+]);
+
 const comparisons: ReadonlyMap<SyntaxKind, CompareOp> = new Map([
   [SyntaxKind.EqualsEqualsEqualsToken, 'eq'],
   [SyntaxKind.ExclamationEqualsEqualsToken, 'ne'],
@@ -144,10 +159,13 @@ export class ExpressionCompiler {
     }
     const comparison = comparisons.get(operator);
     if (comparison !== undefined) return this.#comparison(node, comparison);
+    const ofBits = bitwise.get(operator);
+    if (ofBits !== undefined) return binary(ofBits, this.typed(left, I32), this.typed(right, I32));
     const name = arithmetic.get(operator);
     if (name === undefined) {
-      const hint = operator === SyntaxKind.PercentToken ? ': use irem' : ' is not part of the language of kernel functions';
-      throw new KernelFunctionError(node.getOperatorToken(), `${node.getOperatorToken().getText()}${hint}`);
+      const hint = hints.get(operator);
+      const problem = hint === undefined ? ' is not part of the language of kernel functions' : `: use ${hint}`;
+      throw new KernelFunctionError(node.getOperatorToken(), `${node.getOperatorToken().getText()}${problem}`);
     }
     const [a, b] = this.pair(left, right, expected);
     if (a.type.scalar === 'bool') throw new KernelFunctionError(node, 'arithmetic on booleans');
@@ -221,6 +239,7 @@ export class ExpressionCompiler {
       throw new KernelFunctionError(node, `expected ${intrinsic.arguments} arguments, got ${count}`);
     if (first === undefined) return intrinsic.build([]);
     if (second !== undefined) return intrinsic.build(this.pair(first, second, intrinsic.takes ?? expected));
+    if (intrinsic.takes !== undefined) return intrinsic.build([this.typed(first, intrinsic.takes)]);
     return intrinsic.build([intrinsic.converts ? this.compile(first) : this.compile(first, expected)]);
   }
 

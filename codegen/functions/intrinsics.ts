@@ -1,5 +1,23 @@
 /** The helpers of kernels/functions/language.ts as kernel IR. `lanes` and `fail` are statements and not among them. */
-import { constant, convert, div, I32, max, min, ne, rem, scalarType, unary } from '../../kernels/build.js';
+import {
+  and,
+  bits,
+  constant,
+  convert,
+  div,
+  I32,
+  I64,
+  max,
+  min,
+  ne,
+  or,
+  rem,
+  scalarType,
+  shl,
+  shr,
+  shru,
+  unary,
+} from '../../kernels/build.js';
 import type { Expr, Type, UnaryOp } from '../../kernels/ir.js';
 
 export const T = scalarType('T');
@@ -20,6 +38,12 @@ export const intrinsics: ReadonlyMap<string, Intrinsic> = new Map<string, Intrin
   ['irem', { arguments: 2, takes: I32, build: ([a, b]) => rem(a!, b!) }],
   ['min', { arguments: 2, build: ([a, b]) => min(a!, b!) }],
   ['max', { arguments: 2, build: ([a, b]) => max(a!, b!) }],
+  ['shiftRight', { arguments: 2, takes: I32, build: ([value, count]) => shru(value!, count!) }],
+  ['bits', { arguments: 1, takes: T, build: ([x]) => bits(I32, x!) }],
+  ['longBits', { arguments: 1, takes: T, build: ([x]) => bits(I64, x!) }],
+  ['highHalf', { arguments: 1, takes: I64, build: ([word]) => convert(I32, shr(word!, 32)) }],
+  ['lowHalf', { arguments: 1, takes: I64, build: ([word]) => convert(I32, word!) }],
+  ['joined', { arguments: 2, takes: I32, build: ([high, low]) => joined(high!, low!) }],
   ['abs', floatUnary('abs')],
   ['sqrt', floatUnary('sqrt')],
   ['exp', floatUnary('exp')],
@@ -33,6 +57,8 @@ export const intrinsics: ReadonlyMap<string, Intrinsic> = new Map<string, Intrin
   ['toT', { arguments: 1, converts: true, build: ([x]) => convert(T, x!) }],
   ['clampToI32', { arguments: 1, converts: true, build: ([x]) => convert(I32, clampedTo32Bits(x!)) }],
 ]);
+
+const joined = (high: Expr, low: Expr): Expr => or(shl(convert(I64, high), 32), and(convert(I64, low), 0xffffffff));
 
 function clampedTo32Bits(value: Expr): Expr {
   return value.type.scalar === 'i32'

@@ -244,7 +244,7 @@ function lazily<T>(compute: () => T): () => T {
 }
 
 /** Work and sizes of a kernel in index notation are read off the shapes. */
-function indexBody({ kernel, work, sizes }: IndexKernel, op: Op): KernelBody {
+function indexBody({ kernel, work, grain = 1, sizes }: IndexKernel, op: Op): KernelBody {
   const sizeIn = (inputs: Arguments<TensorMeta>, outputs: readonly TensorMeta[], source: SizeSource): number => {
     const output = outputs[op.outputs.findIndex(({ name }) => name === source.tensor)];
     const meta = output ?? inputs[source.tensor];
@@ -257,7 +257,7 @@ function indexBody({ kernel, work, sizes }: IndexKernel, op: Op): KernelBody {
     kernel,
     call: (inputs, outputs) => {
       const params = Object.fromEntries([...sizes].map(([name, source]) => [name, sizeIn(inputs, outputs, source)]));
-      return { work: count(work.map((name) => params[`size_${name}`] ?? 1)), params };
+      return { work: count(work.map((name) => params[`size_${name}`] ?? 1)), grain, params };
     },
   };
 }

@@ -4,7 +4,8 @@
  * Names in brackets are loops. A name that stands in an input's or output's brackets by itself runs over that dimension; a group
  * `...c` runs over its dimensions as one. A name in brackets of brackets is an index read from a tensor: it is checked, clamped, and
  * counts from the end where negative. Statements run one after the other; each is parallel over the loops that place its target
- * directly, so that `+=` meets one place from one work item only, in the order of the other loops.
+ * directly, so that `+=` meets one place from one work item only, in the order of the other loops. Where that leaves only the loop
+ * along which targets are contiguous, it is the innermost one, and work items that lie side by side run in lanes.
  */
 import {
   add,
@@ -39,6 +40,8 @@ export interface IndexKernel {
   readonly kernel: Kernel;
   /** The loops that are work items, and each parameter: a dimension of an input or output, by tensor and place in its pattern. */
   readonly work: readonly string[];
+  /** See `FunctionCall`; present where work items that lie side by side run in lanes. */
+  readonly grain?: number;
   readonly sizes: ReadonlyMap<string, SizeSource>;
 }
 
@@ -51,6 +54,9 @@ export interface SizeSource {
 }
 
 const indexOutOfRange = 1;
+
+/** At least two cache lines of float32 for each thread. */
+const grainInLanes = 32;
 
 export function compileIndexKernel(op: Op): IndexKernel {
   if (op.body.kind !== 'index') throw new TypeError(`${op.name} has no index kernel`);
@@ -65,6 +71,8 @@ class IndexCompiler {
   readonly #op: Op;
   readonly #statements: readonly IndexStatement[];
   #reads = 0;
+  /** The loop that runs over work items in lanes, if one does. */
+  #laneLoop: string | undefined;
 
   constructor(op: Op, statements: readonly IndexStatement[]) {
     this.#op = op;
@@ -75,14 +83,20 @@ class IndexCompiler {
     for (const statement of this.#statements) this.#findSizes(statement);
     const work = this.#workLoops();
     const body = new Body();
-    body.for('item', begin, end, (item, loop) => {
-      const places = this.#unravel(loop, item, work);
-      for (const statement of this.#statements) this.#statement(loop, statement, new Map(places), work);
-    });
+    if (this.#runsInLanes(work)) {
+      this.#laneLoop = work[0];
+      for (const statement of this.#statements) this.#statement(body, statement, new Map(), []);
+    } else {
+      body.for('item', begin, end, (item, loop) => {
+        const places = this.#unravel(loop, item, work);
+        for (const statement of this.#statements) this.#statement(loop, statement, new Map(places), work);
+      });
+    }
     const params = [...this.#sizes.keys()].map((name) => ({ name: sizeName(name), type: 'i32' as const }));
     return {
       kernel: { name: this.#op.name, buffers: this.#buffers(), params, body: body.statements },
       work,
+      ...(this.#laneLoop === undefined ? {} : { grain: grainInLanes }),
       sizes: new Map([...this.#sizes].map(([name, source]) => [sizeName(name), source])),
     };
   }
@@ -121,6 +135,15 @@ class IndexCompiler {
     // The innermost loop is left to run in lanes where something else is there to split along.
     const last = placesOf(first!.target).at(-1);
     return common.length > 1 && last !== undefined ? common.filter((name) => name !== last.name) : common;
+  }
+
+  /** Whether the only loop to split work along is the innermost one, and has others around it. */
+  #runsInLanes([name, ...others]: readonly string[]): boolean {
+    return (
+      name !== undefined &&
+      others.length === 0 &&
+      this.#statements.every((statement) => lastName(statement) === name && loopNames(statement).length > 1)
+    );
   }
 
   #unravel(body: Body, item: Expr, names: readonly string[]): Map<string, Expr> {
@@ -187,10 +210,11 @@ class IndexCompiler {
     // Index reads do not depend on the loops further in, and are made before those begin.
     this.#readIndices(body, statement, places);
     const options = { vector: rest.length === 0 };
+    const [from, to] = name === this.#laneLoop ? [begin, end] : [i32(0), param(sizeName(name))];
     body.for(
       `${name}_${this.#reads}`,
-      0,
-      param(sizeName(name)),
+      from,
+      to,
       (place, loop) => {
         places.set(name, place);
         this.#loops(loop, statement, rest, places, write);

@@ -223,8 +223,11 @@ export class ReverseMode {
     const { guards, gradient } = contribution;
     switch (term.kind) {
       case 'conditional':
-        this.add(term.then, { guards: guarded(guards, term.condition, true), gradient });
-        this.add(term.otherwise, { guards: guarded(guards, term.condition, false), gradient });
+        // Where the condition is known, on the way from the result, the other branch is not evaluated.
+        if (holds(guards, term.condition) !== false)
+          this.add(term.then, { guards: guarded(guards, term.condition, true), gradient });
+        if (holds(guards, term.condition) !== true)
+          this.add(term.otherwise, { guards: guarded(guards, term.condition, false), gradient });
         return;
       case 'apply':
         this.#addToCall(term, returnedOutputs(term.op)[0]?.name ?? '', contribution);

@@ -1,5 +1,5 @@
 /**
- * Calls that differ from a sample in one argument: a tensor with an axis longer, gone or added, a list with an item less, an attribute
+ * Calls that differ from a sample in one argument: a tensor with an axis longer, empty, gone or added, a list with an item less, an attribute
  * with another value. Some of them an op must refuse; which, its rules say. The generator notes it (emit/refusals.ts) and the test
  * matrix makes the calls.
  */
@@ -67,8 +67,11 @@ function changedTensors(name: string, tensor: TensorData): readonly Changed<Tens
   const longer = shape.map(
     (size, axis): Changed<TensorData> => [`${name}[${axis}] + 1`, withShape(tensor, shape.with(axis, size + 1))],
   );
+  const empty = shape.flatMap((size, axis): Changed<TensorData>[] =>
+    size > 0 ? [[`${name}[${axis}] = 0`, withShape(tensor, shape.with(axis, 0))]] : [],
+  );
   const more: Changed<TensorData> = [`${name} of higher rank`, withShape(tensor, [2, ...shape])];
-  return [...longer, ...narrowedTensors(name, tensor), more];
+  return [...longer, ...narrowedTensors(name, tensor), ...empty, more];
 }
 
 function narrowedTensors(name: string, tensor: TensorData): readonly Changed<TensorData>[] {

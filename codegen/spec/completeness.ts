@@ -2,14 +2,13 @@
  * What an op that users see should have beyond what it needs to work: documentation, an example, errors, oracles, its Paddle names. The
  * spec is sound without; `opwright stats` counts what is missing, and the library's own tests allow nothing to be.
  */
-import type { Input, Op } from './model.js';
-import { dtypeNames } from './reader.js';
+import type { Op } from './model.js';
 
 /** What an op may lack, in the order of a report. */
 const needs: Readonly<Record<string, Need>> = {
   example: { has: (op) => op.example !== undefined },
   'meaning of each attribute': { has: (op) => op.attrs.every(({ summary }) => summary !== undefined) },
-  'error sample': { has: (op) => op.errors.length > 0 || refusesNothing(op) },
+  'error sample': { has: (op) => op.errors.length > 0 },
   golden: { has: (op, goldens) => op.random || goldens === undefined || op.samples.length <= (goldens[op.name] ?? 0) },
   'Paddle name': { has: (op) => op.names.length > 0 || op.differences !== undefined },
   'reason for a kernel by hand': { internalToo: true, has: (op) => op.body.kind !== 'library' || op.escape !== undefined },
@@ -31,13 +30,4 @@ export function gapsOf(ops: readonly Op[], goldens: Goldens | undefined): Readon
       ops.filter((op) => (internalToo || !op.internal) && !has(op, goldens)).map(({ name }) => name),
     ]),
   );
-}
-
-/** Whether any tensors will do: then there is no call that could be a sample of an error. */
-function refusesNothing({ inputs, attrs, constraints, dtypes }: Op): boolean {
-  const takesAll = ({ shape, rank, dtype, list }: Input): boolean => {
-    const members = dtype.kind === 'name' ? dtypes.find(({ name }) => name === dtype.name)?.members : undefined;
-    return shape === undefined && rank === undefined && !list && members !== undefined && members.length === dtypeNames.length;
-  };
-  return attrs.length === 0 && constraints.length === 0 && inputs.length <= 1 && inputs.every(takesAll);
 }

@@ -37,11 +37,16 @@ export const sigmoidDefinition: OpDefinition = {
 /**
  * The logistic function, which squeezes each element between 0 and 1.
  *
+ * Paddle: paddle.nn.functional.sigmoid.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.sigmoid.
+ * @example
+ * ```js
+ * console.log(sigmoid([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function sigmoid(x: TensorLike): Tensor {
   return callOne(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
@@ -77,11 +82,16 @@ export const logSigmoidDefinition: OpDefinition = {
 /**
  * The logarithm of the logistic function, without overflow.
  *
+ * Paddle: paddle.nn.functional.log_sigmoid, paddle.fluid.layers.logsigmoid.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.log_sigmoid, paddle.fluid.layers.logsigmoid.
+ * @example
+ * ```js
+ * console.log(logSigmoid([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function logSigmoid(x: TensorLike): Tensor {
   return callOne(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
@@ -119,11 +129,16 @@ export const reluDefinition: OpDefinition = {
  *
  * The gradient at 0 is 0.
  *
+ * Paddle: paddle.nn.functional.relu, paddle.fluid.layers.relu.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.relu, paddle.fluid.layers.relu.
+ * @example
+ * ```js
+ * console.log(relu([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function relu(x: TensorLike): Tensor {
   return callOne(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
@@ -161,11 +176,16 @@ export const relu6Definition: OpDefinition = {
  *
  * The gradient at 0 and at 6 is 0.
  *
+ * Paddle: paddle.nn.functional.relu6, paddle.fluid.layers.relu6.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.relu6, paddle.fluid.layers.relu6.
+ * @example
+ * ```js
+ * console.log(relu6([-2, 0, 3, 6, 9]));
+ * ```
  */
 export function relu6(x: TensorLike): Tensor {
   return callOne(relu6Definition, [x], surplusOptions(relu6Definition, arguments[1]));
@@ -211,11 +231,17 @@ export const leakyReluDefinition: OpDefinition = {
  *
  * The gradient at 0 is that of the negative side.
  *
+ * Paddle: paddle.nn.functional.leaky_relu, paddle.fluid.layers.leaky_relu.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.leaky_relu, paddle.fluid.layers.leaky_relu.
+ * @example
+ * ```js
+ * console.log(leakyRelu([-2, -0.5, 0, 0.5, 2]));
+ * console.log(leakyRelu([-2, 2], { negativeSlope: 0.2 }));
+ * ```
  */
 export function leakyRelu(x: TensorLike, options: LeakyReluOptions = {}): Tensor {
   return callOne(leakyReluDefinition, [x], optionsOf(leakyReluDefinition, options));
@@ -257,11 +283,16 @@ export const eluDefinition: OpDefinition = {
 /**
  * Each element, or alpha times its exponential minus 1 where it is negative.
  *
+ * Paddle: paddle.nn.functional.elu, paddle.fluid.layers.elu.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.elu, paddle.fluid.layers.elu.
+ * @example
+ * ```js
+ * console.log(elu([-2, -0.5, 0, 0.5, 2], { alpha: 0.5 }));
+ * ```
  */
 export function elu(x: TensorLike, options: EluOptions = {}): Tensor {
   return callOne(eluDefinition, [x], optionsOf(eluDefinition, options));
@@ -307,11 +338,16 @@ export const seluDefinition: OpDefinition = {
  *
  * With the default constants, layers of normalised inputs give nearly normalised outputs (Klambauer et al., Self-normalizing neural networks, 2017).
  *
+ * Paddle: paddle.nn.functional.selu, paddle.fluid.layers.selu.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.selu, paddle.fluid.layers.selu.
+ * @example
+ * ```js
+ * console.log(selu([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function selu(x: TensorLike, options: SeluOptions = {}): Tensor {
   return callOne(seluDefinition, [x], optionsOf(seluDefinition, options));
@@ -364,11 +400,17 @@ export const geluDefinition: OpDefinition = {
 /**
  * Each element times the probability that a standard normal variable is below it.
  *
+ * Paddle: paddle.nn.functional.gelu, paddle.fluid.layers.gelu.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.gelu, paddle.fluid.layers.gelu.
+ * @example
+ * ```js
+ * console.log(gelu([-2, -0.5, 0, 0.5, 2]));
+ * console.log(gelu([-2, -0.5, 0, 0.5, 2], { approximate: true }));
+ * ```
  */
 export function gelu(x: TensorLike, options: GeluOptions = {}): Tensor {
   return callOne(geluDefinition, [x], optionsOf(geluDefinition, options));
@@ -414,11 +456,16 @@ export const softplusDefinition: OpDefinition = {
 /**
  * A smooth form of relu, the logarithm of 1 plus the exponential.
  *
+ * Paddle: paddle.nn.functional.softplus, paddle.fluid.layers.softplus.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.softplus, paddle.fluid.layers.softplus.
+ * @example
+ * ```js
+ * console.log(softplus([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
   return callOne(softplusDefinition, [x], optionsOf(softplusDefinition, options));
@@ -456,11 +503,16 @@ export const softsignDefinition: OpDefinition = {
 /**
  * Each element divided by 1 plus its size.
  *
+ * Paddle: paddle.nn.functional.softsign, paddle.fluid.layers.softsign.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.softsign, paddle.fluid.layers.softsign.
+ * @example
+ * ```js
+ * console.log(softsign([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function softsign(x: TensorLike): Tensor {
   return callOne(softsignDefinition, [x], surplusOptions(softsignDefinition, arguments[1]));
@@ -507,11 +559,16 @@ export const softshrinkDefinition: OpDefinition = {
  *
  * The gradient at the threshold is 0.
  *
+ * Paddle: paddle.nn.functional.softshrink, paddle.fluid.layers.softshrink.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.nn.functional.softshrink, paddle.fluid.layers.softshrink.
+ * @example
+ * ```js
+ * console.log(softshrink([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function softshrink(x: TensorLike, options: SoftshrinkOptions = {}): Tensor {
   return callOne(softshrinkDefinition, [x], optionsOf(softshrinkDefinition, options));
@@ -556,11 +613,16 @@ export const hardshrinkDefinition: OpDefinition = {
  *
  * The gradient at the threshold is 0.
  *
+ * Paddle: paddle.nn.functional.hardshrink, paddle.fluid.layers.hard_shrink.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.hardshrink, paddle.fluid.layers.hard_shrink.
+ * @example
+ * ```js
+ * console.log(hardshrink([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tensor {
   return callOne(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
@@ -598,11 +660,16 @@ export const tanhshrinkDefinition: OpDefinition = {
 /**
  * Each element minus its hyperbolic tangent.
  *
+ * Paddle: paddle.nn.functional.tanhshrink, paddle.fluid.layers.tanh_shrink.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.tanhshrink, paddle.fluid.layers.tanh_shrink.
+ * @example
+ * ```js
+ * console.log(tanhshrink([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function tanhshrink(x: TensorLike): Tensor {
   return callOne(tanhshrinkDefinition, [x], surplusOptions(tanhshrinkDefinition, arguments[1]));
@@ -648,11 +715,16 @@ export const hardtanhDefinition: OpDefinition = {
  *
  * The gradient at the bounds is 0.
  *
+ * Paddle: paddle.nn.functional.hardtanh.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.hardtanh.
+ * @example
+ * ```js
+ * console.log(hardtanh([-2, -0.5, 0, 0.5, 2], { max: 1.5 }));
+ * ```
  */
 export function hardtanh(x: TensorLike, options: HardtanhOptions = {}): Tensor {
   return callOne(hardtanhDefinition, [x], optionsOf(hardtanhDefinition, options));
@@ -696,11 +768,16 @@ export const hardsigmoidDefinition: OpDefinition = {
 /**
  * A piecewise linear form of sigmoid.
  *
+ * Paddle: paddle.nn.functional.hardsigmoid, paddle.fluid.layers.hard_sigmoid.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.hardsigmoid, paddle.fluid.layers.hard_sigmoid.
+ * @example
+ * ```js
+ * console.log(hardsigmoid([-4, -1, 0, 1, 4]));
+ * ```
  */
 export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Tensor {
   return callOne(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
@@ -736,11 +813,16 @@ export const hardswishDefinition: OpDefinition = {
 /**
  * Each element times a piecewise linear gate.
  *
+ * Paddle: paddle.nn.functional.hardswish, paddle.fluid.layers.hard_swish.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.hardswish, paddle.fluid.layers.hard_swish.
+ * @example
+ * ```js
+ * console.log(hardswish([-4, -1, 0, 1, 4]));
+ * ```
  */
 export function hardswish(x: TensorLike): Tensor {
   return callOne(hardswishDefinition, [x], surplusOptions(hardswishDefinition, arguments[1]));
@@ -785,19 +867,24 @@ export const thresholdedReluDefinition: OpDefinition = {
  *
  * The gradient at the threshold is 0.
  *
+ * Paddle: paddle.nn.functional.thresholded_relu, paddle.fluid.layers.thresholded_relu.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.thresholded_relu, paddle.fluid.layers.thresholded_relu.
+ * @example
+ * ```js
+ * console.log(thresholdedRelu([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions = {}): Tensor {
   return callOne(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:967
+// From ops.yaml:969
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:967',
+  source: 'ops.yaml:969',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -827,11 +914,16 @@ export const swishDefinition: OpDefinition = {
 /**
  * Smooth gate, x times its sigmoid.
  *
+ * Paddle: paddle.nn.functional.swish, paddle.fluid.layers.swish.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.swish, paddle.fluid.layers.swish.
+ * @example
+ * ```js
+ * console.log(swish([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function swish(x: TensorLike): Tensor {
   return callOne(swishDefinition, [x], surplusOptions(swishDefinition, arguments[1]));
@@ -844,10 +936,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:975
+// From ops.yaml:977
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:975',
+  source: 'ops.yaml:977',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -877,11 +969,16 @@ export const stanhDefinition: OpDefinition = {
 /**
  * A hyperbolic tangent, scaled in both directions.
  *
+ * Paddle: paddle.stanh.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.stanh.
+ * @example
+ * ```js
+ * console.log(stanh([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function stanh(x: TensorLike, options: StanhOptions = {}): Tensor {
   return callOne(stanhDefinition, [x], optionsOf(stanhDefinition, options));
@@ -896,10 +993,10 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:987
+// From ops.yaml:989
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:987',
+  source: 'ops.yaml:989',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -930,11 +1027,17 @@ export const scaleDefinition: OpDefinition = {
 /**
  * Each element times a factor, plus a bias.
  *
+ * Paddle: paddle.scale.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError NOT_AN_INTEGER
- * Paddle: paddle.scale.
+ * @example
+ * ```js
+ * console.log(scale([1, 2, 3], { scale: 2, bias: 1 }));
+ * console.log(scale([1, 2, 3], { scale: 2, bias: 1, biasAfterScale: false }));
+ * ```
  */
 export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
   return callOne(scaleDefinition, [x], optionsOf(scaleDefinition, options));
@@ -945,10 +1048,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:1013
+// From ops.yaml:1015
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:1013',
+  source: 'ops.yaml:1015',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -980,12 +1083,17 @@ export const clipDefinition: OpDefinition = {
  *
  * Each bound may be a number, a tensor that is broadcast, or left out. Where the lower bound exceeds the upper one, the upper one is the result; NaN stays. Gradients pass where the element is the result, bounds included, and flow into no bound.
  *
+ * Paddle: paddle.clip, paddle.fluid.layers.clip.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, present(min) ? min.shape : [], present(max) ? max.shape : [])`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.clip, paddle.fluid.layers.clip.
+ * @example
+ * ```js
+ * console.log(clip([-2, -0.5, 0, 0.5, 2], { min: -1, max: 1 }));
+ * ```
  */
 export function clip(x: TensorLike, options: ClipOptions = {}): Tensor {
   const { min: _min, max: _max, ...attrs } = optionsOf(clipDefinition, options);

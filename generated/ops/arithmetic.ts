@@ -41,12 +41,18 @@ export const addDefinition: OpDefinition = {
  *
  * Shapes are broadcast; tensors of different dtypes meet in the wider one, and a plain number takes the tensor's dtype. Sums of integers wrap.
  *
+ * Paddle: paddle.add, paddle.fluid.layers.elementwise_add.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.add, paddle.fluid.layers.elementwise_add.
+ * @example
+ * ```js
+ * console.log(add([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
+ * console.log(add([1, 2, 3], 2));
+ * ```
  */
 export function add(x: TensorLike, y: TensorLike): Tensor {
   return callOne(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
@@ -86,12 +92,18 @@ export const subtractDefinition: OpDefinition = {
  *
  * Shapes are broadcast. Differences of integers wrap, those of uint8 below 0 too.
  *
+ * Paddle: paddle.subtract, paddle.fluid.layers.elementwise_sub.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.subtract, paddle.fluid.layers.elementwise_sub.
+ * @example
+ * ```js
+ * console.log(subtract([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
+ * console.log(subtract([1, 2, 3], 2));
+ * ```
  */
 export function subtract(x: TensorLike, y: TensorLike): Tensor {
   return callOne(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
@@ -131,12 +143,18 @@ export const multiplyDefinition: OpDefinition = {
  *
  * Shapes are broadcast. Products of integers wrap.
  *
+ * Paddle: paddle.multiply.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.multiply.
+ * @example
+ * ```js
+ * console.log(multiply([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
+ * console.log(multiply([1, 2, 3], 2));
+ * ```
  */
 export function multiply(x: TensorLike, y: TensorLike): Tensor {
   return callOne(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
@@ -176,13 +194,19 @@ export const divideDefinition: OpDefinition = {
  *
  * Integers are refused, because a quotient of integers is rarely one; say `floorDivide`, or `cast` first.
  *
+ * Paddle: paddle.divide, paddle.fluid.layers.elementwise_div.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.divide, paddle.fluid.layers.elementwise_div.
+ * @example
+ * ```js
+ * console.log(divide([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
+ * console.log(divide([1, -1, 0], 0));
+ * ```
  */
 export function divide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
@@ -207,12 +231,18 @@ export const floorDivideDefinition: OpDefinition = {
  *
  * Of floating-point numbers, x / 0 is infinite or NaN. No gradient flows through: the result is constant between its steps.
  *
+ * Paddle: paddle.floor_divide, paddle.fluid.layers.elementwise_floordiv.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.floor_divide, paddle.fluid.layers.elementwise_floordiv.
+ * @example
+ * ```js
+ * console.log(floorDivide([7, -7], 2));
+ * console.log(floorDivide(tensor([7, -7], { dtype: 'int32' }), 0));
+ * ```
  */
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
@@ -252,12 +282,17 @@ export const modDefinition: OpDefinition = {
  *
  * So `x == floorDivide(x, y) * y + mod(x, y)` wherever y is not 0. The remainder of a division of integers by 0 is 0.
  *
+ * Paddle: paddle.mod, paddle.fluid.layers.elementwise_mod.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.mod, paddle.fluid.layers.elementwise_mod.
+ * @example
+ * ```js
+ * console.log(mod([7, -7, 7, -7], [3, 3, -3, -3]));
+ * ```
  */
 export function mod(x: TensorLike, y: TensorLike): Tensor {
   return callOne(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
@@ -297,12 +332,18 @@ export const powDefinition: OpDefinition = {
  *
  * Anything to the power of 0 is 1, NaN too. A negative number to a power that is not whole is NaN. Of integers, a negative power is the quotient 1 / x^-y, cut off.
  *
+ * Paddle: paddle.pow, paddle.fluid.layers.elementwise_pow, paddle.fluid.layers.pow.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.pow, paddle.fluid.layers.elementwise_pow, paddle.fluid.layers.pow.
+ * @example
+ * ```js
+ * console.log(pow([1, 2, 3], 2));
+ * console.log(pow(2, [0, 1, 0.5, -1]));
+ * ```
  */
 export function pow(x: TensorLike, y: TensorLike): Tensor {
   return callOne(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
@@ -342,12 +383,18 @@ export const maximumDefinition: OpDefinition = {
  *
  * Where both are equal, each gets half of the gradient.
  *
+ * Paddle: paddle.maximum, paddle.fluid.layers.elementwise_max.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.maximum, paddle.fluid.layers.elementwise_max.
+ * @example
+ * ```js
+ * console.log(maximum([[1, 5], [4, 2]], [3, 3]));
+ * console.log(maximum([-1, NaN, 1], 0));
+ * ```
  */
 export function maximum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
@@ -387,12 +434,18 @@ export const minimumDefinition: OpDefinition = {
  *
  * Where both are equal, each gets half of the gradient.
  *
+ * Paddle: paddle.minimum, paddle.fluid.layers.elementwise_min.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.minimum, paddle.fluid.layers.elementwise_min.
+ * @example
+ * ```js
+ * console.log(minimum([[1, 5], [4, 2]], [3, 3]));
+ * console.log(minimum([-1, NaN, 1], 0));
+ * ```
  */
 export function minimum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
@@ -429,6 +482,10 @@ export const negDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(neg([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function neg(x: TensorLike): Tensor {
   return callOne(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
@@ -461,11 +518,16 @@ export const absDefinition: OpDefinition = {
  *
  * The gradient at 0 is 0.
  *
+ * Paddle: paddle.abs.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.abs.
+ * @example
+ * ```js
+ * console.log(abs([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
@@ -490,11 +552,16 @@ export const signDefinition: OpDefinition = {
  *
  * No gradient flows through.
  *
+ * Paddle: paddle.sign, paddle.fluid.layers.sign.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.sign, paddle.fluid.layers.sign.
+ * @example
+ * ```js
+ * console.log(sign([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function sign(x: TensorLike): Tensor {
   return callOne(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
@@ -525,11 +592,16 @@ export const squareDefinition: OpDefinition = {
 /**
  * Each element times itself.
  *
+ * Paddle: paddle.square.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.square.
+ * @example
+ * ```js
+ * console.log(square([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function square(x: TensorLike): Tensor {
   return callOne(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
@@ -562,11 +634,16 @@ export const sqrtDefinition: OpDefinition = {
  *
  * NaN of negative numbers. The gradient at 0 is infinite.
  *
+ * Paddle: paddle.sqrt.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.sqrt.
+ * @example
+ * ```js
+ * console.log(sqrt([0, 1, 2, 4, -1]));
+ * ```
  */
 export function sqrt(x: TensorLike): Tensor {
   return callOne(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
@@ -599,11 +676,16 @@ export const rsqrtDefinition: OpDefinition = {
  *
  * Infinite at 0, NaN of negative numbers.
  *
+ * Paddle: paddle.rsqrt.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.rsqrt.
+ * @example
+ * ```js
+ * console.log(rsqrt([1, 2, 4, 0]));
+ * ```
  */
 export function rsqrt(x: TensorLike): Tensor {
   return callOne(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
@@ -636,11 +718,16 @@ export const reciprocalDefinition: OpDefinition = {
  *
  * Infinite at 0.
  *
+ * Paddle: paddle.reciprocal.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.reciprocal.
+ * @example
+ * ```js
+ * console.log(reciprocal([1, 2, -4, 0]));
+ * ```
  */
 export function reciprocal(x: TensorLike): Tensor {
   return callOne(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));

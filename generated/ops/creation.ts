@@ -11,10 +11,10 @@ export interface FullOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1476
+// From ops.yaml:1489
 export const fullDefinition: OpDefinition = {
   name: 'full',
-  source: 'ops.yaml:1476',
+  source: 'ops.yaml:1489',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -30,12 +30,17 @@ export const fullDefinition: OpDefinition = {
 /**
  * A tensor filled with one value.
  *
+ * Paddle: paddle.full, paddle.fluid.layers.fill_constant.
+ *
  * @param shape - The sizes of the result.
  * @param value - What every element is.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError NOT_AN_INTEGER
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.full, paddle.fluid.layers.fill_constant.
+ * @example
+ * ```js
+ * console.log(full([2, 3], 1.5));
+ * ```
  */
 export function full(shape: readonly number[], value: number | boolean, options: FullOptions = {}): Tensor {
   return callOne(fullDefinition, [], { shape, value, ...optionsOf(fullDefinition, options) });
@@ -46,10 +51,10 @@ export interface ZerosOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1505
+// From ops.yaml:1518
 export const zerosDefinition: OpDefinition = {
   name: 'zeros',
-  source: 'ops.yaml:1505',
+  source: 'ops.yaml:1518',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -69,10 +74,16 @@ export const zerosDefinition: OpDefinition = {
 /**
  * A tensor of zeros.
  *
+ * Paddle: paddle.zeros, paddle.fluid.layers.zeros.
+ *
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.zeros, paddle.fluid.layers.zeros.
+ * @example
+ * ```js
+ * console.log(zeros([2, 3]));
+ * console.log(zeros([2], { dtype: 'int32' }));
+ * ```
  */
 export function zeros(shape: readonly number[], options: ZerosOptions = {}): Tensor {
   return callOne(zerosDefinition, [], { shape, ...optionsOf(zerosDefinition, options) });
@@ -83,10 +94,10 @@ export interface OnesOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1511
+// From ops.yaml:1524
 export const onesDefinition: OpDefinition = {
   name: 'ones',
-  source: 'ops.yaml:1511',
+  source: 'ops.yaml:1524',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -106,10 +117,16 @@ export const onesDefinition: OpDefinition = {
 /**
  * A tensor of ones.
  *
+ * Paddle: paddle.ones, paddle.fluid.layers.ones.
+ *
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.ones, paddle.fluid.layers.ones.
+ * @example
+ * ```js
+ * console.log(ones([2, 3]));
+ * console.log(ones([2], { dtype: 'int32' }));
+ * ```
  */
 export function ones(shape: readonly number[], options: OnesOptions = {}): Tensor {
   return callOne(onesDefinition, [], { shape, ...optionsOf(onesDefinition, options) });
@@ -120,10 +137,10 @@ export interface FullLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1517
+// From ops.yaml:1530
 export const fullLikeDefinition: OpDefinition = {
   name: 'fullLike',
-  source: 'ops.yaml:1517',
+  source: 'ops.yaml:1530',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -144,13 +161,18 @@ export const fullLikeDefinition: OpDefinition = {
 /**
  * A tensor filled with one value, in the shape of another.
  *
+ * Paddle: paddle.full_like.
+ *
  * @param x - Tensor of dtype `T`.
  * @param value - What every element is.
  * @returns `out`, dtype `dtype ?? x.dtype`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError NOT_AN_INTEGER
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.full_like.
+ * @example
+ * ```js
+ * console.log(fullLike([[1, 2], [3, 4]], 7));
+ * ```
  */
 export function fullLike(x: TensorLike, value: number | boolean, options: FullLikeOptions = {}): Tensor {
   return callOne(fullLikeDefinition, [x], { value, ...optionsOf(fullLikeDefinition, options) });
@@ -161,10 +183,10 @@ export interface ZerosLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1536
+// From ops.yaml:1549
 export const zerosLikeDefinition: OpDefinition = {
   name: 'zerosLike',
-  source: 'ops.yaml:1536',
+  source: 'ops.yaml:1549',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -184,11 +206,18 @@ export const zerosLikeDefinition: OpDefinition = {
 /**
  * A tensor of zeros in the shape of another.
  *
+ * Paddle: paddle.zeros_like, paddle.fluid.layers.zeros_like.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `dtype ?? x.dtype`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.zeros_like, paddle.fluid.layers.zeros_like.
+ * @example
+ * ```js
+ * const x = tensor([[1.5, 2.5], [3.5, 4.5]]);
+ * console.log(zerosLike(x));
+ * console.log(zerosLike(x, { dtype: 'int32' }));
+ * ```
  */
 export function zerosLike(x: TensorLike, options: ZerosLikeOptions = {}): Tensor {
   return callOne(zerosLikeDefinition, [x], optionsOf(zerosLikeDefinition, options));
@@ -199,10 +228,10 @@ export interface OnesLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1541
+// From ops.yaml:1554
 export const onesLikeDefinition: OpDefinition = {
   name: 'onesLike',
-  source: 'ops.yaml:1541',
+  source: 'ops.yaml:1554',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -222,11 +251,18 @@ export const onesLikeDefinition: OpDefinition = {
 /**
  * A tensor of ones in the shape of another.
  *
+ * Paddle: paddle.ones_like, paddle.fluid.layers.ones_like.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `dtype ?? x.dtype`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.ones_like, paddle.fluid.layers.ones_like.
+ * @example
+ * ```js
+ * const x = tensor([[1.5, 2.5], [3.5, 4.5]]);
+ * console.log(onesLike(x));
+ * console.log(onesLike(x, { dtype: 'int32' }));
+ * ```
  */
 export function onesLike(x: TensorLike, options: OnesLikeOptions = {}): Tensor {
   return callOne(onesLikeDefinition, [x], optionsOf(onesLikeDefinition, options));
@@ -239,10 +275,10 @@ export interface IotaOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1546
+// From ops.yaml:1559
 export const iotaDefinition: OpDefinition = {
   name: 'iota',
-  source: 'ops.yaml:1546',
+  source: 'ops.yaml:1559',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, default: 0, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -273,10 +309,10 @@ export interface ArangeOptions {
   /** int32 if start, end and step are whole numbers and it is null, else float32. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:1556
+// From ops.yaml:1569
 export const arangeDefinition: OpDefinition = {
   name: 'arange',
-  source: 'ops.yaml:1556',
+  source: 'ops.yaml:1569',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -308,11 +344,17 @@ export const arangeDefinition: OpDefinition = {
  *
  * There are ceil((end - start) / step) numbers, none if that is negative.
  *
+ * Paddle: paddle.arange, paddle.fluid.layers.range.
+ *
  * @param start - The first number, or the end where there is no other.
  * @returns `out`, dtype `dtype ?? natural`, shape `[size]`
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError NOT_AN_INTEGER
- * Paddle: paddle.arange, paddle.fluid.layers.range.
+ * @example
+ * ```js
+ * console.log(arange(5));
+ * console.log(arange(1, { end: 2, step: 0.25 }));
+ * ```
  */
 export function arange(start: number, options: ArangeOptions = {}): Tensor {
   return callOne(arangeDefinition, [], { start, ...optionsOf(arangeDefinition, options) });
@@ -323,10 +365,10 @@ export interface LinspaceOptions {
   /** The dtype of the result; integers are cut off. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1598
+// From ops.yaml:1611
 export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
-  source: 'ops.yaml:1598',
+  source: 'ops.yaml:1611',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -350,12 +392,17 @@ export const linspaceDefinition: OpDefinition = {
 /**
  * Numbers from start to stop, evenly spaced, both ends among them.
  *
+ * Paddle: paddle.linspace.
+ *
  * @param start - The first number.
  * @param stop - The last number.
  * @param num - How many; at least 1.
  * @returns `out`, dtype `dtype`, shape `[num]`
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.linspace.
+ * @example
+ * ```js
+ * console.log(linspace(0, 1, 5));
+ * ```
  */
 export function linspace(start: number, stop: number, num: number, options: LinspaceOptions = {}): Tensor {
   return callOne(linspaceDefinition, [], { start, stop, num, ...optionsOf(linspaceDefinition, options) });
@@ -368,10 +415,10 @@ export interface EyeOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1624
+// From ops.yaml:1637
 export const eyeDefinition: OpDefinition = {
   name: 'eye',
-  source: 'ops.yaml:1624',
+  source: 'ops.yaml:1637',
   inputs: [],
   attrs: [{ name: 'numRows', type: {"kind":"int"}, required: true }, { name: 'numColumns', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -394,18 +441,24 @@ export const eyeDefinition: OpDefinition = {
 /**
  * A matrix with ones on its diagonal and zeros elsewhere.
  *
+ * Paddle: paddle.eye, paddle.fluid.layers.eye.
+ *
  * @param numRows - The number of rows.
  * @returns `out`, dtype `dtype`, shape `[numRows, columns]`
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.eye, paddle.fluid.layers.eye.
+ * @example
+ * ```js
+ * console.log(eye(3));
+ * console.log(eye(2, { numColumns: 3, dtype: 'int32' }));
+ * ```
  */
 export function eye(numRows: number, options: EyeOptions = {}): Tensor {
   return callOne(eyeDefinition, [], { numRows, ...optionsOf(eyeDefinition, options) });
 }
-// From ops.yaml:1642
+// From ops.yaml:1655
 export const randomBitsDefinition: OpDefinition = {
   name: 'randomBits',
-  source: 'ops.yaml:1642',
+  source: 'ops.yaml:1655',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -427,10 +480,10 @@ export const randomBitsDefinition: OpDefinition = {
 export function randomBits(shape: readonly number[]): Tensor {
   return callOne(randomBitsDefinition, [], { shape, ...surplusOptions(randomBitsDefinition, arguments[1]) });
 }
-// From ops.yaml:1650
+// From ops.yaml:1663
 export const bitsToUniformDefinition: OpDefinition = {
   name: 'bitsToUniform',
-  source: 'ops.yaml:1650',
+  source: 'ops.yaml:1663',
   inputs: [{ name: 'x', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -458,10 +511,10 @@ export interface RandOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1659
+// From ops.yaml:1672
 export const randDefinition: OpDefinition = {
   name: 'rand',
-  source: 'ops.yaml:1659',
+  source: 'ops.yaml:1672',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -473,7 +526,10 @@ export const randDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, _: object, { shape, dtype }: { shape: readonly number[]; dtype: Dtype }): readonly V[] {
-      return [g.bitsToUniform(g.randomBits(shape), dtype)];
+      const bits = host.lazy(() => g.randomBits(shape));
+      const upper = host.lazy(() => g.bitsToUniform(bits(), (dtype === 'float64') ? dtype : 'float32'));
+      const out = (dtype === 'float64') ? g.add(upper(), g.divide(g.add(g.cast(g.mod(bits(), 32), 'float64'), g.bitsToUniform(g.randomBits(shape), 'float64')), 536870912)) : ((dtype === 'float16') ? g.cast(g.divide(g.floor(g.multiply(upper(), 2048)), 2048), dtype) : ((dtype === 'bfloat16') ? g.cast(g.divide(g.floor(g.multiply(upper(), 256)), 256), dtype) : upper()));
+      return [out];
     },
   },
   gradients: [],
@@ -483,13 +539,20 @@ export const randDefinition: OpDefinition = {
 /**
  * Random numbers, uniform in [0, 1).
  *
- * The same seed gives the same bits on every device and any number of threads.
+ * The same seed gives the same bits on every device and any number of threads. Numbers are multiples of 2^-p, with p the bits of the
+ * dtype's significand: 11 of float16, 8 of bfloat16, 24 of float32, 53 of float64. None is rounded up to 1.
+ *
+ * Paddle: paddle.rand.
  *
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.rand.
+ * @example
+ * ```js
+ * seed(1);
+ * console.log(rand([2, 3]));
+ * ```
  */
 export function rand(shape: readonly number[], options: RandOptions = {}): Tensor {
   return callOne(randDefinition, [], { shape, ...optionsOf(randDefinition, options) });
@@ -504,10 +567,10 @@ export interface UniformOptions {
   /** The number that all lie below. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:1666
+// From ops.yaml:1686
 export const uniformDefinition: OpDefinition = {
   name: 'uniform',
-  source: 'ops.yaml:1666',
+  source: 'ops.yaml:1686',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -519,7 +582,10 @@ export const uniformDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, _: object, { min, max, shape, dtype }: { min: V; max: V; shape: readonly number[]; dtype: Dtype }): readonly V[] {
-      return [g.add(g.multiply(g.rand(shape, { dtype }), g.subtract(max, min)), min)];
+      const half = (dtype === 'float16') ? 1 / 2048 : ((dtype === 'bfloat16') ? 1 / 256 : ((dtype === 'float64') ? 1 / 9007199254740992 : 1 / 16777216));
+      const below = g.subtract(max, g.multiply(g.maximum(max, g.multiply(max, -2)), half));
+      const out = g.minimum(g.add(g.multiply(g.rand(shape, { dtype }), g.subtract(max, min)), min), g.maximum(below, min));
+      return [out];
     },
   },
   gradients: [],
@@ -529,11 +595,17 @@ export const uniformDefinition: OpDefinition = {
 /**
  * Random numbers, uniform from min up to, not with, max.
  *
+ * Paddle: paddle.uniform, paddle.fluid.layers.uniform_random.
+ *
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.uniform, paddle.fluid.layers.uniform_random.
+ * @example
+ * ```js
+ * seed(1);
+ * console.log(uniform([2, 3], { min: 0, max: 10 }));
+ * ```
  */
 export function uniform(shape: readonly number[], options: UniformOptions = {}): Tensor {
   return callOne(uniformDefinition, [], { shape, ...optionsOf(uniformDefinition, options) });
@@ -544,10 +616,10 @@ export interface RandnOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1681
+// From ops.yaml:1707
 export const randnDefinition: OpDefinition = {
   name: 'randn',
-  source: 'ops.yaml:1681',
+  source: 'ops.yaml:1707',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -574,11 +646,17 @@ export const randnDefinition: OpDefinition = {
  *
  * By the method of Box and Muller, from two uniform numbers for each.
  *
+ * Paddle: paddle.randn.
+ *
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.randn.
+ * @example
+ * ```js
+ * seed(1);
+ * console.log(randn([2, 3]));
+ * ```
  */
 export function randn(shape: readonly number[], options: RandnOptions = {}): Tensor {
   return callOne(randnDefinition, [], { shape, ...optionsOf(randnDefinition, options) });
@@ -593,10 +671,10 @@ export interface NormalOptions {
   /** Its standard deviation. Default: `1`. */
   std?: number | undefined;
 }
-// From ops.yaml:1691
+// From ops.yaml:1717
 export const normalDefinition: OpDefinition = {
   name: 'normal',
-  source: 'ops.yaml:1691',
+  source: 'ops.yaml:1717',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'mean', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'std', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -618,19 +696,25 @@ export const normalDefinition: OpDefinition = {
 /**
  * Random numbers from a normal distribution.
  *
+ * Paddle: paddle.normal, paddle.fluid.layers.gaussian_random.
+ *
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.normal, paddle.fluid.layers.gaussian_random.
+ * @example
+ * ```js
+ * seed(1);
+ * console.log(normal([2, 3], { mean: 10, std: 0.1 }));
+ * ```
  */
 export function normal(shape: readonly number[], options: NormalOptions = {}): Tensor {
   return callOne(normalDefinition, [], { shape, ...optionsOf(normalDefinition, options) });
 }
-// From ops.yaml:1706
+// From ops.yaml:1732
 export const bernoulliDefinition: OpDefinition = {
   name: 'bernoulli',
-  source: 'ops.yaml:1706',
+  source: 'ops.yaml:1732',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -653,11 +737,17 @@ export const bernoulliDefinition: OpDefinition = {
  *
  * Probabilities beyond 0 and 1 act as 0 and 1.
  *
+ * Paddle: paddle.bernoulli.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.bernoulli.
+ * @example
+ * ```js
+ * seed(1);
+ * console.log(bernoulli([0, 0.25, 0.5, 0.75, 1]));
+ * ```
  */
 export function bernoulli(x: TensorLike): Tensor {
   return callOne(bernoulliDefinition, [x], surplusOptions(bernoulliDefinition, arguments[1]));
@@ -672,10 +762,10 @@ export interface RandintOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1721
+// From ops.yaml:1747
 export const randintDefinition: OpDefinition = {
   name: 'randint',
-  source: 'ops.yaml:1721',
+  source: 'ops.yaml:1747',
   inputs: [],
   attrs: [{ name: 'low', type: {"kind":"int"}, required: true }, { name: 'high', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'shape', type: {"kind":"shape"}, default: [1], required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -704,11 +794,17 @@ export const randintDefinition: OpDefinition = {
  *
  * Numbers are the remainders of 32 random bits: where `high - low` is no power of 2, small ones are more likely by at most (high - low) / 2^32.
  *
+ * Paddle: paddle.randint.
+ *
  * @param low - The smallest number, or the end where there is no other.
  * @returns `out`, dtype `dtype`, shape `shape`
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.randint.
+ * @example
+ * ```js
+ * seed(1);
+ * console.log(randint(0, { high: 10, shape: [2, 5] }));
+ * ```
  */
 export function randint(low: number, options: RandintOptions = {}): Tensor {
   return callOne(randintDefinition, [], { low, ...optionsOf(randintDefinition, options) });
@@ -719,10 +815,10 @@ export interface RandpermOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1748
+// From ops.yaml:1774
 export const randpermDefinition: OpDefinition = {
   name: 'randperm',
-  source: 'ops.yaml:1748',
+  source: 'ops.yaml:1774',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -745,11 +841,17 @@ export const randpermDefinition: OpDefinition = {
 /**
  * The numbers from 0 up to, not with, n in random order.
  *
+ * Paddle: paddle.randperm.
+ *
  * @param n - How many numbers.
  * @returns `out`, dtype `dtype`, shape `[n]`
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.randperm.
+ * @example
+ * ```js
+ * seed(1);
+ * console.log(randperm(6));
+ * ```
  */
 export function randperm(n: number, options: RandpermOptions = {}): Tensor {
   return callOne(randpermDefinition, [], { n, ...optionsOf(randpermDefinition, options) });

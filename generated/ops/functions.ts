@@ -31,11 +31,16 @@ export const expDefinition: OpDefinition = {
 /**
  * The exponential of each element.
  *
+ * Paddle: paddle.exp.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.exp.
+ * @example
+ * ```js
+ * console.log(exp([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function exp(x: TensorLike): Tensor {
   return callOne(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
@@ -72,6 +77,10 @@ export const expm1Definition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(expm1([-1, 0, 1e-8, 1]));
+ * ```
  */
 export function expm1(x: TensorLike): Tensor {
   return callOne(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
@@ -104,11 +113,16 @@ export const logDefinition: OpDefinition = {
  *
  * Negative infinity at 0, NaN of negative numbers.
  *
+ * Paddle: paddle.log.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.log.
+ * @example
+ * ```js
+ * console.log(log([1, Math.E, 10, 0, -1]));
+ * ```
  */
 export function log(x: TensorLike): Tensor {
   return callOne(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
@@ -141,11 +155,16 @@ export const log2Definition: OpDefinition = {
  *
  * Negative infinity at 0, NaN of negative numbers.
  *
+ * Paddle: paddle.log2.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.log2.
+ * @example
+ * ```js
+ * console.log(log2([1, 2, 8, 10]));
+ * ```
  */
 export function log2(x: TensorLike): Tensor {
   return callOne(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
@@ -178,11 +197,16 @@ export const log10Definition: OpDefinition = {
  *
  * Negative infinity at 0, NaN of negative numbers.
  *
+ * Paddle: paddle.log10.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.log10.
+ * @example
+ * ```js
+ * console.log(log10([1, 10, 1000, 2]));
+ * ```
  */
 export function log10(x: TensorLike): Tensor {
   return callOne(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
@@ -215,11 +239,16 @@ export const log1pDefinition: OpDefinition = {
  *
  * `log(1 + x)` would lose the digits of small elements. Negative infinity at -1, NaN below.
  *
+ * Paddle: paddle.log1p.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.log1p.
+ * @example
+ * ```js
+ * console.log(log1p([0, 1e-8, 1, -1]));
+ * ```
  */
 export function log1p(x: TensorLike): Tensor {
   return callOne(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
@@ -252,11 +281,16 @@ export const sinDefinition: OpDefinition = {
  *
  * NaN of infinite elements.
  *
+ * Paddle: paddle.sin.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.sin.
+ * @example
+ * ```js
+ * console.log(sin([0, Math.PI / 6, Math.PI / 2]));
+ * ```
  */
 export function sin(x: TensorLike): Tensor {
   return callOne(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
@@ -289,11 +323,16 @@ export const cosDefinition: OpDefinition = {
  *
  * NaN of infinite elements.
  *
+ * Paddle: paddle.cos.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.cos.
+ * @example
+ * ```js
+ * console.log(cos([0, Math.PI / 3, Math.PI]));
+ * ```
  */
 export function cos(x: TensorLike): Tensor {
   return callOne(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
@@ -326,11 +365,16 @@ export const tanDefinition: OpDefinition = {
  *
  * NaN of infinite elements.
  *
+ * Paddle: paddle.tan.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.tan.
+ * @example
+ * ```js
+ * console.log(tan([0, Math.PI / 4, 1]));
+ * ```
  */
 export function tan(x: TensorLike): Tensor {
   return callOne(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
@@ -363,11 +407,16 @@ export const asinDefinition: OpDefinition = {
  *
  * From -pi / 2 to pi / 2; NaN beyond -1 and 1.
  *
+ * Paddle: paddle.asin.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.asin.
+ * @example
+ * ```js
+ * console.log(asin([-1, 0, 0.5, 1, 2]));
+ * ```
  */
 export function asin(x: TensorLike): Tensor {
   return callOne(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
@@ -400,11 +449,16 @@ export const acosDefinition: OpDefinition = {
  *
  * From 0 to pi; NaN beyond -1 and 1.
  *
+ * Paddle: paddle.acos.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.acos.
+ * @example
+ * ```js
+ * console.log(acos([-1, 0, 0.5, 1, 2]));
+ * ```
  */
 export function acos(x: TensorLike): Tensor {
   return callOne(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
@@ -437,11 +491,16 @@ export const atanDefinition: OpDefinition = {
  *
  * From -pi / 2 to pi / 2.
  *
+ * Paddle: paddle.atan.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.atan.
+ * @example
+ * ```js
+ * console.log(atan([0, 1, -1, Infinity]));
+ * ```
  */
 export function atan(x: TensorLike): Tensor {
   return callOne(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
@@ -472,11 +531,16 @@ export const sinhDefinition: OpDefinition = {
 /**
  * The hyperbolic sine of each element.
  *
+ * Paddle: paddle.sinh.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.sinh.
+ * @example
+ * ```js
+ * console.log(sinh([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function sinh(x: TensorLike): Tensor {
   return callOne(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
@@ -507,11 +571,16 @@ export const coshDefinition: OpDefinition = {
 /**
  * The hyperbolic cosine of each element.
  *
+ * Paddle: paddle.cosh.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.cosh.
+ * @example
+ * ```js
+ * console.log(cosh([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function cosh(x: TensorLike): Tensor {
   return callOne(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
@@ -542,11 +611,16 @@ export const tanhDefinition: OpDefinition = {
 /**
  * The hyperbolic tangent of each element.
  *
+ * Paddle: paddle.tanh, paddle.fluid.layers.tanh.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.tanh, paddle.fluid.layers.tanh.
+ * @example
+ * ```js
+ * console.log(tanh([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function tanh(x: TensorLike): Tensor {
   return callOne(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
@@ -577,11 +651,16 @@ export const erfDefinition: OpDefinition = {
 /**
  * The Gauss error function of each element.
  *
+ * Paddle: paddle.erf.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.erf.
+ * @example
+ * ```js
+ * console.log(erf([-2, -0.5, 0, 0.5, 2]));
+ * ```
  */
 export function erf(x: TensorLike): Tensor {
   return callOne(erfDefinition, [x], surplusOptions(erfDefinition, arguments[1]));

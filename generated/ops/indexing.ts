@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:2404
+// From ops.yaml:2447
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:2404',
+  source: 'ops.yaml:2447',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -49,21 +49,26 @@ export const gatherDefinition: OpDefinition = {
  *
  * The gradient adds up where rows were taken more than once.
  *
+ * Paddle: paddle.gather, paddle.fluid.layers.gather.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `[i, ...c]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.gather, paddle.fluid.layers.gather.
+ * @example
+ * ```js
+ * console.log(gather([[1, 2], [3, 4], [5, 6]], [2, 0, -1]));
+ * ```
  */
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:2428
+// From ops.yaml:2471
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:2428',
+  source: 'ops.yaml:2471',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -83,7 +88,7 @@ export const rowsAddDefinition: OpDefinition = {
       const size_c = host.count(x.shape.slice(1));
       const size_i = updates.shape[0]!;
       const size_out0 = outputs[0]!.shape[0]!;
-      return { work: size_c, params: { size_n, size_c, size_i, size_out0 } };
+      return { work: size_c, grain: 32, params: { size_n, size_c, size_i, size_out0 } };
     },
   },
   gradients: [
@@ -116,10 +121,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:2444
+// From ops.yaml:2487
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:2444',
+  source: 'ops.yaml:2487',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -139,7 +144,7 @@ export const rowsSetDefinition: OpDefinition = {
       const size_c = host.count(x.shape.slice(1));
       const size_i = updates.shape[0]!;
       const size_out0 = outputs[0]!.shape[0]!;
-      return { work: size_c, params: { size_n, size_c, size_i, size_out0 } };
+      return { work: size_c, grain: 32, params: { size_n, size_c, size_i, size_out0 } };
     },
   },
   gradients: [
@@ -178,10 +183,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2456
+// From ops.yaml:2499
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:2456',
+  source: 'ops.yaml:2499',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -221,21 +226,26 @@ export const indexSelectDefinition: OpDefinition = {
  *
  * The gradient adds up where parts were taken more than once.
  *
+ * Paddle: paddle.index_select.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, i)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.index_select.
+ * @example
+ * ```js
+ * console.log(indexSelect([[1, 2, 3], [4, 5, 6]], [2, 0], { axis: 1 }));
+ * ```
  */
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:2484
+// From ops.yaml:2527
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:2484',
+  source: 'ops.yaml:2527',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -283,10 +293,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:2503
+// From ops.yaml:2546
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:2503',
+  source: 'ops.yaml:2546',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -316,10 +326,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:2513
+// From ops.yaml:2556
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:2513',
+  source: 'ops.yaml:2556',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -356,10 +366,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:2527
+// From ops.yaml:2570
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:2527',
+  source: 'ops.yaml:2570',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -404,21 +414,28 @@ export const gatherNdDefinition: OpDefinition = {
  *
  * Negative coordinates count from the end. With fewer coordinates than axes whole parts are taken; the gradient adds up where one was taken more than once.
  *
+ * Paddle: paddle.gather_nd, paddle.fluid.layers.gather_nd.
+ *
  * @param x - Tensor of dtype `T`.
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @returns `out`, dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
- * Paddle: paddle.gather_nd, paddle.fluid.layers.gather_nd.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2], [3, 4]]);
+ * console.log(gatherNd(x, [[0, 1], [1, 0]]));
+ * console.log(gatherNd(x, [[1]]));
+ * ```
  */
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:2560
+// From ops.yaml:2603
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:2560',
+  source: 'ops.yaml:2603',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -472,6 +489,8 @@ export const scatterNdAddDefinition: OpDefinition = {
  *
  * Negative coordinates count from the end.
  *
+ * Paddle: paddle.scatter_nd_add.
+ *
  * @param x - Tensor of dtype `T`.
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @param updates - Tensor of dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`.
@@ -479,15 +498,18 @@ export const scatterNdAddDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
- * Paddle: paddle.scatter_nd_add.
+ * @example
+ * ```js
+ * console.log(scatterNdAdd([1, 1, 1, 1], [[1], [3], [1]], [10, 20, 30]));
+ * ```
  */
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:2593
+// From ops.yaml:2636
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:2593',
+  source: 'ops.yaml:2636',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -523,6 +545,8 @@ export const scatterNdDefinition: OpDefinition = {
  *
  * Updates at the same place are added in their order.
  *
+ * Paddle: paddle.scatter_nd.
+ *
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @param updates - Tensor of dtype `T`.
  * @param shape - The sizes of the result.
@@ -530,7 +554,10 @@ export const scatterNdDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.scatter_nd.
+ * @example
+ * ```js
+ * console.log(scatterNd([[1], [3], [1]], [10, 20, 30], [5]));
+ * ```
  */
 export function scatterNd(index: TensorLike, updates: TensorLike, shape: readonly number[]): Tensor {
   return callOne(scatterNdDefinition, [index, updates], { shape, ...surplusOptions(scatterNdDefinition, arguments[3]) });
@@ -541,10 +568,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:2615
+// From ops.yaml:2658
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:2615',
+  source: 'ops.yaml:2658',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -587,6 +614,8 @@ export const scatterDefinition: OpDefinition = {
  *
  * Without overwriting, the rows named are set to 0 first: what x holds there is gone either way.
  *
+ * Paddle: paddle.scatter, paddle.fluid.layers.scatter.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
@@ -594,15 +623,20 @@ export const scatterDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.scatter, paddle.fluid.layers.scatter.
+ * @example
+ * ```js
+ * const x = zeros([4, 2]);
+ * console.log(scatter(x, [1, 3], [[1, 2], [3, 4]]));
+ * console.log(scatter(x, [1, 1], [[1, 2], [3, 4]], { overwrite: false }));
+ * ```
  */
 export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callOne(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:2647
+// From ops.yaml:2690
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:2647',
+  source: 'ops.yaml:2690',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -645,10 +679,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:2656
+// From ops.yaml:2699
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:2656',
+  source: 'ops.yaml:2699',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -701,10 +735,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:2669
+// From ops.yaml:2712
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:2669',
+  source: 'ops.yaml:2712',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -757,10 +791,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:2682
+// From ops.yaml:2725
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:2682',
+  source: 'ops.yaml:2725',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -793,6 +827,8 @@ export const takeAlongAxisDefinition: OpDefinition = {
  *
  * Negative places count from the end. With `argsort` it sorts one tensor by another.
  *
+ * Paddle: paddle.index_sample.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`.
  * @param axis - The axis along which elements are chosen.
@@ -801,7 +837,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.index_sample.
+ * @example
+ * ```js
+ * console.log(takeAlongAxis([[10, 20, 30], [40, 50, 60]], [[2, 0], [1, 1]], 1));
+ * ```
  */
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
@@ -812,10 +851,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:2712
+// From ops.yaml:2755
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:2712',
+  source: 'ops.yaml:2755',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -870,6 +909,12 @@ export const putAlongAxisDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @example
+ * ```js
+ * const x = zeros([2, 3]);
+ * console.log(putAlongAxis(x, [[2], [0]], [[7], [8]], 1));
+ * console.log(putAlongAxis(x, [[2, 2], [0, 1]], [[1, 1], [1, 1]], 1, { reduce: 'add' }));
+ * ```
  */
 export function putAlongAxis(x: TensorLike, index: TensorLike, values: TensorLike, axis: number, options: PutAlongAxisOptions = {}): Tensor {
   return callOne(putAlongAxisDefinition, [x, index, values], { axis, ...optionsOf(putAlongAxisDefinition, options) });
@@ -877,21 +922,24 @@ export function putAlongAxis(x: TensorLike, index: TensorLike, values: TensorLik
 
 /** Options of {@link embedding}. */
 export interface EmbeddingOptions {
-  /** The row that gives zeros and receives no gradient; none when null. Default: `null`. */
+  /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:2753
+// From ops.yaml:2796
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:2753',
+  source: 'ops.yaml:2796',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"], I: ["int32","int64"] },
-  infer({ index, weight }: { index: TensorMeta; weight: TensorMeta }, _: object): TensorMeta[] {
+  infer({ index, weight }: { index: TensorMeta; weight: TensorMeta }, { paddingIndex }: { paddingIndex: number | null }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i']);
     dimensions.match('weight', weight.shape, ['n', 'd']);
+    const n = host.lazy(() => host.at(weight.shape, 0));
+    const padding = host.lazy(() => (paddingIndex == null) ? 0 : (((paddingIndex as number) < 0) ? (paddingIndex as number) + n() : (paddingIndex as number)));
+    if (!((paddingIndex == null) || (padding() >= 0) && (padding() < n()))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "paddingIndex must be a row of weight");
     const i = index.shape;
     const d = host.at(weight.shape, 1);
     return [{ shape: host.checkShape([...i, d], 'out'), dtype: weight.dtype }];
@@ -900,9 +948,11 @@ export const embeddingDefinition: OpDefinition = {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { index, weight }: { index: V; weight: V }, { paddingIndex }: { paddingIndex: number | null }): readonly V[] {
       const i = host.lazy(() => index.shape);
+      const n = host.lazy(() => host.at(weight.shape, 0));
       const d = host.lazy(() => host.at(weight.shape, 1));
+      const padding = host.lazy(() => (paddingIndex == null) ? 0 : (((paddingIndex as number) < 0) ? (paddingIndex as number) + n() : (paddingIndex as number)));
       const rows = host.lazy(() => g.reshape(g.gather(weight, g.reshape(index, [host.count(i())])), [...i(), d()]));
-      const keep = host.lazy(() => g.reshape(g.notEqual(index, paddingIndex ?? 0), [...i(), 1]));
+      const keep = host.lazy(() => g.reshape(g.notEqual(index, padding()), [...i(), 1]));
       const out = (paddingIndex == null) ? rows() : g.where(keep(), rows(), 0);
       return [out];
     },
@@ -913,10 +963,12 @@ export const embeddingDefinition: OpDefinition = {
       input: 'weight',
       saved: [{ name: 'index', keep: 'value' }, { name: 'weight', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { index, weight, dout }: { index: V; weight: V; dout: V }, { paddingIndex }: { paddingIndex: number | null }): readonly V[] {
+        const n = host.lazy(() => host.at(weight.shape, 0));
         const d = host.lazy(() => host.at(weight.shape, 1));
+        const padding = host.lazy(() => (paddingIndex == null) ? 0 : (((paddingIndex as number) < 0) ? (paddingIndex as number) + n() : (paddingIndex as number)));
         const value = host.lazy(() => [...index.shape, d()]);
         const value2 = [host.at((host.count(index.shape) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(weight.shape, 1, weight.shape.length)];
-        return [g.rowsAdd(g.full(weight.shape, 0, { dtype: weight.dtype }), g.reshape(index, [host.count(index.shape)]), g.reshape((paddingIndex == null) ? dout : g.sumTo(g.where(g.reshape(g.notEqual(index, paddingIndex ?? 0), [...index.shape, 1]), dout, 0), (host.count(value()) === host.count(value2)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(value2, value())), value2))];
+        return [g.rowsAdd(g.full(weight.shape, 0, { dtype: weight.dtype }), g.reshape(index, [host.count(index.shape)]), g.reshape((paddingIndex == null) ? dout : g.sumTo(g.where(g.reshape(g.notEqual(index, padding()), [...index.shape, 1]), dout, 0), (host.count(value()) === host.count(value2)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(value2, value())), value2))];
       },
     },
   ],
@@ -927,13 +979,20 @@ export const embeddingDefinition: OpDefinition = {
  *
  * The gradient adds up where a row was taken more than once.
  *
+ * Paddle: paddle.nn.functional.embedding, paddle.fluid.layers.embedding.
+ *
  * @param index - Tensor of dtype `I`, shape `[...i]`.
  * @param weight - Tensor of dtype `T`, shape `[n, d]`.
  * @returns `out`, dtype `T`, shape `[...i, d]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.nn.functional.embedding, paddle.fluid.layers.embedding.
+ * @example
+ * ```js
+ * const table = tensor([[0, 0.5], [1, 1.5], [2, 2.5]]);
+ * console.log(embedding([[2, 0], [1, 1]], table));
+ * console.log(embedding([2, 0], table, { paddingIndex: 2 }));
+ * ```
  */
 export function embedding(index: TensorLike, weight: TensorLike, options: EmbeddingOptions = {}): Tensor {
   return callOne(embeddingDefinition, [index, weight], optionsOf(embeddingDefinition, options));
@@ -944,10 +1003,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2787
+// From ops.yaml:2843
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:2787',
+  source: 'ops.yaml:2843',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -968,21 +1027,26 @@ export const oneHotDefinition: OpDefinition = {
 /**
  * A new last axis with 1 at each element's place and 0 elsewhere; a place out of range gives zeros.
  *
+ * Paddle: paddle.nn.functional.one_hot, paddle.fluid.one_hot, paddle.fluid.layers.one_hot.
+ *
  * @param x - Tensor of dtype `T`.
  * @param numClasses - The size of the new axis.
  * @returns `out`, dtype `dtype`, shape `[...x.shape, numClasses]`
  * @remarks Dtypes: T: int32, int64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.one_hot, paddle.fluid.one_hot, paddle.fluid.layers.one_hot.
+ * @example
+ * ```js
+ * console.log(oneHot([0, 2, 1], 3));
+ * ```
  */
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:2813
+// From ops.yaml:2869
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:2813',
+  source: 'ops.yaml:2869',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1000,18 +1064,25 @@ export const nonzeroDefinition: OpDefinition = {
  *
  * Rows come in the order of the elements. How many there are is known only when the elements are: the call waits for them.
  *
+ * Paddle: paddle.nonzero.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `int32`, shape `[count(x.shape), x.rank]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
- * Paddle: paddle.nonzero.
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @example
+ * ```js
+ * const x = tensor([[0, 3], [5, 0]]);
+ * console.log(nonzero(x));
+ * ```
  */
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:2830
+// From ops.yaml:2887
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:2830',
+  source: 'ops.yaml:2887',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1041,13 +1112,19 @@ export const maskedSelectDefinition: OpDefinition = {
  *
  * How many there are is known only when the mask is: the call waits for it.
  *
+ * Paddle: paddle.masked_select.
+ *
  * @param x - Tensor of dtype `T`.
  * @param mask - Tensor of dtype `bool`, shape `x.shape`.
  * @returns `out`, dtype `T`, shape `[count(x.shape)]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.masked_select.
+ * @example
+ * ```js
+ * const x = tensor([[1, -2], [-3, 4]]);
+ * console.log(maskedSelect(x, x.greaterThan(0)));
+ * ```
  */
 export function maskedSelect(x: TensorLike, mask: TensorLike): Tensor {
   return callOne(maskedSelectDefinition, [x, mask], surplusOptions(maskedSelectDefinition, arguments[2]));

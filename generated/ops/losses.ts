@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3950
+// From ops.yaml:4030
 export const reduceLossDefinition: OpDefinition = {
   name: 'reduceLoss',
-  source: 'ops.yaml:3950',
+  source: 'ops.yaml:4030',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export interface MseLossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3960
+// From ops.yaml:4040
 export const mseLossDefinition: OpDefinition = {
   name: 'mseLoss',
-  source: 'ops.yaml:3960',
+  source: 'ops.yaml:4040',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -99,21 +99,29 @@ export const mseLossDefinition: OpDefinition = {
 /**
  * The squares of differences.
  *
+ * Paddle: paddle.nn.functional.mse_loss, paddle.fluid.layers.mse_loss.
+ *
  * @param input - Tensor of dtype `T`.
  * @param label - Tensor of dtype `T`, shape `input.shape`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? input.shape : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.nn.functional.mse_loss, paddle.fluid.layers.mse_loss.
+ * @example
+ * ```js
+ * const input = tensor([[0.5, 1.5], [2, 0]]);
+ * const label = tensor([[1, 1], [2, -1]]);
+ * console.log(mseLoss(input, label));
+ * console.log(mseLoss(input, label, { reduction: 'none' }));
+ * ```
  */
 export function mseLoss(input: TensorLike, label: TensorLike, options: MseLossOptions = {}): Tensor {
   return callOne(mseLossDefinition, [input, label], optionsOf(mseLossDefinition, options));
 }
-// From ops.yaml:3968
+// From ops.yaml:4048
 export const squareErrorCostDefinition: OpDefinition = {
   name: 'squareErrorCost',
-  source: 'ops.yaml:3968',
+  source: 'ops.yaml:4048',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -153,12 +161,17 @@ export const squareErrorCostDefinition: OpDefinition = {
 /**
  * The square of each difference.
  *
+ * Paddle: paddle.nn.functional.square_error_cost.
+ *
  * @param input - Tensor of dtype `T`.
  * @param label - Tensor of dtype `T`, shape `input.shape`.
  * @returns `out`, dtype `T`, shape `input.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.nn.functional.square_error_cost.
+ * @example
+ * ```js
+ * console.log(squareErrorCost([1, 2, 3], [1, 4, 0]));
+ * ```
  */
 export function squareErrorCost(input: TensorLike, label: TensorLike): Tensor {
   return callOne(squareErrorCostDefinition, [input, label], surplusOptions(squareErrorCostDefinition, arguments[2]));
@@ -169,10 +182,10 @@ export interface L1LossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:3981
+// From ops.yaml:4061
 export const l1LossDefinition: OpDefinition = {
   name: 'l1Loss',
-  source: 'ops.yaml:3981',
+  source: 'ops.yaml:4061',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -212,13 +225,21 @@ export const l1LossDefinition: OpDefinition = {
 /**
  * The sizes of differences.
  *
+ * Paddle: paddle.nn.functional.l1_loss.
+ *
  * @param input - Tensor of dtype `T`.
  * @param label - Tensor of dtype `T`, shape `input.shape`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? input.shape : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.nn.functional.l1_loss.
+ * @example
+ * ```js
+ * const input = tensor([[0.5, 1.5], [2, 0]]);
+ * const label = tensor([[1, 1], [2, -1]]);
+ * console.log(l1Loss(input, label));
+ * console.log(l1Loss(input, label, { reduction: 'none' }));
+ * ```
  */
 export function l1Loss(input: TensorLike, label: TensorLike, options: L1LossOptions = {}): Tensor {
   return callOne(l1LossDefinition, [input, label], optionsOf(l1LossDefinition, options));
@@ -231,10 +252,10 @@ export interface SmoothL1LossOptions {
   /** Where small differences end. Default: `1`. */
   delta?: number | undefined;
 }
-// From ops.yaml:3989
+// From ops.yaml:4069
 export const smoothL1LossDefinition: OpDefinition = {
   name: 'smoothL1Loss',
-  source: 'ops.yaml:3989',
+  source: 'ops.yaml:4069',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }, { name: 'delta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -288,13 +309,21 @@ export const smoothL1LossDefinition: OpDefinition = {
  *
  * Also called Huber's loss.
  *
+ * Paddle: paddle.nn.functional.smooth_l1_loss.
+ *
  * @param input - Tensor of dtype `T`.
  * @param label - Tensor of dtype `T`, shape `input.shape`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? input.shape : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.nn.functional.smooth_l1_loss.
+ * @example
+ * ```js
+ * const input = tensor([[0.5, 1.5], [2, 0]]);
+ * const label = tensor([[1, 1], [2, -1]]);
+ * console.log(smoothL1Loss(input, label));
+ * console.log(smoothL1Loss(input, label, { reduction: 'none' }));
+ * ```
  */
 export function smoothL1Loss(input: TensorLike, label: TensorLike, options: SmoothL1LossOptions = {}): Tensor {
   return callOne(smoothL1LossDefinition, [input, label], optionsOf(smoothL1LossDefinition, options));
@@ -305,10 +334,10 @@ export interface KlDivOptions {
   /** The mean of all, the sum divided by the first size, the sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'batchmean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:4009
+// From ops.yaml:4089
 export const klDivDefinition: OpDefinition = {
   name: 'klDiv',
-  source: 'ops.yaml:4009',
+  source: 'ops.yaml:4089',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"batchmean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -355,13 +384,20 @@ export const klDivDefinition: OpDefinition = {
  *
  * Labels that are 0 or less add nothing. `input` holds log-probabilities: what `logSoftmax` gives.
  *
+ * Paddle: paddle.nn.functional.kl_div, paddle.fluid.layers.kldiv_loss.
+ *
  * @param input - Tensor of dtype `T`.
  * @param label - Tensor of dtype `T`, shape `input.shape`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? input.shape : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.nn.functional.kl_div, paddle.fluid.layers.kldiv_loss.
+ * @example
+ * ```js
+ * const input = logSoftmax([[1, 2], [2, 1]]);
+ * const label = [[0.5, 0.5], [0.9, 0.1]];
+ * console.log(klDiv(input, label, { reduction: 'batchmean' }));
+ * ```
  */
 export function klDiv(input: TensorLike, label: TensorLike, options: KlDivOptions = {}): Tensor {
   return callOne(klDivDefinition, [input, label], optionsOf(klDivDefinition, options));
@@ -376,10 +412,10 @@ export interface BinaryCrossEntropyWithLogitsOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:4044
+// From ops.yaml:4124
 export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   name: 'binaryCrossEntropyWithLogits',
-  source: 'ops.yaml:4044',
+  source: 'ops.yaml:4124',
   inputs: [{ name: 'logit', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'posWeight', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -467,6 +503,8 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
  *
  * Nothing overflows, however large the logits.
  *
+ * Paddle: paddle.nn.functional.binary_cross_entropy_with_logits.
+ *
  * @param logit - Tensor of dtype `T`.
  * @param label - Tensor of dtype `T`, shape `logit.shape`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? logit.shape : []`
@@ -474,7 +512,13 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.nn.functional.binary_cross_entropy_with_logits.
+ * @example
+ * ```js
+ * const logit = tensor([2, -1, 0]);
+ * const label = tensor([1, 0, 1]);
+ * console.log(binaryCrossEntropyWithLogits(logit, label));
+ * console.log(binaryCrossEntropyWithLogits(logit, label, { reduction: 'none' }));
+ * ```
  */
 export function binaryCrossEntropyWithLogits(logit: TensorLike, label: TensorLike, options: BinaryCrossEntropyWithLogitsOptions = {}): Tensor {
   const { weight: _weight, posWeight: _posWeight, ...attrs } = optionsOf(binaryCrossEntropyWithLogitsDefinition, options);
@@ -490,10 +534,10 @@ export interface NllLossOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:4101
+// From ops.yaml:4181
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
-  source: 'ops.yaml:4101',
+  source: 'ops.yaml:4181',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -545,13 +589,20 @@ export const nllLossDefinition: OpDefinition = {
 /**
  * The negative log-probability of each label's class, which stands along the second axis.
  *
+ * Paddle: paddle.nn.functional.nll_loss.
+ *
  * @param input - Tensor of dtype `T`, shape `[n, c, ...d]`.
  * @param label - Tensor of dtype `I`, shape `[n, ...d]`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? label.shape : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.nn.functional.nll_loss.
+ * @example
+ * ```js
+ * const input = logSoftmax([[2, 1, 0], [0, 1, 2]]);
+ * console.log(nllLoss(input, [0, 1]));
+ * console.log(nllLoss(input, [0, 1], { reduction: 'none' }));
+ * ```
  */
 export function nllLoss(input: TensorLike, label: TensorLike, options: NllLossOptions = {}): Tensor {
   const { weight: _weight, ...attrs } = optionsOf(nllLossDefinition, options);
@@ -570,10 +621,10 @@ export interface CrossEntropyOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:4140
+// From ops.yaml:4220
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
-  source: 'ops.yaml:4140',
+  source: 'ops.yaml:4220',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'any', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -633,13 +684,20 @@ export const crossEntropyDefinition: OpDefinition = {
  *
  * Softmax is part of it: `input` holds logits. One kernel computes it all, so nothing overflows and no probabilities are kept.
  *
+ * Paddle: paddle.nn.functional.cross_entropy.
+ *
  * @param input - Tensor of dtype `T`, rank 1 or more.
  * @param label - Tensor of dtype `softLabel ? T : index`, shape `softLabel ? input.shape : drop(input.shape, [axis])`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? drop(input.shape, [axis]) : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.nn.functional.cross_entropy.
+ * @example
+ * ```js
+ * const logits = tensor([[2, 1, 0], [0, 1, 2]]);
+ * console.log(crossEntropy(logits, [0, 1]));
+ * console.log(crossEntropy(logits, [[1, 0, 0], [0.5, 0.5, 0]], { softLabel: true, reduction: 'none' }));
+ * ```
  */
 export function crossEntropy(input: TensorLike, label: TensorLike, options: CrossEntropyOptions = {}): Tensor {
   const { weight: _weight, ...attrs } = optionsOf(crossEntropyDefinition, options);

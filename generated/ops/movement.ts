@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1767
+// From ops.yaml:1793
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:1767',
+  source: 'ops.yaml:1793',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -43,12 +43,19 @@ export const reshapeDefinition: OpDefinition = {
  *
  * A view where strides can express it, and a copy where not.
  *
+ * Paddle: paddle.reshape, paddle.fluid.layers.reshape.
+ *
  * @param x - Tensor of dtype `T`.
  * @param shape - The new sizes.
  * @returns `out`, dtype `T`, shape `target`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.reshape, paddle.fluid.layers.reshape.
+ * @example
+ * ```js
+ * const x = arange(6);
+ * console.log(reshape(x, [2, 3]));
+ * console.log(reshape(x, [3, -1]));
+ * ```
  */
 export function reshape(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(reshapeDefinition, [x], { shape, ...surplusOptions(reshapeDefinition, arguments[2]) });
@@ -59,10 +66,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1794
+// From ops.yaml:1820
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:1794',
+  source: 'ops.yaml:1820',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -94,19 +101,24 @@ export const squeezeDefinition: OpDefinition = {
  *
  * A view: nothing is copied.
  *
+ * Paddle: paddle.squeeze, paddle.fluid.layers.squeeze.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, dropped)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.squeeze, paddle.fluid.layers.squeeze.
+ * @example
+ * ```js
+ * console.log(squeeze([[[1], [2]]]), squeeze([[[1], [2]]], { axis: 0 }));
+ * ```
  */
 export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
   return callOne(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:1826
+// From ops.yaml:1852
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:1826',
+  source: 'ops.yaml:1852',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -142,13 +154,18 @@ export const unsqueezeDefinition: OpDefinition = {
  *
  * A view: nothing is copied.
  *
+ * Paddle: paddle.unsqueeze, paddle.fluid.layers.unsqueeze.
+ *
  * @param x - Tensor of dtype `T`.
  * @param axis - Place or places of the new axes in the result.
  * @returns `out`, dtype `T`, shape `insert(x.shape, places, 1)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.unsqueeze, paddle.fluid.layers.unsqueeze.
+ * @example
+ * ```js
+ * console.log(unsqueeze([1, 2], 0), unsqueeze([1, 2], -1));
+ * ```
  */
 export function unsqueeze(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(unsqueezeDefinition, [x], { axis, ...surplusOptions(unsqueezeDefinition, arguments[2]) });
@@ -161,10 +178,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:1856
+// From ops.yaml:1882
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:1856',
+  source: 'ops.yaml:1882',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -201,20 +218,67 @@ export const flattenDefinition: OpDefinition = {
 /**
  * A tensor with the axes from one to another, both included, made one.
  *
+ * Paddle: paddle.flatten.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, first), count(take(x.shape, first, last + 1)), ...take(x.shape, last + 1, x.rank)]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.flatten.
+ * @example
+ * ```js
+ * const x = tensor([[[1, 2], [3, 4]], [[5, 6], [7, 8]]]);
+ * console.log(flatten(x));
+ * console.log(flatten(x, { startAxis: 1 }));
+ * ```
  */
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:1900
+// From ops.yaml:1926
+export const detachDefinition: OpDefinition = {
+  name: 'detach',
+  source: 'ops.yaml:1926',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'view',
+    view({ x }: { x: LayoutMeta }, _: object): ViewLayout | null {
+      return { shape: x.shape, strides: x.strides, offset: x.offset };
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * The same elements over the same memory, from which no gradient flows back.
+ *
+ * A view: nothing is copied, and what is written into one tensor is seen in the other.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @example
+ * ```js
+ * const x = tensor([1, 2, 3], { stopGradient: false });
+ * const scaled = multiply(x, detach(x)); // to the gradient the second factor is a constant
+ * scaled.sum().backward();
+ * console.log(x.grad);
+ * ```
+ */
+export function detach(x: TensorLike): Tensor {
+  return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
+}
+// From ops.yaml:1943
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:1900',
+  source: 'ops.yaml:1943',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -245,21 +309,27 @@ export const transposeDefinition: OpDefinition = {
  *
  * A view: nothing is copied.
  *
+ * Paddle: paddle.transpose.
+ *
  * @param x - Tensor of dtype `T`.
  * @param perm - For each axis of the result, the axis of x that it comes from.
  * @returns `out`, dtype `T`, shape `pick(x.shape, perm)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.transpose.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(transpose(x, [1, 0]));
+ * ```
  */
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:1924
+// From ops.yaml:1967
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:1924',
+  source: 'ops.yaml:1967',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,19 +360,24 @@ export const tDefinition: OpDefinition = {
  *
  * A view: nothing is copied.
  *
+ * Paddle: paddle.t.
+ *
  * @param x - Tensor of dtype `T`, rank 0 to 2.
  * @returns `out`, dtype `T`, shape `reverse(x.shape)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.t.
+ * @example
+ * ```js
+ * console.log(t([[1, 2, 3], [4, 5, 6]]));
+ * ```
  */
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:1938
+// From ops.yaml:1981
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:1938',
+  source: 'ops.yaml:1981',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -345,10 +420,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:1955
+// From ops.yaml:1998
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:1955',
+  source: 'ops.yaml:1998',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -384,10 +459,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:1973
+// From ops.yaml:2016
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:1973',
+  source: 'ops.yaml:2016',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -423,10 +498,10 @@ export const moveFromLastDefinition: OpDefinition = {
 export function moveFromLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveFromLastDefinition, [x], { axis, ...surplusOptions(moveFromLastDefinition, arguments[2]) });
 }
-// From ops.yaml:1987
+// From ops.yaml:2030
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:1987',
+  source: 'ops.yaml:2030',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -457,20 +532,25 @@ export const broadcastToDefinition: OpDefinition = {
  *
  * A view whose stretched axes have stride 0.
  *
+ * Paddle: paddle.broadcast_to.
+ *
  * @param x - Tensor of dtype `T`.
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `T`, shape `shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.broadcast_to.
+ * @example
+ * ```js
+ * console.log(broadcastTo([[1], [2]], [2, 3]));
+ * ```
  */
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:2004
+// From ops.yaml:2047
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:2004',
+  source: 'ops.yaml:2047',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -508,10 +588,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:2017
+// From ops.yaml:2060
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:2017',
+  source: 'ops.yaml:2060',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -544,20 +624,25 @@ export const expandDefinition: OpDefinition = {
  *
  * A view whose stretched axes have stride 0.
  *
+ * Paddle: paddle.expand.
+ *
  * @param x - Tensor of dtype `T`.
  * @param shape - The sizes of the result; -1 keeps a size.
  * @returns `out`, dtype `T`, shape `target`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.expand.
+ * @example
+ * ```js
+ * console.log(expand([[1], [2]], [-1, 3]));
+ * ```
  */
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:2032
+// From ops.yaml:2075
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:2032',
+  source: 'ops.yaml:2075',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -588,12 +673,17 @@ export const expandAsDefinition: OpDefinition = {
  *
  * A view whose stretched axes have stride 0.
  *
+ * Paddle: paddle.expand_as.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `any`.
  * @returns `out`, dtype `T`, shape `y.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.expand_as.
+ * @example
+ * ```js
+ * console.log(expandAs([[1], [2]], zeros([2, 3])));
+ * ```
  */
 export function expandAs(x: TensorLike, y: TensorLike): Tensor {
   return callOne(expandAsDefinition, [x, y], surplusOptions(expandAsDefinition, arguments[2]));
@@ -604,10 +694,10 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2046
+// From ops.yaml:2089
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:2046',
+  source: 'ops.yaml:2089',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -644,6 +734,8 @@ export const sliceDefinition: OpDefinition = {
  *
  * Places beyond an end count as that end. A view: nothing is copied.
  *
+ * Paddle: paddle.slice.
+ *
  * @param x - Tensor of dtype `T`.
  * @param axes - The axes that are cut.
  * @param starts - The first place along each of them.
@@ -652,15 +744,20 @@ export const sliceDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.slice.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3, 4], [5, 6, 7, 8]]);
+ * console.log(slice(x, [1], [1], [3]));
+ * console.log(slice(x, [0, 1], [-1, 0], [2, 4], { steps: [1, 2] }));
+ * ```
  */
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:2092
+// From ops.yaml:2135
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:2092',
+  source: 'ops.yaml:2135',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -694,6 +791,8 @@ export const stridedSliceDefinition: OpDefinition = {
  *
  * A view: nothing is copied.
  *
+ * Paddle: paddle.strided_slice, paddle.fluid.layers.strided_slice.
+ *
  * @param x - Tensor of dtype `T`.
  * @param axes - The axes that are cut.
  * @param starts - The first place along each of them.
@@ -703,7 +802,11 @@ export const stridedSliceDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.strided_slice, paddle.fluid.layers.strided_slice.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3, 4], [5, 6, 7, 8]]);
+ * console.log(stridedSlice(x, [1], [3], [0], [-2]));
+ * ```
  */
 export function stridedSlice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], strides: readonly number[]): Tensor {
   return callOne(stridedSliceDefinition, [x], { axes, starts, ends, strides, ...surplusOptions(stridedSliceDefinition, arguments[5]) });
@@ -714,10 +817,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2128
+// From ops.yaml:2171
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:2128',
+  source: 'ops.yaml:2171',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -764,10 +867,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:2156
+// From ops.yaml:2199
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:2156',
+  source: 'ops.yaml:2199',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -799,20 +902,25 @@ export const flipDefinition: OpDefinition = {
  *
  * A view: nothing is copied.
  *
+ * Paddle: paddle.flip, paddle.fluid.layers.reverse.
+ *
  * @param x - Tensor of dtype `T`.
  * @param axis - Axis or axes to reverse.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.flip, paddle.fluid.layers.reverse.
+ * @example
+ * ```js
+ * console.log(flip([[1, 2, 3], [4, 5, 6]], 1));
+ * ```
  */
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:2176
+// From ops.yaml:2219
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:2176',
+  source: 'ops.yaml:2219',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -858,10 +966,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:2189
+// From ops.yaml:2232
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:2189',
+  source: 'ops.yaml:2232',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -895,13 +1003,20 @@ export const rollDefinition: OpDefinition = {
 /**
  * Elements moved on along axes, or through the flattened tensor; those that leave at the end come back at the start.
  *
+ * Paddle: paddle.roll.
+ *
  * @param x - Tensor of dtype `T`.
  * @param shifts - How far along each axis; negative to go back.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.roll.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(roll(x, 1));
+ * console.log(roll(x, 1, { axis: 1 }));
+ * ```
  */
 export function roll(x: TensorLike, shifts: number | readonly number[], options: RollOptions = {}): Tensor {
   return callOne(rollDefinition, [x], { shifts, ...optionsOf(rollDefinition, options) });
@@ -912,10 +1027,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2231
+// From ops.yaml:2274
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:2231',
+  source: 'ops.yaml:2274',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -945,13 +1060,19 @@ export const concatDefinition: OpDefinition = {
  *
  * Tensors of different dtypes meet in the widest one.
  *
+ * Paddle: paddle.concat, paddle.fluid.layers.concat.
+ *
  * @param xs - Tensors of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `replace(xs[0].shape, [axis], total(each(xs, (x) => x.shape[axis])))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.concat, paddle.fluid.layers.concat.
+ * @example
+ * ```js
+ * console.log(concat([[[1, 2]], [[3, 4], [5, 6]]]));
+ * console.log(concat([[[1], [2]], [[3], [4]]], { axis: 1 }));
+ * ```
  */
 export function concat(xs: readonly TensorLike[], options: ConcatOptions = {}): Tensor {
   return callOne(concatDefinition, [xs], optionsOf(concatDefinition, options));
@@ -962,10 +1083,10 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2270
+// From ops.yaml:2313
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:2270',
+  source: 'ops.yaml:2313',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -995,13 +1116,19 @@ export const stackDefinition: OpDefinition = {
 /**
  * Tensors of one shape joined along a new axis.
  *
+ * Paddle: paddle.stack, paddle.fluid.layers.stack.
+ *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `insert(xs[0].shape, axis, xs.length)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.stack, paddle.fluid.layers.stack.
+ * @example
+ * ```js
+ * console.log(stack([[1, 2], [3, 4]]));
+ * console.log(stack([[1, 2], [3, 4]], { axis: 1 }));
+ * ```
  */
 export function stack(xs: readonly TensorLike[], options: StackOptions = {}): Tensor {
   return callOne(stackDefinition, [xs], optionsOf(stackDefinition, options));
@@ -1012,10 +1139,10 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2288
+// From ops.yaml:2331
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:2288',
+  source: 'ops.yaml:2331',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1046,11 +1173,16 @@ export const unstackDefinition: OpDefinition = {
  *
  * The parts are views: nothing is copied.
  *
+ * Paddle: paddle.unstack, paddle.unbind, paddle.fluid.layers.unbind.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `parts`, dtype `T`, shape `fill(x.shape[axis], drop(x.shape, [axis]))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.unstack, paddle.unbind, paddle.fluid.layers.unbind.
+ * @example
+ * ```js
+ * console.log(unstack([[1, 2], [3, 4]]));
+ * ```
  */
 export function unstack(x: TensorLike, options: UnstackOptions = {}): Tensor[] {
   return callList(unstackDefinition, [x], optionsOf(unstackDefinition, options));
@@ -1061,10 +1193,10 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2304
+// From ops.yaml:2347
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:2304',
+  source: 'ops.yaml:2347',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1098,13 +1230,19 @@ export const splitDefinition: OpDefinition = {
  *
  * The parts are views: nothing is copied.
  *
+ * Paddle: paddle.split, paddle.chunk, paddle.fluid.layers.split.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param sections - The number of equal parts, or the size of each.
  * @returns `parts`, dtype `T`, shape `each(sizes, (s) => replace(x.shape, [axis], s))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.split, paddle.chunk, paddle.fluid.layers.split.
+ * @example
+ * ```js
+ * console.log(split([1, 2, 3, 4, 5, 6], 3));
+ * console.log(split([[1, 2, 3], [4, 5, 6]], [1, -1], { axis: 1 }));
+ * ```
  */
 export function split(x: TensorLike, sections: number | readonly number[], options: SplitOptions = {}): Tensor[] {
   return callList(splitDefinition, [x], { sections, ...optionsOf(splitDefinition, options) });
@@ -1115,10 +1253,10 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:2341
+// From ops.yaml:2384
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:2341',
+  source: 'ops.yaml:2384',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1144,6 +1282,8 @@ export const padDefinition: OpDefinition = {
 /**
  * A tensor with a border of a constant; amounts are before and after for each axis, and may be negative to crop.
  *
+ * Paddle: paddle.fluid.layers.pad.
+ *
  * @param x - Tensor of dtype `T`.
  * @param padding - Before and after the first axis, before and after the second, and so on.
  * @returns `out`, dtype `T`, shape `each(x.shape, (n, a) => n + padding[2 * a] + padding[2 * a + 1])`
@@ -1151,15 +1291,19 @@ export const padDefinition: OpDefinition = {
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError NOT_AN_INTEGER
- * Paddle: paddle.fluid.layers.pad.
+ * @example
+ * ```js
+ * console.log(pad([[1, 2], [3, 4]], [0, 1, 1, 0], { value: 9 }));
+ * console.log(pad([1, 2, 3, 4], [-1, -1]));
+ * ```
  */
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:2375
+// From ops.yaml:2418
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:2375',
+  source: 'ops.yaml:2418',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1199,12 +1343,18 @@ export const tileDefinition: OpDefinition = {
 /**
  * A tensor repeated along its axes.
  *
+ * Paddle: paddle.tile.
+ *
  * @param x - Tensor of dtype `T`.
  * @param repeats - How often along each axis, counted from the last.
  * @returns `out`, dtype `T`, shape `each(inner, (n, a) => n * outer[a])`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.tile.
+ * @example
+ * ```js
+ * console.log(tile([1, 2], [2]));
+ * console.log(tile([[1, 2], [3, 4]], [2, 1]));
+ * ```
  */
 export function tile(x: TensorLike, repeats: readonly number[]): Tensor {
   return callOne(tileDefinition, [x], { repeats, ...surplusOptions(tileDefinition, arguments[2]) });

@@ -8,18 +8,25 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3130
+/** Options of {@link convolution}. */
+export interface ConvolutionOptions {
+  bias?: TensorLike | undefined;
+}
+// From ops.yaml:3183
 export const convolutionDefinition: OpDefinition = {
   name: 'convolution',
-  source: 'ops.yaml:3130',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
+  source: 'ops.yaml:3183',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
-  infer({ x, weight }: { x: TensorMeta; weight: TensorMeta }, { stride, padding, dilation }: { stride: readonly number[]; padding: readonly number[]; dilation: readonly number[] }): TensorMeta[] {
+  infer({ x, weight, bias }: { x: TensorMeta; weight: TensorMeta; bias: TensorMeta | undefined }, { stride, padding, dilation }: { stride: readonly number[]; padding: readonly number[]; dilation: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', 'c', 'h', 'w']);
     dimensions.match('weight', weight.shape, ['o', 'i', 'kh', 'kw']);
+    if (bias !== undefined) {
+      dimensions.match('bias', bias.shape, ['o']);
+    }
     const n = host.at(x.shape, 0);
     const h = host.at(x.shape, 2);
     const w = host.at(x.shape, 3);
@@ -44,6 +51,13 @@ export const convolutionDefinition: OpDefinition = {
         return [g.convolutionWeightGrad(dout, x, weight.shape, stride, padding, dilation, groups)];
       },
     },
+    {
+      input: 'bias',
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
+        return [g.sum(dout, { axis: [0, 2, 3] })];
+      },
+    },
   ],
 };
 
@@ -59,13 +73,14 @@ export const convolutionDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `[n, o, windowCount(h, kh, stride[0], padding[0], padding[1], dilation[0]), windowCount(w, kw, stride[1], padding[2], padding[3], dilation[1])]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  */
-export function convolution(x: TensorLike, weight: TensorLike, stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
-  return callOne(convolutionDefinition, [x, weight], { stride, padding, dilation, groups, ...surplusOptions(convolutionDefinition, arguments[6]) });
+export function convolution(x: TensorLike, weight: TensorLike, stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number, options: ConvolutionOptions = {}): Tensor {
+  const { bias: _bias, ...attrs } = optionsOf(convolutionDefinition, options);
+  return callOne(convolutionDefinition, [x, weight, _bias], { stride, padding, dilation, groups, ...attrs });
 }
-// From ops.yaml:3159
+// From ops.yaml:3216
 export const convolutionInputGradDefinition: OpDefinition = {
   name: 'convolutionInputGrad',
-  source: 'ops.yaml:3159',
+  source: 'ops.yaml:3216',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -111,10 +126,10 @@ export const convolutionInputGradDefinition: OpDefinition = {
 export function convolutionInputGrad(dout: TensorLike, weight: TensorLike, shape: readonly number[], stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
   return callOne(convolutionInputGradDefinition, [dout, weight], { shape, stride, padding, dilation, groups, ...surplusOptions(convolutionInputGradDefinition, arguments[7]) });
 }
-// From ops.yaml:3188
+// From ops.yaml:3245
 export const convolutionWeightGradDefinition: OpDefinition = {
   name: 'convolutionWeightGrad',
-  source: 'ops.yaml:3188',
+  source: 'ops.yaml:3245',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dweight' }],
@@ -173,10 +188,10 @@ export interface Conv2dOptions {
   /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:3217
+// From ops.yaml:3274
 export const conv2dDefinition: OpDefinition = {
   name: 'conv2d',
-  source: 'ops.yaml:3217',
+  source: 'ops.yaml:3274',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -209,12 +224,10 @@ export const conv2dDefinition: OpDefinition = {
     run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias }: { x: V; weight: V; bias: V | undefined }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[] | string; dilation: readonly number[]; groups: number }): readonly V[] {
       const h = host.lazy(() => host.at(x.shape, 2));
       const w = host.lazy(() => host.at(x.shape, 3));
-      const o = host.lazy(() => host.at(weight.shape, 0));
       const kh = host.lazy(() => host.at(weight.shape, 2));
       const kw = host.lazy(() => host.at(weight.shape, 3));
       const pads = host.lazy(() => (rules.windowPadding(padding, [h(), w()], [kh(), kw()], stride, dilation) as readonly number[]));
-      const y = host.lazy(() => g.convolution(x, weight, stride, pads(), dilation, groups));
-      const out = (bias !== undefined) ? g.add(y(), g.reshape(bias!, [o(), 1, 1])) : y();
+      const out = (bias !== undefined) ? g.convolution(x, weight, stride, pads(), dilation, groups, { bias: bias! }) : g.convolution(x, weight, stride, pads(), dilation, groups);
       return [out];
     },
   },
@@ -248,11 +261,9 @@ export const conv2dDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'bias',
-      saved: [{ name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }): readonly V[] {
-        const o = host.at(weight.shape, 0);
-        const value = [o, 1, 1];
-        return [g.reshape(g.sumTo(dout, (host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
+        return [g.sum(dout, { axis: [0, 2, 3] })];
       },
     },
   ],
@@ -263,6 +274,8 @@ export const conv2dDefinition: OpDefinition = {
  *
  * A filter is not flipped: strictly, this is a cross-correlation.
  *
+ * Paddle: paddle.nn.functional.conv2d.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
  * @param weight - Tensor of dtype `T`, shape `[o, i, kh, kw]`.
  * @returns `out`, dtype `T`, shape `[n, o, oh, ow]`
@@ -270,7 +283,13 @@ export const conv2dDefinition: OpDefinition = {
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.nn.functional.conv2d.
+ * @example
+ * ```js
+ * const image = arange(16, { dtype: 'float32' }).reshape([1, 1, 4, 4]);
+ * const edges = tensor([[[[1, 0, -1]]]]);
+ * console.log(conv2d(image, edges));
+ * console.log(conv2d(image, ones([1, 1, 3, 3]), { padding: 1, stride: 2 }));
+ * ```
  */
 export function conv2d(x: TensorLike, weight: TensorLike, options: Conv2dOptions = {}): Tensor {
   const { bias: _bias, ...attrs } = optionsOf(conv2dDefinition, options);
@@ -291,10 +310,10 @@ export interface Conv2dTransposeOptions {
   /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:3271
+// From ops.yaml:3327
 export const conv2dTransposeDefinition: OpDefinition = {
   name: 'conv2dTranspose',
-  source: 'ops.yaml:3271',
+  source: 'ops.yaml:3327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"pair"}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -372,13 +391,19 @@ export const conv2dTransposeDefinition: OpDefinition = {
 /**
  * Two-dimensional transposed convolution ("deconvolution"), the adjoint of conv2d in its images.
  *
+ * Paddle: paddle.nn.functional.conv2d_transpose.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
  * @param weight - Filters by input channel, then by output channel of one group. Tensor of dtype `T`, shape `[c, i, kh, kw]`.
  * @returns `out`, dtype `T`, shape `[n, i * groups, oh, ow]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.nn.functional.conv2d_transpose.
+ * @example
+ * ```js
+ * const image = tensor([[[[1, 2], [3, 4]]]]);
+ * console.log(conv2dTranspose(image, ones([1, 1, 2, 2]), { stride: 2 }));
+ * ```
  */
 export function conv2dTranspose(x: TensorLike, weight: TensorLike, options: Conv2dTransposeOptions = {}): Tensor {
   const { bias: _bias, ...attrs } = optionsOf(conv2dTransposeDefinition, options);
@@ -394,10 +419,10 @@ export interface MaxPool2dOptions {
   /** Whether a last window may reach over the edge. Default: `false`. */
   ceilMode?: boolean | undefined;
 }
-// From ops.yaml:3328
+// From ops.yaml:3385
 export const maxPool2dDefinition: OpDefinition = {
   name: 'maxPool2d',
-  source: 'ops.yaml:3328',
+  source: 'ops.yaml:3385',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }, { name: 'index', hidden: true }],
@@ -455,6 +480,8 @@ export const maxPool2dDefinition: OpDefinition = {
  *
  * A window reaches over the edge only as far as the padding goes; what lies there does not count. NaN wins over numbers, the first of equals over the others.
  *
+ * Paddle: paddle.nn.functional.max_pool2d.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
  * @param kernelSize - The window's height and width, or both at once.
  * @returns `out`, dtype `T`, shape `[n, c, oh, ow]`
@@ -462,15 +489,19 @@ export const maxPool2dDefinition: OpDefinition = {
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.nn.functional.max_pool2d.
+ * @example
+ * ```js
+ * const image = arange(16, { dtype: 'float32' }).reshape([1, 1, 4, 4]);
+ * console.log(maxPool2d(image, 2));
+ * ```
  */
 export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: MaxPool2dOptions = {}): Tensor {
   return callOne(maxPool2dDefinition, [x], { kernelSize, ...optionsOf(maxPool2dDefinition, options) });
 }
-// From ops.yaml:3397
+// From ops.yaml:3454
 export const maxPool2dGradDefinition: OpDefinition = {
   name: 'maxPool2dGrad',
-  source: 'ops.yaml:3397',
+  source: 'ops.yaml:3454',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -518,10 +549,10 @@ export const maxPool2dGradDefinition: OpDefinition = {
 export function maxPool2dGrad(dout: TensorLike, index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(maxPool2dGradDefinition, [dout, index], { shape, ...surplusOptions(maxPool2dGradDefinition, arguments[3]) });
 }
-// From ops.yaml:3408
+// From ops.yaml:3465
 export const maxPool2dGatherDefinition: OpDefinition = {
   name: 'maxPool2dGather',
-  source: 'ops.yaml:3408',
+  source: 'ops.yaml:3465',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -579,15 +610,15 @@ export interface AvgPool2dOptions {
   padding?: number | readonly [number, number] | readonly [number, number, number, number] | 'same' | 'valid' | undefined;
   /** Whether a last window may reach over the edge. Default: `false`. */
   ceilMode?: boolean | undefined;
-  /** Whether what lies in the padding is left out of the mean's divisor. Default: `true`. */
+  /** Whether what lies in the padding is left out of the mean's divisor; what lies beyond the padding always is. Default: `true`. */
   exclusive?: boolean | undefined;
   /** What each window's sum is divided by instead. Default: `null`. */
   divisorOverride?: number | null | undefined;
 }
-// From ops.yaml:3417
+// From ops.yaml:3474
 export const avgPool2dDefinition: OpDefinition = {
   name: 'avgPool2d',
-  source: 'ops.yaml:3417',
+  source: 'ops.yaml:3474',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }, { name: 'exclusive', type: {"kind":"boolean"}, default: true, required: false }, { name: 'divisorOverride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -623,7 +654,7 @@ export const avgPool2dDefinition: OpDefinition = {
       const ow = (rules.poolCount(w, host.at(kernelSize, 1), host.at(steps, 1), host.at(pads, 2), host.at(pads, 3), ceilMode) as number);
       return {
         work: n * c,
-        params: { h: h, w: w, outHeight: oh, outWidth: ow, kernelHeight: host.at(kernelSize, 0), kernelWidth: host.at(kernelSize, 1), strideHeight: host.at(steps, 0), strideWidth: host.at(steps, 1), padHeight: host.at(pads, 0), padWidth: host.at(pads, 2), exclusive: Number(exclusive), divisor: divisorOverride ?? 0 },
+        params: { h: h, w: w, outHeight: oh, outWidth: ow, kernelHeight: host.at(kernelSize, 0), kernelWidth: host.at(kernelSize, 1), strideHeight: host.at(steps, 0), strideWidth: host.at(steps, 1), padHeight: host.at(pads, 0), padWidth: host.at(pads, 2), paddedHeight: h + host.at(pads, 1), paddedWidth: w + host.at(pads, 3), exclusive: Number(exclusive), divisor: divisorOverride ?? 0 },
       };
     },
   },
@@ -645,6 +676,8 @@ export const avgPool2dDefinition: OpDefinition = {
 /**
  * The mean of each window of images.
  *
+ * Paddle: paddle.nn.functional.avg_pool2d.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
  * @param kernelSize - The window's height and width, or both at once.
  * @returns `out`, dtype `T`, shape `[n, c, oh, ow]`
@@ -652,15 +685,20 @@ export const avgPool2dDefinition: OpDefinition = {
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.nn.functional.avg_pool2d.
+ * @example
+ * ```js
+ * const image = arange(16, { dtype: 'float32' }).reshape([1, 1, 4, 4]);
+ * console.log(avgPool2d(image, 2));
+ * console.log(avgPool2d(image, 3, { stride: 2, padding: 1, exclusive: false }));
+ * ```
  */
 export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: AvgPool2dOptions = {}): Tensor {
   return callOne(avgPool2dDefinition, [x], { kernelSize, ...optionsOf(avgPool2dDefinition, options) });
 }
-// From ops.yaml:3494
+// From ops.yaml:3560
 export const avgPool2dGradDefinition: OpDefinition = {
   name: 'avgPool2dGrad',
-  source: 'ops.yaml:3494',
+  source: 'ops.yaml:3560',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSize', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'ceilMode', type: {"kind":"boolean"}, required: true }, { name: 'exclusive', type: {"kind":"boolean"}, required: true }, { name: 'divisor', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -680,7 +718,7 @@ export const avgPool2dGradDefinition: OpDefinition = {
       const ow = host.at(dout.shape, 3);
       return {
         work: n * c,
-        params: { h: host.at(shape, 2), w: host.at(shape, 3), outHeight: oh, outWidth: ow, kernelHeight: host.at(kernelSize, 0), kernelWidth: host.at(kernelSize, 1), strideHeight: host.at(stride, 0), strideWidth: host.at(stride, 1), padHeight: host.at(padding, 0), padWidth: host.at(padding, 2), exclusive: Number(exclusive), divisor: divisor },
+        params: { h: host.at(shape, 2), w: host.at(shape, 3), outHeight: oh, outWidth: ow, kernelHeight: host.at(kernelSize, 0), kernelWidth: host.at(kernelSize, 1), strideHeight: host.at(stride, 0), strideWidth: host.at(stride, 1), padHeight: host.at(padding, 0), padWidth: host.at(padding, 2), paddedHeight: host.at(shape, 2) + host.at(padding, 1), paddedWidth: host.at(shape, 3) + host.at(padding, 3), exclusive: Number(exclusive), divisor: divisor },
       };
     },
   },
@@ -722,10 +760,10 @@ export interface UnfoldOptions {
   /** The distance between a window's elements. Default: `1`. */
   dilations?: number | readonly [number, number] | undefined;
 }
-// From ops.yaml:3543
+// From ops.yaml:3611
 export const unfoldDefinition: OpDefinition = {
   name: 'unfold',
-  source: 'ops.yaml:3543',
+  source: 'ops.yaml:3611',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSizes', type: {"kind":"pair"}, required: true }, { name: 'strides', type: {"kind":"pair"}, default: 1, required: false }, { name: 'paddings', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilations', type: {"kind":"pair"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -780,6 +818,8 @@ export const unfoldDefinition: OpDefinition = {
  *
  * A column holds one window: its channels, and in each its rows one after another. Columns follow the windows row by row.
  *
+ * Paddle: paddle.nn.functional.unfold.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
  * @param kernelSizes - The window's height and width, or both at once.
  * @returns `out`, dtype `T`, shape `[n, c * count(kernelSizes), oh * ow]`
@@ -787,15 +827,19 @@ export const unfoldDefinition: OpDefinition = {
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.nn.functional.unfold.
+ * @example
+ * ```js
+ * const image = arange(9, { dtype: 'float32' }).reshape([1, 1, 3, 3]);
+ * console.log(unfold(image, 2));
+ * ```
  */
 export function unfold(x: TensorLike, kernelSizes: number | readonly [number, number], options: UnfoldOptions = {}): Tensor {
   return callOne(unfoldDefinition, [x], { kernelSizes, ...optionsOf(unfoldDefinition, options) });
 }
-// From ops.yaml:3602
+// From ops.yaml:3674
 export const foldDefinition: OpDefinition = {
   name: 'fold',
-  source: 'ops.yaml:3602',
+  source: 'ops.yaml:3674',
   inputs: [{ name: 'columns', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSizes', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'paddings', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilations', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }],
   outputs: [{ name: 'out' }],
@@ -857,10 +901,10 @@ export interface RoiAlignOptions {
   /** Whether pixels are taken at their centres. Default: `false`. */
   aligned?: boolean | undefined;
 }
-// From ops.yaml:3647
+// From ops.yaml:3727
 export const roiAlignDefinition: OpDefinition = {
   name: 'roiAlign',
-  source: 'ops.yaml:3647',
+  source: 'ops.yaml:3727',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'pooledHeight', type: {"kind":"int"}, default: 1, required: false }, { name: 'pooledWidth', type: {"kind":"int"}, default: 1, required: false }, { name: 'spatialScale', type: {"kind":"number"}, default: 1, required: false }, { name: 'samplingRatio', type: {"kind":"int"}, default: -1, required: false }, { name: 'aligned', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -906,6 +950,8 @@ export const roiAlignDefinition: OpDefinition = {
  *
  * Each bin is the mean of its samples (He et al., Mask R-CNN, 2017). Samples more than an element beyond the edge count as 0. Without `aligned` a region is at least one element long and wide. No gradient flows into the regions.
  *
+ * Paddle: paddle.fluid.layers.roi_align.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, h, w]`.
  * @param rois - x1, y1, x2 and y2 of each region. Tensor of dtype `T`, shape `[r, 4]`.
  * @param image - Which image each region belongs to. Tensor of dtype `int32`, shape `[r]`.
@@ -914,15 +960,20 @@ export const roiAlignDefinition: OpDefinition = {
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.fluid.layers.roi_align.
+ * @example
+ * ```js
+ * const image = arange(16, { dtype: 'float32' }).reshape([1, 1, 4, 4]);
+ * const region = [[0, 0, 2, 2]];
+ * console.log(roiAlign(image, region, [0], { pooledHeight: 2, pooledWidth: 2, samplingRatio: 1 }));
+ * ```
  */
 export function roiAlign(x: TensorLike, rois: TensorLike, image: TensorLike, options: RoiAlignOptions = {}): Tensor {
   return callOne(roiAlignDefinition, [x, rois, image], optionsOf(roiAlignDefinition, options));
 }
-// From ops.yaml:3721
+// From ops.yaml:3801
 export const roiAlignGradDefinition: OpDefinition = {
   name: 'roiAlignGrad',
-  source: 'ops.yaml:3721',
+  source: 'ops.yaml:3801',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'spatialScale', type: {"kind":"number"}, required: true }, { name: 'samplingRatio', type: {"kind":"int"}, required: true }, { name: 'aligned', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -989,10 +1040,10 @@ export interface DropoutOptions {
   /** Whether the scaling is done in training or afterwards. Default: `"upscale_in_train"`. */
   mode?: 'upscale_in_train' | 'downscale_in_infer' | undefined;
 }
-// From ops.yaml:3764
+// From ops.yaml:3844
 export const dropoutDefinition: OpDefinition = {
   name: 'dropout',
-  source: 'ops.yaml:3764',
+  source: 'ops.yaml:3844',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 0.5, required: false }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'training', type: {"kind":"boolean"}, default: true, required: false }, { name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"upscale_in_train"},{"kind":"literal","value":"downscale_in_infer"}]}, default: "upscale_in_train", required: false }],
   outputs: [{ name: 'out' }, { name: 'mask', hidden: true }],
@@ -1033,12 +1084,19 @@ export const dropoutDefinition: OpDefinition = {
 /**
  * Zeroes elements with probability p and scales the rest, so that the mean stays.
  *
+ * Paddle: paddle.nn.functional.dropout.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.nn.functional.dropout.
+ * @example
+ * ```js
+ * seed(1);
+ * console.log(dropout(ones([2, 6]), { p: 0.5 }));
+ * console.log(dropout([1, 2, 3], { training: false }));
+ * ```
  */
 export function dropout(x: TensorLike, options: DropoutOptions = {}): Tensor {
   return callOne(dropoutDefinition, [x], optionsOf(dropoutDefinition, options));
@@ -1055,10 +1113,10 @@ export interface BatchNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:3812
+// From ops.yaml:3892
 export const batchNormDefinition: OpDefinition = {
   name: 'batchNorm',
-  source: 'ops.yaml:3812',
+  source: 'ops.yaml:3892',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'runningMean', dtype: 'T', mutated: true, differentiable: false }, { name: 'runningVariance', dtype: 'T', mutated: true, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'training', type: {"kind":"boolean"}, default: false, required: false }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }, { name: 'nextMean', writes: 'runningMean' }, { name: 'nextVariance', writes: 'runningVariance' }],
@@ -1142,6 +1200,8 @@ export const batchNormDefinition: OpDefinition = {
  *
  * In training `runningMean` and `runningVariance` are written in place; variances are those of the batch, divided by the number of elements.
  *
+ * Paddle: paddle.nn.functional.batch_norm.
+ *
  * @param x - Tensor of dtype `T`, shape `[n, c, ...s]`.
  * @param runningMean - Tensor of dtype `T`, shape `[c]`.
  * @param runningVariance - Tensor of dtype `T`, shape `[c]`.
@@ -1149,7 +1209,13 @@ export const batchNormDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.nn.functional.batch_norm.
+ * @example
+ * ```js
+ * const mean = zeros([2]);
+ * const variance = ones([2]);
+ * console.log(batchNorm([[1, 10], [3, 30]], mean, variance, { training: true }));
+ * console.log(mean, variance);
+ * ```
  */
 export function batchNorm(x: TensorLike, runningMean: Tensor, runningVariance: Tensor, options: BatchNormOptions = {}): Tensor {
   const { weight: _weight, bias: _bias, ...attrs } = optionsOf(batchNormDefinition, options);
@@ -1163,10 +1229,10 @@ export interface LayerNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:3890
+// From ops.yaml:3970
 export const layerNormDefinition: OpDefinition = {
   name: 'layerNorm',
-  source: 'ops.yaml:3890',
+  source: 'ops.yaml:3970',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'normalizedShape', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }],
@@ -1238,12 +1304,18 @@ export const layerNormDefinition: OpDefinition = {
  *
  * The variance is divided by the number of elements.
  *
+ * Paddle: paddle.nn.functional.layer_norm.
+ *
  * @param x - Tensor of dtype `T`.
  * @param normalizedShape - The sizes of the axes to normalise.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.nn.functional.layer_norm.
+ * @example
+ * ```js
+ * console.log(layerNorm([[1, 2, 3], [10, 20, 60]], 3));
+ * console.log(layerNorm([[1, 2, 3]], 3, { weight: [1, 2, 1], bias: [0, 0, 5] }));
+ * ```
  */
 export function layerNorm(x: TensorLike, normalizedShape: number | readonly number[], options: LayerNormOptions = {}): Tensor {
   const { weight: _weight, bias: _bias, ...attrs } = optionsOf(layerNormDefinition, options);

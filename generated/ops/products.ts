@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:2991
+// From ops.yaml:3044
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:2991',
+  source: 'ops.yaml:3044',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -47,13 +47,20 @@ export const bmmDefinition: OpDefinition = {
  *
  * Leading axes are broadcast.
  *
+ * Paddle: paddle.bmm.
+ *
  * @param x - Tensor of dtype `T`, shape `[...b, m, k]`.
  * @param y - Tensor of dtype `T`, shape `[...b, k, n]`.
  * @returns `out`, dtype `T`, shape `[...b, m, n]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.bmm.
+ * @example
+ * ```js
+ * const x = tensor([[[1, 2]], [[3, 4]]]);
+ * const y = tensor([[[5], [6]], [[7], [8]]]);
+ * console.log(bmm(x, y));
+ * ```
  */
 export function bmm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bmmDefinition, [x, y], surplusOptions(bmmDefinition, arguments[2]));
@@ -66,10 +73,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:3009
+// From ops.yaml:3062
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:3009',
+  source: 'ops.yaml:3062',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -123,6 +130,8 @@ export const matmulDefinition: OpDefinition = {
 /**
  * Matrix product, broadcast over leading axes; a vector counts as a row on the left and a column on the right.
  *
+ * Paddle: paddle.matmul, paddle.mm, paddle.fluid.layers.matmul.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param y - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `matmulShape(x.shape, y.shape, transposeX, transposeY)`
@@ -130,15 +139,21 @@ export const matmulDefinition: OpDefinition = {
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.matmul, paddle.mm, paddle.fluid.layers.matmul.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2], [3, 4]]);
+ * console.log(matmul(x, [[5, 6], [7, 8]]));
+ * console.log(matmul(x, [1, 1]));
+ * console.log(matmul(x, x, { transposeY: true }));
+ * ```
  */
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:3046
+// From ops.yaml:3099
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:3046',
+  source: 'ops.yaml:3099',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -193,21 +208,26 @@ export const mvDefinition: OpDefinition = {
 /**
  * The product of a matrix and a vector.
  *
+ * Paddle: paddle.mv.
+ *
  * @param x - Tensor of dtype `T`, shape `[m, k]`.
  * @param vec - Tensor of dtype `T`, shape `[k]`.
  * @returns `out`, dtype `T`, shape `[m]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.mv.
+ * @example
+ * ```js
+ * console.log(mv([[1, 2], [3, 4]], [1, 10]));
+ * ```
  */
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:3058
+// From ops.yaml:3111
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:3058',
+  source: 'ops.yaml:3111',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -246,13 +266,18 @@ export const dotDefinition: OpDefinition = {
 /**
  * The sum of products of two vectors, or of each pair of rows of two matrices.
  *
+ * Paddle: paddle.dot.
+ *
  * @param x - Tensor of dtype `T`, rank 1 to 2.
  * @param y - Tensor of dtype `T`, shape `x.shape`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, x.rank - 1)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
- * Paddle: paddle.dot.
+ * @example
+ * ```js
+ * console.log(dot([1, 2, 3], [4, 5, 6]), dot([[1, 2], [3, 4]], [[5, 6], [7, 8]]));
+ * ```
  */
 export function dot(x: TensorLike, y: TensorLike): Tensor {
   return callOne(dotDefinition, [x, y], surplusOptions(dotDefinition, arguments[2]));
@@ -265,10 +290,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:3078
+// From ops.yaml:3131
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:3078',
+  source: 'ops.yaml:3131',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -319,13 +344,18 @@ export const addmmDefinition: OpDefinition = {
 /**
  * A matrix product, scaled, added to a scaled tensor.
  *
+ * Paddle: paddle.addmm.
+ *
  * @param input - Tensor of dtype `T`.
  * @param x - Tensor of dtype `T`, shape `[m, k]`.
  * @param y - Tensor of dtype `T`, shape `[k, n]`.
  * @returns `out`, dtype `T`, shape `[m, n]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.addmm.
+ * @example
+ * ```js
+ * console.log(addmm([1, 1], [[1, 2], [3, 4]], [[1, 0], [0, 1]], { alpha: 2, beta: 10 }));
+ * ```
  */
 export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: AddmmOptions = {}): Tensor {
   return callOne(addmmDefinition, [input, x, y], optionsOf(addmmDefinition, options));
@@ -335,10 +365,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:3103
+// From ops.yaml:3156
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:3103',
+  source: 'ops.yaml:3156',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -415,12 +445,18 @@ export const linearDefinition: OpDefinition = {
 /**
  * A product with a matrix of weights, of as many rows as there are features, and a bias.
  *
+ * Paddle: paddle.nn.functional.linear.
+ *
  * @param x - Tensor of dtype `T`, shape `[...b, k]`.
  * @param weight - Tensor of dtype `T`, shape `[k, n]`.
  * @returns `out`, dtype `T`, shape `[...b, n]`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.nn.functional.linear.
+ * @example
+ * ```js
+ * const weight = tensor([[1, 0, 2], [0, 1, 3]]);
+ * console.log(linear([[1, 2], [3, 4]], weight, { bias: [10, 20, 30] }));
+ * ```
  */
 export function linear(x: TensorLike, weight: TensorLike, options: LinearOptions = {}): Tensor {
   const { bias: _bias, ...attrs } = optionsOf(linearDefinition, options);

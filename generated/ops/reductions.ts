@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1044
+// From ops.yaml:1046
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:1044',
+  source: 'ops.yaml:1046',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -43,11 +43,18 @@ export const sumDefinition: OpDefinition = {
  *
  * 0 of no elements. Sums of integers wrap. The order of additions depends on the shape alone, so the result has the same bits on any number of threads.
  *
+ * Paddle: paddle.sum, paddle.fluid.layers.reduce_sum.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.sum, paddle.fluid.layers.reduce_sum.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(sum(x));
+ * console.log(sum(x, { axis: 1 }), sum(x, { axis: 0, keepdim: true }));
+ * ```
  */
 export function sum(x: TensorLike, options: SumOptions = {}): Tensor {
   return callOne(sumDefinition, [x], optionsOf(sumDefinition, options));
@@ -60,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1062
+// From ops.yaml:1064
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:1062',
+  source: 'ops.yaml:1064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -93,11 +100,18 @@ export const prodDefinition: OpDefinition = {
  *
  * The gradient is right where elements are 0, too.
  *
+ * Paddle: paddle.prod, paddle.fluid.layers.reduce_prod.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.prod, paddle.fluid.layers.reduce_prod.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(prod(x));
+ * console.log(prod(x, { axis: 1 }), prod(x, { axis: 0, keepdim: true }));
+ * ```
  */
 export function prod(x: TensorLike, options: ProdOptions = {}): Tensor {
   return callOne(prodDefinition, [x], optionsOf(prodDefinition, options));
@@ -110,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1085
+// From ops.yaml:1087
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:1085',
+  source: 'ops.yaml:1087',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -140,12 +154,19 @@ export const maxDefinition: OpDefinition = {
  *
  * Where several elements are the largest, each gets an equal share of the gradient.
  *
+ * Paddle: paddle.max, paddle.fluid.layers.reduce_max.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError EMPTY_REDUCTION
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.max, paddle.fluid.layers.reduce_max.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(max(x));
+ * console.log(max(x, { axis: 1 }), max(x, { axis: 0, keepdim: true }));
+ * ```
  */
 export function max(x: TensorLike, options: MaxOptions = {}): Tensor {
   return callOne(maxDefinition, [x], optionsOf(maxDefinition, options));
@@ -158,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1108
+// From ops.yaml:1110
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:1108',
+  source: 'ops.yaml:1110',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -188,12 +209,19 @@ export const minDefinition: OpDefinition = {
  *
  * Where several elements are the smallest, each gets an equal share of the gradient.
  *
+ * Paddle: paddle.min, paddle.fluid.layers.reduce_min.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError EMPTY_REDUCTION
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.min, paddle.fluid.layers.reduce_min.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(min(x));
+ * console.log(min(x, { axis: 1 }), min(x, { axis: 0, keepdim: true }));
+ * ```
  */
 export function min(x: TensorLike, options: MinOptions = {}): Tensor {
   return callOne(minDefinition, [x], optionsOf(minDefinition, options));
@@ -206,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1131
+// From ops.yaml:1133
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:1131',
+  source: 'ops.yaml:1133',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -226,12 +254,18 @@ export const anyDefinition: OpDefinition = {
  *
  * False of no elements. Only bool is taken: say `notEqual(x, 0)` of numbers.
  *
+ * Paddle: paddle.any, paddle.fluid.layers.reduce_any.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: bool.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.any, paddle.fluid.layers.reduce_any.
+ * @example
+ * ```js
+ * const x = tensor([[true, false], [false, false]]);
+ * console.log(any(x), any(x, { axis: 1 }));
+ * ```
  */
 export function any(x: TensorLike, options: AnyOptions = {}): Tensor {
   return callOne(anyDefinition, [x], optionsOf(anyDefinition, options));
@@ -244,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1146
+// From ops.yaml:1148
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:1146',
+  source: 'ops.yaml:1148',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -264,12 +298,18 @@ export const allDefinition: OpDefinition = {
  *
  * True of no elements. Only bool is taken: say `notEqual(x, 0)` of numbers.
  *
+ * Paddle: paddle.all, paddle.fluid.layers.reduce_all.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: bool.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.all, paddle.fluid.layers.reduce_all.
+ * @example
+ * ```js
+ * const x = tensor([[true, false], [true, true]]);
+ * console.log(all(x), all(x, { axis: 1 }));
+ * ```
  */
 export function all(x: TensorLike, options: AllOptions = {}): Tensor {
   return callOne(allDefinition, [x], optionsOf(allDefinition, options));
@@ -282,10 +322,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1161
+// From ops.yaml:1163
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:1161',
+  source: 'ops.yaml:1163',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -314,11 +354,18 @@ export const meanDefinition: OpDefinition = {
 /**
  * The mean along axes; NaN of no elements.
  *
+ * Paddle: paddle.mean, paddle.fluid.layers.mean, paddle.fluid.layers.reduce_mean.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.mean, paddle.fluid.layers.mean, paddle.fluid.layers.reduce_mean.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(mean(x));
+ * console.log(mean(x, { axis: 1 }), mean(x, { axis: 0, keepdim: true }));
+ * ```
  */
 export function mean(x: TensorLike, options: MeanOptions = {}): Tensor {
   return callOne(meanDefinition, [x], optionsOf(meanDefinition, options));
@@ -333,10 +380,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1169
+// From ops.yaml:1171
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:1169',
+  source: 'ops.yaml:1171',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -373,11 +420,18 @@ export const varianceDefinition: OpDefinition = {
  *
  * Of a single element it is NaN, unless `unbiased` is false.
  *
+ * Paddle: paddle.var.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.var.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(variance(x));
+ * console.log(variance(x, { axis: 1 }), variance(x, { axis: 0, keepdim: true }));
+ * ```
  */
 export function variance(x: TensorLike, options: VarianceOptions = {}): Tensor {
   return callOne(varianceDefinition, [x], optionsOf(varianceDefinition, options));
@@ -392,10 +446,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1194
+// From ops.yaml:1196
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:1194',
+  source: 'ops.yaml:1196',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -427,11 +481,18 @@ export const stdDefinition: OpDefinition = {
  *
  * The gradient where all elements are equal is 0.
  *
+ * Paddle: paddle.std.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.std.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(std(x));
+ * console.log(std(x, { axis: 1 }), std(x, { axis: 0, keepdim: true }));
+ * ```
  */
 export function std(x: TensorLike, options: StdOptions = {}): Tensor {
   return callOne(stdDefinition, [x], optionsOf(stdDefinition, options));
@@ -444,10 +505,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1219
+// From ops.yaml:1221
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:1219',
+  source: 'ops.yaml:1221',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -480,11 +541,18 @@ export const logsumexpDefinition: OpDefinition = {
  *
  * Negative infinity where all elements are.
  *
+ * Paddle: paddle.logsumexp.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.logsumexp.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(logsumexp(x));
+ * console.log(logsumexp(x, { axis: 1 }), logsumexp(x, { axis: 0, keepdim: true }));
+ * ```
  */
 export function logsumexp(x: TensorLike, options: LogsumexpOptions = {}): Tensor {
   return callOne(logsumexpDefinition, [x], optionsOf(logsumexpDefinition, options));
@@ -499,10 +567,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1240
+// From ops.yaml:1242
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:1240',
+  source: 'ops.yaml:1242',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -533,13 +601,20 @@ export const argmaxDefinition: OpDefinition = {
  *
  * NaN counts as the largest.
  *
+ * Paddle: paddle.argmax, paddle.fluid.layers.argmax.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `dtype`, shape `axis == null ? (keepdim ? fill(x.rank, 1) : []) : reduced(x.shape, [axis], keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError EMPTY_REDUCTION
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.argmax, paddle.fluid.layers.argmax.
+ * @example
+ * ```js
+ * const x = tensor([[1, 9, 3], [7, 5, 7]]);
+ * console.log(argmax(x));
+ * console.log(argmax(x, { axis: 1 }));
+ * ```
  */
 export function argmax(x: TensorLike, options: ArgmaxOptions = {}): Tensor {
   return callOne(argmaxDefinition, [x], optionsOf(argmaxDefinition, options));
@@ -554,10 +629,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1289
+// From ops.yaml:1291
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:1289',
+  source: 'ops.yaml:1291',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -588,13 +663,20 @@ export const argminDefinition: OpDefinition = {
  *
  * NaN counts as the smallest.
  *
+ * Paddle: paddle.argmin, paddle.fluid.layers.argmin.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `dtype`, shape `axis == null ? (keepdim ? fill(x.rank, 1) : []) : reduced(x.shape, [axis], keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError EMPTY_REDUCTION
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.argmin, paddle.fluid.layers.argmin.
+ * @example
+ * ```js
+ * const x = tensor([[1, 9, 3], [7, 5, 7]]);
+ * console.log(argmin(x));
+ * console.log(argmin(x, { axis: 1 }));
+ * ```
  */
 export function argmin(x: TensorLike, options: ArgminOptions = {}): Tensor {
   return callOne(argminDefinition, [x], optionsOf(argminDefinition, options));
@@ -605,10 +687,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1338
+// From ops.yaml:1340
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:1338',
+  source: 'ops.yaml:1340',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -641,12 +723,19 @@ export const softmaxDefinition: OpDefinition = {
  *
  * The largest element is subtracted first, so nothing overflows. Rows that hold NaN or positive infinity become NaN.
  *
+ * Paddle: paddle.nn.functional.softmax, paddle.fluid.layers.softmax.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.softmax, paddle.fluid.layers.softmax.
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [1, 1, 1]]);
+ * console.log(softmax(x));
+ * console.log(softmax(x, { axis: 0 }));
+ * ```
  */
 export function softmax(x: TensorLike, options: SoftmaxOptions = {}): Tensor {
   return callOne(softmaxDefinition, [x], optionsOf(softmaxDefinition, options));
@@ -657,10 +746,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1372
+// From ops.yaml:1374
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:1372',
+  source: 'ops.yaml:1374',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -691,12 +780,17 @@ export const logSoftmaxDefinition: OpDefinition = {
 /**
  * The logarithm of softmax, without overflow.
  *
+ * Paddle: paddle.nn.functional.log_softmax.
+ *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.nn.functional.log_softmax.
+ * @example
+ * ```js
+ * console.log(logSoftmax([[1, 2, 3], [1, 1, 1]]));
+ * ```
  */
 export function logSoftmax(x: TensorLike, options: LogSoftmaxOptions = {}): Tensor {
   return callOne(logSoftmaxDefinition, [x], optionsOf(logSoftmaxDefinition, options));
@@ -711,10 +805,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1395
+// From ops.yaml:1397
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:1395',
+  source: 'ops.yaml:1397',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -725,8 +819,14 @@ export const normDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
+      const exponent = host.isNumber(p) ? (p as number) : ((host.equals((p as string), 'fro')) ? 2 : 0);
       const size = host.lazy(() => g.abs(x));
-      const out = (host.equals(p, 'fro')) || (host.equals(p, 2)) ? g.sqrt(g.sum(g.multiply(x, x), { axis, keepdim })) : ((host.equals(p, 'inf')) ? g.max(size(), { axis, keepdim }) : ((host.equals(p, '-inf')) ? g.min(size(), { axis, keepdim }) : (((p as number) === 0) ? g.sum(g.cast(g.notEqual(x, 0), x.dtype), { axis, keepdim }) : (((p as number) === 1) ? g.sum(size(), { axis, keepdim }) : g.pow(g.sum(g.pow(size(), (p as number)), { axis, keepdim }), 1 / (p as number))))));
+      const zero = host.lazy(() => g.equal(size(), 0));
+      const powers = host.lazy(() => (exponent === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** exponent, g.pow(g.where(zero(), 1, size()), exponent)));
+      const total = host.lazy(() => g.sum(powers(), { axis, keepdim }));
+      const none = host.lazy(() => g.equal(total(), 0));
+      const positive = host.lazy(() => g.where(none(), 1, total()));
+      const out = (exponent === 2) ? g.where(none(), 0, g.sqrt(positive())) : ((host.equals(p, 'inf')) ? g.max(size(), { axis, keepdim }) : ((host.equals(p, '-inf')) ? g.min(size(), { axis, keepdim }) : ((host.equals(p, 0)) ? g.sum(g.cast(g.notEqual(x, 0), x.dtype), { axis, keepdim }) : ((host.equals(p, 1)) ? g.sum(size(), { axis, keepdim }) : g.where(none(), 0 ** (1 / exponent), g.pow(positive(), 1 / exponent))))));
       return [out];
     },
   },
@@ -736,15 +836,22 @@ export const normDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
-        const value = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part = host.lazy(() => g.multiply(g.broadcastTo(g.reshape(g.divide(g.multiply(dout, 0.5), g.sqrt(g.sum(g.multiply(x, x), { axis, keepdim }))), value()), x.shape), x));
+        const exponent = host.isNumber(p) ? (p as number) : ((host.equals((p as string), 'fro')) ? 2 : 0);
+        const value = exponent === 2;
         const size = host.lazy(() => g.abs(x));
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value())));
-        const part2 = host.lazy(() => g.reshape(dout, value()));
-        const part3 = host.lazy(() => g.sign(x));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value())));
-        const part4 = host.lazy(() => (host.equals(p, 'fro')) || (host.equals(p, 2)) ? undefined! : ((host.equals(p, 'inf')) ? undefined! : ((host.equals(p, '-inf')) ? undefined! : ((host.equals(p, 0)) ? undefined! : ((host.equals(p, 1)) ? undefined! : g.sum(g.pow(size(), (p as number)), { axis, keepdim }))))));
-        return [(host.equals(p, 'fro')) || (host.equals(p, 2)) ? g.add(part(), part()) : ((host.equals(p, 'inf')) ? g.multiply(g.where(hit(), g.divide(part2(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part3()) : ((host.equals(p, '-inf')) ? g.multiply(g.where(hit2(), g.divide(part2(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part3()) : ((host.equals(p, 0)) ? g.zeros(x.shape, { dtype: x.dtype }) : ((host.equals(p, 1)) ? g.multiply(g.broadcastTo(part2(), x.shape), part3()) : g.multiply(g.multiply(g.multiply(g.broadcastTo(g.reshape(g.multiply(g.multiply(dout, 1 / (p as number)), g.pow(g.where(g.logicalAnd(g.equal(part4(), 0), Number((1 / (p as number)) === 0)), 1, part4()), (1 / (p as number)) - 1)), value()), x.shape), (p as number)), g.pow(g.where(g.logicalAnd(g.equal(size(), 0), g.equal((p as number), 0)), 1, size()), g.subtract((p as number), 1))), part3())))))];
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part = host.lazy(() => g.where(zero(), 1, size()));
+        const total = host.lazy(() => g.sum(value ? g.multiply(x, x) : g.where(zero(), 0 ** exponent, g.pow(part(), exponent)), { axis, keepdim }));
+        const none = host.lazy(() => g.equal(total(), 0));
+        const part2 = host.lazy(() => g.where(none(), 0, dout));
+        const positive = host.lazy(() => g.where(none(), 1, total()));
+        const value2 = host.lazy(() => host.replace(x.shape, axis, 1));
+        const part3 = host.lazy(() => g.multiply(g.broadcastTo(g.reshape(g.where(none(), 0, g.divide(g.multiply(part2(), 0.5), g.sqrt(positive()))), value2()), x.shape), x));
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value2())));
+        const part4 = host.lazy(() => g.reshape(dout, value2()));
+        const part5 = host.lazy(() => g.sign(x));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value2())));
+        return [value ? g.add(part3(), part3()) : ((host.equals(p, 'inf')) ? g.multiply(g.where(hit(), g.divide(part4(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part5()) : ((host.equals(p, '-inf')) ? g.multiply(g.where(hit2(), g.divide(part4(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part5()) : ((host.equals(p, 0)) ? g.zeros(x.shape, { dtype: x.dtype }) : ((host.equals(p, 1)) ? g.multiply(g.broadcastTo(part4(), x.shape), part5()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(none(), 0, g.multiply(g.multiply(part2(), 1 / exponent), g.pow(g.where(g.logicalAnd(g.equal(positive(), 0), Number((1 / exponent) === 0)), 1, positive()), (1 / exponent) - 1))), value2()), x.shape)), exponent), g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(exponent === 0)), 1, part()), exponent - 1))), part5())))))];
       },
     },
   ],
@@ -753,14 +860,21 @@ export const normDefinition: OpDefinition = {
 /**
  * A vector norm along axes.
  *
- * Elements are taken as one long vector, along several axes too: norms of matrices other than 'fro' are not among these.
+ * Elements are taken as one long vector, along several axes too: norms of matrices other than 'fro' are not among these. The gradient is 0 where an element or the norm is 0.
+ *
+ * Paddle: paddle.norm.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.norm.
+ * @example
+ * ```js
+ * const x = tensor([[3, 4], [6, 8]]);
+ * console.log(norm(x));
+ * console.log(norm(x, { axis: 1 }), norm(x, { p: 1, axis: 1 }));
+ * ```
  */
 export function norm(x: TensorLike, options: NormOptions = {}): Tensor {
   return callOne(normDefinition, [x], optionsOf(normDefinition, options));
@@ -771,10 +885,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:1437
+// From ops.yaml:1449
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:1437',
+  source: 'ops.yaml:1449',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -805,19 +919,25 @@ export const cumsumDefinition: OpDefinition = {
  *
  * Sums of integers wrap.
  *
+ * Paddle: paddle.cumsum, paddle.fluid.layers.cumsum.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `axis == null ? [count(x.shape)] : x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * Paddle: paddle.cumsum, paddle.fluid.layers.cumsum.
+ * @example
+ * ```js
+ * console.log(cumsum([[1, 2, 3], [4, 5, 6]], { axis: 1 }));
+ * console.log(cumsum([[1, 2, 3], [4, 5, 6]]));
+ * ```
  */
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:1460
+// From ops.yaml:1473
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:1460',
+  source: 'ops.yaml:1473',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],

@@ -26,11 +26,16 @@ export const floorDefinition: OpDefinition = {
  *
  * No gradient flows through.
  *
+ * Paddle: paddle.floor.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.floor.
+ * @example
+ * ```js
+ * console.log(floor([-1.5, -0.2, 0.2, 1.5]));
+ * ```
  */
 export function floor(x: TensorLike): Tensor {
   return callOne(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
@@ -55,11 +60,16 @@ export const ceilDefinition: OpDefinition = {
  *
  * No gradient flows through.
  *
+ * Paddle: paddle.ceil.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.ceil.
+ * @example
+ * ```js
+ * console.log(ceil([-1.5, -0.2, 0.2, 1.5]));
+ * ```
  */
 export function ceil(x: TensorLike): Tensor {
   return callOne(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
@@ -84,11 +94,16 @@ export const roundDefinition: OpDefinition = {
  *
  * No gradient flows through.
  *
+ * Paddle: paddle.round.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.round.
+ * @example
+ * ```js
+ * console.log(round([-1.5, -0.5, 0.5, 1.2, 1.5, 2.5]));
+ * ```
  */
 export function round(x: TensorLike): Tensor {
   return callOne(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
@@ -117,6 +132,10 @@ export const truncDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(trunc([-1.5, -0.2, 0.2, 1.5]));
+ * ```
  */
 export function trunc(x: TensorLike): Tensor {
   return callOne(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
@@ -141,11 +160,16 @@ export const isnanDefinition: OpDefinition = {
  *
  * Integers never are.
  *
+ * Paddle: paddle.isnan.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.isnan.
+ * @example
+ * ```js
+ * console.log(isnan([1, -Infinity, NaN]));
+ * ```
  */
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
@@ -170,11 +194,16 @@ export const isinfDefinition: OpDefinition = {
  *
  * Integers never are.
  *
+ * Paddle: paddle.isinf.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.isinf.
+ * @example
+ * ```js
+ * console.log(isinf([1, -Infinity, NaN]));
+ * ```
  */
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
@@ -199,11 +228,16 @@ export const isfiniteDefinition: OpDefinition = {
  *
  * Integers always are.
  *
+ * Paddle: paddle.isfinite.
+ *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.isfinite.
+ * @example
+ * ```js
+ * console.log(isfinite([1, -Infinity, NaN]));
+ * ```
  */
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
@@ -228,12 +262,18 @@ export const equalDefinition: OpDefinition = {
  *
  * NaN equals nothing, itself included.
  *
+ * Paddle: paddle.equal, paddle.fluid.layers.equal.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.equal, paddle.fluid.layers.equal.
+ * @example
+ * ```js
+ * console.log(equal([1, 2, 3], [3, 2, 1]));
+ * console.log(equal([[1, 2], [3, 4]], 2));
+ * ```
  */
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
@@ -256,12 +296,18 @@ export const notEqualDefinition: OpDefinition = {
 /**
  * Whether two elements differ; NaN differs from itself.
  *
+ * Paddle: paddle.not_equal, paddle.fluid.layers.not_equal.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.not_equal, paddle.fluid.layers.not_equal.
+ * @example
+ * ```js
+ * console.log(notEqual([1, 2, 3], [3, 2, 1]));
+ * console.log(notEqual([[1, 2], [3, 4]], 2));
+ * ```
  */
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
@@ -286,12 +332,18 @@ export const lessThanDefinition: OpDefinition = {
  *
  * False where either is NaN.
  *
+ * Paddle: paddle.less_than, paddle.fluid.layers.less_than.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.less_than, paddle.fluid.layers.less_than.
+ * @example
+ * ```js
+ * console.log(lessThan([1, 2, 3], [3, 2, 1]));
+ * console.log(lessThan([[1, 2], [3, 4]], 2));
+ * ```
  */
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
@@ -316,12 +368,18 @@ export const lessEqualDefinition: OpDefinition = {
  *
  * False where either is NaN.
  *
+ * Paddle: paddle.less_equal, paddle.fluid.layers.less_equal.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.less_equal, paddle.fluid.layers.less_equal.
+ * @example
+ * ```js
+ * console.log(lessEqual([1, 2, 3], [3, 2, 1]));
+ * console.log(lessEqual([[1, 2], [3, 4]], 2));
+ * ```
  */
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
@@ -346,12 +404,18 @@ export const greaterThanDefinition: OpDefinition = {
  *
  * False where either is NaN.
  *
+ * Paddle: paddle.greater_than.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.greater_than.
+ * @example
+ * ```js
+ * console.log(greaterThan([1, 2, 3], [3, 2, 1]));
+ * console.log(greaterThan([[1, 2], [3, 4]], 2));
+ * ```
  */
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
@@ -376,12 +440,18 @@ export const greaterEqualDefinition: OpDefinition = {
  *
  * False where either is NaN.
  *
+ * Paddle: paddle.greater_equal, paddle.fluid.layers.greater_equal.
+ *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
- * Paddle: paddle.greater_equal, paddle.fluid.layers.greater_equal.
+ * @example
+ * ```js
+ * console.log(greaterEqual([1, 2, 3], [3, 2, 1]));
+ * console.log(greaterEqual([[1, 2], [3, 4]], 2));
+ * ```
  */
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
@@ -406,12 +476,17 @@ export const logicalAndDefinition: OpDefinition = {
  *
  * Only bool is taken: say `notEqual(x, 0)` of numbers.
  *
+ * Paddle: paddle.logical_and.
+ *
  * @param x - Tensor of dtype `bool`.
  * @param y - Tensor of dtype `bool`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.logical_and.
+ * @example
+ * ```js
+ * console.log(logicalAnd([true, true, false, false], [true, false, true, false]));
+ * ```
  */
 export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
@@ -436,12 +511,17 @@ export const logicalOrDefinition: OpDefinition = {
  *
  * Only bool is taken: say `notEqual(x, 0)` of numbers.
  *
+ * Paddle: paddle.logical_or.
+ *
  * @param x - Tensor of dtype `bool`.
  * @param y - Tensor of dtype `bool`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.logical_or.
+ * @example
+ * ```js
+ * console.log(logicalOr([true, true, false, false], [true, false, true, false]));
+ * ```
  */
 export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
@@ -466,12 +546,17 @@ export const logicalXorDefinition: OpDefinition = {
  *
  * Only bool is taken: say `notEqual(x, 0)` of numbers.
  *
+ * Paddle: paddle.logical_xor.
+ *
  * @param x - Tensor of dtype `bool`.
  * @param y - Tensor of dtype `bool`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.logical_xor.
+ * @example
+ * ```js
+ * console.log(logicalXor([true, true, false, false], [true, false, true, false]));
+ * ```
  */
 export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
@@ -496,10 +581,15 @@ export const logicalNotDefinition: OpDefinition = {
  *
  * Only bool is taken: say `equal(x, 0)` of numbers.
  *
+ * Paddle: paddle.logical_not.
+ *
  * @param x - Tensor of dtype `bool`.
  * @returns `out`, dtype `bool`, shape `x.shape`
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.logical_not.
+ * @example
+ * ```js
+ * console.log(logicalNot([true, false]));
+ * ```
  */
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
@@ -539,6 +629,8 @@ export const whereDefinition: OpDefinition = {
  *
  * Nothing is multiplied: what was not chosen may be infinite or NaN, and neither the result nor the gradient shows it.
  *
+ * Paddle: paddle.where.
+ *
  * @param condition - Tensor of dtype `bool`.
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
@@ -546,7 +638,11 @@ export const whereDefinition: OpDefinition = {
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
- * Paddle: paddle.where.
+ * @example
+ * ```js
+ * const x = tensor([[1, -2], [-3, 4]]);
+ * console.log(where(x.greaterThan(0), x, 0));
+ * ```
  */
 export function where(condition: TensorLike, x: TensorLike, y: TensorLike): Tensor {
   return callOne(whereDefinition, [condition, x, y], surplusOptions(whereDefinition, arguments[3]));
@@ -579,12 +675,18 @@ export const castDefinition: OpDefinition = {
  *
  * Floating-point numbers become integers by cutting their fraction off and holding them within bounds; NaN becomes 0. Anything but 0 becomes true.
  *
+ * Paddle: paddle.cast.
+ *
  * @param x - Tensor of dtype `T`.
  * @param dtype - The dtype of the result.
  * @returns `out`, dtype `dtype`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
- * Paddle: paddle.cast.
+ * @example
+ * ```js
+ * console.log(cast([-1.7, 0, 2.7], 'int32'));
+ * console.log(cast([-1.7, 0, 2.7], 'bool'));
+ * ```
  */
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });

@@ -5,7 +5,8 @@
  * A kernel function is exported, takes `begin` and `end` (its work items), then buffers, then scalars, and returns nothing. The
  * statements: `const`, `let`, assignment, `if`, `while`, `break`, `continue`, counted `for`, `for ... of lanes(from, to)`, and calls of
  * helpers of the same file, which are inlined. Where JavaScript's meaning would differ from the kernel's, there is a helper here, and
- * the compiler refuses the JavaScript form: `/` and `%` of integers, `&&`, `||` and `?:` that guard a load (both sides always run).
+ * the compiler refuses the JavaScript form: `/` and `%` of integers, `>>>`, `&&`, `||` and `?:` that guard a load (both sides always
+ * run). Integers of 64 bits are only taken apart and put together: in JavaScript they are bigints, which do not wrap.
  * The `!` after `x[i]` is what the compiler option noUncheckedIndexedAccess asks for; it means nothing else.
  */
 
@@ -15,6 +16,9 @@ export type i32 = number & { readonly register?: 'i32' };
 export type f = number & { readonly register?: 'T' };
 /** A number that is double precision whatever T is. */
 export type f64 = number & { readonly register?: 'f64' };
+
+/** A 64-bit integer. */
+export type i64 = bigint & { readonly register?: 'i64' };
 
 /** Elements in memory: of a dtype variable (T for values, I for indices that may be 32 or 64 bits wide), or of a dtype. */
 export interface Buffer<Storage extends string> {
@@ -28,9 +32,11 @@ export type Element<Storage extends string> = Storage extends 'T'
     ? f64
     : Storage extends 'int32' | 'int16' | 'int8' | 'uint8'
       ? i32
-      : Storage extends 'I'
-        ? number | bigint
-        : number;
+      : Storage extends 'int64'
+        ? i64
+        : Storage extends 'I'
+          ? number | bigint
+          : number;
 
 /** Truncates toward zero; by 0 it is 0. */
 export const idiv = (a: i32, b: i32): i32 => (b === 0 ? 0 : Math.trunc(a / b) | 0);
@@ -58,6 +64,18 @@ export const toI32 = (value: number): i32 =>
 /** An element of an integer buffer of any width, held within the range of an i32. */
 export const clampToI32 = (value: number | bigint): i32 =>
   Number(value < -2147483648 ? -2147483648 : value > 2147483647 ? 2147483647 : value);
+/** `value` shifted right by 0 to 31 bits, zeros coming in from the left. */
+export const shiftRight = (value: i32, count: i32): i32 => (value >>> count) | 0;
+
+/** The bits of a value whose register has 32 of them; as plain JavaScript those of a float32. */
+export const bits = (value: f): i32 => new Int32Array(Float32Array.of(value).buffer)[0] ?? 0;
+/** The bits of a value whose register has 64 of them; as plain JavaScript those of a float64. */
+export const longBits = (value: f): i64 => new BigInt64Array(Float64Array.of(value).buffer)[0] ?? 0n;
+/** The halves of a 64-bit integer, and the integer that two halves make. */
+export const highHalf = (word: i64): i32 => Number(word >> 32n);
+export const lowHalf = (word: i64): i32 => Number(BigInt.asIntN(32, word));
+export const joined = (high: i32, low: i32): i64 => (BigInt(high) << 32n) | BigInt.asUintN(32, BigInt(low));
+
 /** As a value of T. */
 export const toT = (value: number): f => value;
 

@@ -83,9 +83,12 @@ export function maxPool2dGather(
     for (let at = plane * outSize; at < (plane + 1) * outSize; at++) out[at] = x[plane * planeSize + index[at]!]!;
 }
 
-/** How many elements a window's mean divides by: `divisor` where it is not 0, else those in the input or those of the kernel. */
-function windowDivisor(inside: i32, kernelSize: i32, exclusive: i32, divisor: i32): i32 {
-  const own = exclusive !== 0 ? inside : kernelSize;
+/**
+ * How many elements a window's mean divides by: `divisor` where it is not 0, else those in the input, or with them those in the padding.
+ * Neither counts what the last window, in ceiling mode, covers beyond the padding.
+ */
+function windowDivisor(inside: i32, padded: i32, exclusive: i32, divisor: i32): i32 {
+  const own = exclusive !== 0 ? inside : padded;
   return divisor !== 0 ? divisor : own;
 }
 
@@ -105,20 +108,28 @@ export function avgPool2d(
   strideWidth: i32,
   padHeight: i32,
   padWidth: i32,
+  paddedHeight: i32,
+  paddedWidth: i32,
   exclusive: i32,
   divisor: i32,
 ): void {
   for (let plane = begin; plane < end; plane++) {
     for (let i = 0; i < outHeight; i++) {
-      const top = max(i * strideHeight - padHeight, 0);
-      const bottom = min(i * strideHeight - padHeight + kernelHeight, h);
+      const above = i * strideHeight - padHeight;
+      const below = above + kernelHeight;
+      const top = max(above, 0);
+      const bottom = min(below, h);
+      const paddedRows = min(below, paddedHeight) - above;
       for (let j = 0; j < outWidth; j++) {
-        const left = max(j * strideWidth - padWidth, 0);
-        const right = min(j * strideWidth - padWidth + kernelWidth, w);
+        const before = j * strideWidth - padWidth;
+        const after = before + kernelWidth;
+        const left = max(before, 0);
+        const right = min(after, w);
+        const padded = paddedRows * (min(after, paddedWidth) - before);
         let sum: f = 0;
         for (let row = top; row < bottom; row++)
           for (let column = left; column < right; column++) sum += x[(plane * h + row) * w + column]!;
-        const count = windowDivisor((bottom - top) * (right - left), kernelHeight * kernelWidth, exclusive, divisor);
+        const count = windowDivisor((bottom - top) * (right - left), padded, exclusive, divisor);
         out[(plane * outHeight + i) * outWidth + j] = sum / toT(count);
       }
     }
@@ -141,18 +152,26 @@ export function avgPool2dGrad(
   strideWidth: i32,
   padHeight: i32,
   padWidth: i32,
+  paddedHeight: i32,
+  paddedWidth: i32,
   exclusive: i32,
   divisor: i32,
 ): void {
   for (let plane = begin; plane < end; plane++) {
     for (const at of lanes(plane * h * w, (plane + 1) * h * w)) dx[at] = 0;
     for (let i = 0; i < outHeight; i++) {
-      const top = max(i * strideHeight - padHeight, 0);
-      const bottom = min(i * strideHeight - padHeight + kernelHeight, h);
+      const above = i * strideHeight - padHeight;
+      const below = above + kernelHeight;
+      const top = max(above, 0);
+      const bottom = min(below, h);
+      const paddedRows = min(below, paddedHeight) - above;
       for (let j = 0; j < outWidth; j++) {
-        const left = max(j * strideWidth - padWidth, 0);
-        const right = min(j * strideWidth - padWidth + kernelWidth, w);
-        const count = windowDivisor((bottom - top) * (right - left), kernelHeight * kernelWidth, exclusive, divisor);
+        const before = j * strideWidth - padWidth;
+        const after = before + kernelWidth;
+        const left = max(before, 0);
+        const right = min(after, w);
+        const padded = paddedRows * (min(after, paddedWidth) - before);
+        const count = windowDivisor((bottom - top) * (right - left), padded, exclusive, divisor);
         const share = dout[(plane * outHeight + i) * outWidth + j]! / toT(count);
         for (let row = top; row < bottom; row++)
           for (let column = left; column < right; column++) dx[(plane * h + row) * w + column]! += share;

@@ -2,13 +2,11 @@
  * Sorting the rows of [rows, n], with the places that elements come from; a work item is one row. NaN counts as greater than all
  * numbers: last in ascending order, first in descending. Equal elements keep their order.
  */
-import { type Buffer, type f, type i32, irem, isNan, min } from './language.js';
+import { type Buffer, type f, type i32, idiv, irem, isNan, lanes, min } from './language.js';
 
 /** Whether `a` stands before `b` even if it comes later: greater or less, NaN being greater than numbers. */
 function precedes(a: f, b: f, descending: i32): boolean {
-  const greater = !(a <= b) && !isNan(b);
-  const less = !(a >= b) && !isNan(a);
-  return descending !== 0 ? greater : less;
+  return descending !== 0 ? !(a <= b) && !isNan(b) : !(a >= b) && !isNan(a);
 }
 
 /** Insertion sort of up to `block` elements at a time: for short runs faster than merging. */
@@ -131,9 +129,25 @@ export function sortRows(
   }
 }
 
+/** Puts an element in its place among the `held` best so far; the last of them falls out. */
+function insert(values: Buffer<'T'>, index: Buffer<'int32'>, base: i32, held: i32, value: f, place: i32, largest: i32): void {
+  let at: i32 = base + held - 1;
+  while (at > base) {
+    const before = values[at - 1]!;
+    if (!precedes(value, before, largest)) break;
+    values[at] = before;
+    index[at] = index[at - 1]!;
+    at--;
+  }
+  values[at] = value;
+  index[at] = place;
+}
+
 /**
- * The `k` (at most n) greatest or least elements of each row, in order. Elements are inserted into the results as they come, which is fast
- * where k is small; for large k sort the row.
+ * The `k` (at most n) greatest or least elements of each row, in order; for large k sort the row. Of a long row the best of each of 64
+ * columns are found first: the k-th of these is a bound that few elements of the row reach. Once k elements are held, the last of them is the
+ * bound, and has to be surpassed. Runs in which no element gets that far are passed over.
+ * `bests` holds 64 elements for each row.
  */
 export function topkRows(
   begin: i32,
@@ -141,31 +155,58 @@ export function topkRows(
   x: Buffer<'T'>,
   values: Buffer<'T'>,
   index: Buffer<'int32'>,
+  bests: Buffer<'T'>,
   n: i32,
   k: i32,
   largest: i32,
 ): void {
+  const columns: i32 = 64;
+  const run: i32 = 32;
   for (let row = begin; row < end; row++) {
+    const from = row * n;
     const base = row * k;
-    let held: i32 = 0;
-    let last: f = 0;
-    for (let place = 0; place < (k > 0 ? n : 0); place++) {
-      const value = x[row * n + place]!;
-      let enters: boolean = held < k;
-      if (!enters) enters = precedes(value, last, largest);
-      if (enters) {
-        held = min(held + 1, k);
-        let at: i32 = held - 1;
-        while (at > 0) {
-          const before = values[base + at - 1]!;
-          if (!precedes(value, before, largest)) break;
-          values[base + at] = before;
-          index[base + at] = index[base + at - 1]!;
-          at--;
+    const isBounded = k <= columns && n >= 4 * columns;
+    let bound: f = 0;
+    if (isBounded) {
+      for (const column of lanes(0, columns)) {
+        let best = x[from + column]!;
+        for (let turn = 1; turn < idiv(n, columns); turn++) {
+          const value = x[from + turn * columns + column]!;
+          best = precedes(value, best, largest) ? value : best;
         }
-        values[base + at] = value;
-        index[base + at] = place;
-        last = values[base + held - 1]!;
+        bests[row * columns + column] = best;
+      }
+      for (let column = 0; column < columns; column++) {
+        const value = bests[row * columns + column]!;
+        let enters: boolean = column < k;
+        if (!enters) enters = precedes(value, bound, largest);
+        if (enters) {
+          insert(values, index, base, min(column + 1, k), value, column, largest);
+          bound = values[base + min(column + 1, k) - 1]!;
+        }
+      }
+    }
+    let held: i32 = 0;
+    for (let first = 0; first < (k > 0 ? n : 0); first += 32) {
+      const last = min(first + run, n);
+      let reaching: i32 = isBounded ? 0 : 1;
+      const isFull = held === k;
+      if (isBounded) {
+        for (const place of lanes(first, last)) {
+          const value = x[from + place]!;
+          reaching += (isFull ? precedes(value, bound, largest) : !precedes(bound, value, largest)) ? 1 : 0;
+        }
+      }
+      if (reaching > 0) {
+        for (let place = first; place < last; place++) {
+          const value = x[from + place]!;
+          const enters = held < k ? !isBounded || !precedes(bound, value, largest) : precedes(value, bound, largest);
+          if (enters) {
+            held = min(held + 1, k);
+            insert(values, index, base, held, value, place, largest);
+            if (held === k) bound = values[base + k - 1]!;
+          }
+        }
       }
     }
   }

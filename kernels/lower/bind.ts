@@ -7,9 +7,9 @@ import { type FusedKernel, type FusedNode, fusedKernel, schedule } from '../fuse
 import { bytesOf, type Storage } from '../ir.js';
 import { mapOperations } from '../map-operations.js';
 import { type InnerStride, scratchBuffers, type Variant } from './declarations.js';
-import { innerStride, keptSize, keptStride, reducedSize, reducedStride, squareName } from './names.js';
+import { innerStride, keptSize, keptStride, reducedSize, reducedStride, stripName } from './names.js';
 import { collapse, type Dimension, denseStrides } from './space.js';
-import { squareSide } from './transposed.js';
+import { stripElements } from './transposed.js';
 import { scratchStorage } from './values.js';
 
 /** A buffer that a launch reads or writes: one of the fused kernel's operands, or scratch that the caller provides. */
@@ -98,11 +98,11 @@ function elementwise(kernel: FusedKernel, kept: readonly Dimension[], mayCopy = 
 
 /** `strides` are those between columns of the input and between rows of the output. */
 function transposition(kernel: FusedKernel, form: Form, strides: readonly number[]): Binding {
-  const transposes = strides.some((stride) => stride % evictingStride === 0) ? 'in squares' : 'directly';
+  const transposes = strides.some((stride) => stride % evictingStride === 0) ? 'in strips' : 'directly';
   const { launches } = single(kernel, { ...form, variant: { ...form.variant, transposes } });
   if (transposes === 'directly') return { launches, scratch: [] };
-  const bytes = form.work * squareSide * squareSide * bytesOf[kernel.inputs[0]!.dtype];
-  return { launches: launches.map((launch) => ({ ...launch, rows: [{ name: squareName, scratch: 0 }] })), scratch: [bytes] };
+  const bytes = form.work * stripElements * bytesOf[kernel.inputs[0]!.dtype];
+  return { launches: launches.map((launch) => ({ ...launch, rows: [{ name: stripName, scratch: 0 }] })), scratch: [bytes] };
 }
 
 /** Whether an input of 32-bit elements lies along that dimension, so that it is moved in squares. */
@@ -133,7 +133,7 @@ function withCopies(kernel: FusedKernel, kept: readonly Dimension[], inputs: rea
     const copy = elementwise(copyOf(dtype), collapse(copied));
     const [launch] = copy.launches;
     const rows = launch!.rows.map(({ name }) => ({ name, scratch: inputs.length + scratch.length }));
-    // Squares come after the copies.
+    // Strips come after the copies.
     scratch.push(...copy.scratch);
     return {
       ...launch!,

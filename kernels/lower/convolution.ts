@@ -6,12 +6,12 @@
  */
 import {
   add,
-  and,
   Body,
   begin,
   div,
   end,
-  gt,
+  eq,
+  ge,
   I32,
   i32,
   kernel,
@@ -62,15 +62,21 @@ export function convolutionKernel(form: ConvolutionForm): Kernel {
     writeStrip(each, form, { source: each.let('source', source), scratch, firstRow, rows });
     const outStart = add(add(mul(image, param('outImage')), mul(group, param('outGroup'))), param('outStart'));
     const out = each.let('target', add(outStart, mul(firstRow, param('outRow'))));
-    const pixels = each.let('pixels', mul(rows, param('columns')));
+    const joined = each.let('isJoined', eq(param('joined'), 1));
+    const runs = each.let('runs', select(joined, 1, rows));
+    const pixels = each.let('pixels', select(joined, mul(rows, param('columns')), param('columns')));
     const firstFilter = each.let('firstFilter', mul(at('filterBlock'), param('blockFilters')));
     const endFilter = each.let('endFilter', min(add(firstFilter, param('blockFilters')), param('filters')));
     const panels = (filter: Expr, inFilter: Body): void => {
       const weights = add(mul(group, param('groupWeights')), mul(filter, param('length')));
       const panel = inFilter.let('panel', weights);
       const outFilter = inFilter.let('outFilter', add(out, mul(filter, param('outFilter'))));
-      const bias = inFilter.let('biasAt', add(mul(group, param('filters')), filter));
-      stripOfTiles(inFilter, form, { panel, filter, outFilter, bias, scratch, pixels });
+      const bias = inFilter.let('biasAt', mul(add(mul(group, param('filters')), filter), param('biasStride')));
+      inFilter.for('run', 0, runs, (run, inRun) => {
+        const source = inRun.let('runSource', add(scratch, mul(run, param('pitch'))));
+        const target = inRun.let('runTarget', add(outFilter, mul(run, param('outRow'))));
+        runOfTiles(inRun, form, { panel, filter, bias, scratch, source, target, pixels });
+      });
     };
     each.for('filter', firstFilter, endFilter, panels, { step: form.rows });
   });
@@ -91,7 +97,7 @@ export function convolutionKernel(form: ConvolutionForm): Kernel {
     integers(
       ...stripIntegers,
       ...['jobs', 'itemJobs', 'strips', 'filterBlocks', 'groups', 'filters', 'blockFilters', 'rows', 'stripRows'],
-      ...['imageStride', 'groupStride', 'scratchSize', 'tileStart', 'length', 'groupWeights'],
+      ...['imageStride', 'groupStride', 'scratchSize', 'tileStart', 'length', 'groupWeights', 'joined', 'biasStride'],
       ...['outImage', 'outGroup', 'outFilter', 'outRow', 'outColumn', 'outStart'],
     ),
     body.statements,
@@ -100,44 +106,54 @@ export function convolutionKernel(form: ConvolutionForm): Kernel {
 
 // ---- Tiles
 
-interface StripOfTiles {
+interface Run {
   readonly panel: Expr;
   readonly filter: Expr;
-  readonly outFilter: Expr;
   readonly bias: Expr;
   readonly scratch: Expr;
+  readonly source: Expr;
+  readonly target: Expr;
   readonly pixels: Expr;
 }
 
-/** The vectors of the smaller tiles that take what is left of a strip. */
-export const tailVectors = (vectors: number): readonly number[] => [1, 2, 4].filter((size) => size < vectors);
+/** The vectors of the tiles that take what is left of a run. */
+export const tailVectors = (vectors: number): readonly number[] => [...[1, 2, 4].filter((size) => size < vectors), vectors];
 
-/** Whole tiles, and for the pixels left over a smaller one if that is enough. The last tile moves back to end with the strip. */
-function stripOfTiles(body: Body, form: ConvolutionForm, strip: StripOfTiles): void {
-  const { pixels } = strip;
-  const width = form.vectors * form.lanes;
-  const smaller = tailVectors(form.vectors);
-  const rest = body.let('rest', rem(pixels, width));
-  const few = and(gt(rest, 0), le(rest, (smaller.at(-1) ?? 0) * form.lanes));
-  const wholeEnd = body.let('wholeEnd', select(few, sub(pixels, rest), pixels));
-  const tile = (at: Body, vectors: number, pixel: Expr): void =>
-    convolutionTile(at, form, vectors, strip, at.let('pixel', pixel));
-  const lastStart = (vectors: number): Expr => max(sub(pixels, vectors * form.lanes), 0);
-  body.for('tile', 0, wholeEnd, (at, inner) => tile(inner, form.vectors, min(at, lastStart(form.vectors))), { step: width });
-  const tail = (at: Body, [vectors, ...larger]: readonly number[]): void => {
-    if (vectors === undefined) return;
-    const one = (inner: Body): void => tile(inner, vectors, lastStart(vectors));
+/** Whole tiles, and for the pixels left over the smallest that is enough: those of its vectors that reach beyond the run move back. */
+function runOfTiles(body: Body, form: ConvolutionForm, run: Run): void {
+  const { lanes, vectors } = form;
+  const { pixels } = run;
+  const rest = body.let('rest', rem(pixels, vectors * lanes));
+  const wholeEnd = body.let('wholeEnd', sub(pixels, rest));
+  const whole = (pixel: Expr, inner: Body): void =>
+    convolutionTile(inner, form, run, { pixel, offsets: range(vectors).map((part) => i32(part * lanes)), isWhole: true });
+  body.for('tile', 0, wholeEnd, whole, { step: vectors * lanes });
+  const last = body.let('lastOffset', sub(max(sub(pixels, lanes), 0), wholeEnd));
+  const tail = (at: Body, [size, ...larger]: readonly number[]): void => {
+    if (size === undefined) return;
+    const one = (inner: Body): void => {
+      const offsets = range(size).map((part) => inner.let(`offset_${part}`, min(i32(part * lanes), last)));
+      convolutionTile(inner, form, run, { pixel: wholeEnd, offsets, isWhole: false });
+    };
     if (larger.length === 0) one(at);
-    else at.if(le(rest, vectors * form.lanes), one, (next) => tail(next, larger));
+    else at.if(le(rest, size * lanes), one, (next) => tail(next, larger));
   };
-  body.if(lt(wholeEnd, pixels), (left) => tail(left, smaller));
+  body.if(lt(0, rest), (left) => tail(left, tailVectors(vectors)));
 }
 
-function convolutionTile(body: Body, form: ConvolutionForm, vectors: number, strip: StripOfTiles, pixel: Expr): void {
+interface Tile {
+  readonly pixel: Expr;
+  /** Of its vectors, from `pixel` on. */
+  readonly offsets: readonly Expr[];
+  /** Whether it lies within the run for certain. */
+  readonly isWhole: boolean;
+}
+
+function convolutionTile(body: Body, form: ConvolutionForm, run: Run, tile: Tile): void {
   const { storage, lanes, rows } = form;
-  const sums = new RegisterTile(body, { storage, lanes, rows, vectors });
-  const source = body.let('tileSource', add(strip.scratch, pixel));
-  const weight = body.variable('weightAt', strip.panel);
+  const sums = new RegisterTile(body, { storage, lanes, rows, vectors: tile.offsets.length });
+  const source = body.let('tileSource', add(run.source, tile.pixel));
+  const weight = body.variable('weightAt', run.panel);
   const scalar = scalarType(registerOf(storage));
   const vector = lanesType(storage, lanes);
   body.for('tap', 0, param('length'), (tap, step) => {
@@ -145,69 +161,71 @@ function convolutionTile(body: Body, form: ConvolutionForm, vectors: number, str
     sums.step(
       step,
       (filter) => load(scalar, 'weight', add(weight, filter)),
-      (part) => load(vector, 'strip', add(at, part * lanes)),
+      (part) => load(vector, 'strip', add(at, tile.offsets[part]!)),
     );
     step.set(weight, add(weight, rows));
   });
-  const present = body.let('present', min(rows, sub(param('filters'), strip.filter)));
-  if (form.biased) addBias(body, form, sums, strip, present);
-  const spread = (target: Body): void => spreadTile(target, form, { sums, vectors, strip, pixel, present });
-  if (!form.dense) {
-    spread(body);
-    return;
-  }
-  const fits = le(add(pixel, vectors * lanes), strip.pixels);
-  body.if(
-    fits,
-    (whole) => {
-      const first = whole.let('outPixel', add(strip.outFilter, pixel));
-      for (const row of range(rows))
-        whole.if(lt(row, present), (there) => {
-          sums.storeRow(there, row, 'out', there.let('place', add(first, mul(param('outFilter'), row))), false);
-        });
-    },
-    spread,
-  );
+  const present = body.let('present', min(rows, sub(param('filters'), run.filter)));
+  if (form.biased) addBias(body, form, sums, run, present);
+  const spread = (target: Body): void => spreadTile(target, form, run, { sums, tile, present });
+  const direct = (target: Body): void => storeTile(target, form, run, { sums, tile, present });
+  if (!form.dense) spread(body);
+  else if (tile.isWhole) direct(body);
+  else body.if(ge(run.pixels, lanes), direct, spread);
 }
 
-function addBias(body: Body, form: ConvolutionForm, sums: RegisterTile, strip: StripOfTiles, present: Expr): void {
+function storeTile(body: Body, form: ConvolutionForm, run: Run, { sums, tile, present }: TileSums): void {
+  const first = body.let('outPixel', add(run.target, tile.pixel));
+  for (const row of range(form.rows))
+    body.if(lt(row, present), (there) => {
+      const place = there.let('place', add(first, mul(param('outFilter'), row)));
+      sums.row(row).forEach((sum, part) => {
+        there.store('out', add(place, tile.offsets[part]!), sum);
+      });
+    });
+}
+
+function addBias(body: Body, form: ConvolutionForm, sums: RegisterTile, run: Run, present: Expr): void {
   const scalar = scalarType(registerOf(form.storage));
   for (const row of range(form.rows))
-    body.if(lt(row, present), (there) => sums.addToRow(there, row, load(scalar, 'bias', add(strip.bias, row))));
+    body.if(lt(row, present), (there) =>
+      sums.addToRow(there, row, load(scalar, 'bias', add(run.bias, mul(param('biasStride'), row)))),
+    );
 }
 
 interface TileSums {
   readonly sums: RegisterTile;
-  readonly vectors: number;
-  readonly strip: StripOfTiles;
-  readonly pixel: Expr;
+  readonly tile: Tile;
   readonly present: Expr;
 }
 
-/** Stores a tile by way of scratch: pixel by pixel, in rows of results. */
-function spreadTile(body: Body, form: ConvolutionForm, { sums, vectors, strip, pixel, present }: TileSums): void {
-  const width = vectors * form.lanes;
-  const tile = body.let('tileAt', add(strip.scratch, param('tileStart')));
-  for (const row of range(form.rows)) sums.storeRow(body, row, 'strip', add(tile, row * width), false);
+/** Stores a tile by way of scratch, vector by vector and pixel by pixel, in rows of results. */
+function spreadTile(body: Body, form: ConvolutionForm, run: Run, { sums, tile, present }: TileSums): void {
+  const { lanes } = form;
   const columns = param('columns');
-  const firstRow = body.let('tileRow', div(pixel, columns));
-  const firstColumn = body.let('tileColumn', rem(pixel, columns));
-  const count = body.let('count', min(width, sub(strip.pixels, pixel)));
-  body.for('spreadFilter', 0, present, (filter, inFilter) => {
-    const values = inFilter.let('values', add(tile, mul(filter, width)));
-    const target = add(strip.outFilter, mul(filter, param('outFilter')));
-    const line = inFilter.variable('outLine', add(target, mul(firstRow, param('outRow'))));
-    const column = inFilter.variable('outColumnAt', firstColumn);
-    const done = inFilter.variable('done', i32(0));
-    inFilter.while(lt(done, count), (inRow) => {
-      const some = inRow.let('some', min(sub(count, done), sub(columns, column)));
-      inRow.for('each', 0, some, (each, turn) => {
-        const place = add(line, mul(add(column, each), param('outColumn')));
-        turn.store('out', place, load(lanesType(form.storage, 1), 'strip', add(add(values, done), each)));
+  const scratch = body.let('tileAt', add(run.scratch, param('tileStart')));
+  const vectors = tile.offsets.length;
+  for (const row of range(form.rows)) sums.storeRow(body, row, 'strip', add(scratch, row * vectors * lanes), false);
+  tile.offsets.forEach((offset, part) => {
+    const pixel = body.let(`spreadPixel_${part}`, add(tile.pixel, offset));
+    const count = body.let(`count_${part}`, min(lanes, sub(run.pixels, pixel)));
+    const firstColumn = body.let(`firstColumn_${part}`, rem(pixel, columns));
+    const firstLine = body.let(`firstLine_${part}`, add(run.target, mul(div(pixel, columns), param('outRow'))));
+    body.for('spreadFilter', 0, present, (filter, inFilter) => {
+      const values = inFilter.let('values', add(add(scratch, mul(filter, vectors * lanes)), part * lanes));
+      const line = inFilter.variable('outLine', add(firstLine, mul(filter, param('outFilter'))));
+      const column = inFilter.variable('outColumnAt', firstColumn);
+      const done = inFilter.variable('done', i32(0));
+      inFilter.while(lt(done, count), (inRow) => {
+        const some = inRow.let('some', min(sub(count, done), sub(columns, column)));
+        inRow.for('each', 0, some, (each, turn) => {
+          const place = add(line, mul(add(column, each), param('outColumn')));
+          turn.store('out', place, load(lanesType(form.storage, 1), 'strip', add(add(values, done), each)));
+        });
+        inRow.set(done, add(done, some));
+        inRow.set(line, add(line, param('outRow')));
+        inRow.set(column, i32(0));
       });
-      inRow.set(done, add(done, some));
-      inRow.set(line, add(line, param('outRow')));
-      inRow.set(column, i32(0));
     });
   });
 }

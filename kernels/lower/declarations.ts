@@ -15,7 +15,7 @@ import {
   reducedStride,
   scalarName,
   scratchName,
-  squareName,
+  stripName,
   tileParams,
 } from './names.js';
 import { scratchStorage } from './values.js';
@@ -31,8 +31,8 @@ export interface Variant {
   readonly inner: readonly InnerStride[];
   /** row form: each row is folded in `parts`, an item each. */
   readonly split?: boolean;
-  /** tile form: the kernel only copies, and turns blocks in vector registers, through squares of scratch or without. */
-  readonly transposes?: 'directly' | 'in squares';
+  /** tile form: the kernel only copies, and turns blocks in vector registers, through strips of scratch or without. */
+  readonly transposes?: 'directly' | 'in strips';
 }
 
 /** Row values that the column form keeps in scratch: reductions, and row nodes that a later pass reads. */
@@ -69,8 +69,8 @@ export function declareBuffers(kernel: FusedKernel, variant: Variant, stashed: R
       access: stashed.has(index) ? 'readwrite' : 'write',
     }),
   );
-  if (variant.transposes === 'in squares')
-    return [...inputs, ...outputs, { name: squareName, storage: kernel.inputs[0]!.dtype, access: 'readwrite' }];
+  if (variant.transposes === 'in strips')
+    return [...inputs, ...outputs, { name: stripName, storage: kernel.inputs[0]!.dtype, access: 'readwrite' }];
   if (variant.form !== 'column') return [...inputs, ...outputs];
   const scratch = scratchBuffers(kernel).map(({ name, storage }): BufferDeclaration => ({ name, storage, access: 'readwrite' }));
   return [...inputs, ...outputs, ...scratch];

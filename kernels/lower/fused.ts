@@ -51,7 +51,7 @@ import {
   tileParams,
 } from './names.js';
 import { planStashes } from './stashes.js';
-import { block, type Range, squareSide, transposeTile } from './transposed.js';
+import { block, type Range, stripElements, transposeTile } from './transposed.js';
 import { combine, identityOf, isFloat, narrow, saturate } from './values.js';
 
 export function lowerFused(kernel: FusedKernel, variant: Variant): Kernel {
@@ -170,7 +170,7 @@ class Lowering {
       scalar: registerOf(this.kernel.inputs[0]!.dtype),
       columnPlace: (column) => add(base(0), this.step(0, column)),
       rowPlace: (row) => add(base(1), mul(row, outputRow)),
-      square: this.variant.transposes === 'in squares' ? mul(item, squareSide * squareSide) : undefined,
+      strip: this.variant.transposes === 'in strips' ? mul(item, stripElements) : undefined,
       rows: [start, rows],
       columns: [first, columns],
     });

@@ -2,8 +2,8 @@
 
 export const inputName = (input: number): string => `in${input}`;
 export const outputName = (output: number): string => `out${output}`;
-/** The square through which an item of a transposing kernel moves elements. */
-export const squareName = 'square';
+/** The strip through which an item of a transposing kernel moves elements. */
+export const stripName = 'strip';
 /** What is set aside of a sum. */
 export const carryName = (node: number): string => `carry${node}`;
 export const scratchName = (node: number): string => `row${node}`;

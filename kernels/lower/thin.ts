@@ -1,6 +1,7 @@
 /**
  * Matrix products of few rows as kernel IR, which are bound by the memory that b is read from: each element of b is read once, in the
- * order in which it lies, and nothing is packed. One kernel for a b that is contiguous along its columns, one along the summed axis.
+ * order in which it lies, and nothing is packed. One kernel for a b that is contiguous along its columns, one along the summed axis; both
+ * take sums in the order in which register tiles take them.
  */
 import {
   add,
@@ -11,8 +12,9 @@ import {
   end,
   I32,
   kernel,
-  lane,
+  le,
   load,
+  lt,
   min,
   mul,
   param,
@@ -31,15 +33,16 @@ export interface ThinForm {
   readonly lanes: number;
 }
 
+/** Rows of a that share what was loaded of b, in falling order down to 1. */
+const heights = [4, 2, 1];
+
 // ---- b contiguous along its columns
 
-/** Rows of b whose products are added in one go over the columns, and rows of a that share what was loaded. */
+/** Rows of b whose products are added in one go over the columns. */
 const depths = [8, 1];
-const heights = [4, 1];
 
 /**
- * out[block][batch][m][n] = the sum over the k of a block. The sum is taken in the order in which register tiles take it. An item is
- * a block along k of a block of columns of one matrix.
+ * out[block][batch][m][n] = the sum over the k of a block. An item is a block along k of a block of columns of one matrix.
  */
 export function rowSumsKernel(form: ThinForm): Kernel {
   const { storage, lanes } = form;
@@ -102,19 +105,23 @@ function addSteps(body: Body, strip: Strip, step: Expr): void {
   const { form, depth, a, b, out } = strip;
   const type = scalarType(registerOf(form.storage));
   const bRows = range(depth).map((at) => body.let(`b_${at}`, add(b, mul(add(step, at), param('bStep')))));
-  let firstRow: Expr = constant(I32, 0);
+  inHeights(body, param('m'), (inner, row, height) => {
+    const scalars = range(height).map((of) => {
+      const aStart = inner.let(`a_${of}`, add(add(a, mul(add(row, of), param('aRow'))), mul(step, param('aStep'))));
+      return range(depth).map((at) => inner.let(`scalar_${of}_${at}`, load(type, 'a', add(aStart, mul(param('aStep'), at)))));
+    });
+    const sums = range(height).map((of) => inner.let(`place_${of}`, add(out, mul(add(row, of), param('n')))));
+    addProducts(inner, strip, bRows, scalars, sums);
+  });
+}
+
+/** Goes through the rows, as many at a time as the first of the heights, and those left over as the next. */
+function inHeights(body: Body, rows: Expr, write: (body: Body, row: Expr, height: number) => void): void {
+  let first: Expr = constant(I32, 0);
   for (const height of heights) {
-    const endRow = body.let(`endOfRows${height}`, add(firstRow, mul(div(sub(param('m'), firstRow), height), height)));
-    const inRows = (row: Expr, inner: Body): void => {
-      const scalars = range(height).map((of) => {
-        const aStart = inner.let(`a_${of}`, add(add(a, mul(add(row, of), param('aRow'))), mul(step, param('aStep'))));
-        return range(depth).map((at) => inner.let(`scalar_${of}_${at}`, load(type, 'a', add(aStart, mul(param('aStep'), at)))));
-      });
-      const sums = range(height).map((of) => inner.let(`place_${of}`, add(out, mul(add(row, of), param('n')))));
-      addProducts(inner, strip, bRows, scalars, sums);
-    };
-    body.for(`row`, firstRow, endRow, inRows, { step: height });
-    firstRow = endRow;
+    const last = body.let(`endOfRows${height}`, add(first, mul(div(sub(rows, first), height), height)));
+    body.for('row', first, last, (row, inner) => write(inner, row, height), { step: height });
+    first = last;
   }
 }
 
@@ -166,16 +173,14 @@ export function addBlocksKernel(storage: Storage): Kernel {
 
 // ---- b contiguous along the summed axis
 
-/** Sides of the tiles of sums, in falling order down to 1: what the larger leave over is for the smaller. */
-const sides = [4, 1];
-
 /**
- * out[batch][row][column] = the sum over k of a[row][k] * b[column][k], both contiguous along k: lane l sums every `lanes`-th product,
- * from the l-th on, then lanes are added pairwise, then the products left over one by one. An item is a block of columns of one matrix.
+ * out[batch][row][column] = the sum over k of a[row][k] * b[k][column], for a b that is contiguous along k, with at least as many
+ * columns and rows as there are lanes. Squares of b are turned in registers and used at once. An item is a block of columns of one
+ * matrix; the last columns of all end with the matrix, and may be computed twice.
  */
-export function dotKernel(form: ThinForm): Kernel {
+export function turnedKernel(form: ThinForm): Kernel {
   const body = new Body();
-  const { storage } = form;
+  const { storage, lanes } = form;
   const [m, n] = [param('m'), param('n')];
   body.for('item', begin, end, (item, each) => {
     const batch = each.let('batch', div(item, param('columnBlocks')));
@@ -184,15 +189,16 @@ export function dotKernel(form: ThinForm): Kernel {
     const a = each.let('aMatrix', load(I32, 'aOffsets', batch));
     const b = each.let('bMatrix', load(I32, 'bOffsets', batch));
     const out = each.let('outMatrix', mul(mul(batch, m), n));
-    const wholeK = each.let('wholeK', mul(div(param('k'), form.lanes), form.lanes));
-    inTiles(each, 'column', firstColumn, endColumn, (inColumn, column, columns) => {
-      inTiles(inColumn, 'row', constant(I32, 0), m, (inRow, row, rows) => {
-        dotTile(inRow, form, { a, b, out, row, rows, column, columns, wholeK });
-      });
-    });
+    const inColumns = (at: Expr, inSquares: Body): void => {
+      const column = inSquares.let('column', min(at, sub(n, lanes)));
+      const place = (of: number): Expr => add(b, mul(add(column, of), param('bColumn')));
+      const bColumns = range(lanes).map((of) => inSquares.let(`b_${of}`, place(of)));
+      inHeights(inSquares, m, (tile, row, height) => turnedTile(tile, form, { a, bColumns, out: add(out, column), row, height }));
+    };
+    each.for('columns', firstColumn, endColumn, inColumns, { step: lanes });
   });
   return kernel(
-    `dot_${storage}_${form.lanes}`,
+    `turned_${storage}_${lanes}`,
     [
       reads('a', storage),
       reads('b', storage),
@@ -200,69 +206,57 @@ export function dotKernel(form: ThinForm): Kernel {
       reads('bOffsets', 'int32'),
       { name: 'out', storage, access: 'write' },
     ],
-    integers('m', 'n', 'k', 'aRow', 'bColumn', 'blockColumns', 'columnBlocks'),
+    integers('m', 'n', 'k', 'blockLength', 'lengthBlocks', 'aRow', 'aStep', 'bColumn', 'blockColumns', 'columnBlocks'),
     body.statements,
   );
 }
 
-/** Goes from `from` to `to` in steps of each of the sides in turn. */
-function inTiles(body: Body, name: string, from: Expr, to: Expr, write: (body: Body, at: Expr, side: number) => void): void {
-  let start = from;
-  for (const side of sides) {
-    const last = body.let(`${name}End${side}`, add(start, mul(div(sub(to, start), side), side)));
-    body.for(name, start, last, (at, inner) => write(inner, at, side), { step: side });
-    start = last;
-  }
-}
-
-interface DotTile {
+interface TurnedTile {
   readonly a: Expr;
-  readonly b: Expr;
+  /** Where each column of b begins. */
+  readonly bColumns: readonly Expr[];
+  /** Where the tile's columns begin in row 0 of the result. */
   readonly out: Expr;
   readonly row: Expr;
-  readonly rows: number;
-  readonly column: Expr;
-  readonly columns: number;
-  /** The largest multiple of the lanes in k. */
-  readonly wholeK: Expr;
+  readonly height: number;
 }
 
-function dotTile(body: Body, { storage, lanes }: ThinForm, tile: DotTile): void {
-  const { row, rows, column, columns, wholeK } = tile;
+function turnedTile(body: Body, { storage, lanes }: ThinForm, { a, bColumns, out, row, height }: TurnedTile): void {
   const vector = lanesType(storage, lanes);
   const scalar = scalarType(registerOf(storage));
-  const aStarts = range(rows).map((at) => body.let(`a_${at}`, add(tile.a, mul(add(row, at), param('aRow')))));
-  const bStarts = range(columns).map((at) => body.let(`b_${at}`, add(tile.b, mul(add(column, at), param('bColumn')))));
-  const pairs = range(rows).flatMap((r) => range(columns).map((c) => ({ r, c })));
-  const sums = pairs.map(({ r, c }) => body.variable(`sum_${r}_${c}`, constant(vector, 0)));
-  const addProducts = (turn: Body, k: Expr, type: typeof vector, targets: readonly Expr[]): void => {
-    const bs = bStarts.map((start, at) => turn.let(`y_${at}`, load(type, 'b', add(start, k))));
-    const as = aStarts.map((start, at) => turn.let(`x_${at}`, load(type, 'a', add(start, k))));
-    pairs.forEach(({ r, c }, at) => {
-      turn.set(targets[at]!, multiplyAdd(as[r]!, bs[c]!, targets[at]!));
+  const aRows = range(height).map((of) => body.let(`a_${of}`, add(a, mul(add(row, of), param('aRow')))));
+  const totals = range(height).map((of) => body.variable(`total_${of}`, constant(vector, 0)));
+  body.for('block', 0, param('lengthBlocks'), (block, inBlock) => {
+    const start = inBlock.let('start', mul(block, param('blockLength')));
+    const endStep = inBlock.let('endStep', min(add(start, param('blockLength')), param('k')));
+    const wholeEnd = inBlock.let('wholeEnd', add(start, mul(div(sub(endStep, start), lanes), lanes)));
+    const sums = range(height).map((of) => inBlock.variable(`sum_${of}`, constant(vector, 0)));
+    const turned = (at: Body, step: Expr): readonly Expr[] => {
+      const columns = bColumns.map((column, of) => at.let(`column_${of}`, load(vector, 'b', add(column, step))));
+      return turnedSquare(at, columns);
+    };
+    const addProducts = (at: Body, values: Expr, step: Expr): void =>
+      sums.forEach((sum, of) => {
+        const factor = splat(vector, load(scalar, 'a', add(aRows[of]!, mul(step, param('aStep')))));
+        at.set(sum, multiplyAdd(factor, values, sum));
+      });
+    const inSteps = (step: Expr, square: Body): void =>
+      turned(square, step).forEach((values, at) => {
+        addProducts(square, values, add(step, at));
+      });
+    inBlock.for('step', start, wholeEnd, inSteps, { step: lanes });
+    // The rows left over are the last of a square that ends with them.
+    inBlock.if(lt(wholeEnd, endStep), (rest) => {
+      const first = rest.let('first', sub(endStep, lanes));
+      turned(rest, first).forEach((values, at) => {
+        rest.if(le(wholeEnd, add(first, at)), (isLeft) => addProducts(isLeft, values, add(first, at)));
+      });
     });
-  };
-  body.for('k', 0, wholeK, (k, turn) => addProducts(turn, k, vector, sums), { step: lanes });
-  const totals = lanesAdded(body, sums).map((sum, at) => body.variable(`total_${at}`, sum));
-  body.for('k', wholeK, param('k'), (k, turn) => addProducts(turn, k, scalar, totals));
-  pairs.forEach(({ r, c }, at) => {
-    body.store('out', add(add(tile.out, mul(add(row, r), param('n'))), add(column, c)), totals[at]!);
+    sums.forEach((sum, of) => {
+      inBlock.set(totals[of]!, add(totals[of]!, sum));
+    });
   });
-}
-
-/** The lanes of each vector added pairwise: of as many vectors as they have lanes together, by turning the square that they are. */
-function lanesAdded(body: Body, vectors: readonly Expr[]): Expr[] {
-  const { lanes } = vectors[0]!.type;
-  if (lanes === 1) return [...vectors];
-  if (vectors.length % lanes !== 0) return vectors.map((vector) => pairwise(range(lanes).map((at) => lane(vector, at))));
-  return range(vectors.length / lanes).flatMap((square) => {
-    const columns = turnedSquare(body, vectors.slice(square * lanes, (square + 1) * lanes), `turned_${square}`);
-    const sum = body.let(`sums_${square}`, pairwise(columns));
-    return range(lanes).map((at) => lane(sum, at));
+  totals.forEach((total, of) => {
+    body.store('out', add(out, mul(add(row, of), param('n'))), total);
   });
-}
-
-function pairwise(values: readonly Expr[]): Expr {
-  if (values.length === 1) return values[0]!;
-  return pairwise(range(values.length / 2).map((at) => add(values[2 * at]!, values[2 * at + 1]!)));
 }

@@ -84,6 +84,11 @@ export class RegisterTile {
     });
   }
 
+  /** The sums of a row. */
+  row(row: number): readonly Expr[] {
+    return this.#sums[row]!;
+  }
+
   /** Adds one number to every sum of a row. */
   addToRow(body: Body, row: number, value: Expr): void {
     const terms = body.let(`addend_${row}`, splat(this.#vector, value));

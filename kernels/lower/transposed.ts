@@ -1,19 +1,22 @@
 /**
  * Transposition of 32-bit elements that are read along columns and written along rows: registers that hold four elements of a column
  * are turned into four of a row. Where rows or columns lie a power of 2 apart, those of a tile evict each other from the cache; such a
- * tile is moved in squares that are put together in scratch, so that each line of either side's memory is moved whole.
+ * tile is moved in strips that are put together in scratch, so that each line of either side's memory is moved whole, and columns are
+ * read as far as they go in one piece.
  *
  * What is left over at the edges of a tile is the tile form's business (fused.ts).
  */
 import { add, type Body, load, min, mul, scalarType, shuffle, sub, vectorType } from '../build.js';
 import type { Expr, Scalar } from '../ir.js';
-import { inputName, outputName, squareName } from './names.js';
+import { inputName, outputName, stripName } from './names.js';
 
 /** The lanes of a 128-bit register, which all targets have. */
 const lanes = 4;
 /** Rows and columns that are moved together: half a cache line of a row. */
 export const block = { rows: lanes, columns: 2 * lanes } as const;
-export const squareSide = 64;
+/** A strip is as wide as a cache line of 32-bit elements. */
+export const strip = { rows: 512, columns: 16 } as const;
+export const stripElements = strip.rows * strip.columns;
 
 export type Range = readonly [from: Expr, to: Expr];
 
@@ -22,38 +25,40 @@ export interface TransposedTile {
   /** Where a column begins in the input, and a row in the output. */
   readonly columnPlace: (column: Expr) => Expr;
   readonly rowPlace: (row: Expr) => Expr;
-  /** Where the item's square lies in scratch, if it has one. */
-  readonly square: Expr | undefined;
+  /** Where the item's strip lies in scratch, if it has one. */
+  readonly strip: Expr | undefined;
   /** Whole blocks. */
   readonly rows: Range;
   readonly columns: Range;
 }
 
 export function transposeTile(body: Body, tile: TransposedTile): void {
-  if (tile.square === undefined) turn(body, tile, tile.rows, tile.columns, { buffer: outputName(0), rowPlace: tile.rowPlace });
-  else transposeSquares(body, tile, body.let('squareBase', tile.square));
+  if (tile.strip === undefined) turn(body, tile, tile.rows, tile.columns, { buffer: outputName(0), rowPlace: tile.rowPlace });
+  else transposeStrips(body, tile, body.let('stripBase', tile.strip));
 }
 
-function transposeSquares(body: Body, tile: TransposedTile, square: Expr): void {
-  inSquares(body, 'squareColumn', tile.columns, (outer, columns) =>
-    inSquares(outer, 'squareRow', tile.rows, (inner, rows) => {
-      const lineOf = (row: Expr) => sub(add(square, mul(sub(row, rows[0]), squareSide)), columns[0]);
-      turn(inner, tile, rows, columns, { buffer: squareName, rowPlace: lineOf });
+function transposeStrips(body: Body, tile: TransposedTile, base: Expr): void {
+  inPieces(body, 'stripRow', strip.rows, tile.rows, (outer, rows) =>
+    inPieces(outer, 'stripColumn', strip.columns, tile.columns, (inner, columns) => {
+      const lineOf = (row: Expr) => sub(add(base, mul(sub(row, rows[0]), strip.columns)), columns[0]);
+      turn(inner, tile, rows, columns, { buffer: stripName, rowPlace: lineOf });
       inner.for('row', rows[0], rows[1], (row, loop) => {
-        const from = loop.let('squareLine', lineOf(row));
+        const from = loop.let('stripLine', lineOf(row));
         const to = loop.let('outputLine', tile.rowPlace(row));
         const type = scalarType(tile.scalar);
         const move = (column: Expr, each: Body) =>
-          each.store(outputName(0), add(to, column), load(type, squareName, add(from, column)));
+          each.store(outputName(0), add(to, column), load(type, stripName, add(from, column)));
         loop.for('column', columns[0], columns[1], move, { vector: true });
       });
     }),
   );
 }
 
-function inSquares(body: Body, name: string, [from, to]: Range, write: (body: Body, range: Range) => void): void {
-  body.for(name, from, to, (first, loop) => write(loop, [first, loop.let(`${name}End`, min(add(first, squareSide), to))]), {
-    step: squareSide,
+type WritePiece = (body: Body, range: Range) => void;
+
+function inPieces(body: Body, name: string, size: number, [from, to]: Range, write: WritePiece): void {
+  body.for(name, from, to, (first, loop) => write(loop, [first, loop.let(`${name}End`, min(add(first, size), to))]), {
+    step: size,
   });
 }
 

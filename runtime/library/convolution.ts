@@ -21,7 +21,7 @@ import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
 import { Packing, type PackingPlan } from './packing.js';
-import { copiesOf, stripsOf, type WindowProducts, windowProducts } from './strips.js';
+import { copiesOf, joinedProducts, stripsOf, type WindowProducts, windowProducts } from './strips.js';
 
 const convolutionKernels = remembered(convolutionKernel);
 
@@ -56,7 +56,7 @@ interface PassContext {
   readonly perSource: number;
   readonly perResult: number;
   readonly groupWeights: number;
-  readonly biased: boolean;
+  readonly bias?: LayoutMeta | undefined;
 }
 
 class PassRun {
@@ -66,19 +66,16 @@ class PassRun {
   private readonly launch: KernelLaunch;
 
   constructor(context: PassContext, pass: Pass) {
-    const { device, tier, output, source, groups, sourceChannels, resultChannels, biased } = context;
+    const { device, tier, output, source, groups, sourceChannels, resultChannels, bias } = context;
     const { rows, columns, outStart, outRow, outColumn } = pass;
     const { strides, dtype } = source;
     const tile = tileFor(tier, dtype, resultChannels);
     const width = tile.vectors * tile.lanes;
     this.weight = new Packing(device, tier, filterPanels(context, pass, tile.rows));
-    const { copyCount, extraRows } = copiesOf(pass);
     const length = sourceChannels * pass.rowProducts.length * pass.columnProducts.length;
-    const cuts = cutsOf({
-      ...{ matrices: output.shape[0]! * groups, filters: resultChannels, rows, columns, length },
-      ...{ rowElements: sourceChannels * copyCount * columns, extraRows, tile },
-    });
-    const { copies, taps, ...strips } = stripsOf(source, sourceChannels, pass, cuts.stripRows, columns);
+    const sizes = { matrices: output.shape[0]! * groups, filters: resultChannels, rows, columns, length, sourceChannels, tile };
+    const { isJoined, products, ...cuts } = cheapestCuts(sizes, pass);
+    const { copies, taps, ...strips } = stripsOf(source, sourceChannels, products, cuts.stripRows, columns);
     const tileStart = strips.size + width;
     const scratchSize = tileStart + tile.rows * width;
     this.tables = [new Table(device, copies), new Table(device, taps)];
@@ -86,11 +83,18 @@ class PassRun {
     const integers = {
       ...strips.integers,
       ...{ groups, filters: resultChannels, rows, length, ...cuts, scratchSize, tileStart, groupWeights: this.weight.matrixSize },
+      ...{ joined: isJoined ? 1 : 0, biasStride: bias?.strides[0] ?? 0 },
       ...{ imageStride: strides[0]!, groupStride: sourceChannels * strides[1]!, outFilter, outRow, outColumn, outStart },
       ...{ outImage: groups * resultChannels * outFilter, outGroup: resultChannels * outFilter },
     };
-    const dense = outColumn === 1 && outRow === columns;
-    const kernel = convolutionKernels({ storage: dtype, ...tile, contiguous: strips.contiguous, dense, biased });
+    const dense = outColumn === 1 && (!isJoined || outRow === columns);
+    const kernel = convolutionKernels({
+      storage: dtype,
+      ...tile,
+      contiguous: strips.contiguous,
+      dense,
+      biased: bias !== undefined,
+    });
     const items = Math.ceil(cuts.jobs / cuts.itemJobs);
     this.stripBytes = items * scratchSize * bytesOf[packedStorage(dtype)];
     const cost = cuts.itemJobs * cuts.stripRows * cuts.blockFilters * columns * length;
@@ -169,9 +173,7 @@ interface PassSizes {
   readonly rows: number;
   readonly columns: number;
   readonly length: number;
-  /** Elements of scratch for each row of a strip. */
-  readonly rowElements: number;
-  readonly extraRows: number;
+  readonly sourceChannels: number;
   readonly tile: Tile;
 }
 
@@ -184,46 +186,67 @@ interface Cuts {
   readonly itemJobs: number;
 }
 
+interface ChosenCuts extends Cuts {
+  /** Whether the pixels of a strip are one run. */
+  readonly isJoined: boolean;
+  readonly products: WindowProducts;
+}
+
 /** What a vector costs to copy into a strip, in multiplications of a vector. */
 const copyCost = 6;
+/** Neighbouring tiles of narrow vectors share cache lines, and with more copies they would share less. */
+const joinedLanes = 8;
+
+/** Many copies of an image and no gaps in the runs of pixels, or few copies and a run for each row. */
+function cheapestCuts(sizes: PassSizes, pass: Pass): ChosenCuts {
+  const rows = { ...cutsOf(sizes, pass, false), isJoined: false, products: pass };
+  if (sizes.tile.lanes < joinedLanes) return withoutCost(rows);
+  const products = joinedProducts(pass);
+  const joined = { ...cutsOf(sizes, products, true), isJoined: true, products };
+  return withoutCost(joined.cost < rows.cost ? joined : rows);
+}
+
+const withoutCost = ({ cost: _, ...cuts }: ChosenCuts & { readonly cost: number }): ChosenCuts => cuts;
 
 /** The cheapest way to cut the work into as many jobs as are wanted, with strips that a cache holds. */
-function cutsOf({ matrices, filters, rows, columns, length, rowElements, extraRows, tile }: PassSizes): Cuts {
+function cutsOf(sizes: PassSizes, products: WindowProducts, isJoined: boolean): Cuts & { readonly cost: number } {
+  const { matrices, filters, rows, columns, length, sourceChannels, tile } = sizes;
   const worthwhile = Math.ceil((matrices * filters * rows * columns * length) / smallestItem);
   const wanted = Math.max(1, Math.min(wantedItems, worthwhile));
   const panels = Math.ceil(filters / tile.rows);
+  const { copyCount, extraRows, extraColumns } = copiesOf(products);
+  const rowElements = sourceChannels * copyCount * (columns + extraColumns);
   const cached = Math.floor(stripElements / Math.max(rowElements, 1)) - extraRows;
   const fewest = Math.ceil((tile.vectors * tile.lanes) / Math.max(columns, 1));
   const stripCost = (count: number, blocks: number): number => {
     const copied = (count + extraRows) * Math.ceil(rowElements / tile.lanes) * copyCost;
-    return blocks * copied + panels * tile.rows * length * vectorsOf(count * columns, tile);
+    const vectors = isJoined ? vectorsOf(count * columns, tile) : count * vectorsOf(columns, tile);
+    return blocks * copied + panels * tile.rows * length * vectors;
   };
-  let [best, least] = [
-    { stripRows: Math.max(rows, 1), strips: rows > 0 ? 1 : 0, panels: Math.max(panels, 1), blocks: 1 },
-    Infinity,
-  ];
+  let best = { stripRows: Math.max(rows, 1), strips: rows > 0 ? 1 : 0, panels: Math.max(panels, 1), blocks: 1 };
+  let least = Infinity;
   for (let stripRows = Math.max(1, Math.min(rows, Math.max(cached, fewest))); stripRows >= 1; stripRows--) {
     const strips = Math.ceil(rows / stripRows);
     const blockPanels = Math.max(1, Math.floor(panels / Math.max(1, Math.ceil(wanted / Math.max(matrices * strips, 1)))));
     const blocks = Math.ceil(panels / blockPanels);
     const last = rows - (strips - 1) * stripRows;
-    const cost = (strips - 1) * stripCost(stripRows, blocks) + stripCost(last, blocks);
     const idle = Math.max(1, wanted / Math.max(matrices * strips * blocks, 1));
-    if (cost * idle >= least) continue;
-    least = cost * idle;
+    const cost = idle * ((strips - 1) * stripCost(stripRows, blocks) + stripCost(last, blocks));
+    if (cost >= least) continue;
+    least = cost;
     best = { stripRows, strips, panels: blockPanels, blocks };
   }
   const jobs = matrices * best.strips * best.blocks;
   return {
     ...{ stripRows: best.stripRows, strips: best.strips, filterBlocks: best.blocks, blockFilters: best.panels * tile.rows },
-    ...{ jobs, itemJobs: Math.max(1, Math.ceil(jobs / wantedItems)) },
+    ...{ jobs, itemJobs: Math.max(1, Math.ceil(jobs / wantedItems)), cost: least },
   };
 }
 
 /** The vectors that tiles compute for a run of pixels. */
 function vectorsOf(pixels: number, { vectors, lanes }: Tile): number {
   const rest = Math.ceil((pixels % (vectors * lanes)) / lanes);
-  const tail = rest === 0 ? 0 : (tailVectors(vectors).find((size) => rest <= size) ?? vectors);
+  const tail = rest === 0 ? 0 : tailVectors(vectors).find((size) => rest <= size)!;
   return Math.floor(pixels / (vectors * lanes)) * vectors + tail;
 }
 
@@ -261,22 +284,21 @@ class WindowConvolution implements LibraryRun {
 
 export const convolution: LibraryKernel = (device, inputs, attrs, [output]) => {
   const [x, weight] = [layoutOf(inputs, 'x'), layoutOf(inputs, 'weight')];
-  const places = { source: placeOf(inputs, 'x'), weight: placeOf(inputs, 'weight') };
+  const bias = inputs['bias'] === undefined ? undefined : layoutOf(inputs, 'bias');
+  const places = {
+    ...{ source: placeOf(inputs, 'x'), weight: placeOf(inputs, 'weight') },
+    bias: bias && placeOf(inputs, 'bias'),
+  };
   const geometry = geometryOf(x.shape, weight.shape, output!.shape, attrs);
-  if (isPointwise(geometry, x)) {
+  const tier = device.tier(workOf(geometry, output!));
+  if (bias === undefined && isProduct(tier, geometry, x)) {
     const step = { across: weight.strides[0]!, step: weight.strides[1]! };
     return pointwise(device, output!, geometry, { source: x, weight, ...step, places });
   }
   const { groups, channels, filters, result } = geometry;
-  const tier = device.tier(workOf(geometry, output!));
   const context: PassContext = {
     ...{ device, tier, output: output!, source: x, weight, groups, sourceChannels: channels, resultChannels: filters },
-    ...{
-      perSource: weight.strides[1]!,
-      perResult: weight.strides[0]!,
-      groupWeights: filters * weight.strides[0]!,
-      biased: false,
-    },
+    ...{ perSource: weight.strides[1]!, perResult: weight.strides[0]!, groupWeights: filters * weight.strides[0]!, bias },
   };
   const pass: Pass = {
     ...windowProducts(geometry),
@@ -287,8 +309,13 @@ export const convolution: LibraryKernel = (device, inputs, attrs, [output]) => {
 
 // ---- Windows of one pixel
 
-/** Whether results are products of pixels with a matrix, for pixels that follow each other evenly. */
-function isPointwise({ window, stride, top, left, image, result }: Geometry, { shape, strides }: LayoutMeta): boolean {
+/**
+ * Whether results are products of pixels with a matrix, for pixels that follow each other evenly. Where vectors are wide, strips are
+ * the faster way to them.
+ */
+function isProduct({ target }: Tier, geometry: Geometry, { shape, strides, dtype }: LayoutMeta): boolean {
+  const { window, stride, top, left, image, result } = geometry;
+  if (lanesFor(dtype, target.vectorBytes) >= joinedLanes) return false;
   const plain = [...window, ...stride].every((one) => one === 1) && top === 0 && left === 0;
   const unpadded = image[0] === result[0] && image[1] === result[1];
   return plain && unpadded && (shape[2] === 1 || strides[2] === shape[3]! * strides[3]!);
@@ -328,28 +355,28 @@ export const convolutionInputGrad: LibraryKernel = (device, inputs, attrs, [outp
   const [dout, weight] = [layoutOf(inputs, 'dout'), layoutOf(inputs, 'weight')];
   const places = { source: placeOf(inputs, 'dout'), weight: placeOf(inputs, 'weight') };
   const geometry = geometryOf(output!.shape, weight.shape, dout.shape, attrs);
-  if (isPointwise(geometry, dout)) {
+  const tier = device.tier(workOf(geometry, output!));
+  if (isProduct(tier, geometry, dout)) {
     const step = { across: weight.strides[1]!, step: weight.strides[0]! };
     return pointwise(device, output!, geometry, { source: dout, weight, ...step, places });
   }
   const { groups, channels, filters, stride, image } = geometry;
-  const tier = device.tier(workOf(geometry, output!));
   const context: PassContext = {
     ...{ device, tier, output: output!, source: dout, weight, groups, sourceChannels: filters, resultChannels: channels },
     ...{
       perSource: weight.strides[0]!,
       perResult: weight.strides[1]!,
       groupWeights: filters * weight.strides[0]!,
-      biased: false,
     },
   };
   const [rowPhases, columnPhases] = [phasesOf(geometry, 0), phasesOf(geometry, 1)];
   const passes = rowPhases.flatMap((row) =>
     columnPhases.map((column): Pass => {
       const least = Math.min(...row.products.map(({ offset }) => offset));
+      const left = Math.min(...column.products.map(({ offset }) => offset));
       return {
         rowProducts: row.products.map(({ index, offset }) => ({ index, offset: least, shift: offset - least })),
-        columnProducts: column.products.map((product) => ({ ...product, shift: 0 })),
+        columnProducts: column.products.map(({ index, offset }) => ({ index, offset: left, shift: offset - left })),
         ...{ step: [1, 1], rows: row.count, columns: column.count, outStart: row.first * image[1] + column.first },
         ...{ outRow: stride[0] * image[1], outColumn: stride[1] },
       };

@@ -6,7 +6,7 @@
 import { bytesOf } from '../../kernels/ir.js';
 import { type GemmForm, gemmKernel } from '../../kernels/lower/gemm.js';
 import { alignStrides } from '../../kernels/lower/space.js';
-import { addBlocksKernel, dotKernel, rowSumsKernel } from '../../kernels/lower/thin.js';
+import { addBlocksKernel, rowSumsKernel, turnedKernel } from '../../kernels/lower/thin.js';
 import { lanesFor, packedStorage } from '../../kernels/lower/tile.js';
 import type { LayoutMeta, Shape, TensorMeta } from '../../kernels/op.js';
 import { addressOf } from '../copies.js';
@@ -21,7 +21,7 @@ import { type MatrixCopy, Packing, RowCopy } from './packing.js';
 const gemmKernels = remembered(gemmKernel);
 const rowSumsKernels = remembered(rowSumsKernel);
 const addBlocksKernels = remembered(addBlocksKernel);
-const dotKernels = remembered(dotKernel);
+const turnedKernels = remembered(turnedKernel);
 
 /** Products along k between two additions to the result: what the cache nearest to a core holds of a panel. */
 const blockLength = 384;
@@ -127,22 +127,20 @@ const tinyProduct = 1 << 11;
 const largeMatrix = 1 << 17;
 /** From this many tiles across on, packing a costs less than it saves; so does packing b with this many on top of each other. */
 const tilesThatPayPacking = 4;
-/** With no more rows than this, a large b is read once and as it lies. */
-const fewRows = 16;
-/** Summing along k, lane by lane, costs about as much again as this many products; packing b costs as much for each row. */
-const costOfLanes = 20;
-
+/** With no more rows than this, b is read once and as it lies: a large one along its columns, one along k. */
+const fewRows = { wasm: { large: 4, along: 8 }, native: { large: 16, along: 16 } } as const;
 /** How a product is computed: in tiles of that form, or by one of the kernels for few rows. */
-type Method = GemmForm | 'rowSums' | 'dot';
+type Method = GemmForm | 'rowSums' | 'turned';
 
-function methodOf(tier: Tier, { dtype, m, n, k, a, b }: Product): Method {
+function methodOf(tier: Tier, { dtype, m, n, k, b }: Product): Method {
   const most = lanesFor(dtype, tier.target.vectorBytes);
   const heights = tileHeights[tier.name](tier.target.vectorBytes);
   const operands = { storage: dtype, aStorage: dtype, bStorage: dtype, rowsAdjoin: false, narrow: false };
   if (most === 1 || (b.across !== 1 && m * n * k <= tinyProduct))
     return { ...operands, heights: tileHeights.wasm(0), vectors: n === 1 ? 1 : 2, lanes: 1 };
-  if (b.across === 1 && n >= most && (m === 1 || (m <= fewRows && n * k >= largeMatrix))) return 'rowSums';
-  if (b.across !== 1 && b.step === 1 && a.step === 1 && m <= 2 * fewRows && m * costOfLanes <= k) return 'dot';
+  const { large, along } = fewRows[tier.name];
+  if (b.across === 1 && n >= most && (m === 1 || (m <= large && n * k >= largeMatrix))) return 'rowSums';
+  if (b.across !== 1 && b.step === 1 && n >= most && k >= most && m <= along) return 'turned';
   let lanes = most;
   while (lanes > n && lanes * bytesOf[packedStorage(dtype)] > 16) lanes /= 2;
   const vectors = n < 2 * lanes ? 1 : 2;
@@ -348,8 +346,8 @@ function prepare(device: Device, tier: Tier, product: Product): Prepared {
   const prepared =
     method === 'rowSums'
       ? inRowSums(device, tier, product)
-      : method === 'dot'
-        ? inDots(device, tier, product)
+      : method === 'turned'
+        ? inTurnedSquares(device, tier, product)
         : inTiles(device, tier, product, method);
   prepared.launch.point('aOffsets', prepared.a.offsets.address);
   prepared.launch.point('bOffsets', prepared.b.offsets.address);
@@ -418,17 +416,21 @@ function additionOf(device: Device, tier: Tier, { dtype, m, n, batch }: Product,
   return { launch, bytes: size * blocks * bytesOf[packedStorage(dtype)] };
 }
 
-function inDots(device: Device, tier: Tier, product: Product): Prepared {
+function inTurnedSquares(device: Device, tier: Tier, product: Product): Prepared {
   const { dtype, m, n, k, batch } = product;
-  const blockColumns = roundUp(Math.ceil(n / itemsWanted(product, batch)), 4);
-  const columnBlocks = Math.ceil(n / blockColumns);
-  const integers = { m, n, k, aRow: product.a.across, bColumn: product.b.across, blockColumns, columnBlocks };
   const form = { storage: dtype, lanes: lanesFor(dtype, tier.target.vectorBytes) };
+  const blockColumns = roundUp(Math.ceil(n / itemsWanted(product, batch)), form.lanes);
+  const columnBlocks = Math.ceil(n / blockColumns);
+  const length = Math.min(blockLength, k);
+  const integers = {
+    ...{ m, n, k, blockLength: length, lengthBlocks: Math.ceil(k / length), blockColumns, columnBlocks },
+    ...{ aRow: product.a.across, aStep: product.a.step, bColumn: product.b.across },
+  };
   const grain = grainFor(m * blockColumns * k);
   return {
     a: asItLies(device, product.a),
     b: asItLies(device, product.b),
-    launch: new KernelLaunch(device, tier.compile(dotKernels(form)), integers, batch * columnBlocks, grain),
+    launch: new KernelLaunch(device, tier.compile(turnedKernels(form)), integers, batch * columnBlocks, grain),
     addition: null,
   };
 }

@@ -11,6 +11,7 @@ import { convolution, convolutionInputGrad } from './convolution.js';
 import { convolutionWeightGrad } from './filter-gradient.js';
 import { gemm } from './gemm.js';
 import { maskedSelect, nonzero, unique } from './selection.js';
+import { sortRows, topkRows } from './sort.js';
 
 export interface LibraryRun {
   /** `inputs` are the op's tensors in the order of its definition, lists spread out, with the layouts that were bound but for offsets. */
@@ -35,6 +36,8 @@ const libraryKernels: Readonly<Record<string, LibraryKernel>> = {
   maskedSelect,
   nonzero,
   pad,
+  sortRows,
+  topkRows,
   unique,
 };
 

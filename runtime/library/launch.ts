@@ -4,7 +4,10 @@
  */
 import type { Kernel } from '../../kernels/ir.js';
 import type { TensorMeta } from '../../kernels/op.js';
+import { compiledFunction } from '../compiled.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
+import type { Dtype } from '../dtype.js';
+import { kernelFunction } from '../registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 
 /** A kernel whose shapes are bound, and whose buffers are set for each run. */
@@ -36,6 +39,12 @@ export class KernelLaunch {
     if (work > 0) this.device.launch(this.compiled, this.params, work, this.grain);
   }
 
+  /** Runs with buffers at these addresses. */
+  runWith(buffers: Readonly<Record<string, number>>): void {
+    for (const [name, address] of Object.entries(buffers)) this.point(name, address);
+    this.run();
+  }
+
   free(): void {
     this.params.free();
   }
@@ -45,6 +54,20 @@ export class KernelLaunch {
     if (offset === undefined) throw new TypeError(`the kernel ${this.compiled.kernel.name} has no ${name}`);
     return offset;
   }
+}
+
+/** A launch of a kernel function for those dtypes; `costOfItem` is in plain operations. */
+export function functionLaunch(
+  device: Device,
+  name: string,
+  dtypes: Readonly<Record<string, Dtype>>,
+  integers: Readonly<Record<string, number>>,
+  work: number,
+  costOfItem: number,
+): KernelLaunch {
+  const tier = device.tier({ kind: 'function', dtype: dtypes.T ?? 'int32', size: work * costOfItem });
+  const compiled = compiledFunction(tier, kernelFunction(name), dtypes);
+  return new KernelLaunch(device, compiled, integers, work, grainFor(costOfItem));
 }
 
 /** 32-bit integers that kernels look up. */

@@ -9,9 +9,12 @@ import { grainFor, KernelLaunch, remembered, Table } from './launch.js';
 const packKernels = remembered(packKernel);
 const copyRowsKernels = remembered(copyRowsKernel);
 
-/** Rows that are copied to a panel before the next panel's turn, and elements that an item copies in that way. */
-const rowsAtOnce = 8;
-const rowItem = 1 << 15;
+/** Elements that are copied to a panel, row by row, before the next panel's turn, and elements that an item copies in that way. */
+const elementsAtOnce = 1 << 8;
+const elementsOfItem = 1 << 15;
+
+/** Multiplications that take as long as copying an element in lanes. */
+const copyCost = 6;
 
 export interface PackingPlan {
   readonly dtype: Dtype;
@@ -59,7 +62,7 @@ export class Packing implements MatrixCopy {
     const lastStart = overlaps && columns >= width ? columns - width : (panels - 1) * width;
     const blocks = blocksOf(panels, pitch, length, byRows);
     const integers = { panels, n: columns, k: length, rowStride: indexed ? 0 : rowStride, columnStride, lastStart, ...blocks };
-    const cost = (8 * pitch * blocks.blockPanels * blocks.blockRows) / copied;
+    const cost = pitch * blocks.blockPanels * blocks.blockRows * (copied > 1 ? copyCost : 4 * copyCost);
     const items = offsets.length * blocks.panelBlocks * blocks.rowBlocks;
     this.launch = new KernelLaunch(device, tier.compile(kernel), integers, items, grainFor(cost));
     this.tables = [offsets, ...(indexed ? [rowStride] : [])].map((values) => new Table(device, values));
@@ -88,8 +91,8 @@ interface PackingBlocks {
 
 /** Rows that lie side by side are read some at a time, across the panels; columns one panel after the other. */
 function blocksOf(panels: number, pitch: number, length: number, byRows: boolean): PackingBlocks {
-  const blockRows = Math.max(1, byRows ? Math.min(rowsAtOnce, length) : length);
-  const blockPanels = byRows ? Math.ceil(rowItem / (pitch * blockRows)) : 1;
+  const blockRows = Math.max(1, byRows ? Math.min(Math.ceil(elementsAtOnce / pitch), length) : length);
+  const blockPanels = byRows ? Math.ceil(elementsOfItem / (pitch * blockRows)) : 1;
   return { blockPanels, panelBlocks: Math.ceil(panels / blockPanels), blockRows, rowBlocks: Math.ceil(length / blockRows) };
 }
 
@@ -117,7 +120,7 @@ export class RowCopy implements MatrixCopy {
     this.bytes = this.matrixSize * offsets.length * bytesOf[packedStorage(dtype)];
     const kernel = copyRowsKernels({ storage: dtype, contiguous: columnStride === 1 });
     const integers = { rows, columns, rowStride, columnStride, pitch };
-    this.launch = new KernelLaunch(device, tier.compile(kernel), integers, rows * offsets.length, grainFor(columns));
+    this.launch = new KernelLaunch(device, tier.compile(kernel), integers, rows * offsets.length, grainFor(copyCost * columns));
     this.table = new Table(device, offsets);
     this.launch.point('offsets', this.table.address);
   }

@@ -1,59 +1,24 @@
 /**
  * Ops whose results have a size that depends on data: nonzero, maskedSelect and unique. Each counts first, block by block, reads the
- * counts back, and then writes results of the right size. The loops are kernel functions (kernels/functions/select.ts, unique.ts,
- * sort.ts).
+ * counts back, and then writes results of the right size. The loops are kernel functions (kernels/functions/select.ts, unique.ts).
  */
 import { bytesOf } from '../../kernels/ir.js';
 import type { LayoutMeta, TensorMeta } from '../../kernels/op.js';
-import { compiledFunction } from '../compiled.js';
-import { addressOf, ContiguousCopy } from '../copies.js';
 import type { Device } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
-import { sizeOf, stridedLayout } from '../layout.js';
-import { kernelFunction } from '../registry.js';
+import { sizeOf } from '../layout.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
-import { grainFor, KernelLaunch, Table, withScratch } from './launch.js';
-import { layoutOf, placeOf } from './operands.js';
+import { functionLaunch, type KernelLaunch, Table, withScratch } from './launch.js';
+import { ContiguousInput, layoutOf, placeOf } from './operands.js';
+import { type RowSort, rowSort } from './row-sort.js';
 
 /** Elements that one work item counts and writes. */
 const blockSize = 4096;
 
-function functionLaunch(
-  device: Device,
-  name: string,
-  dtype: Dtype,
-  integers: Record<string, number>,
-  work: number,
-): KernelLaunch {
-  const tier = device.tier({ kind: 'function', dtype, size: work * blockSize });
-  const compiled = compiledFunction(tier, kernelFunction(name), { T: dtype });
-  return new KernelLaunch(device, compiled, integers, work, grainFor(blockSize));
-}
-
-/** An input that kernels read contiguous, copied first where it is not. */
-class ContiguousInput {
-  private readonly copy: ContiguousCopy | null;
-
-  constructor(device: Device, { shape, strides, dtype }: LayoutMeta) {
-    const layout = stridedLayout(shape, strides, 0);
-    this.copy = layout.contiguous ? null : new ContiguousCopy(device, layout, dtype);
-  }
-
-  with<R>(tensor: Tensor, use: (address: number) => R): R {
-    if (this.copy === null) return use(addressOf(tensor));
-    const copied = this.copy.run(tensor);
-    try {
-      return use(copied.storage.address);
-    } finally {
-      copied.dispose();
-    }
-  }
-
-  free(): void {
-    this.copy?.free();
-  }
-}
+/** A launch with a work item for each block of n elements. */
+const overBlocks = (device: Device, name: string, dtype: Dtype, integers: Record<string, number>, n: number): KernelLaunch =>
+  functionLaunch(device, name, { T: dtype }, integers, Math.ceil(n / blockSize), blockSize);
 
 /** Counts in blocks, and where in the result each block begins. */
 class BlockCounts {
@@ -70,7 +35,7 @@ class BlockCounts {
   ) {
     this.words = new Int32Array(Math.ceil(n / blockSize));
     this.bytes = this.words.byteLength;
-    this.launch = functionLaunch(device, countFunction, dtype, { n, blockSize }, this.words.length);
+    this.launch = overBlocks(device, countFunction, dtype, { n, blockSize }, n);
   }
 
   /** Leaves the blocks' places at `offsets`, and gives the number of all. Waits for the device. */
@@ -121,7 +86,7 @@ class Nonzero implements LibraryRun {
     this.counts = new BlockCounts(device, 'nonzeroCount', 'x', x.dtype, n);
     this.shape = new Table(device, x.shape);
     const integers = { n, blockSize, rank: this.rank };
-    this.write = functionLaunch(device, 'nonzeroWrite', x.dtype, integers, Math.ceil(n / blockSize));
+    this.write = overBlocks(device, 'nonzeroWrite', x.dtype, integers, n);
     this.write.point('shape', this.shape.address);
   }
 
@@ -170,7 +135,7 @@ class MaskedSelect implements LibraryRun {
     this.x = new ContiguousInput(device, x);
     this.mask = new ContiguousInput(device, mask);
     this.counts = new BlockCounts(device, 'nonzeroCount', 'x', mask.dtype, n);
-    this.write = functionLaunch(device, 'maskedSelectWrite', x.dtype, { n, blockSize }, Math.ceil(n / blockSize));
+    this.write = overBlocks(device, 'maskedSelectWrite', x.dtype, { n, blockSize }, n);
   }
 
   run(inputs: readonly Tensor[]): Tensor[] {
@@ -202,7 +167,7 @@ export const unique: LibraryKernel = (device, inputs, _attrs, outputs) =>
 
 class Unique implements LibraryRun {
   private readonly input: ContiguousInput;
-  private readonly sort: KernelLaunch;
+  private readonly sort: RowSort;
   private readonly counts: BlockCounts;
   private readonly write: KernelLaunch;
   private readonly sizes: KernelLaunch;
@@ -219,37 +184,26 @@ class Unique implements LibraryRun {
     this.n = n;
     this.dtype = x.dtype;
     this.input = new ContiguousInput(device, x);
-    this.sort = functionLaunch(device, 'sortRows', x.dtype, { n, descending: 0 }, n === 0 ? 0 : 1);
+    this.sort = rowSort(device, { rows: 1, n, dtype: x.dtype, descending: false });
     this.counts = new BlockCounts(device, 'uniqueCount', 'sorted', x.dtype, n);
-    this.write = functionLaunch(device, 'uniqueWrite', x.dtype, { n, blockSize }, Math.ceil(n / blockSize));
-    this.sizes = functionLaunch(device, 'uniqueSizes', x.dtype, { n }, 0);
+    this.write = overBlocks(device, 'uniqueWrite', x.dtype, { n, blockSize }, n);
+    this.sizes = functionLaunch(device, 'uniqueSizes', { T: x.dtype }, { n }, n, 1);
   }
 
   run(inputs: readonly Tensor[]): Tensor[] {
     const { device, n, counts } = this;
     const [elements, places] = [n * bytesOf[this.dtype], n * bytesOf.int32];
     return this.input.with(inputs[this.place]!, (x) =>
-      withScratch(device, [elements, places, elements, places, counts.bytes], ([sorted, order, spare, spareOrder, offsets]) => {
-        this.sortInto(x, sorted!, order!, spare!, spareOrder!);
+      withScratch(device, [elements, places, places, counts.bytes], ([sorted, order, starts, offsets]) => {
+        this.sort.run(x, sorted!, order!);
         const groups = counts.run(sorted!, offsets!);
-        // The spare order has served, and has room for the places where groups start.
-        return this.writeGroups(groups, sorted!, order!, spareOrder!, offsets!);
+        return this.writeGroups(groups, sorted!, order!, starts!, offsets!);
       }),
     );
   }
 
   free(): void {
     for (const part of [this.input, this.sort, this.counts, this.write, this.sizes]) part.free();
-  }
-
-  private sortInto(x: number, sorted: number, order: number, spare: number, spareOrder: number): void {
-    const { sort } = this;
-    sort.point('x', x);
-    sort.point('values', sorted);
-    sort.point('index', order);
-    sort.point('scratch', spare);
-    sort.point('scratchIndex', spareOrder);
-    sort.run();
   }
 
   private writeGroups(groups: number, sorted: number, order: number, starts: number, offsets: number): Tensor[] {

@@ -14,7 +14,7 @@ export interface AxisProduct {
   readonly shift: number;
 }
 
-/** The products of a window. Neighbouring columns share nothing: their shifts are 0. */
+/** The products of a window. */
 export interface WindowProducts {
   readonly rowProducts: readonly AxisProduct[];
   readonly columnProducts: readonly AxisProduct[];
@@ -22,19 +22,35 @@ export interface WindowProducts {
 }
 
 export function windowProducts({ window, stride, dilation, top, left }: Geometry): WindowProducts {
-  const rowProducts = range(window[0]).map((index) => {
-    const phase = (index * dilation[0]) % stride[0];
-    return { index, offset: phase - top, shift: (index * dilation[0] - phase) / stride[0] };
-  });
-  const columnProducts = range(window[1]).map((index) => ({ index, offset: index * dilation[1] - left, shift: 0 }));
-  return { rowProducts, columnProducts, step: stride };
+  const along = (axis: 0 | 1, before: number): AxisProduct[] =>
+    range(window[axis]).map((index) => {
+      const phase = (index * dilation[axis]) % stride[axis];
+      return { index, offset: phase - before, shift: (index * dilation[axis] - phase) / stride[axis] };
+    });
+  return { rowProducts: along(0, top), columnProducts: along(1, left), step: stride };
 }
 
-/** Copies of a channel, and the rows that they have beyond those of the results. */
-export function copiesOf({ rowProducts, columnProducts }: WindowProducts): { copyCount: number; extraRows: number } {
-  const rowOffsets = new Set(rowProducts.map(({ offset }) => offset));
-  const extraRows = rowProducts.reduce((most, { shift }) => Math.max(most, shift), 0);
-  return { copyCount: rowOffsets.size * columnProducts.length, extraRows };
+/** The same products of columns that share nothing, so that the pixels of a strip are one run. */
+export function joinedProducts({ columnProducts, ...rest }: WindowProducts): WindowProducts {
+  const joined = columnProducts.map(({ index, offset, shift }) => ({ index, offset: offset + shift * rest.step[1], shift: 0 }));
+  return { ...rest, columnProducts: joined };
+}
+
+/** Copies of a channel, and what they have beyond the rows and columns of the results. */
+export function copiesOf({ rowProducts, columnProducts }: WindowProducts): Extent {
+  const offsets = (products: readonly AxisProduct[]): number => new Set(products.map(({ offset }) => offset)).size;
+  const most = (products: readonly AxisProduct[]): number => products.reduce((shift, each) => Math.max(shift, each.shift), 0);
+  return {
+    copyCount: offsets(rowProducts) * offsets(columnProducts),
+    extraRows: most(rowProducts),
+    extraColumns: most(columnProducts),
+  };
+}
+
+interface Extent {
+  readonly copyCount: number;
+  readonly extraRows: number;
+  readonly extraColumns: number;
 }
 
 export interface Strips {
@@ -51,24 +67,27 @@ export interface Strips {
 export function stripsOf(source: LayoutMeta, channels: number, products: WindowProducts, rows: number, columns: number): Strips {
   const { rowProducts, columnProducts, step } = products;
   const { shape, strides } = source;
-  const { copyCount, extraRows } = copiesOf(products);
-  const copySize = (rows + extraRows) * columns;
-  const rowOffsets = [...new Set(rowProducts.map(({ offset }) => offset))];
+  const { copyCount, extraRows, extraColumns } = copiesOf(products);
+  const pitch = columns + extraColumns;
+  const copySize = (rows + extraRows) * pitch;
+  const [rowOffsets, columnOffsets] = [rowProducts, columnProducts].map((along) => [
+    ...new Set(along.map(({ offset }) => offset)),
+  ]) as [number[], number[]];
   // The stride along an axis of one element could be anything.
   const perColumn = shape[3] === 1 ? 1 : strides[3]!;
   const copies = rowOffsets.flatMap((rowOffset) =>
-    columnProducts.flatMap(({ offset }) => [rowOffset, offset * perColumn, ...insideOf(offset, step[1], columns, shape[3]!)]),
+    columnOffsets.flatMap((offset) => [rowOffset, offset * perColumn, ...insideOf(offset, step[1], pitch, shape[3]!)]),
   );
-  const copyOf = (channel: number, rowOffset: number, column: number): number =>
-    (channel * rowOffsets.length + rowOffsets.indexOf(rowOffset)) * columnProducts.length + column;
+  const copyOf = (channel: number, row: AxisProduct, column: AxisProduct): number =>
+    channel * copyCount + rowOffsets.indexOf(row.offset) * columnOffsets.length + columnOffsets.indexOf(column.offset);
   const taps = range(channels).flatMap((channel) =>
-    rowProducts.flatMap(({ offset, shift }) =>
-      columnProducts.map((_, column) => copyOf(channel, offset, column) * copySize + shift * columns),
+    rowProducts.flatMap((row) =>
+      columnProducts.map((column) => copyOf(channel, row, column) * copySize + row.shift * pitch + column.shift),
     ),
   );
   const integers = {
     ...{ channels, height: shape[2]!, channelStride: strides[1]!, rowStride: strides[2]!, columnStride: step[1] * perColumn },
-    ...{ rowStep: step[0], columns, copyCount, copySize, extraRows },
+    ...{ rowStep: step[0], columns, copyCount, copySize, extraRows, pitch },
   };
   return { copies, taps, contiguous: step[1] * perColumn === 1, size: channels * copyCount * copySize, integers };
 }

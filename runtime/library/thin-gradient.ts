@@ -12,7 +12,7 @@ import { emptyTensor, type Tensor } from '../tensor.js';
 import type { Geometry } from './geometry.js';
 import type { LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch } from './launch.js';
-import { copiesOf, stripsOf, windowProducts } from './strips.js';
+import { copiesOf, joinedProducts, stripsOf, windowProducts } from './strips.js';
 
 const thinGradientKernels = remembered(thinGradientKernel);
 const sumThinPartsKernels = remembered(sumThinPartsKernel);
@@ -59,7 +59,7 @@ export class ThinGradient implements LibraryRun {
     const lanes = lanesFor(dtype, tier.target.vectorBytes);
     const tiles = tier.target.vectorBytes >= 64 ? wideTiles : narrowTiles;
     const [tileFilters, tileTaps] = tiles.find(([most]) => filters <= most) ?? tiles.at(-1)!;
-    const windows = windowProducts(geometry);
+    const windows = joinedProducts(windowProducts(geometry));
     const cuts = cutsOf(geometry);
     const strips = stripsOf(x, channels, windows, cuts.stripRows, result[1]);
     const length = strips.taps.length;
@@ -124,7 +124,7 @@ interface Cuts {
 function cutsOf(geometry: Geometry): Cuts {
   const { images, groups, channels, filters, window, result } = geometry;
   const [rows, columns] = result;
-  const { copyCount, extraRows } = copiesOf(windowProducts(geometry));
+  const { copyCount, extraRows } = copiesOf(joinedProducts(windowProducts(geometry)));
   const work = images * groups * channels * filters * window[0] * window[1] * rows * columns;
   const partsWanted = Math.ceil(Math.max(1, Math.min(wantedItems, work / smallestItem)) / groups);
   const rowElements = columns * (channels * copyCount + filters);

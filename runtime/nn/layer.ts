@@ -114,10 +114,9 @@ export abstract class Layer {
   }
 }
 
-/** Drops a parameter's gradient and frees its memory. */
+/** Drops a parameter's gradient, and frees its memory unless somebody has read it. */
 export function clearGradient(parameter: Parameter): void {
-  parameter.grad?.dispose();
-  parameter.grad = null;
+  parameter.replaceGradient(null);
 }
 
 function namedMembers<T>(layer: Layer, wanted: (member: unknown) => member is T): [string, T][] {

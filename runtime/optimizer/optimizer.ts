@@ -85,8 +85,10 @@ export abstract class Optimizer<S extends Slots = Slots> {
   }
 
   private updateAll(rate: number): void {
-    const places = this.parameters.flatMap(({ grad, stopGradient }, place) => (grad === null || stopGradient ? [] : [place]));
-    const own = places.map((place) => this.parameters[place]!.grad!);
+    const places = this.parameters.flatMap((parameter, place) =>
+      parameter.peekGradient() === null || parameter.stopGradient ? [] : [place],
+    );
+    const own = places.map((place) => this.parameters[place]!.peekGradient()!);
     const gradients = this.gradClip === undefined || own.length === 0 ? own : this.gradClip.clip(own);
     const batches = new Map<string, number[]>();
     places.forEach((place, index) => {

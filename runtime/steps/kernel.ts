@@ -46,12 +46,16 @@ class ContiguousInputs {
   }
 }
 
+/** Elements of the largest tensor, an equal share of which falls to each work item, that are worth a thread's while. */
+const leastElements = 1 << 14;
+
 /** A kernel function, or a kernel made from index notation. */
 export class KernelStep implements BoundStep {
   private readonly compiled: CompiledKernel;
   private readonly params: ParamBlock;
   private readonly contiguous: ContiguousInputs;
   private readonly work: number;
+  private readonly grain: number;
   private readonly scratch: readonly { readonly name: string; readonly bytes: number }[];
   private readonly operands: readonly { readonly name: string; readonly value: number }[];
 
@@ -66,15 +70,13 @@ export class KernelStep implements BoundStep {
     const metas = layoutMetas(step, known);
     const call = body.call(metas, step.metas, step.attrs);
     const bindings = kernelDtypes(body.kernel, step, call.scratch);
-    const tier = device.tier({
-      kind: 'function',
-      dtype: step.metas[0]!.dtype,
-      size: largestSize(step.metas, Object.values(metas)),
-    });
+    const size = largestSize(step.metas, Object.values(metas));
+    const tier = device.tier({ kind: 'function', dtype: step.metas[0]!.dtype, size });
     this.compiled = compiledFunction(tier, body.kernel, bindings);
     this.params = device.createParams(this.compiled);
     for (const [name, value] of Object.entries(call.params)) this.setParam(name, value);
     this.work = call.work;
+    this.grain = Math.max(call.grain ?? 1, Math.ceil((leastElements * call.work) / Math.max(size, 1)));
     this.scratch = Object.entries(call.scratch ?? {}).map(([name, { dtype, size }]) => ({ name, bytes: size * bytesOf[dtype] }));
     this.operands = Object.entries(step.inputs).map(([name, value]) => ({ name, value: value as number }));
     this.contiguous = new ContiguousInputs(
@@ -108,7 +110,7 @@ export class KernelStep implements BoundStep {
           setPointerIfUsed(compiled, params, step.op.outputs[index]!.name, addressOf(out));
         });
         for (const { name, address } of scratch) setPointerIfUsed(compiled, params, name, address);
-        if (this.work > 0) device.launch(compiled, params, this.work, 1);
+        if (this.work > 0) device.launch(compiled, params, this.work, this.grain);
       });
     } catch (error) {
       for (const out of outputs) out.dispose();

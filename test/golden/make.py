@@ -199,7 +199,7 @@ def scatter(x, index, updates, overwrite):
 
 def embedding(index, weight, paddingIndex):
     rows = weight[index]
-    return rows if paddingIndex is None else rows * (index != paddingIndex)[..., None]
+    return rows if paddingIndex is None else rows * (index != paddingIndex % len(weight))[..., None]
 
 
 def unique(x):
@@ -395,6 +395,7 @@ CREATION = {
 }
 
 MOVEMENT = {
+    "detach": lambda x: x.detach(),
     "reshape": lambda x, shape: x.reshape(shape if math.prod(shape) == x.numel() else [x.shape[a] if n == 0 else n for a, n in enumerate(shape)]),
     "squeeze": lambda x, axis: torch.squeeze(x) if axis is None else torch.squeeze(x, tuple(listed(axis))),
     "unsqueeze": lambda x, axis: torch.tensor(np.expand_dims(x.detach().numpy(), axis)) if isinstance(axis, list) else torch.unsqueeze(x, axis),

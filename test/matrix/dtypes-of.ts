@@ -1,7 +1,7 @@
 /** Which dtypes an op's arguments may have: variables, their values in a sample, and other choices of them. */
 import type { Dtype } from '../../kernels/op.js';
 import { isFloating } from '../../runtime/dtype.js';
-import type { InputData } from '../support/samples.js';
+import type { InputData, SampleData } from '../support/samples.js';
 import type { OpCase } from './cases.js';
 import { isList } from './invoke.js';
 
@@ -45,3 +45,7 @@ export function widened(test: OpCase, from: Choice): Choice | undefined {
   );
   return wide.length === 0 ? undefined : { ...from, ...Object.fromEntries(wide.map(([variable]) => [variable, 'float64'])) };
 }
+
+/** Whether a number among the arguments makes another dtype of integers, or is refused beside them. */
+export const hasFraction = ({ inputs, attrs }: SampleData): boolean =>
+  [...Object.values(inputs), ...Object.values(attrs)].some((value) => typeof value === 'number' && !Number.isInteger(value));

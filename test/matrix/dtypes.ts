@@ -6,11 +6,11 @@
 
 import type { Dtype } from '../../kernels/op.js';
 import { isFloating } from '../../runtime/dtype.js';
-import type { Elements, SampleData } from '../support/samples.js';
+import type { Elements } from '../support/samples.js';
 import { fullRun, type OpCase } from './cases.js';
 import { compareElements, compareValues, roundingTolerance } from './compare.js';
 import { differentiableLeaves, gradientsOf, nameOf } from './differentiate.js';
-import { type Choice, changedDtype, choiceOf } from './dtypes-of.js';
+import { type Choice, changedDtype, choiceOf, hasFraction } from './dtypes-of.js';
 import {
   type ElementsByName,
   evaluate,
@@ -49,9 +49,6 @@ function isTried(dtype: Dtype, members: readonly Dtype[], op: string, place: num
   const turn = op.length + 2 * place;
   return [turn, turn + 1].some((at) => members[at % members.length] === dtype);
 }
-
-const hasFraction = ({ inputs, attrs }: SampleData): boolean =>
-  [...Object.values(inputs), ...Object.values(attrs)].some((value) => typeof value === 'number' && !Number.isInteger(value));
 
 interface DtypeCase {
   readonly variable: string;

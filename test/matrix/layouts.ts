@@ -8,7 +8,7 @@ import type { Elements } from '../support/samples.js';
 import { fullRun, type OpCase, shardOf } from './cases.js';
 import { compareElements, exact, roundingTolerance } from './compare.js';
 import { differentiableLeaves, gradientsOf, type Layouts, nameOf } from './differentiate.js';
-import { type Choice, changedDtype, choiceOf } from './dtypes-of.js';
+import { type Choice, changedDtype, choiceOf, hasFraction } from './dtypes-of.js';
 import {
   type ElementsByName,
   evaluate,
@@ -48,12 +48,15 @@ export function checkLayouts(test: OpCase, place: number, report: Report): void 
   if (choices.left > 0) report.skip('in further dtypes, which OPWRIGHT_FULL=1 tries', choices.left * combinations.length);
 }
 
-/** In a short run the sample's own dtypes and one other, in turn. */
+/** In a short run the sample's own dtypes and one other, in turn. Integers do not go with a sample's fractions. */
 function choicesToTry(test: OpCase, own: Choice, place: number): { readonly tried: readonly Choice[]; readonly left: number } {
+  const fraction = hasFraction(test.samples[place]!);
   const others = Object.entries(test.dtypes).flatMap(([variable, members]) =>
     own[variable] === undefined
       ? []
-      : members.filter((dtype) => dtype !== own[variable]).map((dtype) => ({ ...own, [variable]: dtype })),
+      : members
+          .filter((dtype) => dtype !== own[variable] && (isFloating(dtype) || !fraction))
+          .map((dtype) => ({ ...own, [variable]: dtype })),
   );
   const chosen = others.filter((_, index) => fullRun || index === (place + shardOf(test.op)) % others.length);
   return { tried: [own, ...chosen], left: others.length - chosen.length };

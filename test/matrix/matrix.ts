@@ -29,11 +29,11 @@ export function runMatrix(shard: number, tier: TierName = 'wasm'): void {
     return;
   }
   const checks = tier === 'native' && !fullRun ? allChecks.filter(({ name }) => nativeChecks.has(name)) : allChecks;
-  const others = allChecks.filter((check) => !checks.includes(check));
+  const leftOut = allChecks.filter((check) => !checks.includes(check));
   const file = tier === 'native' ? 'ops-native' : 'ops';
   const total = { done: new Map<string, number>(), skipped: new Map<string, number>(), others: 0 };
   for (const one of loadCases(shard)) {
-    total.others += others.filter((check) => check.places(one).length > 0).length;
+    total.others += leftOut.filter((check) => check.places(one).length > 0).length;
     for (const check of checks) {
       if (check.places(one).length === 0 || !isChosen(check.name)) continue;
       test.serial(`${one.op}:${tier} ${check.name}`, (t) => {

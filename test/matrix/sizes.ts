@@ -6,7 +6,7 @@ import { isFloating } from '../../runtime/dtype.js';
 import { type Elements, randomValues, type TensorData } from '../support/samples.js';
 import { fullRun, type OpCase, type SampleAttrs } from './cases.js';
 import { compareElements, compareValues, exact } from './compare.js';
-import { changedDtype, choiceOf } from './dtypes-of.js';
+import { changedDtype, choiceOf, hasFraction } from './dtypes-of.js';
 import {
   type ElementsByName,
   evaluate,
@@ -34,6 +34,10 @@ export function checkSizes(test: OpCase, _: number, report: Report): void {
   const variables = Object.entries(test.dtypes);
   const dtypes = variables.length === 0 ? [own] : variables[0]![1].map((dtype) => ({ ...own, [variables[0]![0]]: dtype }));
   for (const choice of dtypes) {
+    if (hasFraction(sample) && Object.values(choice).some((dtype) => !isFloating(dtype))) {
+      report.skip('a fraction among integers');
+      continue;
+    }
     const change = changedDtype(test, own, choice);
     for (const length of fullRun ? [...lengths, ...longLengths] : lengths) {
       const draw = (shape: readonly number[]) => drawn(test, shape, (input, data) => change(input, data.dtype));

@@ -145,18 +145,22 @@ export function usersOfKernels(dist: string): Callers {
 const someCallers = ({ name }: Definition, callers: Callers): readonly string[] =>
   (callers.get(name) ?? []).filter((caller) => caller !== name).slice(0, mostCallers);
 
-function planOf(definition: Definition, callers: Callers): Plan {
+function planOf(definition: Definition, callers: Callers): Required<Omit<Plan, 'first'>> {
   const random = property(definition.literal, 'random') !== undefined ? ['random-ops'] : [];
   const suites = [...random, ...(suitesOfGroups[definition.source.fileName] ?? [])];
   return { ops: [definition.name, ...someCallers(definition, callers)], suites };
 }
 
-/** What the matrix of an op does not see: a view's rule shows where the op is traced within a larger one. */
+/** What looks closer than the matrix does. */
 const suitesOfGroups: Readonly<Record<string, readonly string[]>> = {
-  'movement.js': ['random-programs'],
-  'creation.js': ['boundaries', 'random-programs'],
+  'creation.js': ['boundaries'],
   'indexing.js': ['boundaries'],
+  'sorting-and-sets.js': ['boundaries'],
+  'optimizer-steps.js': ['optimizer', 'nn'],
 };
+
+/** A view has the shape of its layout: what its rule says shows where the op is traced within a larger one. */
+const shownInPrograms: readonly FaultClass[] = ['wrong shape rule', 'wrong stride'];
 
 function definitionsIn(source: ts.SourceFile): Definition[] {
   return find(source, ts.isVariableDeclaration)
@@ -166,7 +170,7 @@ function definitionsIn(source: ts.SourceFile): Definition[] {
     );
 }
 
-function mutantsOf(definition: Definition, plan: Plan): Mutant[] {
+function mutantsOf(definition: Definition, plan: Required<Omit<Plan, 'first'>>): Mutant[] {
   const faults = [
     ...definition.gradients().flatMap((gradient) => gradientFaults(definition, gradient)),
     ...shapeFaults(definition),
@@ -174,8 +178,9 @@ function mutantsOf(definition: Definition, plan: Plan): Mutant[] {
   ];
   const file = `generated/ops/${definition.source.fileName}`;
   return faults.map(({ what, fault, edits }) => {
-    const first = firstChecks[fault];
-    return { id: `${definition.name}: ${what}`, fault, file, edits, plan: first === undefined ? plan : { ...plan, first } };
+    const first = firstChecks[fault] ?? [];
+    const suites = shownInPrograms.includes(fault) ? [...plan.suites, 'random-programs'] : plan.suites;
+    return { id: `${definition.name}: ${what}`, fault, file, edits, plan: { ...plan, first, suites } };
   });
 }
 

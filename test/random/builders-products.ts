@@ -102,6 +102,7 @@ const pool = (op: string): Builder =>
         kernelSize,
         padding,
         ...choices.option('stride', () => [choices.between(1, 2), choices.between(1, 3)]),
+        ...choices.option('ceilMode', () => choices.flag()),
         ...(op === 'avgPool2d' ? choices.option('exclusive', () => choices.flag()) : {}),
       },
     };

@@ -270,7 +270,8 @@ const productOps: Readonly<Record<string, Evaluate>> = {
 function pooled(call: Call, kind: 'max' | 'mean'): Reference {
   const kernel = call.pair('kernelSize', 1);
   const stride = call.attrs.stride === undefined ? kernel : call.pair('stride', 1);
-  return windows.pool2d(x(call), kernel, stride, call.pair('padding', 0), kind, call.flag('exclusive', true), call.setting);
+  const pooling = { kind, exclusive: call.flag('exclusive', true), ceilMode: call.flag('ceilMode') };
+  return windows.pool2d(x(call), kernel, stride, call.pair('padding', 0), pooling, call.setting);
 }
 
 const evaluators: ReadonlyMap<string, Evaluate> = new Map([

@@ -58,29 +58,44 @@ export function conv2d(
   return { dtype, shape: [n, o, oh, ow], values: results.map(({ value }) => value), errors: results.map(({ error }) => error) };
 }
 
-/** The largest or the mean of each window; `exclusive` leaves the padding out of the mean's divisor. */
+interface Pooling {
+  readonly kind: 'max' | 'mean';
+  /** Leaves the padding out of the mean's divisor. */
+  readonly exclusive: boolean;
+  /** A last window may reach beyond the padding, but none begins there. */
+  readonly ceilMode: boolean;
+}
+
+function windowCount(size: number, kernel: number, stride: number, padding: number, ceilMode: boolean): number {
+  const steps = (size + 2 * padding - kernel) / stride;
+  const count = (ceilMode ? Math.ceil(steps) : Math.floor(steps)) + 1;
+  return ceilMode && (count - 1) * stride >= size + padding ? count - 1 : count;
+}
+
+/** The largest or the mean of each window. */
 export function pool2d(
   x: Reference,
   [kh, kw]: Pair,
   [sh, sw]: Pair,
   [ph, pw]: Pair,
-  kind: 'max' | 'mean',
-  exclusive: boolean,
+  { kind, exclusive, ceilMode }: Pooling,
   { loose }: Setting,
 ): Reference {
   const dtype = floatOf(x.dtype);
   const [n, c, h, w] = planes(x);
-  const oh = Math.floor((h + 2 * ph - kh) / sh) + 1;
-  const ow = Math.floor((w + 2 * pw - kw) / sw) + 1;
+  const oh = windowCount(h, kh, sh, ph, ceilMode);
+  const ow = windowCount(w, kw, sw, pw, ceilMode);
   if (oh < 1 || ow < 1) throw new Refused('no window fits');
   const results: Bounded[] = [];
   for (let plane = 0; plane < n * c; plane++)
     for (let y = 0; y < oh; y++)
       for (let z = 0; z < ow; z++) {
         const window: Bounded[] = [];
+        let padded = 0;
         for (let q = 0; q < kh; q++)
           for (let r = 0; r < kw; r++) {
             const [row, column] = [y * sh + q - ph, z * sw + r - pw];
+            if (row < h + ph && column < w + pw) padded++;
             if (row >= 0 && row < h && column >= 0 && column < w) window.push(boundedAt(x, (plane * h + row) * w + column));
           }
         if (kind === 'max')
@@ -90,7 +105,7 @@ export function pool2d(
           });
         else {
           const { value, error } = sumOf(window, dtype === 'float64' ? dtype : 'float32', false);
-          const divisor = exclusive ? window.length : kh * kw;
+          const divisor = exclusive ? window.length : padded;
           results.push(rounded(value / divisor, error / divisor, dtype, 2, loose));
         }
       }

@@ -7,6 +7,9 @@
  * `active` being 0 after it closed the job, that no worker reads the fields any more. The caller takes chunks as well, and then waits
  * only for workers that have taken one: a worker that is starting, compiling or not being scheduled never holds a launch up. Should
  * one still be active when the next job begins, that job is run by the caller alone. Which thread runs a chunk never shows in results.
+ *
+ * A worker that ends, or never ends, with a chunk in its hands is told from a slow one by time alone: the caller's own thread is blocked, so
+ * that no event reaches it. Such a worker stays active, and later jobs go on without the pool.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { debugging, report } from '../../debug.js';
@@ -32,6 +35,8 @@ const chunkAlignment = 64;
 const looksForIdle = 2000;
 /** How often it looks whether the chunks that workers took are finished before it sleeps. */
 const looksForDone = 20_000;
+/** How long no chunk may be finished, in milliseconds, before a worker is given up for lost: far longer than any chunk takes. */
+const defaultPatience = 300_000;
 
 export class ThreadPool {
   readonly threads: number;
@@ -46,6 +51,7 @@ export class ThreadPool {
     private readonly memory: WasmMemory,
     private readonly controlAddress: number,
     threads = readThreads(process.env.OPWRIGHT_THREADS),
+    private readonly patience = defaultPatience,
   ) {
     this.threads = threads;
     this.control = new Int32Array(memory.buffer, controlAddress, controlBytes / 4);
@@ -70,9 +76,10 @@ export class ThreadPool {
         failure = error;
       }
     }
-    this.awaitWorkers(chunks - own);
+    const finished = this.awaitWorkers(chunks - own);
     this.chunksHandedOver += chunks - own;
     Atomics.store(this.control, words.open, 0);
+    if (!finished) throw workerLost(this.patience);
     if (failure !== undefined) throw failure;
     if (Atomics.load(this.control, words.trapped) === 1) throw new Error('a kernel trapped in a worker thread');
   }
@@ -98,14 +105,15 @@ export class ThreadPool {
     return Atomics.add(this.control, words.next, 1);
   }
 
-  /** Waits until workers have finished `count` chunks: those that the caller did not take. */
-  private awaitWorkers(count: number): void {
+  /** Waits until workers have finished `count` chunks: those that the caller did not take. Gives false if they do not come to an end. */
+  private awaitWorkers(count: number): boolean {
     const { control } = this;
-    for (let look = 0; look < looksForDone; look++) if (Atomics.load(control, words.done) === count) return;
+    for (let look = 0; look < looksForDone; look++) if (Atomics.load(control, words.done) === count) return true;
     Atomics.store(control, words.waiting, 1);
     for (let done = Atomics.load(control, words.done); done !== count; done = Atomics.load(control, words.done)) {
-      Atomics.wait(control, words.done, done);
+      if (Atomics.wait(control, words.done, done, this.patience) === 'timed-out') return false;
     }
+    return true;
   }
 
   private isIdle(): boolean {
@@ -140,10 +148,22 @@ export class ThreadPool {
       workerData: start,
       transferList: [port2],
     });
+    // Without a listener the error would end the program. The pool can do without the worker.
+    worker.on('error', (error) => {
+      if (debugging.device) report('device', `a worker thread ended: ${error}`);
+    });
     worker.unref();
     port1.unref();
     return port1;
   }
+}
+
+function workerLost(patience: number): OpwrightError {
+  const fault = `A worker thread has not finished its part of a kernel for ${patience / 1000} s.`;
+  return new OpwrightError('DEVICE_LOST', fault, {
+    rule: 'a thread that takes a part of a kernel finishes it',
+    remedy: 'Make what the call wrote again. What follows runs on one thread; a new process has all of them.',
+  });
 }
 
 function chunkSize(work: number, grain: number, threads: number): number {

@@ -60,8 +60,12 @@ const kernels = new Map();
 function kernelOf(id) {
   let run = kernels.get(id);
   for (let received; run === undefined && (received = receiveMessageOnPort(port)) !== undefined; run = kernels.get(id)) {
-    const instance = new WebAssembly.Instance(received.message.module, imports);
-    kernels.set(received.message.id, instance.exports.run);
+    try {
+      const instance = new WebAssembly.Instance(received.message.module, imports);
+      kernels.set(received.message.id, instance.exports.run);
+    } catch {
+      // Others have room for the kernel, or the caller runs it alone.
+    }
   }
   return run;
 }

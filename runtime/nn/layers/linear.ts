@@ -1,6 +1,7 @@
 /**
  * Layers whose parameters are matrices or tables of vectors: Linear and Embedding.
  */
+import { byteSize } from '../../dtype.js';
 import { OpwrightError } from '../../errors.js';
 import { checkOptions } from '../../options.js';
 import { ops } from '../../registry.js';
@@ -43,7 +44,7 @@ export class Linear extends Layer {
 }
 
 export interface EmbeddingOptions extends Omit<ParameterizedOptions, 'biasAttr'> {
-  /** A row whose indices give zeros and send it no gradient. Negative rows count from the end. */
+  /** A row that is zero from the beginning, whose indices give zeros and send it no gradient. Negative rows count from the end. */
   readonly paddingIndex?: number;
 }
 
@@ -64,6 +65,7 @@ export class Embedding extends Layer {
     checkInteger('Embedding', 'dimension', dimension);
     this.paddingIndex = placeOf(options.paddingIndex, count);
     this.weight = createParameter([count, dimension], new XavierUniform(), options.weightAttr, options.dtype);
+    if (this.paddingIndex !== null) clearRow(this.weight, this.paddingIndex);
   }
 
   /** Indices [...] of dtype int32 or int64 to [..., dimension]. Throws INDEX_OUT_OF_RANGE, DTYPE_MISMATCH. */
@@ -74,6 +76,12 @@ export class Embedding extends Layer {
   protected override describe(): string {
     return `${this.count}, ${this.dimension}`;
   }
+}
+
+/** Zeroes a row of a table that was just made, whose rows lie one after another. */
+function clearRow({ device, storage, dtype, shape, size }: Parameter, row: number): void {
+  const bytes = (size / shape[0]!) * byteSize(dtype);
+  device.fill(storage.address + row * bytes, bytes, 0);
 }
 
 function placeOf(paddingIndex: number | undefined, count: number): number | null {

@@ -13,7 +13,6 @@ export const lowering: readonly PickedFaults[] = [
       ['overrun', "min(add(from, param('chunk')), param('n'))", "add(from, param('chunk'))"],
       [tail, "outer.for('k', whole, last,", "outer.for('k', add(whole, 1), last,", elementwise],
       [tail, "outer.for('j', 0, param('n'),", "outer.for('j', 1, param('n'),", elementwise],
-      [tail, 'body.for(`r${pass}`, whole, rows,', 'body.for(`r${pass}`, add(whole, 1), rows,'],
       [tail, '{ step: together }', '{ step: 1 }'],
       ['wrong stride', "stride === '1' ? index : mul(index, param(innerStride(operand)))", 'index', elementwise],
       [
@@ -97,7 +96,7 @@ export const lowering: readonly PickedFaults[] = [
       [tail, 'Math.ceil(inner.size / tile)', 'Math.floor(inner.size / tile)'],
       [tail, 'Math.ceil(inner.size / width)', 'Math.floor(inner.size / width)', elementwise],
       [tail, 'Math.ceil(across.size / height)', 'Math.floor(across.size / height)', elementwise],
-      ['overrun', 'nodes.map((node) => rows * bytesOf', 'nodes.map((node) => (rows - 1) * bytesOf'],
+      ['overrun', 'rows * bytesOf[storage]', '(rows - 1) * bytesOf[storage]'],
       ['overrun', 'rows * parts * bytesOf', '(rows * parts - 1) * bytesOf'],
       ['overrun', 'dimension.size === 0 && !dimension.reduced', 'false', elementwise],
       ['wrong stride', 'rowsAfter * parts', 'rowsAfter'],

@@ -32,7 +32,7 @@ export const calling: readonly PickedFaults[] = [
       [books, "op.constrainsScalars && entry.kind === 'plan'", 'false', scalars],
       [books, '{ ...call.attrs, ...scalarsOf(call.op, attrs) }', 'call.attrs', scalars],
       [books, 'made[i].dispose();', ''],
-      [books, 'result.dispose();', '', writing],
+      [books, 'results[i].dispose();', '', writing],
       [convert, 'promote(so, slot.dtype)', 'so'],
       [convert, '!isFloating(so) && !Number.isInteger(slot)', 'false'],
     ],
@@ -50,7 +50,7 @@ export const calling: readonly PickedFaults[] = [
     file: 'runtime/execute',
     plan: calls,
     faults: [
-      [books, 'this.isInput.has(outputs[i]) || outputs.indexOf(outputs[i]) < i', 'false'],
+      [books, 'this.isInput.has(value) || plan.outputs.indexOf(value) < place', 'false'],
       [books, 'at === index && !kept.has(value)', 'at === index'],
       [books, 'at === index && !kept.has(value)', 'false'],
       [books, '!broadcast && !readLater', '!readLater', writing],
@@ -86,10 +86,7 @@ export const calling: readonly PickedFaults[] = [
   {
     file: 'runtime/steps/step',
     plan: { ops: ['where', 'full', 'logicalAnd', 'equal', 'add'], suites: ['random-programs', 'tensor'] },
-    faults: [
-      [convert, "type === 'bool' ? Number(value !== 0) : value | 0", 'value | 0'],
-      [convert, 'BigInt(Math.trunc(value))', 'BigInt(Math.trunc(value) | 0)'],
-    ],
+    faults: [[convert, 'Number(value !== 0)', 'value | 0']],
   },
   {
     file: 'runtime/steps/view',
@@ -263,9 +260,9 @@ export const calling: readonly PickedFaults[] = [
     file: 'runtime/optimizer/optimizer',
     plan: { ops: [], suites: ['optimizer'] },
     faults: [
-      ['wrong formula', 'rate * parameter.learningRate', 'rate'],
+      ['wrong formula', 'rate * batch.parameters[0].learningRate', 'rate'],
       [books, 'this.updates++;', ''],
-      [books, 'parameter.grad === null || parameter.stopGradient', 'parameter.grad === null'],
+      [books, 'parameter.peekGradient() === null || parameter.stopGradient', 'parameter.peekGradient() === null'],
     ],
   },
 ];

@@ -1,0 +1,129 @@
+/**
+ * Sorting along the last axis, and the k best of each row: found in one go over the row where k is small, else by sorting it. The loops
+ * are kernel functions (kernels/functions/sort.ts, radix.ts).
+ */
+import { bytesOf } from '../../kernels/ir.js';
+import type { Attrs, LayoutMeta, TensorMeta } from '../../kernels/op.js';
+import { StridedCopy } from '../copies.js';
+import type { Device } from '../devices/device.js';
+import { sizeOf } from '../layout.js';
+import { emptyTensor, type Tensor } from '../tensor.js';
+import type { LibraryKernel, LibraryRun } from './index.js';
+import { functionLaunch, type KernelLaunch, withScratch } from './launch.js';
+import { ContiguousInput, layoutOf, placeOf } from './operands.js';
+import { type RowSort, type Rows, rowSort } from './row-sort.js';
+
+/** More than so many of a row are found by sorting it. */
+const mostSelected = 32;
+/** The elements for each row that topkRows keeps aside. */
+const bestsOfRow = 64;
+
+function rowsOf({ shape, dtype }: LayoutMeta, descending: boolean): Rows {
+  return { rows: sizeOf(shape.slice(0, -1)), n: shape.at(-1)!, dtype, descending };
+}
+
+/** A kernel from rows of x to values and places. */
+abstract class RowKernel implements LibraryRun {
+  private readonly input: ContiguousInput;
+
+  constructor(
+    protected readonly device: Device,
+    x: LayoutMeta,
+    private readonly place: number,
+    private readonly outputs: readonly TensorMeta[],
+  ) {
+    this.input = new ContiguousInput(device, x);
+  }
+
+  run(inputs: readonly Tensor[]): Tensor[] {
+    return this.input.with(inputs[this.place]!, (x) => {
+      const results = this.outputs.map(({ shape, dtype }) => emptyTensor(this.device, shape, dtype));
+      const [values, index] = results.map(({ storage }) => storage.address);
+      this.fill(x, values!, index!);
+      return results;
+    });
+  }
+
+  free(): void {
+    this.input.free();
+  }
+
+  protected abstract fill(x: number, values: number, index: number): void;
+}
+
+export const sortRows: LibraryKernel = (device, inputs, attrs, outputs) =>
+  new SortRows(device, layoutOf(inputs, 'x'), placeOf(inputs, 'x'), outputs, attrs.descending === true);
+
+class SortRows extends RowKernel {
+  private readonly sort: RowSort;
+
+  constructor(device: Device, x: LayoutMeta, place: number, outputs: readonly TensorMeta[], descending: boolean) {
+    super(device, x, place, outputs);
+    this.sort = rowSort(device, rowsOf(x, descending));
+  }
+
+  override free(): void {
+    super.free();
+    this.sort.free();
+  }
+
+  protected override fill(x: number, values: number, index: number): void {
+    this.sort.run(x, values, index);
+  }
+}
+
+export const topkRows: LibraryKernel = (device, inputs, attrs, outputs) => {
+  const x = layoutOf(inputs, 'x');
+  const Kernel = Number(attrs.k) > mostSelected ? TopOfSorted : TopSelected;
+  return new Kernel(device, x, placeOf(inputs, 'x'), outputs, attrs);
+};
+
+class TopSelected extends RowKernel {
+  private readonly launch: KernelLaunch;
+  private readonly bestBytes: number;
+
+  constructor(device: Device, x: LayoutMeta, place: number, outputs: readonly TensorMeta[], { k, largest }: Attrs) {
+    super(device, x, place, outputs);
+    const { rows, n, dtype } = rowsOf(x, false);
+    this.launch = functionLaunch(device, 'topkRows', { T: dtype }, { n, k: Number(k), largest: Number(largest) }, rows, 2 * n);
+    this.bestBytes = rows * bestsOfRow * bytesOf[dtype];
+  }
+
+  override free(): void {
+    super.free();
+    this.launch.free();
+  }
+
+  protected override fill(x: number, values: number, index: number): void {
+    withScratch(this.device, [this.bestBytes], ([bests]) => this.launch.runWith({ x, values, index, bests: bests! }));
+  }
+}
+
+class TopOfSorted extends RowKernel {
+  private readonly sort: RowSort;
+  private readonly copies: readonly StridedCopy[];
+  private readonly sortedBytes: readonly number[];
+
+  constructor(device: Device, x: LayoutMeta, place: number, outputs: readonly TensorMeta[], { k, largest }: Attrs) {
+    super(device, x, place, outputs);
+    const rows = rowsOf(x, largest === true);
+    this.sort = rowSort(device, rows);
+    const shape = [rows.rows, Number(k)];
+    this.copies = outputs.map(
+      ({ dtype }) => new StridedCopy(device, { shape, strides: [rows.n, 1] }, { strides: [Number(k), 1] }, dtype),
+    );
+    this.sortedBytes = outputs.map(({ dtype }) => rows.rows * rows.n * bytesOf[dtype]);
+  }
+
+  override free(): void {
+    super.free();
+    for (const part of [this.sort, ...this.copies]) part.free();
+  }
+
+  protected override fill(x: number, values: number, index: number): void {
+    withScratch(this.device, this.sortedBytes, (sorted) => {
+      this.sort.run(x, sorted[0]!, sorted[1]!);
+      for (const [output, to] of [values, index].entries()) this.copies[output]!.run(sorted[output]!, to);
+    });
+  }
+}
