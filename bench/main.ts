@@ -57,8 +57,8 @@ async function main(options: Options): Promise<void> {
   console.log(`\nwritten to ${path}`);
 }
 
-async function selectCases({ filter, epoch }: Options): Promise<Case[]> {
-  const { cases } = await import('./cases/index.js');
+async function selectCases({ filter, epoch, tiers }: Options): Promise<readonly Case[]> {
+  const cases: readonly Case[] = tiers ? (await import('./tier-cases.js')).tierCases : (await import('./cases/index.js')).cases;
   return cases.filter(({ name, long }) => {
     const named = filter.length === 0 || filter.some((word) => name.toLowerCase().includes(word));
     return named && (epoch || long !== true);
@@ -68,13 +68,13 @@ async function selectCases({ filter, epoch }: Options): Promise<Case[]> {
 /** Ours first: it is what the others' results are compared with. */
 async function openContenders({ peers, threads }: Options): Promise<{ contenders: Contender[]; absent: Run['absent'] }> {
   const { openOurs } = await import('./contenders/ours.js');
-  const contenders = [openOurs(`opwright, WebAssembly tier, eager, ${threads} threads, outputs recycled`)];
+  const contenders = [openOurs(`opwright, eager, ${threads} threads, outputs recycled, tiers as chosen`)];
   const absent: Partial<Record<ContenderName, string>> = {};
-  const fromPackages = peers.some((name) => !name.startsWith('torch'));
+  const fromPackages = peers.some(isPackage);
   const missing = fromPackages ? (await import('./contenders/packages.js')).installPeers() : null;
   for (const name of peers) {
     try {
-      if (missing !== null && !name.startsWith('torch')) throw new Error(`its packages could not be installed: ${missing}`);
+      if (missing !== null && isPackage(name)) throw new Error(`its packages could not be installed: ${missing}`);
       contenders.push(await openPeer(name, threads));
     } catch (error) {
       absent[name] = error instanceof Error ? error.message : String(error);
@@ -83,8 +83,15 @@ async function openContenders({ peers, threads }: Options): Promise<{ contenders
   return { contenders, absent };
 }
 
+function isPackage(name: PeerName): boolean {
+  return name === 'onnxruntime' || name === 'tensorflow' || name === 'jax';
+}
+
 async function openPeer(name: PeerName, threads: number): Promise<Contender> {
   switch (name) {
+    case 'wasm':
+    case 'native':
+      return (await import('./contenders/tier.js')).openTier(name, threads);
     case 'torch':
     case 'torch-fresh': {
       const { openTorch } = await import('./contenders/torch.js');

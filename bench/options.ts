@@ -1,7 +1,7 @@
 /** The command line of the bench, read before anything is loaded or installed. */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { contenderNames, type PeerName } from './contenders/contender.js';
+import { contenderNames, type PeerName, tierNames } from './contenders/contender.js';
 
 export interface Options {
   /** Only cases whose name contains one of these, whatever their case. */
@@ -12,6 +12,8 @@ export interface Options {
   readonly json: string | undefined;
   readonly markdown: boolean;
   readonly epoch: boolean;
+  /** Work in growing sizes in both tiers, for the table that chooses between them. */
+  readonly tiers: boolean;
 }
 
 export const peerNames = contenderNames.filter((name): name is PeerName => name !== 'ours');
@@ -25,7 +27,7 @@ and writes them as JSON.
   --rounds <n>        rounds a case (7)
   --threads <n>       threads for everyone who can use them (all that the machine has)
   --peers <names>     of ${peerNames.join(', ')} (all); none for nobody
-  --tiers <names>     the tiers to measure; there is one so far, wasm
+  --tiers             instead, each kind of work in growing sizes in both tiers, for runtime/devices/cpu/tiers.ts
   --epoch             also train LeNet for one epoch, which takes some minutes
   --markdown          print the table as Markdown
   --json <path>       where the figures go (bench/results/<time>.json)
@@ -38,15 +40,15 @@ export function readOptions(args: readonly string[]): Options {
   try {
     const values = parse(args);
     if (values.help) leave(usage, 0);
-    if (values.tiers !== 'wasm') throw new Error(`--tiers must be wasm, not '${values.tiers}'.`);
     return {
       filter: listOf(values.filter).map((word) => word.toLowerCase()),
       rounds: count('rounds', values.rounds),
       threads: values.threads === undefined ? availableParallelism() : count('threads', values.threads),
-      peers: values.peers === undefined ? peerNames : readPeers(values.peers),
+      peers: values.tiers ? tierNames : values.peers === undefined ? peerNames : readPeers(values.peers),
       json: values.json,
       markdown: values.markdown,
       epoch: values.epoch,
+      tiers: values.tiers,
     };
   } catch (error) {
     return leave(`${error instanceof Error ? error.message : error}\n\n${usage}`, 2);
@@ -61,7 +63,7 @@ function parse(args: readonly string[]) {
       rounds: { type: 'string', default: '7' },
       threads: { type: 'string' },
       peers: { type: 'string' },
-      tiers: { type: 'string', default: 'wasm' },
+      tiers: { type: 'boolean', default: false },
       epoch: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
       json: { type: 'string' },

@@ -1,5 +1,7 @@
 /** The package's main entry: tensors, every op as a function and as a Tensor method, gradients, memory. */
 import '../generated/methods.js';
+// For its types: the declaration files keep no imports but those that are written so.
+import '../runtime/methods.js';
 
 export * from '../generated/index.js';
 export { backward, type GradOptions, grad, noGrad, type RootOptions } from '../runtime/autograd.js';

@@ -31,7 +31,7 @@ export function analyse(loop: Loop, vectorBytes: number): Analysis | undefined {
   if (accumulators === undefined) return undefined;
   const strides = stridesOf(loop, inside);
   const strideOf = (expr: Expr): number | undefined => strideIn(strides, expr);
-  if (!accessesAreContiguous(loop, strideOf)) return undefined;
+  if (!accessesHaveLanes(loop, strideOf)) return undefined;
   const laneBits = laneBitsOf(loop, strideOf);
   if (laneBits === undefined) return undefined;
   const lanes = (vectorBytes * 8) / laneBits;
@@ -139,10 +139,10 @@ const scaled = (stride: number, factor: Expr): number | undefined =>
 // Loads and stores
 
 /**
- * Every load is uniform or of consecutive elements, every store of consecutive ones, and no turn loads what another stores: a buffer
- * that the loop stores to is loaded only at the place where it is stored.
+ * Every load is uniform, of consecutive elements or of every second one, every store of consecutive ones, and no turn loads what another
+ * stores: a buffer that the loop stores to is loaded only at the place where it is stored.
  */
-function accessesAreContiguous(loop: Loop, strideOf: (expr: Expr) => number | undefined): boolean {
+function accessesHaveLanes(loop: Loop, strideOf: (expr: Expr) => number | undefined): boolean {
   const stored = new Map<string, string>();
   let sound = true;
   visitStatements(loop.body, (statement) => {
@@ -157,7 +157,7 @@ function accessesAreContiguous(loop: Loop, strideOf: (expr: Expr) => number | un
       visitExpr(expr, (node) => {
         if (node.op !== 'load') return;
         const stride = strideOf(node.index);
-        if (stride !== 0 && stride !== 1) sound = false;
+        if (stride !== 0 && stride !== 1 && stride !== 2) sound = false;
         const place = stored.get(node.buffer);
         if (place !== undefined && place !== JSON.stringify(node.index)) sound = false;
       });

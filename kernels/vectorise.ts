@@ -3,7 +3,8 @@
  *
  * A loop becomes: the vector loop, then its last elements one by one. `analyse` (vectorise-analysis.ts) says what of the body differs
  * between turns and whether the loop qualifies; this file writes the result. The order in which accumulators combine is
- * ARCHITECTURE.md's. Nothing is reordered otherwise, so elementwise results do not depend on the target's width.
+ * ARCHITECTURE.md's, and so is that of running sums (vectorise-running.ts). Nothing is reordered otherwise, so elementwise results do
+ * not depend on the target's width.
  */
 import {
   accumulate,
@@ -26,6 +27,7 @@ import {
   or,
   select,
   set,
+  shuffle,
   splat,
   sub,
   variable,
@@ -34,6 +36,7 @@ import {
 import type { AccumulateKind, BinaryOp, Expr, Kernel, Stmt, Type } from './ir.js';
 import { blocksOf, expressionsOf, mapOperands, mapStatement, operandsOf, visitExpr, visitStatements } from './traverse.js';
 import { type Analysis, analyse, type Loop } from './vectorise-analysis.js';
+import { type Running, runningTotal, totalInLanes } from './vectorise-running.js';
 
 export interface VectorTarget {
   /** The width of a vector register: 16 for WebAssembly's SIMD128. */
@@ -55,8 +58,11 @@ export function vectorise(kernel: Kernel, target: VectorTarget): Kernel {
 
   function one(statement: Stmt): readonly Stmt[] {
     if (statement.do === 'for' && statement.vector) {
-      const analysis = analyse(statement, target.vectorBytes);
-      if (analysis !== undefined) return new LoopWriter(statement, analysis, names).write();
+      const running = runningTotal(statement, (wanted) => names.fresh(wanted));
+      const loop = running?.loop ?? statement;
+      const analysis = analyse(loop, target.vectorBytes);
+      const isSound = running === undefined || analysis?.inLanes(running.name) === true;
+      if (analysis !== undefined && isSound) return new LoopWriter(loop, analysis, names, running).write(statement.body);
     }
     const rewritten = mapStatement(statement, (expr) => expr, block);
     const unchanged = blocksOf(statement).every((inner, at) => inner === blocksOf(rewritten)[at]);
@@ -157,11 +163,14 @@ class LoopWriter {
   /** What does not change between turns, moved before the loop: the name by the expression's text. */
   readonly #hoisted = new Map<string, { readonly name: string; readonly value: Expr }>();
 
-  constructor(loop: Loop, analysis: Analysis, names: Names) {
+  readonly #running: Running | undefined;
+
+  constructor(loop: Loop, analysis: Analysis, names: Names, running: Running | undefined) {
     this.#loop = loop;
     this.#analysis = analysis;
     this.#names = names;
-    this.#unroll = unrollOf(loop, analysis);
+    this.#running = running;
+    this.#unroll = running === undefined ? unrollOf(loop, analysis) : 1;
     const partNames = (name: string) => Array.from({ length: this.#unroll }, (_, part) => names.fresh(`${name}_${part}`));
     this.#accumulators = [...analysis.accumulators].map(([name, { kind, type }]) => ({
       name,
@@ -173,7 +182,8 @@ class LoopWriter {
     }));
   }
 
-  write(): readonly Stmt[] {
+  /** `body` is the loop's as it was written. */
+  write(body: readonly Stmt[]): readonly Stmt[] {
     const { lanes } = this.#analysis;
     const before: Stmt[] = [];
     const from = this.#once(before, `${this.#loop.name}_from`, this.#loop.from);
@@ -195,7 +205,7 @@ class LoopWriter {
       // What is hoisted may load, which is only sound where at least one turn would have.
       if_(lt(from, vectorEnd), [...hoisted, ...vector]),
       ...this.#accumulators.flatMap((accumulator) => this.#reduceLanes(accumulator)),
-      this.#tail(vectorEnd, to),
+      this.#tail(vectorEnd, to, body),
       ...this.#accumulators.map(({ name, kind, type, total }) => accumulate(name, kind, local(total, type))),
     ];
   }
@@ -227,7 +237,8 @@ class LoopWriter {
     const targets = new Map(
       this.#accumulators.map(({ name, parts, sawNaN }) => [name, { part: parts[part]!, sawNaN: sawNaN[part] }]),
     );
-    return new BodyWriter(this.#loop, this.#analysis, this.#names, base, targets, (value) => this.#hoist(value)).write();
+    const hoist = (value: Expr): Expr => this.#hoist(value);
+    return new BodyWriter(this.#loop, this.#analysis, this.#names, base, targets, hoist, this.#running).write();
   }
 
   #hoist(value: Expr): Expr {
@@ -251,7 +262,7 @@ class LoopWriter {
     return [let_(sum, pairwise(vectors, combine[kind])), variable(total, pairwise(lanes, combine[kind]))];
   }
 
-  #tail(vectorEnd: Expr, to: Expr): Stmt {
+  #tail(vectorEnd: Expr, to: Expr, body: readonly Stmt[]): Stmt {
     const totals = new Map(this.#accumulators.map(({ name, total }) => [name, total]));
     const retarget = (statements: readonly Stmt[]): readonly Stmt[] =>
       statements.map((statement) => {
@@ -259,7 +270,7 @@ class LoopWriter {
         if (mapped.do === 'for') return { ...mapped, vector: false };
         return mapped.do === 'accumulate' ? { ...mapped, name: totals.get(mapped.name) ?? mapped.name } : mapped;
       });
-    return forLoop(this.#loop.name, vectorEnd, to, retarget(this.#loop.body));
+    return forLoop(this.#loop.name, vectorEnd, to, retarget(body));
   }
 
   #lanesOf(type: Type): Type {
@@ -271,6 +282,8 @@ class LoopWriter {
   }
 }
 
+type Load = Extract<Expr, { op: 'load' }>;
+
 /** Writes the body once in lanes. */
 class BodyWriter {
   readonly #loop: Loop;
@@ -279,6 +292,7 @@ class BodyWriter {
   readonly #base: Expr;
   readonly #targets: ReadonlyMap<string, Target>;
   readonly #hoist: (value: Expr) => Expr;
+  readonly #running: Running | undefined;
   readonly #renamed = new Map<string, string>();
   /** Locals of the body that moved before the loop. */
   readonly #outer = new Map<string, Expr>();
@@ -291,6 +305,7 @@ class BodyWriter {
     base: Expr,
     targets: ReadonlyMap<string, Target>,
     hoist: (value: Expr) => Expr,
+    running: Running | undefined,
   ) {
     this.#loop = loop;
     this.#analysis = analysis;
@@ -298,6 +313,7 @@ class BodyWriter {
     this.#base = base;
     this.#targets = targets;
     this.#hoist = hoist;
+    this.#running = running;
   }
 
   write(): readonly Stmt[] {
@@ -318,8 +334,10 @@ class BodyWriter {
   #statement(statement: Stmt): Stmt | readonly Stmt[] {
     switch (statement.do) {
       case 'let': {
-        const value = this.#valueFor(statement.name, statement.value);
-        return { ...statement, name: this.#rename(statement.name), value };
+        const name = this.#rename(statement.name);
+        if (statement.name === this.#running?.name)
+          return totalInLanes(this.#running, name, this.#vector(statement.value), (wanted) => this.#names.fresh(wanted));
+        return { ...statement, name, value: this.#valueFor(statement.name, statement.value) };
       }
       case 'set':
         return { ...statement, name: this.#rename(statement.name), value: this.#valueFor(statement.name, statement.value) };
@@ -384,9 +402,20 @@ class BodyWriter {
     const stride = this.#analysis.strideOf(expr);
     if (stride === 0) return this.#uniform(expr, type);
     if (stride !== undefined) return this.#affine(expr, stride, type);
-    if (expr.op === 'load') return { ...expr, type, index: this.#scalar(expr.index) };
+    if (expr.op === 'load') return this.#load(expr, type);
     if (expr.op === 'local') return local(this.#rename(expr.name), type);
     return mapOperands({ ...expr, type }, (operand) => this.#vector(operand));
+  }
+
+  /** Consecutive elements, or every second one: two vectors hold those, and the second ends with the last that is wanted. */
+  #load(expr: Load, type: Type): Expr {
+    const index = this.#scalar(expr.index);
+    const first: Expr = { ...expr, type, index };
+    if (this.#analysis.strideOf(expr.index) === 1) return first;
+    const { lanes } = type;
+    const second: Expr = { ...expr, type, index: add(index, lanes - 1) };
+    const picked = Array.from({ length: lanes }, (_, at) => (at < lanes / 2 ? 2 * at : 2 * at + 1));
+    return shuffle(first, second, picked);
   }
 
   #uniform(expr: Expr, type: Type): Expr {

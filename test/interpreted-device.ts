@@ -1,17 +1,20 @@
 /**
  * A device whose kernels are run by the IR's interpreter, so that every load and store is checked against the end of the allocation
- * that it goes to. Its vectors may have any width, none included. It is slow, and has no threads.
+ * that it goes to. Its vectors may have any width, none included; where they are wider than WebAssembly's, kernels are shaped as for
+ * native code. It is slow, and has no threads.
  */
 import { type BufferArray, interpret } from '../kernels/interpret.js';
 import { type Kernel, paramLayout, type Storage } from '../kernels/ir.js';
 import { vectorise } from '../kernels/vectorise.js';
-import type { CompiledKernel, Device, DeviceMemory, ParamBlock, Target, Tier } from '../runtime/devices/device.js';
+import type { CompiledKernel, Device, DeviceMemory, ParamBlock, Target, Tier, TierName } from '../runtime/devices/device.js';
 
 /** Addresses of allocations are this far apart. */
 const spacing = 2 ** 32;
 
+const tierOf = (vectorBytes: number): TierName => (vectorBytes > 16 ? 'native' : 'wasm');
+
 class InterpretedKernel implements CompiledKernel {
-  readonly tier = 'wasm';
+  readonly tier: TierName;
   readonly offsets: ReadonlyMap<string, number>;
   readonly paramBytes: number;
   readonly mayFail = false;
@@ -22,6 +25,7 @@ class InterpretedKernel implements CompiledKernel {
     vectorBytes: number,
   ) {
     const { offsets, size } = paramLayout(kernel, 8);
+    this.tier = tierOf(vectorBytes);
     this.offsets = offsets;
     this.paramBytes = size;
     this.inLanes = vectorBytes === 0 ? kernel : vectorise(kernel, { vectorBytes });
@@ -53,12 +57,13 @@ class InterpretedParams implements ParamBlock {
 
 /** A device, and its only tier. */
 export class InterpretedDevice implements Device, Tier {
-  readonly name = 'wasm';
+  readonly name: TierName;
   readonly target: Target;
   private readonly blocks = new Map<number, ArrayBuffer>();
   private last = 0;
 
   constructor(vectorBytes: number) {
+    this.name = tierOf(vectorBytes);
     this.target = { vectorBytes, pointerBytes: 8 };
   }
 

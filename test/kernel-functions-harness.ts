@@ -10,6 +10,7 @@ import { compileKernelFunctions } from '../codegen/functions/compile.js';
 import * as gather from '../kernels/functions/gather.js';
 import { takeError } from '../kernels/functions/language.js';
 import * as pool from '../kernels/functions/pool.js';
+import * as radix from '../kernels/functions/radix.js';
 import * as roi from '../kernels/functions/roi-align.js';
 import * as scan from '../kernels/functions/scan.js';
 import * as selection from '../kernels/functions/select.js';
@@ -28,7 +29,7 @@ export const kernels = new Map(
   compileKernelFunctions(files.map((file) => join(folder, file))).map((kernel) => [kernel.name, kernel]),
 );
 export const plain = new Map(
-  Object.entries({ ...gather, ...pool, ...roi, ...scan, ...selection, ...sorting, ...unfolding, ...unique }),
+  Object.entries({ ...gather, ...pool, ...radix, ...roi, ...scan, ...selection, ...sorting, ...unfolding, ...unique }),
 );
 
 export type Arrays = Readonly<Record<string, BufferArray>>;

@@ -1,5 +1,5 @@
 /** Kernel functions that scan, sort, select and gather, against straightforward references. */
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import type { BufferArray } from '../kernels/interpret.js';
 import type { Storage } from '../kernels/ir.js';
 import {
@@ -8,6 +8,7 @@ import {
   kernels,
   type Outcome,
   plain,
+  random,
   randomInteger,
   randoms,
   range,
@@ -24,6 +25,7 @@ const scanShapes = [
   [2, 0, 3],
   [0, 3, 2],
   [2, 1, 9],
+  [3, 41, 1],
 ] as const;
 
 for (const [outer, n, inner] of scanShapes)
@@ -110,6 +112,9 @@ for (const [n, k] of [
   [7, 7],
   [40, 3],
   [40, 11],
+  [256, 32],
+  [300, 10],
+  [700, 3],
 ] as const)
   for (const largest of [0, 1])
     test(`topkRows takes the first ${k} of ${n} in order, largest ${largest}`, (t) => {
@@ -118,7 +123,8 @@ for (const [n, k] of [
       const places = range(rows).flatMap((row) =>
         sortedPlaces([...x.subarray(row * n, (row + 1) * n)], largest === 1).slice(0, k),
       );
-      const buffers = { x, values: new Float64Array(rows * k), index: new Int32Array(rows * k) };
+      const bests = new Float64Array(rows * 64);
+      const buffers = { x, values: new Float64Array(rows * k), index: new Int32Array(rows * k), bests };
       const result = run(t, { name: 'topkRows', buffers, params: { n, k, largest }, items: rows });
       close(t, result.buffers.index, places, 'places');
       close(
@@ -126,6 +132,66 @@ for (const [n, k] of [
         result.buffers.values,
         places.map((place, at) => x[Math.floor(at / k) * n + place]!),
         'values',
+      );
+    });
+
+/** Sorts rows by the digits of keys of 32 bits, in blocks shorter than a row; `x` holds values that fit its type. */
+function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, rows: number, descending: boolean): Arrays {
+  const n = x.length / rows;
+  const [blockSize, shifts, digits] = [40, [0, 8, 16, 24], 256] as const;
+  const blocks = Math.ceil(n / blockSize);
+  const cut = { n, blocks, blockSize };
+  const items = rows * blocks;
+  const isLong = x instanceof Float64Array;
+  const bindings = isLong ? {} : { T: 'float32' as const };
+  const turned = descending ? -1 : 0;
+  const high = { fold: 0x7fffffff, flip: turned ^ (1 << 31) };
+  const makers: readonly (readonly [string, Readonly<Record<string, number>>])[] = isLong
+    ? [
+        ['sortLowWords', { fold: -1, flip: turned }],
+        ['sortHighWords', high],
+      ]
+    : [['sortWords', { ...high, up: 0, drop: 0 }]];
+  let words: BufferArray = new BigInt64Array(x.length);
+  for (const [name, integers] of makers) {
+    words = run(t, { name, buffers: { x, words }, params: { ...cut, ...integers }, items, bindings }).buffers.words!;
+    for (const shift of shifts) {
+      const pass = { ...cut, shift, digits };
+      const counted = run(t, { name: 'countDigits', buffers: { words, counts: new Int32Array(items * digits) }, params: pass, items });
+      const started = run(t, {
+        name: 'startDigits',
+        buffers: { counts: counted.buffers.counts!, starts: new Int32Array(rows * digits) },
+        params: { blocks, digits },
+        items: rows,
+      });
+      const { counts, starts } = started.buffers;
+      const target = new BigInt64Array(x.length);
+      const moved = run(t, {
+        name: 'moveDigits',
+        buffers: { words, counts: counts!, starts: starts!, target },
+        params: pass,
+        items,
+      });
+      words = moved.buffers.target!;
+    }
+  }
+  const buffers = { x, words, values: x.slice().fill(0), index: new Int32Array(x.length) };
+  return run(t, { name: 'sortResults', buffers, params: cut, items, bindings }).buffers;
+}
+
+for (const descending of [false, true])
+  for (const dtype of ['float32', 'float64'] as const)
+    test(`sorting ${dtype} by digits is stable and sets NaN apart, descending ${descending}`, (t) => {
+      const [rows, n] = [2, 150];
+      const values = tied(rows * n).map((value, at) => (at % 3 === 0 ? value * (random() - 0.5) * 1e6 : value));
+      values.set([-0, 0, Infinity, -Infinity, -NaN, 5e-324, -5e-324, 0, -0], 20);
+      const x = dtype === 'float32' ? Float32Array.from(values) : values;
+      const places = range(rows).flatMap((row) => sortedPlaces([...x.subarray(row * n, (row + 1) * n)], descending));
+      const result = sortedByDigits(t, x, rows, descending);
+      close(t, result.index, places, 'places');
+      t.deepEqual(
+        [...result.values!],
+        places.map((place, at) => x[Math.floor(at / n) * n + place]!),
       );
     });
 

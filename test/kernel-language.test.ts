@@ -5,6 +5,9 @@ import { compileKernelSource } from '../codegen/functions/compile.js';
 const refused: readonly [string, string, RegExp][] = [
   ['division of integers', 'x[0] = toT(n / 2);', /kernel\.ts:2:\d+: .*use idiv/],
   ['% of integers', 'x[0] = toT(n % 2);', /use irem/],
+  ['>>>', 'x[0] = toT(n >>> 1);', /use shiftRight/],
+  ['bitwise operators of values', 'x[0] = x[0]! & 1;', /expected i32, got T/],
+  ['arithmetic of 64-bit integers', 'x[0] = toT(n + joined(n, n));', /expected i32, got i64/],
   ['a load behind &&', 'if (n > 0 && x[0]! > 0) x[0] = 1;', /use if/],
   ['a load in a branch of ?:', 'x[0] = n > 0 ? x[n]! : 0;', /use if/],
   ['a loop whose bound changes', 'let m: i32 = n; for (let i = 0; i < m; i++) m--; x[0] = toT(m);', /computed once/],

@@ -142,6 +142,44 @@ test('products of real numbers are as exact as their dtype', (t) => {
   t.true(productError({ x: [65, 1000], y: [1000, 70], dtype: 'float16', valueAt }) < 0.04);
 });
 
+/** With native code where there is a compiler. */
+const tiers = (['wasm', 'native'] as const).map((tier) => ({ tier, on: openCpu({ guarded: true, threads: 2, tier }) }));
+
+for (const { tier, on } of tiers) {
+  test(`products are exact around the tiles of the ${tier} tier`, (t) => {
+    for (const m of [6, 13, 14, 15, 29])
+      for (const n of [6, 15, 17, 31, 47, 65])
+        for (const k of [15, 37])
+          for (const [xLies, yLies] of layoutPairs)
+            t.is(productError({ x: [m, k], y: [k, n], xLies, yLies }, on), 0, `${m}x${k} (${xLies}) times ${k}x${n} (${yLies})`);
+  });
+
+  test(`a row of a product has the same bits in the ${tier} tier, whatever rows there are with it and however operands lie`, (t) => {
+    const [rows, k] = [70, 403];
+    for (const n of [3, 41, 330]) {
+      const bitsOf = (m: number, xLies: Arrangement, yLies: Arrangement): Uint8Array => {
+        const [inX, inY] = [numbersFrom(3), numbersFrom(4)];
+        const x = operand([m, k], 'float32', () => inX() - 0.5, xLies, [], on);
+        const y = operand([k, n], 'float32', () => inY() - 0.5, yLies, [], on);
+        const call = { name: 'gemm', inputs: { x, y }, outputs: [{ shape: [m, n], dtype: 'float32' }] } as const;
+        const [result] = runLibrary(call, on);
+        const bytes = new Uint8Array(result!.storage.bytes);
+        on.readSync(result!.storage.address, bytes);
+        for (const used of [x.tensor, y.tensor, result!]) used.dispose();
+        return bytes;
+      };
+      const expected = bitsOf(rows, 'contiguous', 'contiguous');
+      for (const m of [1, 2, 5, 9, 14, 16, 17, 31, rows])
+        for (const [xLies, yLies] of layoutPairs)
+          t.deepEqual(
+            bitsOf(m, xLies, yLies),
+            expected.subarray(0, 4 * m * n),
+            `${m} rows (${xLies}) of ${n} columns (${yLies})`,
+          );
+    }
+  });
+}
+
 test('a NaN or an infinity reaches the sums that it belongs to, and no others', (t) => {
   const x = (place: number): number => (place === 5 * 9 + 3 ? NaN : 1);
   for (const n of [3, 9, 20]) {
@@ -257,7 +295,7 @@ test('convolutions without images, channels or filters give zeros or nothing', (
 const forward = ['contiguous', 'transposed', 'strided'] as const;
 
 test('kernels read and write within their operands, with vectors of any width', (t) => {
-  for (const vectorBytes of [0, 16, 32]) {
+  for (const vectorBytes of [0, 16, 32, 64]) {
     const on = new InterpretedDevice(vectorBytes);
     for (const [m, n, k] of [
       [1, 1, 1],
@@ -266,6 +304,7 @@ test('kernels read and write within their operands, with vectors of any width', 
       [5, 9, 6],
       [9, 17, 5],
       [3, 66, 40],
+      [29, 37, 18],
     ] as const)
       for (const xLies of forward)
         for (const yLies of forward)

@@ -4,20 +4,19 @@
  * It comes twice. 'torch' has its outputs recycled: its C library is told to keep freed memory on the heap rather than give it back
  * to the system, the best that its default allocator can do. 'torch-fresh' is PyTorch as installed, where large outputs are new pages.
  */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Case, InputValues } from '../case.js';
 import type { Contender, Fingerprint, Prepared } from './contender.js';
 import { peersFolder } from './packages.js';
+import { PeerProcess } from './peer-process.js';
 
 /** glibc: no separate mappings for large blocks, and nothing given back from the top of the heap. */
 const keepMemory = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: `${2 ** 40}`, MALLOC_TOP_PAD_: `${256 << 20}` };
 
 export async function openTorch(python: string, threads: number, recycled: boolean): Promise<Contender> {
-  const peer = new TorchProcess(python, recycled ? keepMemory : {});
+  const peer = new PeerProcess(python, [join(peersFolder, 'torch_peer.py')], recycled ? keepMemory : {});
   const { version, threads: used } = await peer.ask<{ version: string; threads: number }>({ command: 'hello', threads });
   return {
     name: recycled ? 'torch' : 'torch-fresh',
@@ -28,7 +27,7 @@ export async function openTorch(python: string, threads: number, recycled: boole
 }
 
 async function prepare(
-  peer: TorchProcess,
+  peer: PeerProcess,
   benchCase: Case,
   inputs: Readonly<Record<string, InputValues>>,
 ): Promise<Prepared | null> {
@@ -53,44 +52,5 @@ async function prepare(
     };
   } finally {
     rmSync(folder, { recursive: true });
-  }
-}
-
-/** Answers come in the order of the requests. */
-class TorchProcess {
-  private readonly child: ChildProcessWithoutNullStreams;
-  private readonly waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
-  private failure: Error | null = null;
-
-  constructor(python: string, environment: Readonly<Record<string, string>>) {
-    this.child = spawn(python, [join(peersFolder, 'torch_peer.py')], { env: { ...process.env, ...environment } });
-    createInterface({ input: this.child.stdout }).on('line', (line) => this.waiting.shift()?.resolve(line));
-    let complaints = '';
-    this.child.stderr.on('data', (text) => {
-      complaints += text;
-    });
-    this.child.on('error', (error) => this.fail(error));
-    this.child.on('close', () => this.fail(new Error(complaints.trim().split('\n').at(-1) || 'the Python process ended')));
-    this.child.stdin.on('error', () => {});
-  }
-
-  async ask<Answer>(request: object): Promise<Answer> {
-    const line = await new Promise<string>((resolve, reject) => {
-      if (this.failure !== null) reject(this.failure);
-      this.waiting.push({ resolve, reject });
-      this.child.stdin.write(`${JSON.stringify(request)}\n`);
-    });
-    const answer: Answer & { error?: string } = JSON.parse(line);
-    if (answer.error !== undefined) throw new Error(answer.error);
-    return answer;
-  }
-
-  async close(): Promise<void> {
-    this.child.stdin.end();
-  }
-
-  private fail(error: Error): void {
-    this.failure ??= error;
-    for (const { reject } of this.waiting.splice(0)) reject(this.failure);
   }
 }

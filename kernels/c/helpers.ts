@@ -133,8 +133,22 @@ function bitsHelper(type: Type, ...body: readonly string[]): HelperText {
   return { result: name, parameters: [`${sourceOfBits[name]} a`], body };
 }
 
+/** The conversion of one float16 where GCC knows x86's instruction for it, as the vectors have it. */
+function withInstruction(name: 'from_float16' | 'to_float16', write: (pattern: string) => string) {
+  return (type: Type, module: Module): HelperText => {
+    const helper = halfHelpers[name](type, module);
+    const own = `return ${write(module.vector('i16', 8, 2))};`;
+    return { ...helper, body: ['#if defined(__F16C__) && !defined(__clang__)', own, '#else', ...helper.body, '#endif'] };
+  };
+}
+
 export const gnuHelpers: HelperCatalogue = {
   ...sharedHelpers,
+  from_float16: withInstruction('from_float16', (pattern) => `__builtin_ia32_vcvtph2ps((${pattern}){(i16)a})[0]`),
+  to_float16: (type, module) => {
+    const float = module.vector('f32', 4, 4);
+    return withInstruction('to_float16', () => `(u16)__builtin_ia32_vcvtps2ph((${float}){a}, 0)[0]`)(type, module);
+  },
   fma: (type, module) =>
     ofThree(
       type,

@@ -200,6 +200,41 @@ const converted = (value: string, types: readonly string[]): string =>
 
 const isNative = (storage: Storage, type: Type): boolean => bytesOf[storage] * 8 === widthOf(type);
 
+/** How GCC names the instructions of x86 that convert float16, by lanes, and what a processor that has them defines. */
+const halfInstructions: Readonly<Record<number, HalfInstructions>> = {
+  8: {
+    condition: 'defined(__F16C__)',
+    widen: (pattern) => `__builtin_ia32_vcvtph2ps256(${pattern})`,
+    narrow: (value) => `__builtin_ia32_vcvtps2ph256(${value}, 0)`,
+  },
+  16: {
+    condition: 'defined(__AVX512F__)',
+    widen: (pattern, float) => `__builtin_ia32_vcvtph2ps512_mask(${pattern}, (${float}){}, -1, 4)`,
+    narrow: (value, _, integer) => `__builtin_ia32_vcvtps2ph512_mask(${value}, 0, (${integer}){}, -1)`,
+  },
+};
+
+interface HalfInstructions {
+  readonly condition: string;
+  widen(pattern: string, float: string, integer: string): string;
+  /** Rounds to nearest even. */
+  narrow(value: string, float: string, integer: string): string;
+}
+
+/** With the processor's own conversion where it has one, else otherwise. */
+function withInstruction(
+  storage: Storage,
+  type: Type,
+  module: Module,
+  write: (instructions: HalfInstructions, float: string, integer: string) => string,
+  otherwise: string,
+): readonly string[] {
+  const instructions = storage === 'float16' ? halfInstructions[type.lanes] : undefined;
+  if (instructions === undefined) return [otherwise];
+  const own = write(instructions, module.type(type), module.vector('i16', type.lanes, 2));
+  return [`#if ${instructions.condition} && !defined(__clang__)`, own, '#else', otherwise, '#endif'];
+}
+
 function load(storage: Storage): Helper {
   return (type, module) => {
     const name = module.type(type);
@@ -209,7 +244,16 @@ function load(storage: Storage): Helper {
     return {
       result: name,
       parameters: [`const ${elementTypes[storage]} *p`],
-      body: [inMemory(storage, type.lanes), `return ${loaded(storage, type, wide, module)};`],
+      body: [
+        inMemory(storage, type.lanes),
+        ...withInstruction(
+          storage,
+          type,
+          module,
+          ({ widen }, float, integer) => `return ${widen(`(${integer})${element}`, float, integer)};`,
+          `return ${loaded(storage, type, wide, module)};`,
+        ),
+      ],
     };
   };
 }
@@ -228,7 +272,16 @@ function store(storage: Storage): Helper {
     return {
       result: 'void',
       parameters: [`${elementTypes[storage]} *p`, `${module.type(type)} a`],
-      body: [inMemory(storage, type.lanes), `*(memory *)p = ${narrow};`],
+      body: [
+        inMemory(storage, type.lanes),
+        ...withInstruction(
+          storage,
+          type,
+          module,
+          (instructions, float, integer) => `*(memory *)p = (memory)${instructions.narrow('a', float, integer)};`,
+          `*(memory *)p = ${narrow};`,
+        ),
+      ],
     };
   };
 }

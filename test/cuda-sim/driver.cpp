@@ -29,7 +29,7 @@ struct Current {
   uint64_t lifetime = 0;
 };
 
-std::recursive_mutex mutex; // A callback may call the driver.
+std::recursive_mutex driverMutex; // A callback may call the driver.
 bool initialised;
 std::map<int, Context> contexts; // By device; each exists from its first use on.
 uint64_t lifetimes;
@@ -45,7 +45,7 @@ bool isDevice(int device) { return device >= 0 && device < numberSetting("device
 // ---- What every call begins with. Bodies give a result code.
 
 template <class Body> Result call(const char *name, Body body) {
-  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  const std::lock_guard<std::recursive_mutex> lock(driverMutex);
   if (const int code = injectedFailure(name)) return static_cast<Result>(code);
   return body();
 }
@@ -628,7 +628,7 @@ SIMULATOR_EXPORT Result cuGetErrorString(int code, const char **text) {
 
 // As if the library had just been loaded: contexts and all in them are gone, settings are those of the environment.
 SIMULATOR_EXPORT void simReset() {
-  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  const std::lock_guard<std::recursive_mutex> lock(driverMutex);
   for (auto &[device, context] : contexts) destroy(context);
   initialised = false;
   resetSettings();
@@ -636,7 +636,7 @@ SIMULATOR_EXPORT void simReset() {
 
 // How many there are of `memory`, `pinned`, `streams`, `events` or `modules`, over all contexts; -1 for other words.
 SIMULATOR_EXPORT int64_t simLive(const char *kind) {
-  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  const std::lock_guard<std::recursive_mutex> lock(driverMutex);
   const std::string what = kind;
   if (what == "memory") return static_cast<int64_t>(memory.count(Kind::device));
   if (what == "pinned") return static_cast<int64_t>(memory.count(Kind::host));

@@ -18,7 +18,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-extern "C" __attribute__((visibility("default"), aligned(4096))) char simDynamicShared[simulator::maximumDynamicBytes + 4096] = {};
+extern "C" {
+__attribute__((visibility("default"), aligned(4096))) char simDynamicShared[simulator::maximumDynamicBytes + 4096];
+}
 
 namespace simulator {
 namespace {
@@ -247,16 +249,16 @@ const Thread *runGuarded(const Launch &launch) {
   checks::beginLaunch();
   const FaultHandlers handlers;
   const Watchdog watchdog;
-  const Thread *culprit = nullptr;
   if (sigsetjmp(escape, 1) == 0) {
     inKernel = 1;
     runBlocks(launch, arguments.data());
     inKernel = 0;
-  } else {
-    inKernel = 0;
-    explainJump();
-    culprit = running;
+    abandonBlock();
+    return nullptr;
   }
+  inKernel = 0;
+  explainJump();
+  const Thread *const culprit = running;
   abandonBlock();
   return culprit;
 }

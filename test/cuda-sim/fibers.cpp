@@ -66,16 +66,16 @@ void toScheduler(State state) {
   simSwitch(&running->stackPointer, scheduler);
 }
 
-void begin() {
+void runThread() {
   kernelRun->call(argumentsRun);
   toScheduler(State::ended);
 }
 
-// A stack on which a switch goes to `begin` with the alignment that a call leaves.
+// A stack on which a switch goes to `runThread` with the alignment that a call leaves.
 void prepare(Thread &thread, char *stack) {
   void **top = reinterpret_cast<void **>(stack + stackBytes) - 1;
   *top = nullptr;
-  *--top = reinterpret_cast<void *>(&begin);
+  *--top = reinterpret_cast<void *>(&runThread);
   thread.stack = stack;
   thread.stackPointer = top - 6;
 }

@@ -9,7 +9,7 @@
 
 namespace simulator {
 
-constexpr unsigned warpLanes = 32;
+constexpr unsigned warpLanes = 32, maximumThreadNumber = 1024;
 
 enum class State : uint8_t { fresh, ready, atBarrier, inWarp, ended };
 

@@ -11,7 +11,6 @@ namespace {
 constexpr size_t page = 4096, alignment = 256, rememberedFrees = 4096;
 constexpr unsigned char poison = 0xff, canary = 0xfe;
 
-size_t roundUp(size_t value, size_t to) { return (value + to - 1) / to * to; }
 uintptr_t pageOf(uintptr_t address) { return address / page * page; }
 
 char *pointer(uintptr_t address) { return reinterpret_cast<char *>(address); }

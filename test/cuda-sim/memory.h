@@ -61,6 +61,8 @@ private:
 
 extern Memory memory;
 
+constexpr size_t roundUp(size_t value, size_t to) { return (value + to - 1) / to * to; }
+
 // What device memory of that many bytes is charged as.
 size_t chargeOf(size_t bytes);
 

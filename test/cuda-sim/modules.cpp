@@ -1,6 +1,7 @@
 // Loading images, and what a launch has to fulfil; see modules.h.
 #include "modules.h"
 #include "checks.h"
+#include "memory.h"
 #include "settings.h"
 #include <algorithm>
 #include <cstdio>
@@ -26,8 +27,6 @@ Result compatibilityOf(const ImageHeader &header) {
   const bool runs = header.architecture / 10 == architecture / 10 && header.architecture <= architecture;
   return runs ? SUCCESS : NO_BINARY_FOR_GPU;
 }
-
-size_t roundUp(size_t value, size_t to) { return (value + to - 1) / to * to; }
 
 bool writeAll(int file, const char *bytes, size_t count) {
   while (count > 0) {

@@ -6,6 +6,7 @@
 #include "settings.h"
 #include "translate.h"
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <cerrno>
 #include <cstdio>
@@ -48,17 +49,23 @@ struct Program {
   std::string cubin, ptx; // Empty until it is compiled for that.
 };
 
-std::mutex mutex;
+// Different programs may be compiled at once.
+std::mutex programsMutex;
 std::set<Program *> programs;
+std::atomic<unsigned> builds; // Names of files that differ within a process.
 
-template <class Body> NvrtcResult call(const char *name, Body body) {
-  const std::lock_guard<std::mutex> lock(mutex);
+template <class Body> NvrtcResult counted(const char *name, Body body) {
   if (const int code = injectedFailure(name)) return static_cast<NvrtcResult>(code);
   return body();
 }
 
+bool isProgram(Program *program) {
+  const std::lock_guard<std::mutex> lock(programsMutex);
+  return programs.count(program) == 1;
+}
+
 template <class Body> NvrtcResult ofProgram(const char *name, Program *program, Body body) {
-  return call(name, [&] { return programs.count(program) == 0 ? NVRTC_ERROR_INVALID_PROGRAM : body(*program); });
+  return counted(name, [&] { return isProgram(program) ? body(*program) : NVRTC_ERROR_INVALID_PROGRAM; });
 }
 
 // ---- Options
@@ -120,7 +127,7 @@ std::string ownPath() {
 }
 
 // Runs a program and gives its status; what it prints as errors goes into a file.
-int run(const std::vector<std::string> &command, const std::string &errors) {
+int runCompiler(const std::vector<std::string> &command, const std::string &errors) {
   std::vector<char *> arguments;
   for (const std::string &argument : command) arguments.push_back(const_cast<char *>(argument.c_str()));
   arguments.push_back(nullptr);
@@ -187,7 +194,8 @@ std::string objectOf(const std::string &text, const std::vector<std::string> &fl
   const std::string library = ownPath(), folder = library.substr(0, library.rfind('/')) + "/kernels";
   char name[32];
   std::snprintf(name, sizeof name, "/%016lx", hashOf(key.data(), key.size()));
-  const std::string kept = folder + name, built = kept + "." + std::to_string(getpid());
+  const std::string kept = folder + name,
+                    built = kept + "." + std::to_string(getpid()) + "-" + std::to_string(++builds);
   std::string object;
   if (readFile(kept + ".so", object)) return object;
   mkdir(folder.c_str(), 0700);
@@ -200,7 +208,7 @@ std::string objectOf(const std::string &text, const std::vector<std::string> &fl
   for (const std::string &argument : {built + ".cpp", std::string("-o"), built + ".so", std::string("-nostdlib"), std::string("-x"),
                                       std::string("none"), library, std::string("-lm"), std::string("-lc"), std::string("-Wl,-Bsymbolic,-z,defs")})
     command.push_back(argument);
-  const int status = run(command, built + ".log");
+  const int status = runCompiler(command, built + ".log");
   readFile(built + ".log", log);
   unlink((built + ".log").c_str());
   if (status == 0 && readFile(built + ".so", object)) {
@@ -263,7 +271,7 @@ NvrtcResult giveBytes(char *out, const std::string &bytes) {
 } // namespace
 
 SIMULATOR_EXPORT NvrtcResult nvrtcVersion(int *major, int *minor) {
-  return call(__func__, [&] {
+  return counted(__func__, [&] {
     *major = versionSetting("nvrtc") / 1000;
     *minor = versionSetting("nvrtc") % 1000 / 10;
     return NVRTC_SUCCESS;
@@ -271,11 +279,11 @@ SIMULATOR_EXPORT NvrtcResult nvrtcVersion(int *major, int *minor) {
 }
 
 SIMULATOR_EXPORT NvrtcResult nvrtcGetNumSupportedArchs(int *count) {
-  return call(__func__, [&] { return *count = static_cast<int>(architectures().size()), NVRTC_SUCCESS; });
+  return counted(__func__, [&] { return *count = static_cast<int>(architectures().size()), NVRTC_SUCCESS; });
 }
 
 SIMULATOR_EXPORT NvrtcResult nvrtcGetSupportedArchs(int *numbers) {
-  return call(__func__, [&] {
+  return counted(__func__, [&] {
     const std::vector<int> known = architectures();
     std::copy(known.begin(), known.end(), numbers);
     return NVRTC_SUCCESS;
@@ -284,9 +292,10 @@ SIMULATOR_EXPORT NvrtcResult nvrtcGetSupportedArchs(int *numbers) {
 
 SIMULATOR_EXPORT NvrtcResult nvrtcCreateProgram(Program **out, const char *text, const char *name, int headers, const char *const *,
                                                 const char *const *) {
-  return call(__func__, [&] {
+  return counted(__func__, [&] {
     if (out == nullptr || text == nullptr || headers != 0) return NVRTC_ERROR_INVALID_INPUT;
     *out = new Program{text, name == nullptr ? "default_program" : name, "", "", ""};
+    const std::lock_guard<std::mutex> lock(programsMutex);
     programs.insert(*out);
     return NVRTC_SUCCESS;
   });
@@ -294,6 +303,7 @@ SIMULATOR_EXPORT NvrtcResult nvrtcCreateProgram(Program **out, const char *text,
 
 SIMULATOR_EXPORT NvrtcResult nvrtcDestroyProgram(Program **program) {
   return ofProgram(__func__, program == nullptr ? nullptr : *program, [&](Program &found) {
+    const std::lock_guard<std::mutex> lock(programsMutex);
     programs.erase(&found);
     delete &found;
     *program = nullptr;

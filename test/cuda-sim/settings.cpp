@@ -1,10 +1,11 @@
-// Where settings come from, how injected failures are counted, and the report.
+// Where settings come from, how injected injections are counted, and the report.
 #include "settings.h"
 #include "abi.h"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -17,19 +18,23 @@ const std::map<std::string, const char *> defaults = {
     {"fail", ""},      {"quiet", "0"},         {"compiler", "g++"},      {"nvrtc_architectures", ""},
 };
 
-struct Failure {
+struct Injection {
   std::string function;
   uint64_t callsLeft;
   int code;
 };
 
+// Calls may come from several threads of the system. Recursive, as reading the setting of injections may report that it is wrong.
+std::recursive_mutex settingsMutex;
+using SettingsLock = std::lock_guard<std::recursive_mutex>;
+
 std::map<std::string, std::string> configured;
 std::map<std::string, uint64_t> calls;
-std::optional<std::vector<Failure>> failures; // Not there until the setting was read.
+std::optional<std::vector<Injection>> injections; // Not there until the setting was read.
 std::string problem;
 
-std::vector<Failure> parseFailures(const std::string &text) {
-  std::vector<Failure> parsed;
+std::vector<Injection> parseInjections(const std::string &text) {
+  std::vector<Injection> parsed;
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find(',', at), text.size());
     const std::string one = text.substr(at, end - at);
@@ -46,6 +51,7 @@ std::vector<Failure> parseFailures(const std::string &text) {
 } // namespace
 
 std::string setting(const char *name) {
+  const SettingsLock lock(settingsMutex);
   if (const auto found = configured.find(name); found != configured.end()) return found->second;
   std::string variable = "OPWRIGHT_SIM_";
   for (const char *letter = name; *letter; letter++) variable += static_cast<char>(*letter == '_' ? '_' : *letter - 'a' + 'A');
@@ -62,28 +68,32 @@ int versionSetting(const char *name) {
 }
 
 bool configure(const std::string &name, const std::string &value) {
+  const SettingsLock lock(settingsMutex);
   if (defaults.count(name) == 0) return false;
   configured[name] = value;
-  if (name == "fail") failures = parseFailures(value);
+  if (name == "fail") injections = parseInjections(value);
   return true;
 }
 
 void resetSettings() {
+  const SettingsLock lock(settingsMutex);
   configured.clear();
   calls.clear();
-  failures.reset();
+  injections.reset();
   problem.clear();
 }
 
 int injectedFailure(const char *function) {
+  const SettingsLock lock(settingsMutex);
   calls[function]++;
-  if (!failures) failures = parseFailures(setting("fail"));
-  for (Failure &failure : *failures)
-    if (failure.callsLeft > 0 && failure.function == function && --failure.callsLeft == 0) return failure.code;
+  if (!injections) injections = parseInjections(setting("fail"));
+  for (Injection &one : *injections)
+    if (one.callsLeft > 0 && one.function == function && --one.callsLeft == 0) return one.code;
   return 0;
 }
 
 void report(const std::string &text) {
+  const SettingsLock lock(settingsMutex);
   problem = text;
   if (setting("quiet") != "1") std::fprintf(stderr, "cuda-sim: %s\n", text.c_str());
 }
@@ -98,6 +108,9 @@ SIMULATOR_EXPORT int simConfigure(const char *name, const char *value) { return 
 SIMULATOR_EXPORT const char *simReport() { return problem.c_str(); }
 
 // How often an entry point was called, or, for `kernel`, how many kernels have run.
-SIMULATOR_EXPORT uint64_t simCalls(const char *function) { return calls[function]; }
+SIMULATOR_EXPORT uint64_t simCalls(const char *function) {
+  const SettingsLock lock(settingsMutex);
+  return calls[function];
+}
 
 } // namespace simulator

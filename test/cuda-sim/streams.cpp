@@ -6,7 +6,7 @@
 
 namespace simulator {
 
-Streams::Streams() { streams_.push_back(std::make_shared<Stream>(Stream{true, true})); }
+Streams::Streams() { streams_.push_back(std::make_shared<Stream>(Stream{true, true, {}})); }
 
 std::shared_ptr<Stream> Streams::find(void *handle) const {
   // The default stream is 0, and 1 by its explicit name.
@@ -17,7 +17,7 @@ std::shared_ptr<Stream> Streams::find(void *handle) const {
 }
 
 Stream *Streams::create(bool blocking) {
-  streams_.push_back(std::make_shared<Stream>(Stream{false, blocking}));
+  streams_.push_back(std::make_shared<Stream>(Stream{false, blocking, {}}));
   return streams_.back().get();
 }
 

@@ -42,7 +42,8 @@ export function checkSizes(test: OpCase, _: number, report: Report): void {
     for (const length of fullRun ? [...lengths, ...longLengths] : lengths) {
       const draw = (shape: readonly number[]) => drawn(test, shape, (input, data) => change(input, data.dtype));
       if (test.class === 'reduction')
-        for (const form of reductionForms) checkReduction(test, draw(form.shape(length)), form.attrs, length);
+        for (const form of reductionForms.filter(({ longest }) => length <= longest))
+          checkReduction(test, draw(form.shape(length)), form.attrs, length);
       else checkPieces(test, draw([length]), sample.attrs, length);
       report.count();
     }
@@ -101,12 +102,15 @@ function checkPieces(test: OpCase, elements: ElementsByName, attrs: SampleAttrs,
 interface ReductionForm {
   readonly shape: (length: number) => readonly number[];
   readonly attrs: SampleAttrs;
+  readonly longest: number;
 }
 
+/** The last keeps rows that are longer than a tile of columns, and several of them. */
 const reductionForms: readonly ReductionForm[] = [
-  { shape: (length) => [length], attrs: {} },
-  { shape: (length) => [3, length], attrs: { axis: 1 } },
-  { shape: (length) => [length, 3], attrs: { axis: 0 } },
+  { shape: (length) => [length], attrs: {}, longest: Infinity },
+  { shape: (length) => [3, length], attrs: { axis: 1 }, longest: Infinity },
+  { shape: (length) => [length, 3], attrs: { axis: 0 }, longest: Infinity },
+  { shape: (length) => [2, 9, length], attrs: { axis: 1 }, longest: 1100 },
 ];
 
 function checkReduction(test: OpCase, elements: ElementsByName, attrs: SampleAttrs, length: number): void {

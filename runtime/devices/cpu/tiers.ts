@@ -11,7 +11,7 @@ const nativeFrom: Readonly<Record<WorkKind, number>> = {
   row: 1 << 15,
   column: 1 << 15,
   function: 1 << 14,
-  product: 1 << 16,
+  product: 1 << 14,
   convolution: 1 << 16,
 };
 

@@ -3,12 +3,12 @@ import type { Plan } from '../mutant.js';
 
 export const elementwise: Plan = {
   ops: ['gelu', 'add', 'where', 'cast', 'mod', 'floorDivide', 'pow', 'lessThan', 'isnan', 'sign'],
-  suites: ['tiles', 'ir', 'random-programs'],
+  suites: ['integers', 'tiles', 'ir', 'random-programs'],
 };
 
 export const reductions: Plan = {
   ops: ['softmax', 'layerNorm', 'sum', 'max', 'min', 'prod', 'any', 'all', 'argmax', 'variance', 'logsumexp'],
-  suites: ['tiles', 'ir', 'random-programs'],
+  suites: ['integers', 'tiles', 'ir', 'random-programs'],
 };
 
 export const fusion: Plan = {

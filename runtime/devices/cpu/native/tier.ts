@@ -36,7 +36,8 @@ class NativeKernel extends CpuKernel {
   ) {
     super(kernel);
     const inLanes = vectorise(kernel, owner.target);
-    this.key = cacheKey({ source: printC({ ...inLanes, name: 'kernel' }, gnuC), compiler: owner.compiler.identity });
+    const source = printC({ ...inLanes, name: 'kernel' }, gnuC);
+    this.key = cacheKey({ what: 'kernel named by its key', source, compiler: owner.compiler.identity });
     this.printed = { ...inLanes, name: `kernel_${this.key.slice(0, 16)}` };
   }
 
