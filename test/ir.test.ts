@@ -491,6 +491,23 @@ test('columns reduce in lanes: a loop inside a vector loop', (t) => {
   t.deepEqual(vector, scalar);
 });
 
+test('every second element is loaded in lanes, and none beyond the last', (t) => {
+  for (const [storage, type] of [
+    ['float32', F32],
+    ['int64', I64],
+  ] as const)
+    for (const vectorBytes of [16, 64])
+      for (const n of [1, 7, 16, 33]) {
+        const body = (i: Expr): Stmt[] => [store('out', i, load(type, 'x', add(mul(i, 2), 1)))];
+        const tested = kernel('odd', [read('x', storage), written('out', storage)], [], [forItems('i', body, { vector: true })]);
+        t.true(hasVectors(vectorise(tested, { vectorBytes })));
+        const x = filled(storage, 2 * n);
+        const call = (out: BufferArray): Invocation => ({ buffers: { x, out }, begin: 0, end: n });
+        const [scalar, vector] = runBoth(tested, vectorBytes, call, storage, n);
+        t.deepEqual(vector, scalar, `${n} elements of ${storage}`);
+      }
+});
+
 test('a uniform load is moved before the loop, and not made where no vector turn runs', (t) => {
   const tested = vectorise(
     kernel(
@@ -515,7 +532,7 @@ test('a uniform load is moved before the loop, and not made where no vector turn
 });
 
 const scalarLoops: readonly [string, (i: Expr) => readonly Stmt[]][] = [
-  ['a gather', (i) => [store('out', i, load(F32, 'x', mul(i, 2)))]],
+  ['a gather', (i) => [store('out', i, load(F32, 'x', mul(i, 3)))]],
   ['an if', (i) => [if_(gt(load(F32, 'x', i), 0), [store('out', i, f32(1))])]],
   ['a fail', (i) => [store('out', i, f32(1)), fail(1)]],
   ['a store to one place', (i) => [store('out', 0, load(F32, 'x', i))]],

@@ -209,11 +209,12 @@ interface Convolution {
   readonly groups?: number;
   readonly dtype?: Dtype;
   readonly lies?: Arrangement;
+  readonly biased?: boolean;
 }
 
 /** The convolution and its two gradients; none where the window does not fit. */
 function convolutionCalls(convolution: Convolution, on: Device = device): Call[] {
-  const { images = 2, channels, filters, image, window, groups = 1, dtype = 'float32', lies } = convolution;
+  const { images = 2, channels, filters, image, window, groups = 1, dtype = 'float32', lies, biased = false } = convolution;
   const { stride = [1, 1], padding = [0, 0, 0, 0], dilation = [1, 1] } = convolution;
   const result = ([0, 1] as const).map((axis) => {
     const room = image[axis] + padding[2 * axis]! + padding[2 * axis + 1]! - (window[axis] - 1) * dilation[axis] - 1;
@@ -233,7 +234,7 @@ function convolutionCalls(convolution: Convolution, on: Device = device): Call[]
     attrs,
   });
   return [
-    call('convolution', { x, weight }, out),
+    call('convolution', { x, weight, ...(biased ? { bias: [filters * groups] } : {}) }, out),
     call('convolutionInputGrad', { dout: out, weight }, x),
     call('convolutionWeightGrad', { dout: out, x }, weight),
   ];
@@ -267,14 +268,47 @@ function randomConvolutions(count: number, seed: number): Convolution[] {
     groups: 1 + below(3),
     dtype: (['float32', 'float64', 'float16', 'int32'] as const)[below(4)]!,
     lies: arrangements[below(arrangements.length)]!,
+    biased: below(2) === 1,
   }));
 }
+
+/** Sizes on both sides of every tile of 8 and 16 lanes: numbers of filters, and of pixels in a row and in a strip. */
+const aroundTiles: readonly Convolution[] = [
+  ...[1, 2, 3, 4, 5, 6, 7, 9, 17, 33].map(
+    (filters): Convolution => ({ channels: 2, filters, image: [6, 18], window: [3, 3], padding: [1, 1, 1, 1], biased: true }),
+  ),
+  ...[1, 7, 8, 15, 16, 17, 31, 33, 48, 49, 65, 129, 140].map(
+    (width): Convolution => ({ channels: 3, filters: 9, image: [3, width], window: [2, 2], padding: [0, 1, 0, 1] }),
+  ),
+  ...[1, 2, 7, 20].map(
+    (height): Convolution => ({ channels: 17, filters: 18, image: [height, 9], window: [1, 3], padding: [0, 0, 1, 1] }),
+  ),
+  ...[15, 33, 70].map(
+    (width): Convolution => ({ channels: 1, filters: 1, image: [5, width], window: [3, 3], groups: 3, stride: [1, 2] }),
+  ),
+  { images: 3, channels: 40, filters: 20, image: [7, 7], window: [3, 3], padding: [1, 1, 1, 1], dtype: 'float64' },
+  { images: 1, channels: 70, filters: 3, image: [6, 17], window: [2, 3], stride: [2, 2], dilation: [1, 2], dtype: 'float16' },
+];
 
 test('convolutions and their gradients are exact', (t) => {
   for (const convolution of networks)
     for (const lies of arrangements)
       for (const call of convolutionCalls({ ...convolution, lies }))
         t.is(worstError(call), 0, `${call.name} ${JSON.stringify({ ...convolution, lies })}`);
+});
+
+test('convolutions are exact at every size around a tile', (t) => {
+  for (const convolution of aroundTiles)
+    for (const call of convolutionCalls(convolution)) t.is(worstError(call), 0, `${call.name} ${JSON.stringify(convolution)}`);
+});
+
+test('kernels of convolutions read and write within their operands, with wide vectors', (t) => {
+  for (const vectorBytes of [32, 64]) {
+    const on = new InterpretedDevice(vectorBytes);
+    for (const convolution of aroundTiles)
+      for (const call of convolutionCalls({ ...convolution, images: 1 }, on))
+        t.is(worstError(call, on), 0, `${vectorBytes}: ${call.name} ${JSON.stringify(convolution)}`);
+  }
 });
 
 test('convolutions take every stride, padding, dilation, number of groups, layout and dtype', (t) => {
@@ -333,6 +367,7 @@ test('results have the same bits with 1, 2 and 4 threads', (t) => {
       product([64, 30, 40], [64, 40, 50]),
       ...convolutionCalls({ ...networks[0]!, images: 17 }, on),
       ...convolutionCalls({ ...networks[3]!, images: 17 }, on),
+      ...convolutionCalls({ ...networks[7]!, images: 17 }, on),
     ];
     return calls.flatMap((call) =>
       // The first launches run before the worker threads have started.

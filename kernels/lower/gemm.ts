@@ -17,7 +17,6 @@ import {
   kernel,
   le,
   load,
-  lt,
   min,
   mul,
   param,
@@ -28,8 +27,6 @@ import {
 import { type Expr, type Kernel, registerOf, type Storage } from '../ir.js';
 import { integers, reads } from './packing.js';
 import { lanesType, RegisterTile, range } from './tile.js';
-
-// ---- The product in register tiles
 
 export interface GemmForm {
   /** dtype of the result, and of operands that are not packed; what is packed is stored as `packedStorage` of it. */
@@ -78,51 +75,68 @@ function nameOf({ storage, aStorage, bStorage, heights, vectors, lanes, rowsAdjo
 }
 
 function gemmBlock(body: Body, form: GemmForm, item: Expr): void {
-  const [m, n, k] = [param('m'), param('n'), param('k')];
-  const width = form.vectors * form.lanes;
+  const [m, n] = [param('m'), param('n')];
   const blocks = body.let('blocks', div(item, param('columnBlocks')));
   const batch = body.let('batch', div(blocks, param('rowBlocks')));
-  const share = (panels: Expr, of: Expr, at: Expr, size: number): Expr => mul(div(mul(at, panels), of), size);
-  const columnBlock = body.let('columnBlock', rem(item, param('columnBlocks')));
-  const columnShare = (at: Expr): Expr => share(param('columnPanels'), param('columnBlocks'), at, width);
-  const firstColumn = body.let('firstColumn', columnShare(columnBlock));
-  const endColumn = body.let('endColumn', min(columnShare(add(columnBlock, 1)), n));
-  const rowBlock = body.let('rowBlock', rem(blocks, param('rowBlocks')));
-  const rowShare = (at: Expr): Expr => share(param('rowPanels'), param('rowBlocks'), at, form.heights[0]!);
-  const firstRow = body.let('firstRow', rowShare(rowBlock));
-  const endRow = body.let('endRow', min(rowShare(add(rowBlock, 1)), m));
+  const [firstColumn, endColumn] = shareOf(body, 'column', rem(item, param('columnBlocks')), form.vectors * form.lanes, n);
+  const [firstRow, endRow] = shareOf(body, 'row', rem(blocks, param('rowBlocks')), form.heights[0]!, m);
   const rows = rowRanges(body, form, firstRow, endRow);
   const aMatrix = body.let('aMatrix', load(I32, 'aOffsets', batch));
   const bMatrix = body.let('bMatrix', load(I32, 'bOffsets', batch));
   const outMatrix = body.let('outMatrix', mul(mul(batch, m), n));
   body.for('block', 0, param('lengthBlocks'), (block, inBlock) => {
     const start = inBlock.let('start', mul(block, param('blockLength')));
-    const length = inBlock.let('length', min(param('blockLength'), sub(k, start)));
+    const length = inBlock.let('length', min(param('blockLength'), sub(param('k'), start)));
     const aStart = inBlock.let('aStart', add(aMatrix, mul(start, param('aStep'))));
     const bStart = inBlock.let('bStart', add(bMatrix, mul(start, param('bStep'))));
-    const columnOfTiles = (inPanel: Body, panel: Panel): void => {
+    inPanels(inBlock, form, { firstColumn, endColumn, bStart }, (inPanel, panel) => {
       for (const { height, from, to } of rows) {
         const tile = (row: Expr, inRow: Body): void =>
           gemmTile(inRow, form, height, { ...panel, outMatrix, block, aStart, length, row });
         inPanel.for(`rowOf${height}`, from, to, tile, { step: height });
       }
-    };
-    const inColumn = (column: Expr, inPanel: Body): void => {
-      const tileColumn = form.narrow ? column : inPanel.let('tileColumn', min(column, sub(n, width)));
-      const across = mul(div(column, width), param('bPanel'));
-      const b = inPanel.let('b', add(bStart, add(across, mul(tileColumn, param('bColumn')))));
-      const panel = { column, tileColumn, b, firstVector: 0 };
-      const half = Math.floor(form.vectors / 2);
-      if (half === 0) columnOfTiles(inPanel, panel);
-      else
-        inPanel.if(
-          lt(n, add(column, half * form.lanes + 1)),
-          (rest) => columnOfTiles(rest, { ...panel, firstVector: form.vectors - half }),
-          (whole) => columnOfTiles(whole, panel),
-        );
-    };
-    inBlock.for('column', firstColumn, endColumn, inColumn, { step: width });
+    });
   });
+}
+
+/** From where to where the rows or columns of a block go: as many panels as the others', give or take one. */
+function shareOf(body: Body, name: 'row' | 'column', block: Expr, size: number, end: Expr): readonly [Expr, Expr] {
+  const number = body.let(`${name}Block`, block);
+  const startOf = (at: Expr): Expr => mul(div(mul(at, param(`${name}Panels`)), param(`${name}Blocks`)), size);
+  return [body.let(`${name}Start`, startOf(number)), body.let(`${name}End`, min(startOf(add(number, 1)), end))];
+}
+
+interface Columns {
+  readonly firstColumn: Expr;
+  readonly endColumn: Expr;
+  /** Where column 0 of b begins. */
+  readonly bStart: Expr;
+}
+
+/** Goes through the panels of columns. Half a panel does for the last one where no more than that many columns are left. */
+function inPanels(
+  body: Body,
+  form: GemmForm,
+  { firstColumn, endColumn, bStart }: Columns,
+  write: (body: Body, panel: Panel) => void,
+): void {
+  const n = param('n');
+  const width = form.vectors * form.lanes;
+  const half = Math.floor(form.vectors / 2);
+  const inColumn = (column: Expr, inPanel: Body): void => {
+    const tileColumn = form.narrow ? column : inPanel.let('tileColumn', min(column, sub(n, width)));
+    const across = mul(div(column, width), param('bPanel'));
+    const b = inPanel.let('b', add(bStart, add(across, mul(tileColumn, param('bColumn')))));
+    const panel = { column, tileColumn, b, firstVector: 0 };
+    if (half === 0) write(inPanel, panel);
+    else
+      inPanel.if(
+        le(n, add(column, half * form.lanes)),
+        (rest) => write(rest, { ...panel, firstVector: form.vectors - half }),
+        (whole) => write(whole, panel),
+      );
+  };
+  body.for('column', firstColumn, endColumn, inColumn, { step: width });
 }
 
 interface RowRange {

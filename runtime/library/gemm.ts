@@ -1,7 +1,9 @@
 /**
  * Matrix products, [...b, m, k] times [...b, k, n], broadcast over b. Operands are taken with the strides that they have: what would
- * be read badly is packed into scratch on the way. Everything is decided from shapes and strides when the op is bound, so results
- * do not depend on the number of threads.
+ * be read badly is packed into scratch on the way. Everything is decided from shapes and strides when the op is bound.
+ *
+ * Whatever is decided, an element is the same chain of operations: products are added along k in order, in blocks of `blockLength`, and
+ * the blocks in order. So the bits of a row depend neither on threads, nor on the rows that stand with it, nor on how operands lie.
  */
 import { bytesOf } from '../../kernels/ir.js';
 import { type GemmForm, gemmKernel } from '../../kernels/lower/gemm.js';
@@ -10,7 +12,7 @@ import { addBlocksKernel, rowSumsKernel, turnedKernel } from '../../kernels/lowe
 import { lanesFor, packedStorage } from '../../kernels/lower/tile.js';
 import type { LayoutMeta, Shape, TensorMeta } from '../../kernels/op.js';
 import { addressOf } from '../copies.js';
-import type { Device, Tier, TierName } from '../devices/device.js';
+import type { Device, Tier } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
@@ -113,38 +115,48 @@ function columnAsRow(product: Product): Product {
 
 // ---- Choosing kernels
 
-/**
- * Heights of tiles two vectors wide that leave registers for the operands of a step, by who compiles and the bytes of a vector. Engines
- * that compile WebAssembly spill with more.
- */
-const tileHeights: Readonly<Record<TierName, (vectorBytes: number) => readonly number[]>> = {
-  wasm: () => [4, 2, 1],
-  native: (vectorBytes) => (vectorBytes === 64 ? [14, 8, 4, 2, 1] : [6, 4, 2, 1]),
+/** What suits the code that a tier compiles, by who compiles it and the bytes of a vector. */
+interface Shapes {
+  /** Rows of tiles two vectors wide, the highest first: they leave registers for the operands of a step. */
+  readonly heights: readonly number[];
+  /** With no more rows than these, a b that is contiguous along its columns, and large, or along k is read once and as it lies. */
+  readonly streamedRows: number;
+  readonly turnedRows: number;
+}
+
+/** Engines that compile WebAssembly spill with higher tiles, and have no vectors but of 16 bytes. */
+const wasmShapes: Shapes = { heights: [4, 2, 1], streamedRows: 4, turnedRows: 8 };
+const nativeShapes: Readonly<Record<number, Shapes>> = {
+  16: { heights: [6, 4, 2, 1], streamedRows: 16, turnedRows: 16 },
+  32: { heights: [6, 4, 2, 1], streamedRows: 16, turnedRows: 16 },
+  64: { heights: [14, 8, 4, 2, 1], streamedRows: 16, turnedRows: 16 },
 };
+
+const shapesFor = ({ name, target }: Tier): Shapes =>
+  (name === 'native' ? nativeShapes[target.vectorBytes] : undefined) ?? wasmShapes;
 
 /** Up to this many multiplications a matrix is not worth packing, and from this many elements on it does not stay in a near cache. */
 const tinyProduct = 1 << 11;
 const largeMatrix = 1 << 17;
 /** From this many tiles across on, packing a costs less than it saves; so does packing b with this many on top of each other. */
 const tilesThatPayPacking = 4;
-/** With no more rows than this, b is read once and as it lies: a large one along its columns, one along k. */
-const fewRows = { wasm: { large: 4, along: 8 }, native: { large: 16, along: 16 } } as const;
+/** Lanes of a vector hold at least this many bytes together, if there are any. */
+const smallestVector = 16;
+
 /** How a product is computed: in tiles of that form, or by one of the kernels for few rows. */
 type Method = GemmForm | 'rowSums' | 'turned';
 
 function methodOf(tier: Tier, { dtype, m, n, k, b }: Product): Method {
+  const { heights, streamedRows, turnedRows } = shapesFor(tier);
   const most = lanesFor(dtype, tier.target.vectorBytes);
-  const heights = tileHeights[tier.name](tier.target.vectorBytes);
   const operands = { storage: dtype, aStorage: dtype, bStorage: dtype, rowsAdjoin: false, narrow: false };
   if (most === 1 || (b.across !== 1 && m * n * k <= tinyProduct))
-    return { ...operands, heights: tileHeights.wasm(0), vectors: n === 1 ? 1 : 2, lanes: 1 };
-  const { large, along } = fewRows[tier.name];
-  if (b.across === 1 && n >= most && (m === 1 || (m <= large && n * k >= largeMatrix))) return 'rowSums';
-  if (b.across !== 1 && b.step === 1 && n >= most && k >= most && m <= along) return 'turned';
+    return { ...operands, heights: wasmShapes.heights, vectors: n === 1 ? 1 : 2, lanes: 1 };
+  if (b.across === 1 && n >= most && (m === 1 || (m <= streamedRows && n * k >= largeMatrix))) return 'rowSums';
+  if (b.across !== 1 && b.step === 1 && n >= most && k >= most && m <= turnedRows) return 'turned';
   let lanes = most;
-  while (lanes > n && lanes * bytesOf[packedStorage(dtype)] > 16) lanes /= 2;
-  const vectors = n < 2 * lanes ? 1 : 2;
-  return { ...operands, heights, vectors, lanes, narrow: n < lanes };
+  while (lanes > n && lanes * bytesOf[packedStorage(dtype)] > smallestVector) lanes /= 2;
+  return { ...operands, heights, vectors: n < 2 * lanes ? 1 : 2, lanes, narrow: n < lanes };
 }
 
 // ---- Operands

@@ -142,8 +142,12 @@ export function usersOfKernels(dist: string): Callers {
   return users;
 }
 
-const someCallers = ({ name }: Definition, callers: Callers): readonly string[] =>
-  (callers.get(name) ?? []).filter((caller) => caller !== name).slice(0, mostCallers);
+/** The nearest callers of an op, callers of callers after them. */
+function someCallers({ name }: Definition, callers: Callers): readonly string[] {
+  const found = new Set([name]);
+  for (const op of found) for (const caller of callers.get(op) ?? []) if (found.size <= mostCallers) found.add(caller);
+  return [...found].slice(1);
+}
 
 function planOf(definition: Definition, callers: Callers): Required<Omit<Plan, 'first'>> {
   const random = property(definition.literal, 'random') !== undefined ? ['random-ops'] : [];

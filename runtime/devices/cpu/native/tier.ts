@@ -178,6 +178,6 @@ function asUnavailable(error: unknown): OpwrightError {
 }
 
 function warn({ summary, remedy }: OpwrightError): void {
-  const text = `${summary} All kernels run as WebAssembly.${remedy === undefined ? '' : ` ${remedy}`}`;
+  const text = [summary, 'All kernels run as WebAssembly.', remedy].filter((line) => line !== undefined).join('\n');
   process.emitWarning(text, { type: 'OpwrightWarning', code: 'OPWRIGHT_NATIVE' });
 }
