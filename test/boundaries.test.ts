@@ -142,6 +142,22 @@ test('roiAlign takes points up to an element beyond the edge as the edge, those 
   }
 });
 
+test('roiAlign reads nothing beyond the last column and the last row', (t) => {
+  // What lies next in memory is infinite, and would not vanish by a weight of 0.
+  const elements = Float32Array.from({ length: 128 }, (_, at) => (at % 8 === 0 || at >= 64 ? Infinity : at));
+  const x = tensor(elements, { shape: [1, 2, 8, 8] });
+  const image = tensor(Int32Array.of(0), { dtype: 'int32' });
+  for (const [row, column] of [
+    [3, 7],
+    [7, 3],
+    [7, 7],
+  ] as const) {
+    const region = tensor([[column - 1, row - 1, column + 1, row + 1]]);
+    const values = roiAlign(x, region, image, { pooledHeight: 1, pooledWidth: 1, samplingRatio: 1 });
+    t.is(values.dataSync()[0], elements[row * 8 + column], `${row}, ${column}`);
+  }
+});
+
 /** The places of `values` in order, of equal ones the first first, NaN above all numbers. */
 function ordered(values: readonly number[], descending: boolean): number[] {
   const key = (value: number) => (Number.isNaN(value) ? Infinity : value);

@@ -538,7 +538,12 @@ const scalarLoops: readonly [string, (i: Expr) => readonly Stmt[]][] = [
   ['a store to one place', (i) => [store('out', 0, load(F32, 'x', i))]],
   ['mixed widths', (i) => [store('out', i, convert(F32, convert(F64, load(F32, 'x', i))))]],
   ['a load of what another turn stores', (i) => [store('out', add(i, 1), load(F32, 'out', i))]],
-  ['a read of its accumulator', (i) => [accumulate('acc', 'sum', load(F32, 'x', i)), store('out', i, local('acc', F32))]],
+  [
+    'a read of its accumulator beforehand',
+    (i) => [store('out', i, local('acc', F32)), accumulate('acc', 'sum', load(F32, 'x', i))],
+  ],
+  ['a running maximum', (i) => [accumulate('acc', 'max', load(F32, 'x', i)), store('out', i, local('acc', F32))]],
+  ['a running sum of one number', (i) => [accumulate('acc', 'sum', f32(1)), store('out', i, local('acc', F32))]],
   ['an outer local that is set', (i) => [set('acc', load(F32, 'x', i))]],
   ['integer division', (i) => [store('out', i, convert(F32, div(add(i, 1), param('n'))))]],
 ];
@@ -553,6 +558,52 @@ for (const [what, body] of scalarLoops)
     );
     t.is(vectorise(tested, { vectorBytes: 16 }), tested);
   });
+
+/** What ARCHITECTURE.md says of running totals: within a vector by doubling distances, then what came before. */
+function runningSums(x: Float32Array, lanes: number): Float32Array {
+  const out = new Float32Array(x.length);
+  const whole = x.length - (x.length % lanes);
+  let before = 0;
+  for (let first = 0; first < whole; first += lanes) {
+    let own = x.slice(first, first + lanes);
+    for (let distance = 1; distance < lanes; distance *= 2) {
+      const last = own;
+      own = last.map((value, at) => (at < distance ? value : value + last[at - distance]!));
+    }
+    out.set(
+      own.map((value) => value + before),
+      first,
+    );
+    before = Math.fround(before + own.at(-1)!);
+  }
+  for (let at = whole; at < x.length; at++) {
+    before = Math.fround(before + x[at]!);
+    out[at] = before;
+  }
+  return out;
+}
+
+for (const vectorBytes of [16, 64])
+  for (const length of [0, 3, 16, 37])
+    test(`a running sum of ${length} elements adds up in the order that is stated, in vectors of ${vectorBytes} bytes`, (t) => {
+      const original = kernel(
+        'running',
+        [read('x', 'float32'), written('out', 'float32')],
+        [],
+        [
+          variable('acc', f32(0)),
+          forItems('i', (i) => [accumulate('acc', 'sum', load(F32, 'x', i)), store('out', i, local('acc', F32))], {
+            vector: true,
+          }),
+        ],
+      );
+      const tested = vectorise(original, { vectorBytes });
+      t.true(hasVectors(tested));
+      const x = filled('float32', length) as Float32Array;
+      const out = new Float32Array(length);
+      interpret(tested, { buffers: { x, out }, begin: 0, end: length });
+      t.deepEqual(out, runningSums(x, vectorBytes / 4));
+    });
 
 test('vectorising twice changes nothing more', (t) => {
   const once = vectorise(reduction('sum', F32, 'float32', 0), { vectorBytes: 16 });

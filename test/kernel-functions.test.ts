@@ -157,7 +157,12 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
     words = run(t, { name, buffers: { x, words }, params: { ...cut, ...integers }, items, bindings }).buffers.words!;
     for (const shift of shifts) {
       const pass = { ...cut, shift, digits };
-      const counted = run(t, { name: 'countDigits', buffers: { words, counts: new Int32Array(items * digits) }, params: pass, items });
+      const counted = run(t, {
+        name: 'countDigits',
+        buffers: { words, counts: new Int32Array(items * digits) },
+        params: pass,
+        items,
+      });
       const started = run(t, {
         name: 'startDigits',
         buffers: { counts: counted.buffers.counts!, starts: new Int32Array(rows * digits) },

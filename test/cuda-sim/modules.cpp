@@ -128,7 +128,7 @@ std::string Module::lineOf(const void *codeAddress) const {
     const size_t end = std::min(output.find('\n', at), output.size());
     const std::string line = output.substr(at, end - at);
     const size_t colon = line.rfind(':');
-    const bool isUsers = line.find("cuda-sim") == std::string::npos && line.find("??") == std::string::npos;
+    const bool isUsers = line.find("<simulator>") == std::string::npos && line.find("??") == std::string::npos;
     if (isUsers && colon != std::string::npos && line[colon + 1] != '?' && line[colon + 1] != '0')
       return "line " + std::to_string(std::atoi(line.c_str() + colon + 1));
     at = end + 1;

@@ -242,7 +242,7 @@ NvrtcResult compileProgram(Program &program, int count, const char *const *given
     return NVRTC_ERROR_INVALID_OPTION;
   }
   const bool checked = setting("checks") == "1";
-  const std::string prelude = "# 1 \"cuda-sim prelude\"\n" + std::string(simPrelude, simPreludeEnd);
+  const std::string prelude = "# 1 \"<simulator>\"\n" + std::string(simPrelude, simPreludeEnd);
   std::string text = prelude + "\n# 1 \"" + program.name + "\"\n" + translate(program.text);
   // Both headers say it, for their other users.
   const std::string pragma = "#pragma once\n";

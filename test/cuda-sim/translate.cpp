@@ -123,7 +123,7 @@ private:
       declarations += "SIM_SHARED_BOUNDS(" + name + ")\n";
       rows += "  SIM_KERNEL(" + name + ", " + (threads.empty() ? "1024" : threads) + "),\n";
     }
-    return "\n# 1 \"cuda-sim table\"\n" + declarations + "SIM_TABLE = {\n" + rows + "  {}\n};\n";
+    return "\n# 1 \"<simulator>\"\n" + declarations + "SIM_TABLE = {\n" + rows + "  {}\n};\n";
   }
 };
 

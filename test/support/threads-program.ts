@@ -28,6 +28,7 @@ const programs: Readonly<Record<string, () => readonly Tensor[]>> = {
     ),
   scans: () => [opwright.cumsum(random('x', [333, 1001]), { axis: 1 }), opwright.cumsum(random('x', [1001, 333]), { axis: 0 })],
   sorting: () => [opwright.sort(random('x', [101, 2003])), opwright.topk(random('x', [101, 2003]), 5).indices],
+  'sorting one row': () => [opwright.argsort(random('x', [400_003])), opwright.sort(random('x', [70_001], 'float64'))],
   matmul: () => gradients([random('x', [301, 257]), random('y', [257, 403])], ([x, y]) => opwright.matmul(x!, y!)),
   'matmul in float64': () => [opwright.matmul(random('x', [203, 305], 'float64'), random('y', [305, 107], 'float64'))],
   'batches of products': () =>
