@@ -178,10 +178,9 @@ const maskedSelect: LibraryReference = (inputs, [out]) => {
 
 /** The places of a row's elements in order; NaN counts as the greatest. */
 function orderOf(row: Float64Array, descending: boolean): number[] {
-  const rank = (value: number): number => (Number.isNaN(value) ? Infinity : value);
   const compare = (left: number, right: number): number =>
-    Math.sign(rank(row[left]!) - rank(row[right]!)) || Number(Number.isNaN(row[left])) - Number(Number.isNaN(row[right])) || 0;
-  return [...row.keys()].sort((left, right) => compare(left, right) * (descending ? -1 : 1) || left - right);
+    Number(Number.isNaN(left)) - Number(Number.isNaN(right)) || Number(left > right) - Number(left < right);
+  return [...row.keys()].sort((a, b) => compare(row[a]!, row[b]!) * (descending ? -1 : 1) || a - b);
 }
 
 /** The first `count` elements of each row in order, and their places. */

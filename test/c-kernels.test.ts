@@ -231,12 +231,19 @@ const dtypesOf: readonly Storage[] = ['float32', 'float64', 'bfloat16', 'int32',
 
 const floatOnly: ReadonlySet<string> = new Set(['roiAlign', 'roiAlignGrad']);
 const isFloat = (storage: Storage): boolean => registerOf(storage) === 'f32' || registerOf(storage) === 'f64';
+const isLong = (storage: Storage): boolean => registerOf(storage) === 'f64' || registerOf(storage) === 'i64';
+/** What takes the bits of its elements takes either those of 32 bits or those of 64. */
+const takes = (name: string, T: Storage): boolean => {
+  if (floatOnly.has(name)) return isFloat(T);
+  if (name === 'sortWords') return !isLong(T);
+  return isLong(T) || (name !== 'sortLowWords' && name !== 'sortHighWords');
+};
 
 /** Every kernel function in the dtypes that it takes, with the name of both. */
 const specialised: readonly Kernel[] = functions.flatMap((kernel) => {
   const isGeneric = kernel.buffers.some(({ storage }) => storage === 'T');
   return (isGeneric ? dtypesOf : dtypesOf.slice(0, 1))
-    .filter((T) => isFloat(T) || !floatOnly.has(kernel.name))
+    .filter((T) => takes(kernel.name, T))
     .map((T) => ({ ...specialise(kernel, { T, I: T === 'float64' ? 'int64' : 'int32' }), name: `${kernel.name}_${T}` }));
 });
 
@@ -261,6 +268,8 @@ suite.test(
 
 interface FunctionCall {
   readonly name: string;
+  /** What sets it apart from another call of the same function. */
+  readonly how?: string;
   readonly buffers: Readonly<Record<string, Data>>;
   readonly params: Readonly<Record<string, number>>;
   readonly items: number;
@@ -288,6 +297,12 @@ function callsOf(T: Storage): readonly FunctionCall[] {
   const outs = () => zeros(T, 36);
   const index = (length: number) => new Int32Array(length);
   const scan = { n: 11, inner: 3, reverse: 0 };
+  let at = 0;
+  const long = arrayOf(T, 2 * 300, () => (at++ * 77) % 101);
+  const words = BigInt64Array.from({ length: 66 }, (_, word) => (BigInt((word * 37) % 256) << 32n) | BigInt(word % 33));
+  const cut = { n: 33, blocks: 2, blockSize: 20 };
+  const pass = { ...cut, shift: 4, digits: 16 };
+  const makeWords = { ...cut, fold: isFloat(T) ? 2 ** 31 - 1 : 0, flip: -(2 ** 31) };
   return [
     { name: 'cumsum', buffers: { x: ties, out: zeros(T, 66) }, params: scan, items: 6 },
     { name: 'cummax', buffers: { x: ties, out: zeros(T, 66), index: index(66) }, params: { ...scan, reverse: 1 }, items: 6 },
@@ -299,8 +314,43 @@ function callsOf(T: Storage): readonly FunctionCall[] {
     },
     {
       name: 'topkRows',
-      buffers: { x: ties, values: zeros(T, 10), index: index(10) },
+      buffers: { x: ties, values: zeros(T, 10), index: index(10), bests: zeros(T, 128) },
       params: { n: 33, k: 5, largest: 1 },
+      items: 2,
+    },
+    {
+      name: 'topkRows',
+      how: 'with a bound',
+      buffers: { x: long, values: zeros(T, 10), index: index(10), bests: zeros(T, 128) },
+      params: { n: 300, k: 5, largest: 0 },
+      items: 2,
+    },
+    ...(['sortLowWords', 'sortHighWords'] as const).map((name) => ({
+      name,
+      buffers: { x: ties, words },
+      params: makeWords,
+      items: 4,
+    })),
+    { name: 'sortWords', buffers: { x: ties, words }, params: { ...makeWords, up: 0, drop: 0 }, items: 4 },
+    { name: 'sortResults', buffers: { x: ties, words, values: zeros(T, 66), index: index(66) }, params: cut, items: 4 },
+    { name: 'countDigits', buffers: { words, counts: index(64) }, params: pass, items: 4 },
+    {
+      name: 'startDigits',
+      buffers: { counts: index(64).fill(3), starts: index(32) },
+      params: { blocks: 2, digits: 16 },
+      items: 2,
+    },
+    {
+      name: 'moveDigits',
+      buffers: { words, counts: index(64), starts: index(32), target: new BigInt64Array(66) },
+      params: pass,
+      items: 4,
+    },
+    {
+      name: 'cumsum',
+      how: 'along memory',
+      buffers: { x: ties, out: zeros(T, 66) },
+      params: { n: 33, inner: 1, reverse: 0 },
       items: 2,
     },
     {
@@ -331,7 +381,7 @@ for (const T of ['float32', 'float64', 'int32', 'bfloat16'] as const)
     // gatherRows of float64 takes int64 indices.
     if (kernel === undefined || (call.name === 'gatherRows' && T === 'float64')) continue;
     suite.test(
-      `${call.name} of ${T}`,
+      `${call.name} of ${T}${call.how === undefined ? '' : `, ${call.how}`}`,
       [0, ...vectorWidths].map((vectorBytes) => ({
         label: `${vectorBytes}-byte vectors`,
         data: call.buffers,

@@ -3,7 +3,7 @@
  * throw where a test relies on success. It is no device: it keeps nothing and frees nothing.
  */
 import { addressOfBytes, openLibrary, type ParameterType } from '../runtime/devices/ffi.js';
-import type { SimulatedCuda } from './support/cuda-sim.js';
+import { type SimulatedCuda, type Simulator, simulatedCuda, simulator } from './support/cuda-sim.js';
 
 export interface Configuration {
   readonly grid?: number | readonly [number, number, number];
@@ -24,9 +24,37 @@ export interface Compiled {
 
 export type Cuda = ReturnType<typeof openCuda>;
 
+export interface Machine {
+  readonly cuda: Cuda;
+  readonly sim: Simulator;
+}
+
+type Settings = Parameters<Simulator['configure']>[0];
+
+let machine: Machine | undefined;
+
+/** The driver without past, with these settings; nobody has initialised it. Problems are not printed: tests look at the report. */
+export function unopened(settings: Settings = {}): Machine {
+  const paths = simulatedCuda();
+  if (paths === undefined) throw new Error('there is no simulated driver');
+  machine ??= { cuda: openCuda(paths), sim: simulator(paths) };
+  machine.sim.reset();
+  machine.sim.configure({ quiet: 1, ...settings });
+  return machine;
+}
+
+/** The same with a context that is current. */
+export function fresh(settings: Settings = {}): Machine {
+  const made = unopened(settings);
+  made.cuda.start();
+  return made;
+}
+
+export const counting = (count: number): Float32Array => Float32Array.from({ length: count }, (_, index) => index);
+
 type Entry = (...values: readonly (number | string | NodeJS.ArrayBufferView | null)[]) => number;
 
-export function openCuda(paths: SimulatedCuda) {
+function openCuda(paths: SimulatedCuda) {
   const driver = openLibrary(paths.driver);
   const nvrtc = openLibrary(paths.nvrtc);
   const entry = (name: string, ...parameters: readonly ParameterType[]): Entry => {
@@ -42,7 +70,19 @@ export function openCuda(paths: SimulatedCuda) {
   const toHost = entry('cuMemcpyDtoH_v2', 'bytes', 'address', 'u64');
   const loadData = entry('cuModuleLoadData', 'bytes', 'bytes');
   const getFunction = entry('cuModuleGetFunction', 'bytes', 'address', 'string');
-  const eleven: readonly ParameterType[] = ['address', 'u32', 'u32', 'u32', 'u32', 'u32', 'u32', 'u32', 'address', 'bytes', 'bytes'];
+  const eleven: readonly ParameterType[] = [
+    'address',
+    'u32',
+    'u32',
+    'u32',
+    'u32',
+    'u32',
+    'u32',
+    'u32',
+    'address',
+    'bytes',
+    'bytes',
+  ];
   const launchKernel = entry('cuLaunchKernel', ...eleven);
   const errorString = entry('cuGetErrorString', 'i32', 'bytes');
   const createProgram = entry('nvrtcCreateProgram', 'bytes', 'string', 'string', 'i32', 'address', 'address');
@@ -84,7 +124,9 @@ export function openCuda(paths: SimulatedCuda) {
     const handle = Number(program[0]);
     const [list, kept] = pointersTo(options.map((option) => Buffer.from(`${option}\0`)));
     const code = compileProgram(handle, options.length, list);
-    const log = Buffer.from(bytesOf(handle, 'nvrtcGetProgramLogSize', 'nvrtcGetProgramLog')).toString().replace(/\0$/, '');
+    const log = Buffer.from(bytesOf(handle, 'nvrtcGetProgramLogSize', 'nvrtcGetProgramLog'))
+      .toString()
+      .replace(/\0$/, '');
     const cubin = bytesOf(handle, 'nvrtcGetCUBINSize', 'nvrtcGetCUBIN');
     const ptx = bytesOf(handle, 'nvrtcGetPTXSize', 'nvrtcGetPTX');
     must(destroyProgram(program));
@@ -127,14 +169,24 @@ export function openCuda(paths: SimulatedCuda) {
       return into;
     },
     /** Launches with kernelParams. */
-    launch: (kernel: number, { grid = 1, block = 1, shared = 0, stream = 0 }: Configuration, ...values: readonly Argument[]): number => {
-      const [list, kept] = pointersTo(values.map((value) => (typeof value === 'number' ? BigUint64Array.of(BigInt(value)) : value)));
+    launch: (
+      kernel: number,
+      { grid = 1, block = 1, shared = 0, stream = 0 }: Configuration,
+      ...values: readonly Argument[]
+    ): number => {
+      const [list, kept] = pointersTo(
+        values.map((value) => (typeof value === 'number' ? BigUint64Array.of(BigInt(value)) : value)),
+      );
       const code = launchKernel(kernel, ...threeOf(grid), ...threeOf(block), shared, stream, list, null);
       kept.length = 0;
       return code;
     },
     /** Launches with a buffer of arguments, in the `extra` list. */
-    launchBuffer: (kernel: number, { grid = 1, block = 1, shared = 0, stream = 0 }: Configuration, buffer: Uint8Array): number => {
+    launchBuffer: (
+      kernel: number,
+      { grid = 1, block = 1, shared = 0, stream = 0 }: Configuration,
+      buffer: Uint8Array,
+    ): number => {
       const bytes = BigUint64Array.of(BigInt(buffer.byteLength));
       const list = BigUint64Array.of(1n, addressOf(buffer), 2n, addressOf(bytes), 0n);
       return launchKernel(kernel, ...threeOf(grid), ...threeOf(block), shared, stream, null, list);

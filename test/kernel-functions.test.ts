@@ -79,8 +79,9 @@ for (const [outer, n, inner] of scanShapes)
 
 /** Ascending with NaN last; descending is its mirror, and equal elements keep their order in both. */
 function sortedPlaces(row: readonly number[], descending: boolean): number[] {
-  const rank = (value: number): number => (Number.isNaN(value) ? Infinity : value);
-  return range(row.length).sort((a, b) => (rank(row[a]!) - rank(row[b]!) || 0) * (descending ? -1 : 1) || a - b);
+  const order = (left: number, right: number): number =>
+    Number(Number.isNaN(left)) - Number(Number.isNaN(right)) || Number(left > right) - Number(left < right);
+  return range(row.length).sort((a, b) => order(row[a]!, row[b]!) * (descending ? -1 : 1) || a - b);
 }
 
 for (const n of [0, 1, 2, 15, 16, 17, 33, 64, 65, 100, 257])
@@ -143,7 +144,7 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
   const cut = { n, blocks, blockSize };
   const items = rows * blocks;
   const isLong = x instanceof Float64Array;
-  const bindings = isLong ? {} : { T: 'float32' as const };
+  const bindings: Readonly<Record<string, Storage>> = isLong ? {} : { T: 'float32' };
   const turned = descending ? -1 : 0;
   const high = { fold: 0x7fffffff, flip: turned ^ (1 << 31) };
   const makers: readonly (readonly [string, Readonly<Record<string, number>>])[] = isLong

@@ -56,3 +56,16 @@ test('kernels that sum along different axes do not become one with the node that
   });
   t.deepEqual(callOne(traced, [x, y, z]).tolist(), expected);
 });
+
+test('sums of one square along either axis are two sums', (t) => {
+  const x = tensor([[1, 2], [4, 8]]); // biome-ignore format: a matrix
+  const traced = opOf((g, { x }) => g.subtract(g.sum(x, { axis: [0] }), g.sum(x, { axis: [1] })));
+  t.deepEqual(callOne(traced, [x, x, x]).tolist(), [2, -2]);
+});
+
+test('what one kernel hands to another is not rounded to 16 bits', (t) => {
+  // 2049 is no float16.
+  const x = tensor([[2048, 1], [-2048, 0]], { dtype: 'float16' }); // biome-ignore format: a matrix
+  const traced = opOf((g, { x }) => g.sum(g.sum(x, { axis: [1] }), { axis: [0] }));
+  t.is(callOne(traced, [x, x, x]).item(), 1);
+});

@@ -189,13 +189,17 @@ export function turnedKernel(form: ThinForm): Kernel {
     const a = each.let('aMatrix', load(I32, 'aOffsets', batch));
     const b = each.let('bMatrix', load(I32, 'bOffsets', batch));
     const out = each.let('outMatrix', mul(mul(batch, m), n));
+    const count = squaresOf(form);
     const inColumns = (at: Expr, inSquares: Body): void => {
-      const column = inSquares.let('column', min(at, sub(n, lanes)));
-      const place = (of: number): Expr => add(b, mul(add(column, of), param('bColumn')));
-      const bColumns = range(lanes).map((of) => inSquares.let(`b_${of}`, place(of)));
-      inHeights(inSquares, m, (tile, row, height) => turnedTile(tile, form, { a, bColumns, out: add(out, column), row, height }));
+      const squares = range(count).map((square) => {
+        const column = inSquares.let(`column_${square}`, min(add(at, square * lanes), sub(n, lanes)));
+        const place = (of: number): Expr => add(b, mul(add(column, of), param('bColumn')));
+        const bColumns = range(lanes).map((of) => inSquares.let(`b_${square}_${of}`, place(of)));
+        return { out: add(out, column), bColumns };
+      });
+      inHeights(inSquares, m, (tile, row, height) => turnedTile(tile, form, { a, squares, row, height }));
     };
-    each.for('columns', firstColumn, endColumn, inColumns, { step: lanes });
+    each.for('columns', firstColumn, endColumn, inColumns, { step: count * lanes });
   });
   return kernel(
     `turned_${storage}_${lanes}`,
@@ -211,52 +215,68 @@ export function turnedKernel(form: ThinForm): Kernel {
   );
 }
 
+/** Squares of different columns, so that sums do not wait for each other; wide ones fill the registers alone. */
+const squaresOf = ({ lanes }: ThinForm): number => (lanes > 4 ? 1 : 2);
+
 interface TurnedTile {
   readonly a: Expr;
-  /** Where each column of b begins. */
-  readonly bColumns: readonly Expr[];
-  /** Where the tile's columns begin in row 0 of the result. */
-  readonly out: Expr;
+  readonly squares: readonly SquareColumns[];
   readonly row: Expr;
   readonly height: number;
 }
 
-function turnedTile(body: Body, { storage, lanes }: ThinForm, { a, bColumns, out, row, height }: TurnedTile): void {
+interface SquareColumns {
+  /** Where each column of b begins. */
+  readonly bColumns: readonly Expr[];
+  /** Where the columns begin in row 0 of the result. */
+  readonly out: Expr;
+}
+
+function turnedTile(body: Body, { storage, lanes }: ThinForm, { a, squares, row, height }: TurnedTile): void {
   const vector = lanesType(storage, lanes);
   const scalar = scalarType(registerOf(storage));
   const aRows = range(height).map((of) => body.let(`a_${of}`, add(a, mul(add(row, of), param('aRow')))));
-  const totals = range(height).map((of) => body.variable(`total_${of}`, constant(vector, 0)));
+  const zeros = (at: Body, name: string): Expr[][] =>
+    squares.map((_, square) => range(height).map((of) => at.variable(`${name}_${square}_${of}`, constant(vector, 0))));
+  const totals = zeros(body, 'total');
   body.for('block', 0, param('lengthBlocks'), (block, inBlock) => {
     const start = inBlock.let('start', mul(block, param('blockLength')));
     const endStep = inBlock.let('endStep', min(add(start, param('blockLength')), param('k')));
     const wholeEnd = inBlock.let('wholeEnd', add(start, mul(div(sub(endStep, start), lanes), lanes)));
-    const sums = range(height).map((of) => inBlock.variable(`sum_${of}`, constant(vector, 0)));
-    const turned = (at: Body, step: Expr): readonly Expr[] => {
-      const columns = bColumns.map((column, of) => at.let(`column_${of}`, load(vector, 'b', add(column, step))));
-      return turnedSquare(at, columns);
+    const sums = zeros(inBlock, 'sum');
+    const turned = (at: Body, square: number, step: Expr): readonly Expr[] => {
+      const load_ = (column: Expr, of: number): Expr => at.let(`row_${square}_${of}`, load(vector, 'b', add(column, step)));
+      return turnedSquare(at, squares[square]!.bColumns.map(load_), `turned_${square}`);
     };
-    const addProducts = (at: Body, values: Expr, step: Expr): void =>
-      sums.forEach((sum, of) => {
-        const factor = splat(vector, load(scalar, 'a', add(aRows[of]!, mul(step, param('aStep')))));
-        at.set(sum, multiplyAdd(factor, values, sum));
+    const addProducts = (body: Body, rows: readonly (readonly Expr[])[], at: number, step: Expr): void =>
+      aRows.forEach((aRow, of) => {
+        const scalarAt = load(scalar, 'a', add(aRow, mul(add(step, at), param('aStep'))));
+        const factor = body.let(`factor_${at}_${of}`, splat(vector, scalarAt));
+        rows.forEach((values, square) => {
+          const sum = sums[square]![of]!;
+          body.set(sum, multiplyAdd(factor, values[at]!, sum));
+        });
       });
-    const inSteps = (step: Expr, square: Body): void =>
-      turned(square, step).forEach((values, at) => {
-        addProducts(square, values, add(step, at));
-      });
+    const inSteps = (step: Expr, turn: Body): void => {
+      const rows = squares.map((_, square) => turned(turn, square, step));
+      for (const at of range(lanes)) addProducts(turn, rows, at, step);
+    };
     inBlock.for('step', start, wholeEnd, inSteps, { step: lanes });
     // The rows left over are the last of a square that ends with them.
     inBlock.if(lt(wholeEnd, endStep), (rest) => {
       const first = rest.let('first', sub(endStep, lanes));
-      turned(rest, first).forEach((values, at) => {
-        rest.if(le(wholeEnd, add(first, at)), (isLeft) => addProducts(isLeft, values, add(first, at)));
+      const rows = squares.map((_, square) => turned(rest, square, first));
+      for (const at of range(lanes)) rest.if(le(wholeEnd, add(first, at)), (isLeft) => addProducts(isLeft, rows, at, first));
+    });
+    sums.forEach((ofSquare, square) => {
+      ofSquare.forEach((sum, of) => {
+        inBlock.set(totals[square]![of]!, add(totals[square]![of]!, sum));
       });
     });
-    sums.forEach((sum, of) => {
-      inBlock.set(totals[of]!, add(totals[of]!, sum));
-    });
   });
-  totals.forEach((total, of) => {
-    body.store('out', add(out, mul(add(row, of), param('n'))), total);
+  totals.forEach((ofSquare, square) => {
+    ofSquare.forEach((total, of) => {
+      body.store('out', add(squares[square]!.out, mul(add(row, of), param('n'))), total);
+    });
   });
 }

@@ -35,8 +35,10 @@ const narrowTiles = [
   [2, 4],
 ] as const;
 
-/** Whether vectors of filters would be half empty. */
-export const isThin = ({ filters }: Geometry, lanes: number): boolean => lanes > 1 && filters <= lanes / 2;
+/** Whether vectors of filters would be mostly empty; or half empty, with few channels to fill the other side of a tile. */
+export function isThin({ filters, channels }: Geometry, lanes: number): boolean {
+  return lanes > 1 && filters <= lanes / (channels <= 4 ? 2 : 4);
+}
 
 export class ThinGradient implements LibraryRun {
   private readonly tables: readonly Table[];

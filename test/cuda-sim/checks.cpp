@@ -30,6 +30,7 @@ struct Shadow {
   ByteState *states;
   Record *writes, *reads;
   bool ofBlock;
+  size_t used = 0; // How much of shared memory a block has had since it was absent.
 
   bool contains(uintptr_t address) const { return address - begin < bytes; }
 };
@@ -66,12 +67,20 @@ template <class Element> Element *reserve(size_t count) {
 }
 
 bool make(Shadow &shadow, uintptr_t begin, size_t bytes, bool ofBlock) {
-  if (shadow.states == nullptr) shadow = {begin, bytes, reserve<ByteState>(bytes), reserve<Record>(bytes), reserve<Record>(bytes), ofBlock};
+  if (shadow.states == nullptr)
+    shadow = {begin, bytes, reserve<ByteState>(bytes), reserve<Record>(bytes), reserve<Record>(bytes), ofBlock};
   return shadow.states != nullptr && shadow.writes != nullptr && shadow.reads != nullptr;
 }
 
 void set(Shadow &shadow, uintptr_t address, size_t bytes, ByteState state) {
   std::memset(shadow.states + (address - shadow.begin), state, bytes);
+}
+
+// The shared memory of a block that begins.
+void setShared(Shadow &shadow, size_t bytes) {
+  set(shadow, shadow.begin, shadow.used, absent);
+  set(shadow, shadow.begin, bytes, empty);
+  shadow.used = bytes;
 }
 
 // ---- Conflicts
@@ -116,7 +125,7 @@ void noteRead(Record &past, const Shadow &shadow) {
 
 // ---- Reports
 
-std::string nameOfAccess(Access access) {
+std::string wordsFor(Access access) {
   return access == Access::read ? "reads" : access == Access::write ? "writes" : "changes atomically";
 }
 
@@ -139,31 +148,27 @@ std::string describe(const Record &past) {
 }
 
 [[noreturn]] void failRace(const Record &past, const char *did, Access access, const Shadow &shadow, uintptr_t address, const void *code) {
-  failThread(LAUNCH_FAILED, "a race: " + nameOfAccess(access) + " " + describe(shadow, address) + ", which " + describe(past) + " " + did +
+  failThread(LAUNCH_FAILED, "a race: " + wordsFor(access) + " " + describe(shadow, address) + ", which " + describe(past) + " " + did +
                                 ", with no barrier between",
              0, code);
 }
 
+std::string wordsFor(Access access, size_t bytes) { return wordsFor(access) + " " + std::to_string(bytes) + " bytes"; }
+
 // ---- Accesses
 
-void checkByte(Shadow &shadow, uintptr_t address, Access access, size_t bytes, const void *code) {
-  const size_t at = address - shadow.begin;
-  const std::string count = std::to_string(bytes);
-  switch (shadow.states[at]) {
-  case absent:
-    failThread(ILLEGAL_ADDRESS, nameOfAccess(access) + " " + count + " bytes in " + describe(shadow, address), 0, code);
-  case empty:
-    if (access == Access::write) break;
-    failThread(LAUNCH_FAILED, nameOfAccess(access) + " " + count + " bytes that nothing was written to: " + describe(shadow, address), 0, code);
-  case holding: break;
-  }
+void checkState(const Shadow &shadow, uintptr_t address, size_t bytes, Access access, const void *code) {
+  const ByteState state = shadow.contains(address) ? shadow.states[address - shadow.begin] : absent;
+  if (state == absent) failThread(ILLEGAL_ADDRESS, wordsFor(access, bytes) + ": " + describe(shadow, address), 0, code);
+  if (state == empty && access != Access::write)
+    failThread(LAUNCH_FAILED, wordsFor(access, bytes) + " that nothing was written to: " + describe(shadow, address), 0, code);
 }
 
 void follow(Shadow &shadow, uintptr_t address, size_t bytes, Access access, const void *code) {
   const bool atomic = access == Access::atomic;
   for (size_t byte = 0; byte < bytes; byte++) {
     const size_t at = address + byte - shadow.begin;
-    if (at >= shadow.bytes || shadow.states[at] != holding) checkByte(shadow, address + byte, access, bytes, code);
+    if (at >= shadow.bytes || shadow.states[at] != holding) checkState(shadow, address + byte, bytes, access, code);
     if (conflicts(shadow.writes[at], shadow, atomic)) failRace(shadow.writes[at], "has written", access, shadow, address + byte, code);
     if (access == Access::read) {
       noteRead(shadow.reads[at], shadow);
@@ -180,11 +185,11 @@ void check(uintptr_t address, size_t bytes, size_t alignment, Access access, con
   if (!on || running == nullptr || onRunningStack(address)) return;
   const void *const code = static_cast<const char *>(returnAddress) - 1;
   if (address % alignment != 0)
-    failThread(MISALIGNED_ADDRESS, nameOfAccess(access) + " " + std::to_string(bytes) + " bytes, misaligned, in " + memory.describe(address), 0, code);
+    failThread(MISALIGNED_ADDRESS, wordsFor(access, bytes) + " that are misaligned: " + memory.describe(address), 0, code);
   for (Shadow *shadow : {&global, &dynamicShared, &staticShared})
     if (shadow->contains(address)) return follow(*shadow, address, bytes, access, code);
   if (!inRunningModule(address))
-    failThread(ILLEGAL_ADDRESS, nameOfAccess(access) + " " + std::to_string(bytes) + " bytes in " + memory.describe(address), 0, code);
+    failThread(ILLEGAL_ADDRESS, wordsFor(access, bytes) + ": " + memory.describe(address), 0, code);
 }
 
 // A thread that has run a fence tells what its block did; every thread learns what was told there.
@@ -244,10 +249,8 @@ void beginBlock() {
   blockStarts.push_back({now, block.number});
   met.clear();
   staticShared.begin = staticSharedBegin();
-  set(staticShared, staticShared.begin, staticShared.bytes, absent);
-  set(staticShared, staticShared.begin, staticSharedBytes(), empty);
-  set(dynamicShared, dynamicShared.begin, dynamicShared.bytes, absent);
-  set(dynamicShared, dynamicShared.begin, block.dynamicBytes, empty);
+  setShared(staticShared, staticSharedBytes());
+  setShared(dynamicShared, block.dynamicBytes);
 }
 
 void barrier() {

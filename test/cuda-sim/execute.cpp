@@ -102,7 +102,7 @@ void explainFault() {
     failure.code = ILLEGAL_ADDRESS;
     // The processor names no address where one is not canonical or not aligned as an instruction wants it.
     failure.what = failure.accessed == 0 ? "accesses null, or an address that is misaligned or none"
-                                         : "accesses " + memory.describe(failure.accessed);
+                                         : "accesses what it may not: " + memory.describe(failure.accessed);
   }
 }
 
@@ -269,7 +269,7 @@ void findOverwritten() {
   const Allocation *const harmed = memory.overwritten();
   if (harmed == nullptr) return;
   failure.code = ILLEGAL_ADDRESS;
-  failure.what = "has written beside " + memory.describe(harmed->address);
+  failure.what = "has written beside " + nameOf(*harmed);
 }
 
 std::string explain(const Launch &launch, const Thread *thread, const SimIndex &blockIndex) {

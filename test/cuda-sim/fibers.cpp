@@ -130,6 +130,13 @@ bool releaseBarrier() {
 
 // ---- Operations of a warp
 
+unsigned ballotOf(unsigned mask, const Thread *at) {
+  unsigned ballot = 0;
+  for (unsigned lane = 0; lane < warpLanes; lane++)
+    if (mask >> lane & 1) ballot |= unsigned(at[lane].value != 0) << lane;
+  return ballot;
+}
+
 // What a lane gets, of the values of all. `at` is the warp's first thread.
 uint64_t answerOf(const Thread &thread, const Thread *at) {
   const int lane = static_cast<int>(thread.lane()), first = lane & ~(thread.width - 1), last = first + thread.width - 1;
@@ -137,18 +144,15 @@ uint64_t answerOf(const Thread &thread, const Thread *at) {
     if (source < first || source > last) return thread.value;
     return thread.mask >> source & 1 ? at[source].value : ~uint64_t(0); // Nothing says what comes from a lane that takes no part.
   };
-  uint64_t ballot = 0;
-  for (unsigned other = 0; other < warpLanes; other++)
-    if (thread.mask >> other & 1) ballot |= uint64_t(at[other].value != 0) << other;
   switch (thread.operation) {
   case simSync: return 0;
   case simShuffleIndex: return from(first + (thread.parameter & (thread.width - 1)));
   case simShuffleUp: return from(lane - thread.parameter);
   case simShuffleDown: return from(lane + thread.parameter);
   case simShuffleXor: return from(lane ^ thread.parameter);
-  case simBallot: return ballot;
-  case simAll: return ballot == thread.mask;
-  case simAny: return ballot != 0;
+  case simBallot: return ballotOf(thread.mask, at);
+  case simAll: return ballotOf(thread.mask, at) == thread.mask;
+  case simAny: return ballotOf(thread.mask, at) != 0;
   }
   return 0;
 }
@@ -249,7 +253,8 @@ SIMULATOR_EXPORT unsigned simBarrier(unsigned line, int predicate) {
 
 SIMULATOR_EXPORT uint64_t simWarp(unsigned line, SimWarpOperation operation, unsigned mask, uint64_t value, int parameter, int width) {
   Thread &thread = *running;
-  if ((mask >> thread.lane() & 1) == 0) failThread(LAUNCH_FAILED, "the mask of a warp operation does not name the thread itself", line);
+  if ((mask >> thread.lane() & 1) == 0)
+    failThread(LAUNCH_FAILED, "the mask of a warp operation does not name the thread itself", line);
   thread.line = line;
   thread.operation = operation;
   thread.mask = mask;

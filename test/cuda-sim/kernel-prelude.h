@@ -61,6 +61,7 @@ template <class To, class From> static inline To simBits(From from) {
   return to;
 }
 template <class Value> static inline unsigned long long simWiden(Value value) {
+  static_assert(sizeof value <= sizeof(unsigned long long), "shuffles and atomic operations are of 8 bytes at most");
   unsigned long long wide = 0;
   __builtin_memcpy(&wide, &value, sizeof value);
   return wide;

@@ -40,14 +40,14 @@ const Allocation *lastAtOrBefore(const std::map<uintptr_t, Allocation> &allocati
   return after == allocations.begin() ? nullptr : &std::prev(after)->second;
 }
 
+} // namespace
+
+Memory memory;
+
 std::string nameOf(const Allocation &allocation) {
   return std::string(allocation.kind == Kind::device ? "device" : "pinned host") + " memory of " + std::to_string(allocation.bytes) +
          " bytes (allocation " + std::to_string(allocation.serial) + ")";
 }
-
-} // namespace
-
-Memory memory;
 
 size_t chargeOf(size_t bytes) { return roundUp(bytes, 512); }
 
@@ -153,11 +153,14 @@ const Allocation *Memory::overwritten() {
 std::string Memory::describe(uintptr_t address) const {
   if (address < page) return "address " + std::to_string(address) + ", a null pointer";
   if (!contains(address)) return "memory that is neither the device's nor pinned";
-  if (const Allocation *const inside = holding(address, 1)) return nameOf(*inside);
+  const auto byteOf = [&](const Allocation &allocation) {
+    return "byte " + std::to_string(address - allocation.address) + " of " + nameOf(allocation);
+  };
+  if (const Allocation *const inside = holding(address, 1)) return byteOf(*inside);
   const Allocation *const before = lastAtOrBefore(live_, address);
   const Allocation *const freed = lastAtOrBefore(freed_, address);
   if (freed != nullptr && address < freed->end() && (before == nullptr || freed->address > before->address))
-    return nameOf(*freed) + ", which was freed";
+    return byteOf(*freed) + ", which was freed";
   const auto after = live_.upper_bound(address);
   if (after != live_.end() && (before == nullptr || after->first - address < address - before->end()))
     return std::to_string(after->first - address) + " bytes before " + nameOf(after->second);

@@ -46,7 +46,7 @@ public:
 
   // A live allocation beside which something has been written, or null. It is mended, so that one mistake is found once.
   const Allocation *overwritten();
-  // Where an address lies, for people.
+  // Where an address lies, for people: a byte of an allocation, or how far from which it is.
   std::string describe(uintptr_t address) const;
 
 private:
@@ -60,6 +60,8 @@ private:
 };
 
 extern Memory memory;
+
+std::string nameOf(const Allocation &allocation);
 
 constexpr size_t roundUp(size_t value, size_t to) { return (value + to - 1) / to * to; }
 

@@ -90,11 +90,14 @@ std::vector<int> architectures() {
 }
 
 // Options that change nothing here.
-const std::set<std::string> ignored = {"--fmad=true", "--fmad=false", "-fmad=true", "-fmad=false", "-default-device", "--device-as-default-execution-space",
-                                       "--std=c++14", "--std=c++17", "--std=c++20", "-std=c++14", "-std=c++17", "-std=c++20", "-lineinfo",
-                                       "--generate-line-info", "--restrict", "-restrict", "-w", "--disable-warnings",
-                                       "--ptxas-options=-O0", "--ptxas-options=-O1", "--ptxas-options=-O2", "--ptxas-options=-O3",
-                                       "--minimal", "-minimal", "--no-cache", "-no-cache"};
+const std::set<std::string> ignored = {
+    "--fmad=true", "--fmad=false", "-fmad=true", "-fmad=false",
+    "-default-device", "--device-as-default-execution-space",
+    "--std=c++14", "--std=c++17", "--std=c++20", "-std=c++14", "-std=c++17", "-std=c++20",
+    "--generate-line-info", "-lineinfo", "--restrict", "-restrict", "--disable-warnings", "-w",
+    "--ptxas-options=-O0", "--ptxas-options=-O1", "--ptxas-options=-O2", "--ptxas-options=-O3",
+    "--minimal", "-minimal", "--no-cache", "-no-cache",
+};
 
 bool startsWith(const std::string &text, const std::string &start) { return text.compare(0, start.size(), start) == 0; }
 
@@ -159,24 +162,12 @@ bool writeFile(const std::string &path, const std::string &contents) {
 }
 
 std::vector<std::string> compilerFlags(const Options &options, bool checked) {
-  std::vector<std::string> flags = {"-x",
-                                    "c++",
-                                    "-std=gnu++20",
-                                    "-O1",
-                                    "-g1",
-                                    "-fPIC",
-                                    "-shared",
-                                    "-nostdinc",
-                                    "-w",
-                                    "-ffp-contract=off",
-                                    "-fno-math-errno",
-                                    "-fno-strict-aliasing",
-                                    "-fno-exceptions",
-                                    "-fno-rtti",
-                                    "-fno-stack-protector",
-                                    "-fno-semantic-interposition",
-                                    "-fvisibility=hidden",
-                                    "-D__CUDA_ARCH__=" + std::to_string(options.architecture * 10)};
+  std::vector<std::string> flags = {
+      "-x", "c++", "-std=gnu++20", "-O1", "-fPIC", "-shared", "-nostdinc", "-w",
+      "-g1", "-gdwarf-4", // Lines; in version 5, addr2line mistakes the files.
+      "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-fno-exceptions", "-fno-rtti", "-fno-stack-protector",
+      "-fno-semantic-interposition", "-fvisibility=hidden", "-D__CUDA_ARCH__=" + std::to_string(options.architecture * 10),
+  };
   if (__builtin_cpu_supports("fma")) flags.push_back("-mfma");
   // The runtime libraries of these are not linked: checks.cpp has the functions that they make code call.
   if (checked)
@@ -187,38 +178,41 @@ std::vector<std::string> compilerFlags(const Options &options, bool checked) {
   return flags;
 }
 
-// The shared object of a text, from the folder of those that were built or made now. Empty if there are errors, which are in the log.
+// Compiles a text to a shared object that is linked with this library. Empty if that fails: the log says why.
+std::string build(const std::string &text, const std::vector<std::string> &flags, const std::string &kept, std::string &log) {
+  const std::string work = kept + "." + std::to_string(getpid()) + "-" + std::to_string(++builds);
+  const std::string source = work + ".cpp", object = work + ".so", errors = work + ".log", library = ownPath();
+  if (!writeFile(source, text)) {
+    log = source + " cannot be written";
+    return "";
+  }
+  std::vector<std::string> command = {setting("compiler")};
+  command.insert(command.end(), flags.begin(), flags.end());
+  command.insert(command.end(), {source, "-o", object, "-nostdlib", "-Wl,-Bsymbolic,-z,defs", "-x", "none", library, "-lm", "-lc"});
+  const int status = runCompiler(command, errors);
+  if (!readFile(errors, log) || status < 0) log = "the compiler " + setting("compiler") + " cannot be run";
+  unlink(errors.c_str());
+  std::string bytes;
+  if (status != 0 || !readFile(object, bytes)) {
+    unlink(source.c_str());
+    return "";
+  }
+  rename(source.c_str(), (kept + ".cpp").c_str());
+  rename(object.c_str(), (kept + ".so").c_str());
+  return bytes;
+}
+
+// The shared object of a text, from the folder of those that were built or made now.
 std::string objectOf(const std::string &text, const std::vector<std::string> &flags, std::string &log) {
   std::string key = setting("compiler") + text;
   for (const std::string &flag : flags) key += '\n' + flag;
   const std::string library = ownPath(), folder = library.substr(0, library.rfind('/')) + "/kernels";
   char name[32];
   std::snprintf(name, sizeof name, "/%016lx", hashOf(key.data(), key.size()));
-  const std::string kept = folder + name,
-                    built = kept + "." + std::to_string(getpid()) + "-" + std::to_string(++builds);
   std::string object;
-  if (readFile(kept + ".so", object)) return object;
+  if (readFile(folder + name + ".so", object)) return object;
   mkdir(folder.c_str(), 0700);
-  if (!writeFile(built + ".cpp", text)) {
-    log = "the folder " + folder + " cannot be written";
-    return "";
-  }
-  std::vector<std::string> command = {setting("compiler")};
-  command.insert(command.end(), flags.begin(), flags.end());
-  for (const std::string &argument : {built + ".cpp", std::string("-o"), built + ".so", std::string("-nostdlib"), std::string("-x"),
-                                      std::string("none"), library, std::string("-lm"), std::string("-lc"), std::string("-Wl,-Bsymbolic,-z,defs")})
-    command.push_back(argument);
-  const int status = runCompiler(command, built + ".log");
-  readFile(built + ".log", log);
-  unlink((built + ".log").c_str());
-  if (status == 0 && readFile(built + ".so", object)) {
-    rename((built + ".cpp").c_str(), (kept + ".cpp").c_str());
-    rename((built + ".so").c_str(), (kept + ".so").c_str());
-  } else {
-    if (log.empty()) log = "the compiler " + setting("compiler") + " cannot be run";
-    unlink((built + ".cpp").c_str());
-  }
-  return object;
+  return build(text, flags, folder + name, log);
 }
 
 std::string imageOf(const std::string &object, const Options &options, bool checked) {

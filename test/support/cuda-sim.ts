@@ -4,7 +4,18 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +37,7 @@ const compiler = 'g++';
 const flags = ['-std=c++20', '-O2', '-g1', '-fPIC', '-shared', '-fvisibility=hidden', `-Wl,-soname,${library}`, '-Wl,-z,defs'];
 const libraries = ['-ldl', '-lm', '-lpthread'];
 
-/** Folders of sources that have changed since are removed by the next build, unless somebody may still use them. */
+/** Folders of sources that have changed since are removed by the next build after they have not been used for so long. */
 const unusedMilliseconds = 24 * 3600 * 1000;
 
 type Built = { readonly paths: SimulatedCuda } | { readonly missing: string };
@@ -57,12 +68,15 @@ function build(): Built {
   const { status, stdout } = spawnSync(compiler, ['--version'], { encoding: 'utf8' });
   if (status !== 0) return { missing: `the simulated CUDA driver is built with ${compiler}, which is not there` };
   const folder = join(cache, sourceHash(stdout));
-  if (!existsSync(folder)) buildInto(folder);
+  if (existsSync(folder)) utimesSync(folder, new Date(), new Date());
+  else buildInto(folder);
   return { paths: { driver: join(folder, links.driver), nvrtc: join(folder, links.nvrtc) } };
 }
 
 function sourceHash(compilerVersion: string): string {
-  const hash = createHash('sha256').update(compilerVersion).update([...flags, ...libraries].join(' '));
+  const hash = createHash('sha256')
+    .update(compilerVersion)
+    .update([...flags, ...libraries].join(' '));
   for (const file of readdirSync(sources).sort()) hash.update(file).update(readFileSync(join(sources, file)));
   return hash.digest('hex').slice(0, 16);
 }

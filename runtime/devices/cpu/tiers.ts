@@ -12,7 +12,7 @@ const nativeFrom: Readonly<Record<WorkKind, number>> = {
   column: 1 << 15,
   function: 1 << 14,
   product: 1 << 14,
-  convolution: 1 << 16,
+  convolution: 1 << 17,
 };
 
 export function chooseTier({ kind, size }: Work): TierName {

@@ -13,7 +13,7 @@ export const reductions: Plan = {
 
 export const fusion: Plan = {
   ops: ['softmax', 'batchNorm', 'crossEntropy', 'layerNorm', 'variance', 'klDiv', 'addmm', 'norm', 'dropout', 'concat'],
-  suites: ['random-programs', 'print-ir', 'autograd'],
+  suites: ['partition', 'random-programs', 'autograd'],
 };
 
 export const products: Plan = {
