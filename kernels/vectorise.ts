@@ -258,8 +258,27 @@ class LoopWriter {
       return sawNaN.length === 0 ? value : select(local(sawNaN[at]!, this.#masksOf(type)), nan, value);
     });
     const sum = this.#names.fresh(`${name}_lanes`);
-    const lanes = Array.from({ length: this.#analysis.lanes }, (_, index) => lane(local(sum, this.#lanesOf(type)), index));
-    return [let_(sum, pairwise(vectors, combine[kind])), variable(total, pairwise(lanes, combine[kind]))];
+    const declared: Stmt[] = [let_(sum, pairwise(vectors, combine[kind]))];
+    const folded = this.#foldLanes(local(sum, this.#lanesOf(type)), combine[kind], declared);
+    return [...declared, variable(total, folded)];
+  }
+
+  /** All lanes combined pairwise. Those of numbers as vectors: lane 0 has the result, and what the others come to does not matter. */
+  #foldLanes(vector: Expr, operator: BinaryOp, declared: Stmt[]): Expr {
+    const numbers = Array.from({ length: vector.type.lanes }, (_, at) => at);
+    if (vector.type.scalar === 'bool')
+      return pairwise(
+        numbers.map((at) => lane(vector, at)),
+        operator,
+      );
+    let folded = vector;
+    for (let distance = 1; distance < numbers.length; distance *= 2) {
+      const name = this.#names.fresh(`${this.#loop.name}_pairs`);
+      const neighbours = numbers.map((at) => at ^ distance);
+      declared.push(let_(name, binary(operator, folded, shuffle(folded, folded, neighbours))));
+      folded = local(name, vector.type);
+    }
+    return lane(folded, 0);
   }
 
   #tail(vectorEnd: Expr, to: Expr, body: readonly Stmt[]): Stmt {

@@ -440,6 +440,13 @@ withSimulator('errors of the text are in the log, with their lines', (t) => {
   t.is(cubin.length, 0);
 });
 
+withSimulator('where there is no compiler for kernels, the log says so', (t) => {
+  const { cuda } = fresh({ compiler: '/absent/g++' });
+  const { code, log } = cuda.compile(goodKernels);
+  t.is(code, 6);
+  t.is(log, 'the compiler /absent/g++ cannot be run');
+});
+
 withSimulator('texts cannot use what NVRTC does not have', (t) => {
   const { cuda } = fresh();
   const kernel = (body: string): string => `extern "C" __global__ void k(float *x) { ${body} }`;

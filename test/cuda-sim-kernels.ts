@@ -95,6 +95,15 @@ extern "C" __global__ void vectors(const float *in, float *out, int n) {
   ((float4 *)out)[threadIdx.x] = make_float4(four.w, four.z, four.y, four.x);
 }
 static __device__ __forceinline__ float ofBits(int bits) { return __int_as_float(bits); }
+static __device__ __forceinline__ unsigned reversed(unsigned x) {
+#ifdef OPWRIGHT_SIMULATED
+  return __brev(x);
+#else
+  unsigned result;
+  asm("brev.b32 %0, %1;" : "=r"(result) : "r"(x));
+  return result;
+#endif
+}
 extern "C" __global__ void functions(const float *in, float *out, int n) {
   int at = 0;
   out[at++] = expf(in[0]) + floor(1.5f) + fmaf(2.0f, 3.0f, 4.0f) + (float)fma(1.0, 2.0, 3.0);
@@ -102,7 +111,7 @@ extern "C" __global__ void functions(const float *in, float *out, int n) {
   out[at++] = (float)(__clz(1) + __popc(255u) + __ffs(8) + __clzll(1ll));
   out[at++] = (float)__umulhi(0x80000000u, 6u);
   out[at++] = (float)max(min(5, 3), 2) + rsqrtf(4.0f) + (isnan(__int_as_float(0x7fc00000)) ? 10.0f : 0.0f);
-  out[at++] = (float)(__brev(1u) >> 31) + (float)__byte_perm(0x03020100u, 0x07060504u, 0x4u) + (float)__funnelshift_l(0x80000000u, 1u, 1u);
+  out[at++] = (float)(reversed(1u) >> 31) + (float)__byte_perm(0x03020100u, 0x07060504u, 0x4u) + (float)__funnelshift_l(0x80000000u, 1u, 1u);
 }
 struct Block {
   const float *in;

@@ -545,6 +545,12 @@ const scalarLoops: readonly [string, (i: Expr) => readonly Stmt[]][] = [
   ['a running maximum', (i) => [accumulate('acc', 'max', load(F32, 'x', i)), store('out', i, local('acc', F32))]],
   ['a running sum of one number', (i) => [accumulate('acc', 'sum', f32(1)), store('out', i, local('acc', F32))]],
   ['an outer local that is set', (i) => [set('acc', load(F32, 'x', i))]],
+  ['a load backwards', (i) => [store('out', i, load(F32, 'x', sub(param('n'), i)))]],
+  ['two kinds of accumulation into one', (i) => [accumulate('acc', 'sum', load(F32, 'x', i)), accumulate('acc', 'max', f32(1))]],
+  [
+    'an index that is set again',
+    (i) => [variable('at', i), set('at', i32(0)), store('out', i, load(F32, 'x', local('at', I32)))],
+  ],
   ['integer division', (i) => [store('out', i, convert(F32, div(add(i, 1), param('n'))))]],
 ];
 for (const [what, body] of scalarLoops)

@@ -434,6 +434,12 @@ test('a mask of 64-bit lanes is loaded and stored as bytes', (t) => {
   t.deepEqual(copy('bool', 'bool', 'bool', vectorOf('bool', 64), x), x);
 });
 
+test('every byte but 0 is true, and is stored as 1', (t) => {
+  const x = Uint8Array.from([0, 2, 255, 128, 1, 0, 64, 0]);
+  for (const type of [b.BOOL, vectorOf('bool')])
+    t.deepEqual(copy('bool', 'bool', 'bool', type, x), Uint8Array.from([0, 1, 1, 1, 1, 0, 1, 0]));
+});
+
 test('stores to narrow integers wrap', (t) => {
   const x = Int32Array.from([300, -300, 65536 + 5, -1, 40000, -40000, 255, 128]);
   for (const type of [b.I32, vectorOf('i32')]) {
