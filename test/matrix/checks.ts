@@ -1,7 +1,8 @@
 /** The checks of the matrix by name, and which places (samples, error samples) of an op each goes through. */
 
+import type { TierName } from '../../runtime/devices/device.js';
 import { checkBroadcast } from './broadcast.js';
-import type { OpCase } from './cases.js';
+import { fullRun, type OpCase } from './cases.js';
 import { checkDtypes } from './dtypes.js';
 import { checkEmpty } from './empty.js';
 import { checkErrors, checkMisuse } from './errors.js';
@@ -45,3 +46,8 @@ export const checks: readonly Check[] = [
  * runs, and not second derivatives, which run the same kinds of kernels as the first.
  */
 export const nativeChecks: ReadonlySet<string> = new Set(['values', 'gradient', 'layout', 'dtype', 'size', 'writes']);
+
+/** Every layout makes kernels of its own: the short run in native code tries those of each op's first sample. */
+export function isTriedPlace({ name }: Check, tier: TierName, place: number): boolean {
+  return fullRun || tier !== 'native' || name !== 'layout' || place === 0;
+}

@@ -44,7 +44,7 @@ export function checkDtypes(test: OpCase, place: number, report: Report): void {
 }
 
 /** The short run in native code takes two dtypes for each sample, others for the next one. */
-function isTried(dtype: Dtype, members: readonly Dtype[], op: string, place: number): boolean {
+export function isTried(dtype: Dtype, members: readonly Dtype[], op: string, place: number): boolean {
   if (fullRun || process.env.OPWRIGHT_TIER !== 'native') return true;
   const turn = op.length + 2 * place;
   return [turn, turn + 1].some((at) => members[at % members.length] === dtype);

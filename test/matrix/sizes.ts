@@ -6,6 +6,7 @@ import { isFloating } from '../../runtime/dtype.js';
 import { type Elements, randomValues, type TensorData } from '../support/samples.js';
 import { fullRun, type OpCase, type SampleAttrs } from './cases.js';
 import { compareElements, compareValues, exact } from './compare.js';
+import { isTried } from './dtypes.js';
 import { changedDtype, choiceOf, hasFraction } from './dtypes-of.js';
 import {
   type ElementsByName,
@@ -32,7 +33,12 @@ export function checkSizes(test: OpCase, _: number, report: Report): void {
   const sample = test.samples[0]!;
   const own = choiceOf(test, sample.inputs);
   const variables = Object.entries(test.dtypes);
-  const dtypes = variables.length === 0 ? [own] : variables[0]![1].map((dtype) => ({ ...own, [variables[0]![0]]: dtype }));
+  const dtypes =
+    variables.length === 0
+      ? [own]
+      : variables[0]![1]
+          .filter((dtype, _, members) => isTried(dtype, members, test.op, 0))
+          .map((dtype) => ({ ...own, [variables[0]![0]]: dtype }));
   for (const choice of dtypes) {
     if (hasFraction(sample) && Object.values(choice).some((dtype) => !isFloating(dtype))) {
       report.skip('a fraction among integers');

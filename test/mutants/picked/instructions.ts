@@ -12,7 +12,7 @@ const printer: Plan = {
 };
 const casts: Plan = {
   ops: ['cast', 'add', 'relu', 'lessThan', 'concat', 'sum'],
-  suites: ['wasm-printer', 'cpu-device', 'random-programs'],
+  suites: ['wasm-printer', 'random-programs'],
 };
 const mathematics = (...ops: readonly string[]): Plan => ({ ops, suites: ['math'] });
 

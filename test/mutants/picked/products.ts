@@ -38,9 +38,8 @@ export const libraryKernels: readonly PickedFaults[] = [
     file: 'kernels/lower/gemm',
     plan: products,
     faults: [
-      ['overrun', 'min(rowShare(add(rowBlock, 1)), m)', 'rowShare(add(rowBlock, 1))'],
-      ['overrun', 'min(columnShare(add(columnBlock, 1)), n)', 'columnShare(add(columnBlock, 1))'],
-      ['overrun', "min(param('blockLength'), sub(k, start))", "param('blockLength')"],
+      ['overrun', 'min(startOf(add(number, 1)), end)', 'startOf(add(number, 1))'],
+      ['overrun', "min(param('blockLength'), sub(param('k'), start))", "param('blockLength')"],
       ['overrun', 'min(column, sub(n, width))', 'column'],
       ['wrong formula', '(whole) => storeRows(whole, true)', '(whole) => storeRows(whole, false)'],
       ['wrong stride', 'mul(mul(batch, m), n)', 'mul(batch, n)'],
