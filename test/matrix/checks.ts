@@ -45,7 +45,7 @@ export const checks: readonly Check[] = [
  * What the short run does in native code, where each kernel takes a tenth of a second to compile: not what is decided before a kernel
  * runs, and not second derivatives, which run the same kinds of kernels as the first.
  */
-export const nativeChecks: ReadonlySet<string> = new Set(['values', 'gradient', 'layout', 'dtype', 'size', 'writes']);
+export const nativeChecks: ReadonlySet<string> = new Set(['values', 'gradient', 'writes']);
 
 /** Every layout makes kernels of its own: the short run in native code tries those of each op's first sample. */
 export function isTriedPlace({ name }: Check, tier: TierName, place: number): boolean {
