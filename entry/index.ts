@@ -9,11 +9,12 @@ export { type TensorData, type TensorOptions, tensor } from '../runtime/create.j
 export type { Device } from '../runtime/devices/device.js';
 export { getDevice, setDevice } from '../runtime/devices/registry.js';
 export type { TensorLike } from '../runtime/dispatch.js';
-export type { Dtype } from '../runtime/dtype.js';
+export type { Complex, Dtype } from '../runtime/dtype.js';
 export { dtypes, getDefaultDtype, setDefaultDtype } from '../runtime/dtype.js';
 export type { ErrorCode } from '../runtime/errors.js';
 export { errorCodes, OpwrightError } from '../runtime/errors.js';
 export { dispose, keep, memory, tidy } from '../runtime/memory.js';
 export { getPrintOptions, setPrintOptions } from '../runtime/print.js';
 export { getRandomState, seed, setRandomState } from '../runtime/random.js';
+export type { Nested, NestedNumbers } from '../runtime/tensor.js';
 export { Tensor } from '../runtime/tensor.js';

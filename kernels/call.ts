@@ -50,6 +50,8 @@ const concrete: ReadonlySet<string> = new Set<Storage>([
   'bfloat16',
   'float32',
   'float64',
+  'complex64',
+  'complex128',
 ]);
 
 export function prepareCall<V extends MaybeWeak>(op: OpDefinition, inputs: Arguments<ArgumentValue<V>>, attrs: Attrs): Call<V> {

@@ -6,7 +6,16 @@
  * It is a tree walk, and slow; nothing but tests and the generator's comparisons should need it.
  */
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './half.js';
-import type { AccumulateKind, BinaryOp, BufferDeclaration, Expr, Kernel, Stmt, Type } from './ir.js';
+import {
+  type AccumulateKind,
+  type BinaryOp,
+  type BufferDeclaration,
+  type Expr,
+  type Kernel,
+  type Stmt,
+  type Type,
+  unsplit,
+} from './ir.js';
 import {
   binaryValue,
   compareValues,
@@ -207,6 +216,9 @@ class Machine {
       }
       case 'iota':
         return Array.from({ length: type.lanes }, (_, lane) => lane);
+      case 'pair':
+      case 'part':
+        return unsplit();
     }
   }
 

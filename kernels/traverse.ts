@@ -19,7 +19,10 @@ export function operandsOf(expr: Expr): readonly Expr[] {
     case 'bits':
     case 'splat':
     case 'lane':
+    case 'part':
       return [expr.value];
+    case 'pair':
+      return [expr.real, expr.imaginary];
     case 'binary':
     case 'compare':
     case 'shuffle':
@@ -46,7 +49,10 @@ export function mapOperands(expr: Expr, replace: (operand: Expr) => Expr): Expr 
     case 'bits':
     case 'splat':
     case 'lane':
+    case 'part':
       return { ...expr, value: replace(expr.value) };
+    case 'pair':
+      return { ...expr, real: replace(expr.real), imaginary: replace(expr.imaginary) };
     case 'binary':
     case 'compare':
     case 'shuffle':

@@ -340,6 +340,8 @@ const dtypeTags: Readonly<Record<Dtype, string>> = {
   bfloat16: 'j',
   float32: 'k',
   float64: 'l',
+  complex64: 'm',
+  complex128: 'n',
 };
 
 // ---- Plans

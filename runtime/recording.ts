@@ -4,7 +4,7 @@
  */
 import type { GradientDefinition } from '../kernels/op.js';
 import { type CallShape, presentOutputs } from './dispatch.js';
-import { isFloating } from './dtype.js';
+import { isDifferentiable } from './dtype.js';
 import type { Tensor } from './tensor.js';
 
 /** What entering a call into the graph takes: the same for all calls of a signature in which the same slots lead somewhere. */
@@ -45,7 +45,7 @@ export function recordingOf(call: CallShape, edges: readonly (object | null)[], 
 function makeRecording(call: CallShape, edges: readonly (object | null)[], results: readonly Tensor[]): Recording {
   const outputs = presentOutputs(call.op, results.length);
   const flowing = results.flatMap((result, index) =>
-    isFloating(result.dtype) && outputs[index]?.writes === undefined ? [index] : [],
+    isDifferentiable(result.dtype) && outputs[index]?.writes === undefined ? [index] : [],
   );
   const names = new Set(call.slotInputs.filter((_, slot) => edges[slot] != null).map(({ name }) => name));
   const gradients = call.op.gradients.filter((gradient) => names.has(gradient.input));

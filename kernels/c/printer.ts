@@ -11,9 +11,9 @@ import {
   type BufferDeclaration,
   type Expr,
   type Kernel,
+  type RealStorage,
   registerOf,
   type Stmt,
-  type Storage,
   type Type,
 } from '../ir.js';
 import { expandMath } from '../math/expand.js';
@@ -59,7 +59,7 @@ type Node<Do extends Stmt['do']> = Extract<Stmt, { do: Do }>;
 
 class FunctionPrinter implements Place {
   readonly #lines: string[] = [];
-  readonly #buffers: ReadonlyMap<string, Storage>;
+  readonly #buffers: ReadonlyMap<string, RealStorage>;
   readonly #params: ReadonlySet<string>;
   #scopes: Map<string, Local>[] = [];
   /** The block's members that the body reads. */
@@ -153,7 +153,7 @@ class FunctionPrinter implements Place {
     return this.#member(`p_${identifier(name)}`);
   }
 
-  buffer(name: string, type: Type): { readonly name: string; readonly storage: Storage } {
+  buffer(name: string, type: Type): { readonly name: string; readonly storage: RealStorage } {
     const storage = this.#storage(name);
     if (registerOf(storage) !== type.scalar)
       throw this.#broken(`${name} holds ${storage}, which is no ${type.scalar} in a register`);
@@ -165,7 +165,7 @@ class FunctionPrinter implements Place {
     return name;
   }
 
-  #storage(name: string): Storage {
+  #storage(name: string): RealStorage {
     const storage = this.#buffers.get(name);
     if (storage === undefined) throw this.#broken(`there is no buffer ${name}`);
     return storage;
@@ -298,9 +298,9 @@ class FunctionPrinter implements Place {
   }
 }
 
-function concreteStorage(kernel: Kernel, { name, storage }: BufferDeclaration): Storage {
+function concreteStorage(kernel: Kernel, { name, storage }: BufferDeclaration): RealStorage {
   if (!isStorage(storage)) throw new TypeError(`kernel ${kernel.name}: buffer ${name} is still of dtype ${storage}`);
   return storage;
 }
 
-const isStorage = (name: string): name is Storage => Object.hasOwn(elementTypes, name);
+const isStorage = (name: string): name is RealStorage => Object.hasOwn(elementTypes, name);

@@ -5,7 +5,7 @@
  */
 import { bytesOf } from '../../kernels/ir.js';
 import type { Device } from '../devices/device.js';
-import type { Dtype } from '../dtype.js';
+import { type ComplexDtype, type Dtype, isComplexDtype } from '../dtype.js';
 import { BlockedRows, DigitPass } from './digits.js';
 import { functionLaunch, type KernelLaunch, withScratch } from './launch.js';
 
@@ -68,7 +68,7 @@ interface KeyForm {
   readonly up?: number;
 }
 
-const keyForms: Readonly<Record<Exclude<Dtype, 'bool'>, KeyForm>> = {
+const keyForms: Readonly<Record<Exclude<Dtype, 'bool' | ComplexDtype>, KeyForm>> = {
   uint8: { keyBits: 8, numbers: 'unsigned', up: 24 },
   int8: { keyBits: 8, numbers: 'signed', up: 24 },
   int16: { keyBits: 16, numbers: 'signed', up: 16 },
@@ -108,7 +108,7 @@ class DigitSort implements RowSort {
     private readonly device: Device,
     { rows, n, dtype, descending }: Rows,
   ) {
-    if (dtype === 'bool') throw new TypeError('truth values have no keys');
+    if (dtype === 'bool' || isComplexDtype(dtype)) throw new TypeError(`${dtype} elements have no keys`);
     const cut = new BlockedRows(rows, n);
     const overBlocks = (name: string, integers: Readonly<Record<string, number>> = {}) =>
       functionLaunch(device, name, { T: dtype }, { ...cut.integers, ...integers }, cut.items, 4 * cut.itemSize);

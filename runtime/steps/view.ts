@@ -2,6 +2,8 @@
 import type { Shape } from '../../kernels/op.js';
 import { ContiguousCopy } from '../copies.js';
 import type { Device } from '../devices/device.js';
+import { byteSize, type Dtype } from '../dtype.js';
+import { OpwrightError } from '../errors.js';
 import { contiguousLayout, type Layout, stridedLayout } from '../layout.js';
 import { Tensor } from '../tensor.js';
 import { type BoundStep, layoutMetas, type OpPlanStep } from './step.js';
@@ -12,14 +14,25 @@ export class ViewStep implements BoundStep {
   private readonly strides: readonly number[];
   private readonly offset: number;
   private readonly shape: Shape;
+  private readonly dtype: Dtype;
+  /** Elements of the result in one of the input: a half where a view sees two floats as a complex number. */
+  private readonly scale: number;
   private readonly copy: ContiguousCopy | null;
 
-  constructor(device: Device, step: OpPlanStep, known: Map<number, Layout>) {
+  constructor(
+    device: Device,
+    step: OpPlanStep,
+    known: Map<number, Layout>,
+  ) {
     if (step.op.body.kind !== 'view') throw new TypeError(`${step.op.name} is no view`);
-    this.input = Object.values(step.inputs)[0] as number;
+    const [name, input] = Object.entries(step.inputs)[0]! as [string, number];
+    this.input = input;
     this.output = step.outputs[0]!;
+    this.dtype = step.metas[0]!.dtype;
+    const source = step.dtypes[name]!;
+    this.scale = byteSize(source) / byteSize(this.dtype);
     let layout = step.op.body.view(layoutMetas(step, known), step.attrs);
-    this.copy = layout === null ? new ContiguousCopy(device, known.get(this.input)!, step.metas[0]!.dtype) : null;
+    this.copy = layout === null ? new ContiguousCopy(device, known.get(this.input)!, source) : null;
     if (layout === null) {
       const copied = new Map(known).set(this.input, contiguousLayout(known.get(this.input)!.shape));
       layout = step.op.body.view(layoutMetas(step, copied), step.attrs)!;
@@ -36,10 +49,20 @@ export class ViewStep implements BoundStep {
   run(values: (Tensor | undefined)[]): void {
     const source = values[this.input]!;
     const base = this.copy === null ? source : this.copy.run(source);
-    const { offset } = base.layout;
+    const offset = this.placeOf(base);
     const layout = offset === 0 ? this.resultLayout : stridedLayout(this.shape, this.strides, this.offset + offset);
-    values[this.output] = new Tensor(base.storage, layout, base.dtype);
+    values[this.output] = new Tensor(base.storage, layout, this.dtype);
     if (this.copy !== null) base.dispose();
+  }
+
+  /** Where a tensor begins, in elements of the result. */
+  private placeOf({ layout, shape }: Tensor): number {
+    const place = layout.offset * this.scale;
+    if (Number.isInteger(place)) return place;
+    throw new OpwrightError('INVALID_ARGUMENT', `A ${this.dtype} view cannot begin in the middle of an element.`, {
+      shapes: { x: shape },
+      remedy: 'Copy the tensor first.',
+    });
   }
 
   free(): void {
