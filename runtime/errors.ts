@@ -26,6 +26,7 @@ export const errorCodes = {
   OUT_OF_MEMORY: 'The device has no room left, even after dropping its pool.',
   TIDY_ASYNC: 'tidy() was given an asynchronous function.',
   DEVICE_LOST: 'Part of a device stopped working while it computed; what it was writing is not complete.',
+  DEVICE_ERROR: "A call of a device's driver failed; the message has the call and the driver's own error.",
   DEVICE_UNAVAILABLE: 'The device was asked for explicitly and is not there.',
   NATIVE_UNAVAILABLE: 'Native code was needed, and a compiler, a library or the package that calls into libraries is not usable.',
   NATIVE_COMPILE: 'A compiler did not turn generated source into something that can be loaded.',
