@@ -25,6 +25,7 @@ export const errorCodes = {
   OVERWRITTEN: 'A value that a gradient needs was overwritten by an in-place op.',
   OUT_OF_MEMORY: 'The device has no room left, even after dropping its pool.',
   TIDY_ASYNC: 'tidy() was given an asynchronous function.',
+  NO_GRAD_ASYNC: 'noGrad() was given an asynchronous function.',
   DEVICE_LOST: 'Part of a device stopped working while it computed; what it was writing is not complete.',
   DEVICE_ERROR: "A call of a device's driver failed; the message has the call and the driver's own error.",
   DEVICE_UNAVAILABLE: 'The device was asked for explicitly and is not there.',
