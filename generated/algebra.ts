@@ -56,6 +56,15 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   where(condition: V | number, x: V | number, y: V | number): V;
   cast(x: V | number, dtype: Dtype): V;
   stopGradient(x: V | number): V;
+  complex(re: V | number, im: V | number): V;
+  polar(abs: V | number, angle: V | number): V;
+  real(x: V | number): V;
+  imag(x: V | number): V;
+  conj(x: V | number): V;
+  angle(x: V | number): V;
+  isReal(x: V | number): V;
+  viewAsReal(x: V | number): V;
+  viewAsComplex(x: V | number): V;
   sigmoid(x: V | number): V;
   logSigmoid(x: V | number): V;
   relu(x: V | number): V;

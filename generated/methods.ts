@@ -6,6 +6,7 @@ import { addTensorMethods } from '../runtime/methods.js';
 import { add, subtract, multiply, divide, floorDivide, mod, pow, maximum, minimum, neg, abs, sign, square, sqrt, rsqrt, reciprocal } from './ops/arithmetic.js';
 import { exp, expm1, log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf } from './ops/functions.js';
 import { floor, ceil, round, trunc, isnan, isinf, isfinite, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalOr, logicalXor, logicalNot, where, cast } from './ops/rounding-and-tests.js';
+import { complex, polar, real, imag, conj, angle, isReal, viewAsReal, viewAsComplex } from './ops/complex-numbers.js';
 import { sigmoid, logSigmoid, relu, relu6, leakyRelu, type LeakyReluOptions, elu, type EluOptions, selu, type SeluOptions, gelu, type GeluOptions, softplus, type SoftplusOptions, softsign, softshrink, type SoftshrinkOptions, hardshrink, type HardshrinkOptions, tanhshrink, hardtanh, type HardtanhOptions, hardsigmoid, type HardsigmoidOptions, hardswish, thresholdedRelu, type ThresholdedReluOptions, swish, stanh, type StanhOptions, scale, type ScaleOptions, clip, type ClipOptions } from './ops/activations.js';
 import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, cumsum, type CumsumOptions } from './ops/reductions.js';
 import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, bernoulli } from './ops/creation.js';
@@ -42,9 +43,9 @@ declare module '../runtime/tensor.js' {
     minimum(y: TensorLike): Tensor;
     /** Each element with the opposite sign. */
     neg(): Tensor;
-    /** Each element without its sign. */
+    /** Each element's size, which is the element without its sign; of a complex one its distance from 0. */
     abs(): Tensor;
-    /** Each element's sign, -1, 0 or 1; NaN stays NaN. */
+    /** Each element's sign, -1, 0 or 1; NaN stays NaN. Of a complex element the number of size 1 in its direction. */
     sign(): Tensor;
     /** Each element times itself. */
     square(): Tensor;
@@ -124,6 +125,24 @@ declare module '../runtime/tensor.js' {
     where(x: TensorLike, y: TensorLike): Tensor;
     /** The same elements in another dtype. */
     cast(dtype: Dtype): Tensor;
+    /** Complex numbers of their real and imaginary parts. */
+    complex(im: TensorLike): Tensor;
+    /** Complex numbers of their distances from 0 and their angles. */
+    polar(angle: TensorLike): Tensor;
+    /** The real part of each element; real elements as they are. */
+    real(): Tensor;
+    /** The imaginary part of each element; 0 of real elements. */
+    imag(): Tensor;
+    /** Each element with the opposite imaginary part; real elements as they are. */
+    conj(): Tensor;
+    /** The angle of each element in the complex plane, in radians. */
+    angle(): Tensor;
+    /** Whether each element's imaginary part is 0. */
+    isReal(): Tensor;
+    /** Complex elements as pairs of real ones, along a new last axis. */
+    viewAsReal(): Tensor;
+    /** Pairs of real elements along the last axis as complex ones. */
+    viewAsComplex(): Tensor;
     /** The logistic function, which squeezes each element between 0 and 1. */
     sigmoid(): Tensor;
     /** The logarithm of the logistic function, without overflow. */
@@ -386,6 +405,15 @@ addTensorMethods({
   logicalNot: logicalNot,
   where: where,
   cast: cast,
+  complex: complex,
+  polar: polar,
+  real: real,
+  imag: imag,
+  conj: conj,
+  angle: angle,
+  isReal: isReal,
+  viewAsReal: viewAsReal,
+  viewAsComplex: viewAsComplex,
   sigmoid: sigmoid,
   logSigmoid: logSigmoid,
   relu: relu,

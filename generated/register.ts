@@ -3,6 +3,7 @@
 import { addDefinition, add, subtractDefinition, subtract, multiplyDefinition, multiply, divideDefinition, divide, floorDivideDefinition, floorDivide, modDefinition, mod, powDefinition, pow, maximumDefinition, maximum, minimumDefinition, minimum, negDefinition, neg, absDefinition, abs, signDefinition, sign, squareDefinition, square, sqrtDefinition, sqrt, rsqrtDefinition, rsqrt, reciprocalDefinition, reciprocal } from './ops/arithmetic.js';
 import { expDefinition, exp, expm1Definition, expm1, logDefinition, log, log2Definition, log2, log10Definition, log10, log1pDefinition, log1p, sinDefinition, sin, cosDefinition, cos, tanDefinition, tan, asinDefinition, asin, acosDefinition, acos, atanDefinition, atan, sinhDefinition, sinh, coshDefinition, cosh, tanhDefinition, tanh, erfDefinition, erf } from './ops/functions.js';
 import { floorDefinition, floor, ceilDefinition, ceil, roundDefinition, round, truncDefinition, trunc, isnanDefinition, isnan, isinfDefinition, isinf, isfiniteDefinition, isfinite, equalDefinition, equal, notEqualDefinition, notEqual, lessThanDefinition, lessThan, lessEqualDefinition, lessEqual, greaterThanDefinition, greaterThan, greaterEqualDefinition, greaterEqual, logicalAndDefinition, logicalAnd, logicalOrDefinition, logicalOr, logicalXorDefinition, logicalXor, logicalNotDefinition, logicalNot, whereDefinition, where, castDefinition, cast, stopGradientDefinition, stopGradient } from './ops/rounding-and-tests.js';
+import { complexDefinition, complex, polarDefinition, polar, realDefinition, real, imagDefinition, imag, conjDefinition, conj, angleDefinition, angle, isRealDefinition, isReal, viewAsRealDefinition, viewAsReal, viewAsComplexDefinition, viewAsComplex } from './ops/complex-numbers.js';
 import { sigmoidDefinition, sigmoid, logSigmoidDefinition, logSigmoid, reluDefinition, relu, relu6Definition, relu6, leakyReluDefinition, leakyRelu, eluDefinition, elu, seluDefinition, selu, geluDefinition, gelu, softplusDefinition, softplus, softsignDefinition, softsign, softshrinkDefinition, softshrink, hardshrinkDefinition, hardshrink, tanhshrinkDefinition, tanhshrink, hardtanhDefinition, hardtanh, hardsigmoidDefinition, hardsigmoid, hardswishDefinition, hardswish, thresholdedReluDefinition, thresholdedRelu, swishDefinition, swish, stanhDefinition, stanh, scaleDefinition, scale, clipDefinition, clip } from './ops/activations.js';
 import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
 import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
@@ -70,6 +71,15 @@ declare module '../runtime/registry.js' {
     where: typeof where;
     cast: typeof cast;
     stopGradient: typeof stopGradient;
+    complex: typeof complex;
+    polar: typeof polar;
+    real: typeof real;
+    imag: typeof imag;
+    conj: typeof conj;
+    angle: typeof angle;
+    isReal: typeof isReal;
+    viewAsReal: typeof viewAsReal;
+    viewAsComplex: typeof viewAsComplex;
     sigmoid: typeof sigmoid;
     logSigmoid: typeof logSigmoid;
     relu: typeof relu;
@@ -274,6 +284,15 @@ registerOps(
     whereDefinition,
     castDefinition,
     stopGradientDefinition,
+    complexDefinition,
+    polarDefinition,
+    realDefinition,
+    imagDefinition,
+    conjDefinition,
+    angleDefinition,
+    isRealDefinition,
+    viewAsRealDefinition,
+    viewAsComplexDefinition,
     sigmoidDefinition,
     logSigmoidDefinition,
     reluDefinition,
@@ -475,6 +494,15 @@ registerOps(
     where: where,
     cast: cast,
     stopGradient: stopGradient,
+    complex: complex,
+    polar: polar,
+    real: real,
+    imag: imag,
+    conj: conj,
+    angle: angle,
+    isReal: isReal,
+    viewAsReal: viewAsReal,
+    viewAsComplex: viewAsComplex,
     sigmoid: sigmoid,
     logSigmoid: logSigmoid,
     relu: relu,

@@ -134,6 +134,11 @@ const rows = {
     { either: [INTS, 'null'] },
     'The strides that show the same elements in another shape; null where a copy is needed.',
   ],
+  pairStrides: [
+    { strides: INTS },
+    { either: [INTS, 'null'] },
+    'The strides of complex elements that lie as pairs along the last axis; null where a copy is needed.',
+  ],
   broadcastStrides: [{ shape: INTS, strides: INTS, target: INTS }, INTS, 'The strides that show a shape broadcast to another.'],
 } satisfies Partial<Record<keyof typeof host, Row>>;
 

@@ -329,6 +329,13 @@ export function reshapeStrides(shape: Shape, strides: Numbers, target: Shape): n
   return result;
 }
 
+/** The strides of complex elements that lie as pairs of neighbours along the last axis; null where pairs lie otherwise. */
+export function pairStrides(strides: Numbers): number[] | null {
+  const outer = strides.slice(0, -1);
+  if (strides.at(-1) !== 1 || outer.some((stride) => stride % 2 !== 0)) return null;
+  return outer.map((stride) => stride / 2);
+}
+
 /** The strides that show a shape broadcast to another: 0 along the stretched axes. */
 export function broadcastStrides(shape: Shape, strides: Numbers, target: Shape): number[] {
   const lead = target.length - shape.length;

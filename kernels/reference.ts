@@ -210,11 +210,7 @@ function view(body: BodyOf<'view'>, op: OpDefinition, inputs: Inputs, attrs: Att
   if (layout === null) throw new TypeError(`${op.name}: contiguous strides must always be expressible as a view`);
   // A view may see the parts of complex elements as real ones, or the other way round.
   const seen = { ...single(inputs, op.inputs[0]!.name), dtype: output.dtype };
-  return referenceArray(
-    output.shape,
-    output.dtype,
-    elementsAt(seen, offsets(layout.shape, layout.strides, layout.offset)),
-  );
+  return referenceArray(output.shape, output.dtype, elementsAt(seen, offsets(layout.shape, layout.strides, layout.offset)));
 }
 
 function layoutOf(argument: Argument<ReferenceArray>): Argument<LayoutMeta> {

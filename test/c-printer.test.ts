@@ -13,10 +13,10 @@ import {
   type Kernel,
   type MathOp,
   type ParamDeclaration,
-  registerOf,
   type RealScalar,
-  type Stmt,
   type RealStorage,
+  registerOf,
+  type Stmt,
   type Type,
   type UnaryOp,
 } from '../kernels/ir.js';

@@ -56,7 +56,7 @@ import {
 } from '../kernels/build.js';
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../kernels/half.js';
 import { type BufferArray, type Invocation, interpret } from '../kernels/interpret.js';
-import type { AccumulateKind, BufferDeclaration, Expr, Kernel, Stmt, RealStorage, Type } from '../kernels/ir.js';
+import type { AccumulateKind, BufferDeclaration, Expr, Kernel, RealStorage, Stmt, Type } from '../kernels/ir.js';
 import { digamma, erf, erfc, lgamma, pow } from '../kernels/scalar-math.js';
 import { specialise } from '../kernels/specialise.js';
 import { visitStatements } from '../kernels/traverse.js';

@@ -11,7 +11,13 @@ import { printWasm } from '../kernels/wasm/printer.js';
 import { webAssembly } from '../runtime/devices/cpu/webassembly.js';
 import { type Data, makeKernel, runKernel } from './wasm-harness.js';
 
-const storageOf: Readonly<Record<RealScalar, RealStorage>> = { bool: 'bool', i32: 'int32', i64: 'int64', f32: 'float32', f64: 'float64' };
+const storageOf: Readonly<Record<RealScalar, RealStorage>> = {
+  bool: 'bool',
+  i32: 'int32',
+  i64: 'int64',
+  f32: 'float32',
+  f64: 'float64',
+};
 type Number_ = Exclude<RealScalar, 'bool'>;
 const numberTypes: readonly Number_[] = ['i32', 'i64', 'f32', 'f64'];
 

@@ -238,7 +238,7 @@ function close(left: number, right: number, tolerance: number): boolean {
 
 /** Floating-point inputs are computed in float64 and complex ones in complex128, whatever the sample says. */
 function inputArray(data: InputData, random: () => number): Argument<ReferenceArray> {
-  if (typeof data === 'number') return referenceArray([], 'float64', [data]);
+  if (typeof data === 'number') return { ...referenceArray([], 'float64', [data]), weak: true };
   if (isData(data)) return data.map((item) => inputArray(item, random)).flatMap((item) => item ?? []);
   const dtype = isComplex(data.dtype) ? 'complex128' : isFloating(data.dtype) ? 'float64' : data.dtype;
   if ('values' in data) return referenceArray(data.shape, dtype, data.values);

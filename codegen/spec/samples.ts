@@ -135,7 +135,12 @@ class SampleReader {
     const elements = shape?.reduce((product, size) => product * size, parts) ?? values.values.length;
     if (elements !== values.values.length)
       return this.#wrong(valuesNode, `${values.values.length / parts} values do not fill shape [${shape?.join(', ')}]`);
-    return { kind: 'values', dtype, values: values.values, shape: shape ?? values.shape.slice(0, values.shape.length + 1 - parts) };
+    return {
+      kind: 'values',
+      dtype,
+      values: values.values,
+      shape: shape ?? values.shape.slice(0, values.shape.length + 1 - parts),
+    };
   }
 
   #dtype(input: Input, entry: YamlEntry | undefined): Dtype | undefined {

@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:753
+// From ops.yaml:1113
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:753',
+  source: 'ops.yaml:1113',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -51,10 +51,10 @@ export const sigmoidDefinition: OpDefinition = {
 export function sigmoid(x: TensorLike): Tensor {
   return callOne(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:763
+// From ops.yaml:1123
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:763',
+  source: 'ops.yaml:1123',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -96,10 +96,10 @@ export const logSigmoidDefinition: OpDefinition = {
 export function logSigmoid(x: TensorLike): Tensor {
   return callOne(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:773
+// From ops.yaml:1133
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:773',
+  source: 'ops.yaml:1133',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -143,10 +143,10 @@ export const reluDefinition: OpDefinition = {
 export function relu(x: TensorLike): Tensor {
   return callOne(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:793
+// From ops.yaml:1153
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:793',
+  source: 'ops.yaml:1153',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -196,10 +196,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:806
+// From ops.yaml:1166
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:806',
+  source: 'ops.yaml:1166',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -220,7 +220,7 @@ export const leakyReluDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { negativeSlope }: { negativeSlope: V }): readonly V[] {
         const part = g.greaterThan(x, 0);
-        return [g.add(g.where(part, dout, 0), g.multiply(g.where(part, 0, dout), negativeSlope))];
+        return [g.add(g.where(part, dout, 0), g.multiply(g.where(part, 0, dout), g.conj(negativeSlope)))];
       },
     },
   ],
@@ -252,10 +252,10 @@ export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:820
+// From ops.yaml:1180
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:820',
+  source: 'ops.yaml:1180',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -305,10 +305,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:833
+// From ops.yaml:1193
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:833',
+  source: 'ops.yaml:1193',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -358,10 +358,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:846
+// From ops.yaml:1206
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:846',
+  source: 'ops.yaml:1206',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -387,11 +387,12 @@ export const geluDefinition: OpDefinition = {
         const part2 = host.lazy(() => g.multiply(part(), x));
         const part3 = host.lazy(() => g.tanh(g.multiply(0.7978845608028654, g.add(x, g.multiply(part2(), x)))));
         const part4 = host.lazy(() => g.multiply(x, 0.7071067811865476));
-        const part5 = host.lazy(() => g.multiply(g.multiply(dout, g.add(1, approximate ? part3() : g.erf(part4()))), 0.5));
-        const part6 = host.lazy(() => g.multiply(dout, g.multiply(0.5, x)));
-        const part7 = host.lazy(() => g.multiply(g.multiply(part6(), g.subtract(1, g.multiply(part3(), part3()))), 0.7978845608028654));
-        const part8 = host.lazy(() => g.multiply(part7(), x));
-        return [approximate ? g.add(part5(), g.add(g.add(g.add(part7(), g.multiply(part7(), part2())), g.multiply(part8(), part())), g.multiply(g.multiply(part8(), x), 0.044715))) : g.add(part5(), g.multiply(g.multiply(g.multiply(part6(), 1.1283791670955126), g.exp(g.multiply(g.neg(part4()), part4()))), 0.7071067811865476))];
+        const part5 = host.lazy(() => g.multiply(g.multiply(dout, g.conj(g.add(1, approximate ? part3() : g.erf(part4())))), g.conj(0.5)));
+        const part6 = host.lazy(() => g.multiply(dout, g.conj(g.multiply(0.5, x))));
+        const part7 = host.lazy(() => g.multiply(g.multiply(part6(), g.conj(g.subtract(1, g.multiply(part3(), part3())))), g.conj(0.7978845608028654)));
+        const part8 = host.lazy(() => g.conj(x));
+        const part9 = host.lazy(() => g.multiply(part7(), part8()));
+        return [approximate ? g.add(part5(), g.add(g.add(g.add(part7(), g.multiply(part7(), g.conj(part2()))), g.multiply(part9(), g.conj(part()))), g.multiply(g.multiply(part9(), part8()), g.conj(0.044715)))) : g.add(part5(), g.multiply(g.multiply(g.multiply(part6(), 1.1283791670955126), g.exp(g.multiply(g.neg(part4()), part4()))), g.conj(0.7071067811865476)))];
       },
     },
   ],
@@ -423,10 +424,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:861
+// From ops.yaml:1221
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:861',
+  source: 'ops.yaml:1221',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -470,10 +471,10 @@ export const softplusDefinition: OpDefinition = {
 export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
   return callOne(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:876
+// From ops.yaml:1236
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:876',
+  source: 'ops.yaml:1236',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -494,7 +495,7 @@ export const softsignDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
         const part = g.add(1, g.abs(x));
-        return [g.add(g.divide(dout, part), g.multiply(g.divide(g.multiply(g.neg(dout), out), part), g.sign(x)))];
+        return [g.add(g.divide(dout, g.conj(part)), g.multiply(g.cast(g.multiply(g.neg(dout), g.conj(g.divide(out, part))), x.dtype), g.sign(x)))];
       },
     },
   ],
@@ -523,10 +524,10 @@ export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:884
+// From ops.yaml:1244
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:884',
+  source: 'ops.yaml:1244',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -547,7 +548,10 @@ export const softshrinkDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { threshold }: { threshold: V }): readonly V[] {
-        return [g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout)];
+        const part = g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout);
+        const part2 = host.lazy(() => g.multiply(g.neg(part), g.conj(threshold)));
+        const part3 = host.lazy(() => g.sign(x));
+        return [g.add(part, host.isComplex(x.dtype) ? g.divide(g.subtract(part2(), g.multiply(g.cast(g.real(g.multiply(part2(), g.conj(part3()))), x.dtype), part3())), g.where(g.equal(x, 0), 1, g.cast(g.abs(x), x.dtype))) : g.full(x.shape, 0, { dtype: x.dtype }))];
       },
     },
   ],
@@ -579,10 +583,10 @@ export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:896
+// From ops.yaml:1256
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:896',
+  source: 'ops.yaml:1256',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -627,10 +631,10 @@ export const hardshrinkDefinition: OpDefinition = {
 export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tensor {
   return callOne(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:905
+// From ops.yaml:1265
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:905',
+  source: 'ops.yaml:1265',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -651,7 +655,7 @@ export const tanhshrinkDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         const part = g.tanh(x);
-        return [g.add(dout, g.multiply(g.neg(dout), g.subtract(1, g.multiply(part, part))))];
+        return [g.add(dout, g.multiply(g.neg(dout), g.conj(g.subtract(1, g.multiply(part, part)))))];
       },
     },
   ],
@@ -682,10 +686,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:912
+// From ops.yaml:1272
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:912',
+  source: 'ops.yaml:1272',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -737,10 +741,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:929
+// From ops.yaml:1289
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:929',
+  source: 'ops.yaml:1289',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -782,10 +786,10 @@ export const hardsigmoidDefinition: OpDefinition = {
 export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Tensor {
   return callOne(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:946
+// From ops.yaml:1306
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:946',
+  source: 'ops.yaml:1306',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -833,10 +837,10 @@ export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:958
+// From ops.yaml:1318
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:958',
+  source: 'ops.yaml:1318',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -881,10 +885,10 @@ export const thresholdedReluDefinition: OpDefinition = {
 export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions = {}): Tensor {
   return callOne(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:969
+// From ops.yaml:1329
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:969',
+  source: 'ops.yaml:1329',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -905,7 +909,7 @@ export const swishDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         const part = g.sigmoid(x);
-        return [g.add(g.multiply(dout, part), g.multiply(g.multiply(g.multiply(dout, x), part), g.subtract(1, part)))];
+        return [g.add(g.multiply(dout, g.conj(part)), g.multiply(g.multiply(g.multiply(dout, g.conj(x)), part), g.subtract(1, part)))];
       },
     },
   ],
@@ -936,10 +940,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:977
+// From ops.yaml:1337
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:977',
+  source: 'ops.yaml:1337',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -960,7 +964,7 @@ export const stanhDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { scaleA, scaleB }: { scaleA: V; scaleB: V }): readonly V[] {
         const part = g.tanh(g.multiply(scaleA, x));
-        return [g.multiply(g.multiply(g.multiply(dout, scaleB), g.subtract(1, g.multiply(part, part))), scaleA)];
+        return [g.multiply(g.multiply(g.multiply(dout, g.conj(scaleB)), g.conj(g.subtract(1, g.multiply(part, part)))), g.conj(scaleA))];
       },
     },
   ],
@@ -993,10 +997,10 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:989
+// From ops.yaml:1349
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:989',
+  source: 'ops.yaml:1349',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1017,7 +1021,7 @@ export const scaleDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { scale }: { scale: V }): readonly V[] {
-        return [g.multiply(dout, scale)];
+        return [g.multiply(dout, g.conj(scale))];
       },
     },
   ],
@@ -1048,10 +1052,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:1015
+// From ops.yaml:1375
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:1015',
+  source: 'ops.yaml:1375',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

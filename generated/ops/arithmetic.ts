@@ -6,14 +6,14 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:187
+// From ops.yaml:334
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:187',
+  source: 'ops.yaml:334',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -46,8 +46,9 @@ export const addDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(add([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
@@ -57,14 +58,14 @@ export const addDefinition: OpDefinition = {
 export function add(x: TensorLike, y: TensorLike): Tensor {
   return callOne(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:196
+// From ops.yaml:343
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:196',
+  source: 'ops.yaml:343',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -97,8 +98,9 @@ export const subtractDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(subtract([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
@@ -108,14 +110,14 @@ export const subtractDefinition: OpDefinition = {
 export function subtract(x: TensorLike, y: TensorLike): Tensor {
   return callOne(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:203
+// From ops.yaml:350
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:203',
+  source: 'ops.yaml:350',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -125,14 +127,14 @@ export const multiplyDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.multiply(dout, y), x.shape)];
+        return [g.sumTo(g.multiply(dout, g.conj(y)), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.multiply(dout, x), y.shape)];
+        return [g.sumTo(g.multiply(dout, g.conj(x)), y.shape)];
       },
     },
   ],
@@ -148,8 +150,9 @@ export const multiplyDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(multiply([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
@@ -159,14 +162,14 @@ export const multiplyDefinition: OpDefinition = {
 export function multiply(x: TensorLike, y: TensorLike): Tensor {
   return callOne(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:211
+// From ops.yaml:358
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:211',
+  source: 'ops.yaml:358',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -176,14 +179,14 @@ export const divideDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.divide(dout, y), x.shape)];
+        return [g.sumTo(g.divide(dout, g.conj(y)), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'y', keep: 'value' }, { name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { y, out, dout }: { y: V; out: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.divide(g.multiply(g.neg(dout), out), y), y.shape)];
+        return [g.sumTo(g.multiply(g.neg(dout), g.conj(g.divide(out, y))), y.shape)];
       },
     },
   ],
@@ -199,7 +202,7 @@ export const divideDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
@@ -211,10 +214,10 @@ export const divideDefinition: OpDefinition = {
 export function divide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:237
+// From ops.yaml:385
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:237',
+  source: 'ops.yaml:385',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -247,10 +250,10 @@ export const floorDivideDefinition: OpDefinition = {
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:252
+// From ops.yaml:400
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:252',
+  source: 'ops.yaml:400',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -297,14 +300,14 @@ export const modDefinition: OpDefinition = {
 export function mod(x: TensorLike, y: TensorLike): Tensor {
   return callOne(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:267
+// From ops.yaml:415
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:267',
+  source: 'ops.yaml:415',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -314,14 +317,14 @@ export const powDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.multiply(g.multiply(dout, y), g.pow(g.where(g.logicalAnd(g.equal(x, 0), g.equal(y, 0)), 1, x), g.subtract(y, 1))), x.shape)];
+        return [g.sumTo(g.multiply(dout, g.conj(g.multiply(y, g.pow(g.where(g.logicalAnd(g.equal(x, 0), g.equal(y, 0)), 1, x), g.subtract(y, 1))))), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }, { name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, out, dout }: { x: V; y: V; out: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.where(g.equal(x, 0), 0, g.multiply(g.multiply(dout, out), g.log(g.where(g.equal(x, 0), 1, x)))), y.shape)];
+        return [g.sumTo(g.where(g.equal(x, 0), 0, g.multiply(dout, g.conj(g.multiply(out, g.log(g.where(g.equal(x, 0), 1, x)))))), y.shape)];
       },
     },
   ],
@@ -330,15 +333,16 @@ export const powDefinition: OpDefinition = {
 /**
  * The first tensor to the power of the second, element by element.
  *
- * Anything to the power of 0 is 1, NaN too. A negative number to a power that is not whole is NaN. Of integers, a negative power is the quotient 1 / x^-y, cut off.
+ * Anything to the power of 0 is 1, NaN too. A negative number to a power that is not whole is NaN, unless it is complex. Of integers, a negative power is the quotient 1 / x^-y, cut off.
  *
  * Paddle: paddle.pow, paddle.fluid.layers.elementwise_pow, paddle.fluid.layers.pow.
  *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(pow([1, 2, 3], 2));
@@ -348,10 +352,10 @@ export const powDefinition: OpDefinition = {
 export function pow(x: TensorLike, y: TensorLike): Tensor {
   return callOne(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:286
+// From ops.yaml:436
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:286',
+  source: 'ops.yaml:436',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -399,10 +403,10 @@ export const maximumDefinition: OpDefinition = {
 export function maximum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:308
+// From ops.yaml:458
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:308',
+  source: 'ops.yaml:458',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -450,14 +454,14 @@ export const minimumDefinition: OpDefinition = {
 export function minimum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:330
+// From ops.yaml:480
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:330',
+  source: 'ops.yaml:480',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -480,26 +484,27 @@ export const negDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(neg([-2, -0.5, 0, 0.5, 2]));
+ * console.log(neg([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function neg(x: TensorLike): Tensor {
   return callOne(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:338
+// From ops.yaml:489
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:338',
+  source: 'ops.yaml:489',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    return [{ shape: x.shape, dtype: x.dtype }];
+    return [{ shape: x.shape, dtype: host.realOf(x.dtype) }];
   },
   body: { kind: 'map', map: 'abs' },
   gradients: [
@@ -507,22 +512,22 @@ export const absDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.sign(x))];
+        return [g.multiply(g.cast(dout, x.dtype), g.sign(x))];
       },
     },
   ],
 };
 
 /**
- * Each element without its sign.
+ * Each element's size, which is the element without its sign; of a complex one its distance from 0.
  *
- * The gradient at 0 is 0.
+ * The result of complex elements is real. The gradient at 0 is 0.
  *
  * Paddle: paddle.abs.
  *
  * @param x - Tensor of dtype `T`.
- * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @returns `out`, dtype `realOf(x.dtype)`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -532,31 +537,39 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:347
+// From ops.yaml:508
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:347',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  source: 'ops.yaml:508',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: { kind: 'map', map: 'sign' },
-  gradients: [],
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
+        return [host.isComplex(x.dtype) ? g.divide(g.subtract(dout, g.multiply(g.cast(g.real(g.multiply(dout, g.conj(out))), x.dtype), out)), g.where(g.equal(x, 0), 1, g.cast(g.abs(x), x.dtype))) : g.full(x.shape, 0, { dtype: x.dtype })];
+      },
+    },
+  ],
 };
 
 /**
- * Each element's sign, -1, 0 or 1; NaN stays NaN.
+ * Each element's sign, -1, 0 or 1; NaN stays NaN. Of a complex element the number of size 1 in its direction.
  *
- * No gradient flows through.
+ * No gradient flows through, but where elements are complex.
  *
  * Paddle: paddle.sign, paddle.fluid.layers.sign.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -566,14 +579,14 @@ export const signDefinition: OpDefinition = {
 export function sign(x: TensorLike): Tensor {
   return callOne(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:357
+// From ops.yaml:522
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:357',
+  source: 'ops.yaml:522',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -583,7 +596,7 @@ export const squareDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.add(x, x))];
+        return [g.multiply(dout, g.conj(g.add(x, x)))];
       },
     },
   ],
@@ -596,24 +609,25 @@ export const squareDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(square([-2, -0.5, 0, 0.5, 2]));
+ * console.log(square([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function square(x: TensorLike): Tensor {
   return callOne(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:365
+// From ops.yaml:531
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:365',
+  source: 'ops.yaml:531',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -623,7 +637,7 @@ export const sqrtDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.divide(g.multiply(dout, 0.5), out)];
+        return [g.divide(g.multiply(dout, 0.5), g.conj(out))];
       },
     },
   ],
@@ -632,13 +646,13 @@ export const sqrtDefinition: OpDefinition = {
 /**
  * The square root of each element.
  *
- * NaN of negative numbers. The gradient at 0 is infinite.
+ * NaN of negative numbers; of complex ones the root whose real part is not negative. The gradient at 0 is infinite.
  *
  * Paddle: paddle.sqrt.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -648,14 +662,14 @@ export const sqrtDefinition: OpDefinition = {
 export function sqrt(x: TensorLike): Tensor {
   return callOne(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:382
+// From ops.yaml:547
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:382',
+  source: 'ops.yaml:547',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -665,7 +679,7 @@ export const rsqrtDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(g.multiply(g.multiply(g.multiply(-0.5, dout), out), out), out)];
+        return [g.multiply(g.multiply(-0.5, dout), g.conj(g.multiply(g.multiply(out, out), out)))];
       },
     },
   ],
@@ -680,7 +694,7 @@ export const rsqrtDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -690,14 +704,14 @@ export const rsqrtDefinition: OpDefinition = {
 export function rsqrt(x: TensorLike): Tensor {
   return callOne(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:394
+// From ops.yaml:559
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:394',
+  source: 'ops.yaml:559',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -707,7 +721,7 @@ export const reciprocalDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(g.multiply(g.neg(dout), out), out)];
+        return [g.multiply(g.neg(dout), g.conj(g.multiply(out, out)))];
       },
     },
   ],
@@ -722,7 +736,7 @@ export const reciprocalDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js

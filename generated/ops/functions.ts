@@ -5,14 +5,14 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:407
+// From ops.yaml:572
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:407',
+  source: 'ops.yaml:572',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -22,7 +22,7 @@ export const expDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, out)];
+        return [g.multiply(dout, g.conj(out))];
       },
     },
   ],
@@ -35,20 +35,21 @@ export const expDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(exp([-2, -0.5, 0, 0.5, 2]));
+ * console.log(exp([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function exp(x: TensorLike): Tensor {
   return callOne(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:415
+// From ops.yaml:580
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:415',
+  source: 'ops.yaml:580',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -85,14 +86,14 @@ export const expm1Definition: OpDefinition = {
 export function expm1(x: TensorLike): Tensor {
   return callOne(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:425
+// From ops.yaml:590
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:425',
+  source: 'ops.yaml:590',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -102,7 +103,7 @@ export const logDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.divide(dout, x)];
+        return [g.divide(dout, g.conj(x))];
       },
     },
   ],
@@ -117,7 +118,7 @@ export const logDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -127,14 +128,14 @@ export const logDefinition: OpDefinition = {
 export function log(x: TensorLike): Tensor {
   return callOne(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:436
+// From ops.yaml:601
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:436',
+  source: 'ops.yaml:601',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -144,7 +145,7 @@ export const log2Definition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.divide(dout, g.multiply(x, 0.6931471805599453))];
+        return [g.divide(dout, g.multiply(g.conj(x), 0.6931471805599453))];
       },
     },
   ],
@@ -159,7 +160,7 @@ export const log2Definition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -169,14 +170,14 @@ export const log2Definition: OpDefinition = {
 export function log2(x: TensorLike): Tensor {
   return callOne(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:447
+// From ops.yaml:612
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:447',
+  source: 'ops.yaml:612',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -186,7 +187,7 @@ export const log10Definition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.divide(dout, g.multiply(x, 2.302585092994046))];
+        return [g.divide(dout, g.multiply(g.conj(x), 2.302585092994046))];
       },
     },
   ],
@@ -201,7 +202,7 @@ export const log10Definition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -211,10 +212,10 @@ export const log10Definition: OpDefinition = {
 export function log10(x: TensorLike): Tensor {
   return callOne(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:458
+// From ops.yaml:623
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:458',
+  source: 'ops.yaml:623',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -253,14 +254,14 @@ export const log1pDefinition: OpDefinition = {
 export function log1p(x: TensorLike): Tensor {
   return callOne(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:469
+// From ops.yaml:634
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:469',
+  source: 'ops.yaml:634',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -270,7 +271,7 @@ export const sinDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.cos(x))];
+        return [g.multiply(dout, g.conj(g.cos(x)))];
       },
     },
   ],
@@ -285,7 +286,7 @@ export const sinDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -295,14 +296,14 @@ export const sinDefinition: OpDefinition = {
 export function sin(x: TensorLike): Tensor {
   return callOne(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:478
+// From ops.yaml:643
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:478',
+  source: 'ops.yaml:643',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -312,7 +313,7 @@ export const cosDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(g.neg(dout), g.sin(x))];
+        return [g.multiply(g.neg(dout), g.conj(g.sin(x)))];
       },
     },
   ],
@@ -327,7 +328,7 @@ export const cosDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -337,14 +338,14 @@ export const cosDefinition: OpDefinition = {
 export function cos(x: TensorLike): Tensor {
   return callOne(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:487
+// From ops.yaml:652
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:487',
+  source: 'ops.yaml:652',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -354,7 +355,7 @@ export const tanDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.add(1, g.multiply(out, out)))];
+        return [g.multiply(dout, g.conj(g.add(1, g.multiply(out, out))))];
       },
     },
   ],
@@ -369,7 +370,7 @@ export const tanDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -379,10 +380,10 @@ export const tanDefinition: OpDefinition = {
 export function tan(x: TensorLike): Tensor {
   return callOne(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:497
+// From ops.yaml:662
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:497',
+  source: 'ops.yaml:662',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -421,10 +422,10 @@ export const asinDefinition: OpDefinition = {
 export function asin(x: TensorLike): Tensor {
   return callOne(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:507
+// From ops.yaml:672
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:507',
+  source: 'ops.yaml:672',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -463,10 +464,10 @@ export const acosDefinition: OpDefinition = {
 export function acos(x: TensorLike): Tensor {
   return callOne(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:517
+// From ops.yaml:682
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:517',
+  source: 'ops.yaml:682',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -505,14 +506,14 @@ export const atanDefinition: OpDefinition = {
 export function atan(x: TensorLike): Tensor {
   return callOne(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:526
+// From ops.yaml:691
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:526',
+  source: 'ops.yaml:691',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -522,7 +523,7 @@ export const sinhDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.cosh(x))];
+        return [g.multiply(dout, g.conj(g.cosh(x)))];
       },
     },
   ],
@@ -535,24 +536,25 @@ export const sinhDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(sinh([-2, -0.5, 0, 0.5, 2]));
+ * console.log(sinh([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function sinh(x: TensorLike): Tensor {
   return callOne(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:533
+// From ops.yaml:698
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:533',
+  source: 'ops.yaml:698',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -562,7 +564,7 @@ export const coshDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.sinh(x))];
+        return [g.multiply(dout, g.conj(g.sinh(x)))];
       },
     },
   ],
@@ -575,24 +577,25 @@ export const coshDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(cosh([-2, -0.5, 0, 0.5, 2]));
+ * console.log(cosh([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function cosh(x: TensorLike): Tensor {
   return callOne(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:540
+// From ops.yaml:705
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:540',
+  source: 'ops.yaml:705',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -602,7 +605,7 @@ export const tanhDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.subtract(1, g.multiply(out, out)))];
+        return [g.multiply(dout, g.conj(g.subtract(1, g.multiply(out, out))))];
       },
     },
   ],
@@ -615,20 +618,21 @@ export const tanhDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(tanh([-2, -0.5, 0, 0.5, 2]));
+ * console.log(tanh([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function tanh(x: TensorLike): Tensor {
   return callOne(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:549
+// From ops.yaml:714
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:549',
+  source: 'ops.yaml:714',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

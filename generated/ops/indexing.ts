@@ -7,14 +7,14 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:2447
+// From ops.yaml:2825
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:2447',
+  source: 'ops.yaml:2825',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -54,7 +54,7 @@ export const gatherDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `[i, ...c]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -65,14 +65,14 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:2471
+// From ops.yaml:2849
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:2471',
+  source: 'ops.yaml:2849',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -116,19 +116,19 @@ export const rowsAddDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:2487
+// From ops.yaml:2865
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:2487',
+  source: 'ops.yaml:2865',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -172,7 +172,7 @@ export const rowsSetDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
@@ -183,14 +183,14 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2499
+// From ops.yaml:2877
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:2499',
+  source: 'ops.yaml:2877',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     host.checkRank(x.shape, 1, Infinity, 'x');
@@ -231,7 +231,7 @@ export const indexSelectDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, i)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -242,14 +242,14 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:2527
+// From ops.yaml:2905
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:2527',
+  source: 'ops.yaml:2905',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ updates, index }: { updates: TensorMeta; index: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     host.checkRank(updates.shape, 1, Infinity, 'updates');
@@ -288,15 +288,15 @@ export const indexSelectGradDefinition: OpDefinition = {
  * @param shape - Required.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:2546
+// From ops.yaml:2924
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:2546',
+  source: 'ops.yaml:2924',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -326,10 +326,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:2556
+// From ops.yaml:2934
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:2556',
+  source: 'ops.yaml:2934',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -366,14 +366,14 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:2570
+// From ops.yaml:2948
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:2570',
+  source: 'ops.yaml:2948',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
@@ -419,7 +419,7 @@ export const gatherNdDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @returns `out`, dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -432,14 +432,14 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:2603
+// From ops.yaml:2981
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:2603',
+  source: 'ops.yaml:2981',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     const k = host.lazy(() => host.at(index.shape, index.shape.length - 1));
@@ -495,7 +495,7 @@ export const scatterNdAddDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @param updates - Tensor of dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -506,14 +506,14 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:2636
+// From ops.yaml:3019
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:2636',
+  source: 'ops.yaml:3019',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ index, updates }: { index: TensorMeta; updates: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
@@ -551,7 +551,7 @@ export const scatterNdDefinition: OpDefinition = {
  * @param updates - Tensor of dtype `T`.
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
@@ -568,14 +568,14 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:2658
+// From ops.yaml:3041
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:2658',
+  source: 'ops.yaml:3041',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -620,7 +620,7 @@ export const scatterDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
@@ -633,14 +633,14 @@ export const scatterDefinition: OpDefinition = {
 export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callOne(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:2690
+// From ops.yaml:3073
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:2690',
+  source: 'ops.yaml:3073',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -674,19 +674,19 @@ export const takeLastDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[...b, n]`.
  * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `index.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:2699
+// From ops.yaml:3082
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:2699',
+  source: 'ops.yaml:3082',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -730,19 +730,19 @@ export const putLastDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @param values - Tensor of dtype `T`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:2712
+// From ops.yaml:3095
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:2712',
+  source: 'ops.yaml:3095',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -786,19 +786,19 @@ export const addLastDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @param values - Tensor of dtype `T`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:2725
+// From ops.yaml:3108
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:2725',
+  source: 'ops.yaml:3108',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((index.shape.length === x.shape.length) && host.equals(host.drop(index.shape, axis), host.drop(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "index must have x's shape, but along axis");
@@ -833,7 +833,7 @@ export const takeAlongAxisDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`.
  * @param axis - The axis along which elements are chosen.
  * @returns `out`, dtype `T`, shape `index.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -851,14 +851,14 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:2755
+// From ops.yaml:3138
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:2755',
+  source: 'ops.yaml:3138',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     host.checkEqualShape(values.shape, index.shape, 'values');
@@ -906,7 +906,7 @@ export const putAlongAxisDefinition: OpDefinition = {
  * @param values - Tensor of dtype `T`, shape `index.shape`.
  * @param axis - The axis along which places are chosen.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -925,10 +925,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:2796
+// From ops.yaml:3179
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:2796',
+  source: 'ops.yaml:3179',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1003,10 +1003,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2843
+// From ops.yaml:3226
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:2843',
+  source: 'ops.yaml:3226',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1043,14 +1043,14 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:2869
+// From ops.yaml:3252
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:2869',
+  source: 'ops.yaml:3252',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape([host.count(x.shape), x.shape.length], 'out'), dtype: 'int32' }];
   },
@@ -1068,7 +1068,7 @@ export const nonzeroDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `int32`, shape `[count(x.shape), x.rank]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -1079,14 +1079,14 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:2887
+// From ops.yaml:3270
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:2887',
+  source: 'ops.yaml:3270',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, mask }: { x: TensorMeta; mask: TensorMeta }, _: object): TensorMeta[] {
     host.checkEqualShape(mask.shape, x.shape, 'mask');
     return [{ shape: host.checkShape([host.count(x.shape)], 'out'), dtype: x.dtype }];
@@ -1117,7 +1117,7 @@ export const maskedSelectDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param mask - Tensor of dtype `bool`, shape `x.shape`.
  * @returns `out`, dtype `T`, shape `[count(x.shape)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example

@@ -7,14 +7,14 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1793
+// From ops.yaml:2170
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:1793',
+  source: 'ops.yaml:2170',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const target = (host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0) ? shape : host.inferReshape(x.shape, shape);
     return [{ shape: host.checkShape(target, 'out'), dtype: x.dtype }];
@@ -48,7 +48,7 @@ export const reshapeDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - The new sizes.
  * @returns `out`, dtype `T`, shape `target`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -66,14 +66,14 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1820
+// From ops.yaml:2197
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:1820',
+  source: 'ops.yaml:2197',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: readonly number[] }): TensorMeta[] {
     const dropped = host.filter(axis, (a: number) => host.at(x.shape, a) === 1);
     return [{ shape: host.checkShape(host.drop(x.shape, dropped), 'out'), dtype: x.dtype }];
@@ -105,7 +105,7 @@ export const squeezeDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, dropped)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -115,14 +115,14 @@ export const squeezeDefinition: OpDefinition = {
 export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
   return callOne(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:1852
+// From ops.yaml:2229
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:1852',
+  source: 'ops.yaml:2229',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number | readonly number[] }): TensorMeta[] {
     const added = (rules.listed(axis) as readonly number[]);
     const places = (rules.fromFront(added, x.shape.length + added.length) as readonly number[]);
@@ -159,7 +159,7 @@ export const unsqueezeDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Place or places of the new axes in the result.
  * @returns `out`, dtype `T`, shape `insert(x.shape, places, 1)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -178,14 +178,14 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:1882
+// From ops.yaml:2259
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:1882',
+  source: 'ops.yaml:2259',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { startAxis, stopAxis }: { startAxis: number; stopAxis: number }): TensorMeta[] {
     const rank = host.lazy(() => host.max(x.shape.length, 1));
     const first = (startAxis < 0) ? startAxis + rank() : startAxis;
@@ -222,7 +222,7 @@ export const flattenDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, first), count(take(x.shape, first, last + 1)), ...take(x.shape, last + 1, x.rank)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -235,14 +235,14 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:1926
+// From ops.yaml:2303
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:1926',
+  source: 'ops.yaml:2303',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -262,7 +262,7 @@ export const detachDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -275,14 +275,14 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:1943
+// From ops.yaml:2320
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:1943',
+  source: 'ops.yaml:2320',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { perm }: { perm: readonly number[] }): TensorMeta[] {
     if (!(host.isPermutation(perm, x.shape.length))) throw new host.RuleError('INVALID_ARGUMENT', "perm must name each axis once");
     return [{ shape: host.checkShape(host.pick(x.shape, perm), 'out'), dtype: x.dtype }];
@@ -314,7 +314,7 @@ export const transposeDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param perm - For each axis of the result, the axis of x that it comes from.
  * @returns `out`, dtype `T`, shape `pick(x.shape, perm)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -326,14 +326,14 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:1967
+// From ops.yaml:2345
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:1967',
+  source: 'ops.yaml:2345',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     host.checkRank(x.shape, 0, 2, 'x');
     return [{ shape: host.checkShape(host.reverse(x.shape), 'out'), dtype: x.dtype }];
@@ -364,7 +364,7 @@ export const tDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 0 to 2.
  * @returns `out`, dtype `T`, shape `reverse(x.shape)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
@@ -374,14 +374,14 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:1981
+// From ops.yaml:2359
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:1981',
+  source: 'ops.yaml:2359',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'n']);
@@ -415,19 +415,19 @@ export const swapLastDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @returns `out`, dtype `T`, shape `[...b, n, m]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:1998
+// From ops.yaml:2376
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:1998',
+  source: 'ops.yaml:2376',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     return [{ shape: host.checkShape([...host.drop(x.shape, axis), host.at(x.shape, axis)], 'out'), dtype: x.dtype }];
   },
@@ -454,19 +454,19 @@ export const moveToLastDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `[...drop(x.shape, axis), x.shape[axis]]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:2016
+// From ops.yaml:2394
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:2016',
+  source: 'ops.yaml:2394',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     return [{ shape: host.checkShape(host.insert(host.take(x.shape, 0, x.shape.length - 1), axis, host.at(x.shape, x.shape.length - 1)), 'out'), dtype: x.dtype }];
   },
@@ -493,19 +493,19 @@ export const moveFromLastDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `insert(take(x.shape, 0, x.rank - 1), axis, x.shape[x.rank - 1])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function moveFromLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveFromLastDefinition, [x], { axis, ...surplusOptions(moveFromLastDefinition, arguments[2]) });
 }
-// From ops.yaml:2030
+// From ops.yaml:2408
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:2030',
+  source: 'ops.yaml:2408',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     if (!(host.equals(host.broadcast(x.shape, shape), shape))) throw new host.RuleError('SHAPE_MISMATCH', "x must broadcast to shape");
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
@@ -537,7 +537,7 @@ export const broadcastToDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -547,14 +547,14 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:2047
+// From ops.yaml:2425
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:2047',
+  source: 'ops.yaml:2425',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
   },
@@ -583,19 +583,19 @@ export const sumToDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:2060
+// From ops.yaml:2438
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:2060',
+  source: 'ops.yaml:2438',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const target = host.each(shape, (size: number, i: number) => (size === (-1)) ? host.at(x.shape, (i - shape.length) + x.shape.length) : size);
     return [{ shape: host.checkShape(target, 'out'), dtype: x.dtype }];
@@ -629,7 +629,7 @@ export const expandDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - The sizes of the result; -1 keeps a size.
  * @returns `out`, dtype `T`, shape `target`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -639,14 +639,14 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:2075
+// From ops.yaml:2453
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:2075',
+  source: 'ops.yaml:2453',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: y.shape, dtype: x.dtype }];
   },
@@ -678,7 +678,7 @@ export const expandAsDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `any`.
  * @returns `out`, dtype `T`, shape `y.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -694,14 +694,14 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2089
+// From ops.yaml:2467
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:2089',
+  source: 'ops.yaml:2467',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, steps }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; steps: readonly number[] | null }): TensorMeta[] {
     const stride = host.lazy(() => steps ?? host.fill(axes.length, 1));
     if (!((starts.length === axes.length) && (ends.length === axes.length) && (stride().length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and steps must have one entry each for each axis");
@@ -741,7 +741,7 @@ export const sliceDefinition: OpDefinition = {
  * @param starts - The first place along each of them.
  * @param ends - The place before which each stops.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axes, size)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -754,14 +754,14 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:2135
+// From ops.yaml:2513
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:2135',
+  source: 'ops.yaml:2513',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, strides }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; strides: readonly number[] }): TensorMeta[] {
     if (!((starts.length === axes.length) && (ends.length === axes.length) && (strides.length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and strides must have one entry each for each axis");
     if (!(host.all(strides, (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a stride must not be 0");
@@ -799,7 +799,7 @@ export const stridedSliceDefinition: OpDefinition = {
  * @param ends - The place before which each stops.
  * @param strides - The distance between places, negative to go backwards.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axes, size)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -817,14 +817,14 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2171
+// From ops.yaml:2549
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:2171',
+  source: 'ops.yaml:2549',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
   },
@@ -862,19 +862,19 @@ export const sliceGradDefinition: OpDefinition = {
  * @param starts - Required.
  * @param ends - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:2199
+// From ops.yaml:2577
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:2199',
+  source: 'ops.yaml:2577',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -907,7 +907,7 @@ export const flipDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Axis or axes to reverse.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -917,14 +917,14 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:2219
+// From ops.yaml:2597
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:2219',
+  source: 'ops.yaml:2597',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -955,7 +955,7 @@ export const rollAxisDefinition: OpDefinition = {
  * @param shift - Required.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function rollAxis(x: TensorLike, shift: number, axis: number): Tensor {
   return callOne(rollAxisDefinition, [x], { shift, axis, ...surplusOptions(rollAxisDefinition, arguments[3]) });
@@ -966,14 +966,14 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:2232
+// From ops.yaml:2610
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:2232',
+  source: 'ops.yaml:2610',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shifts, axis }: { shifts: number | readonly number[]; axis: number | readonly number[] | null }): TensorMeta[] {
     const steps = host.lazy(() => (rules.listed(shifts) as readonly number[]));
     const axes = host.lazy(() => (axis == null) ? [] : (rules.listed((axis as number | readonly number[])) as readonly number[]));
@@ -1008,7 +1008,7 @@ export const rollDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shifts - How far along each axis; negative to go back.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1027,14 +1027,14 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2274
+// From ops.yaml:2652
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:2274',
+  source: 'ops.yaml:2652',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { axis }: { axis: number }): TensorMeta[] {
     for (const { shape } of xs) {
       host.checkRank(shape, 1, Infinity, 'xs');
@@ -1064,7 +1064,7 @@ export const concatDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `replace(xs[0].shape, [axis], total(each(xs, (x) => x.shape[axis])))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1083,14 +1083,14 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2313
+// From ops.yaml:2691
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:2313',
+  source: 'ops.yaml:2691',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { axis }: { axis: number }): TensorMeta[] {
     if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     if (!(host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree");
@@ -1120,7 +1120,7 @@ export const stackDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `insert(xs[0].shape, axis, xs.length)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1139,14 +1139,14 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2331
+// From ops.yaml:2709
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:2331',
+  source: 'ops.yaml:2709',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     return [...host.fill(host.at(x.shape, axis), host.drop(x.shape, [axis])).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
@@ -1177,7 +1177,7 @@ export const unstackDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `parts`, dtype `T`, shape `fill(x.shape[axis], drop(x.shape, [axis]))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -1193,14 +1193,14 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2347
+// From ops.yaml:2725
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:2347',
+  source: 'ops.yaml:2725',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.isNumber(sections) ? ((sections as number) > 0) && ((host.at(x.shape, axis) % (sections as number)) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
@@ -1235,7 +1235,7 @@ export const splitDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param sections - The number of equal parts, or the size of each.
  * @returns `parts`, dtype `T`, shape `each(sizes, (s) => replace(x.shape, [axis], s))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1253,14 +1253,14 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:2384
+// From ops.yaml:2762
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:2384',
+  source: 'ops.yaml:2762',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { padding, value }: { padding: readonly number[]; value: number }): TensorMeta[] {
     if (!(padding.length === (2 * x.shape.length))) throw new host.RuleError('INVALID_ARGUMENT', "padding must have two entries for each axis");
     if (!(host.all(x.shape, (n: number, a: number) => (n + host.at(padding, 2 * a)) + host.at(padding, (2 * a) + 1) >= 0))) throw new host.RuleError('SHAPE_MISMATCH', "cropping must not exceed the size");
@@ -1287,7 +1287,7 @@ export const padDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param padding - Before and after the first axis, before and after the second, and so on.
  * @returns `out`, dtype `T`, shape `each(x.shape, (n, a) => n + padding[2 * a] + padding[2 * a + 1])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError NOT_AN_INTEGER
@@ -1300,14 +1300,14 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:2418
+// From ops.yaml:2796
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:2418',
+  source: 'ops.yaml:2796',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { repeats }: { repeats: readonly number[] }): TensorMeta[] {
     if (!(host.all(repeats, (r: number) => r >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "repeats must not be negative");
     const rank = host.max(x.shape.length, repeats.length);
@@ -1348,7 +1348,7 @@ export const tileDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param repeats - How often along each axis, counted from the last.
  * @returns `out`, dtype `T`, shape `each(inner, (n, a) => n * outer[a])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
  * ```js

@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:3044
+// From ops.yaml:3427
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:3044',
+  source: 'ops.yaml:3427',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -73,10 +73,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:3062
+// From ops.yaml:3445
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:3062',
+  source: 'ops.yaml:3445',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -150,10 +150,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:3099
+// From ops.yaml:3482
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:3099',
+  source: 'ops.yaml:3482',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -224,14 +224,14 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:3111
+// From ops.yaml:3494
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:3111',
+  source: 'ops.yaml:3494',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     host.checkRank(x.shape, 1, 2, 'x');
     host.checkEqualShape(y.shape, x.shape, 'y');
@@ -249,7 +249,7 @@ export const dotDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), y)];
+        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), g.conj(y))];
       },
     },
     {
@@ -257,7 +257,7 @@ export const dotDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), x)];
+        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), g.conj(x))];
       },
     },
   ],
@@ -266,12 +266,14 @@ export const dotDefinition: OpDefinition = {
 /**
  * The sum of products of two vectors, or of each pair of rows of two matrices.
  *
+ * Complex elements are multiplied as they are, none is conjugated.
+ *
  * Paddle: paddle.dot.
  *
  * @param x - Tensor of dtype `T`, rank 1 to 2.
  * @param y - Tensor of dtype `T`, shape `x.shape`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, x.rank - 1)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -290,10 +292,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:3131
+// From ops.yaml:3516
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:3131',
+  source: 'ops.yaml:3516',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -319,7 +321,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, dout }: { input: V; dout: V }, { beta }: { beta: V }): readonly V[] {
-        return [g.multiply(g.sumTo(dout, input.shape), beta)];
+        return [g.multiply(g.sumTo(dout, input.shape), g.conj(beta))];
       },
     },
     {
@@ -327,7 +329,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), g.swapLast(y)), x.shape)];
+        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha)), g.swapLast(y)), x.shape)];
       },
     },
     {
@@ -335,7 +337,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha)), y.shape)];
+        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha))), y.shape)];
       },
     },
   ],
@@ -365,10 +367,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:3156
+// From ops.yaml:3541
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:3156',
+  source: 'ops.yaml:3541',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

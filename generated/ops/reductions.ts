@@ -15,14 +15,14 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1046
+// From ops.yaml:1406
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:1046',
+  source: 'ops.yaml:1406',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
@@ -47,7 +47,7 @@ export const sumDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -67,14 +67,14 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1064
+// From ops.yaml:1427
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:1064',
+  source: 'ops.yaml:1427',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
@@ -89,7 +89,7 @@ export const prodDefinition: OpDefinition = {
         const otherHoles = g.subtract(g.sum(g.cast(hole, x.dtype), { axis, keepdim: true }), g.cast(hole, x.dtype));
         const otherHole = g.subtract(g.sum(g.where(hole, x, 0), { axis, keepdim: true }), g.where(hole, x, 0));
         const rest = g.divide(g.prod(filled, { axis, keepdim: true }), filled);
-        return [g.multiply(g.multiply(g.reshape(dout, host.replace(x.shape, axis, 1)), rest), g.where(g.equal(otherHoles, 0), 1, g.where(g.equal(otherHoles, 1), otherHole, 0)))];
+        return [g.multiply(g.reshape(dout, host.replace(x.shape, axis, 1)), g.conj(g.multiply(rest, g.where(g.equal(otherHoles, 0), 1, g.where(g.equal(otherHoles, 1), otherHole, 0)))))];
       },
     },
   ],
@@ -104,7 +104,7 @@ export const prodDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1087
+// From ops.yaml:1454
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:1087',
+  source: 'ops.yaml:1454',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1110
+// From ops.yaml:1477
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:1110',
+  source: 'ops.yaml:1477',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1133
+// From ops.yaml:1500
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:1133',
+  source: 'ops.yaml:1500',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1148
+// From ops.yaml:1515
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:1148',
+  source: 'ops.yaml:1515',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,14 +322,14 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1163
+// From ops.yaml:1530
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:1163',
+  source: 'ops.yaml:1530',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
@@ -345,7 +345,7 @@ export const meanDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: readonly number[] }): readonly V[] {
-        return [g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape)];
+        return [g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(x.shape, axis) as number))), host.replace(x.shape, axis, 1)), x.shape)];
       },
     },
   ],
@@ -358,7 +358,7 @@ export const meanDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -380,10 +380,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1171
+// From ops.yaml:1547
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:1171',
+  source: 'ops.yaml:1547',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -407,9 +407,9 @@ export const varianceDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
         const value = (rules.reduced(x.shape, axis, true) as readonly number[]);
         const value2 = host.broadcast(x.shape, value);
-        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0)), (rules.reduced(value2, axis, keepdim) as readonly number[])), host.replace(value2, axis, 1)), value2), g.subtract(x, g.mean(x, { axis, keepdim: true })));
+        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.conj(host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0))), (rules.reduced(value2, axis, keepdim) as readonly number[])), host.replace(value2, axis, 1)), value2), g.conj(g.subtract(x, g.mean(x, { axis, keepdim: true }))));
         const part2 = g.add(part, part);
-        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape))];
+        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), g.conj((rules.elementsAlong(x.shape, axis) as number))), host.replace(x.shape, axis, 1)), x.shape))];
       },
     },
   ],
@@ -446,10 +446,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1196
+// From ops.yaml:1572
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:1196',
+  source: 'ops.yaml:1572',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1221
+// From ops.yaml:1597
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:1221',
+  source: 'ops.yaml:1597',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -567,10 +567,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1242
+// From ops.yaml:1618
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:1242',
+  source: 'ops.yaml:1618',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -629,10 +629,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1291
+// From ops.yaml:1667
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:1291',
+  source: 'ops.yaml:1667',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -687,10 +687,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1340
+// From ops.yaml:1716
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:1340',
+  source: 'ops.yaml:1716',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -746,10 +746,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1374
+// From ops.yaml:1750
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:1374',
+  source: 'ops.yaml:1750',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -805,10 +805,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1397
+// From ops.yaml:1773
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:1397',
+  source: 'ops.yaml:1773',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -846,12 +846,12 @@ export const normDefinition: OpDefinition = {
         const part2 = host.lazy(() => g.where(none(), 0, dout));
         const positive = host.lazy(() => g.where(none(), 1, total()));
         const value2 = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part3 = host.lazy(() => g.multiply(g.broadcastTo(g.reshape(g.where(none(), 0, g.divide(g.multiply(part2(), 0.5), g.sqrt(positive()))), value2()), x.shape), x));
+        const part3 = host.lazy(() => g.multiply(g.broadcastTo(g.reshape(g.where(none(), 0, g.divide(g.multiply(part2(), 0.5), g.conj(g.sqrt(positive())))), value2()), x.shape), g.conj(x)));
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value2())));
         const part4 = host.lazy(() => g.reshape(dout, value2()));
         const part5 = host.lazy(() => g.sign(x));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value2())));
-        return [value ? g.add(part3(), part3()) : ((host.equals(p, 'inf')) ? g.multiply(g.where(hit(), g.divide(part4(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part5()) : ((host.equals(p, '-inf')) ? g.multiply(g.where(hit2(), g.divide(part4(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part5()) : ((host.equals(p, 0)) ? g.zeros(x.shape, { dtype: x.dtype }) : ((host.equals(p, 1)) ? g.multiply(g.broadcastTo(part4(), x.shape), part5()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(none(), 0, g.multiply(g.multiply(part2(), 1 / exponent), g.pow(g.where(g.logicalAnd(g.equal(positive(), 0), Number((1 / exponent) === 0)), 1, positive()), (1 / exponent) - 1))), value2()), x.shape)), exponent), g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(exponent === 0)), 1, part()), exponent - 1))), part5())))))];
+        return [value ? g.add(part3(), part3()) : ((host.equals(p, 'inf')) ? g.multiply(g.cast(g.where(hit(), g.divide(part4(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part5()) : ((host.equals(p, '-inf')) ? g.multiply(g.cast(g.where(hit2(), g.divide(part4(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part5()) : ((host.equals(p, 0)) ? g.zeros(x.shape, { dtype: x.dtype }) : ((host.equals(p, 1)) ? g.multiply(g.cast(g.broadcastTo(part4(), x.shape), x.dtype), part5()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(none(), 0, g.multiply(part2(), g.conj(g.multiply(1 / exponent, g.pow(g.where(g.logicalAnd(g.equal(positive(), 0), Number((1 / exponent) === 0)), 1, positive()), (1 / exponent) - 1))))), value2()), x.shape)), g.conj(g.multiply(exponent, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(exponent === 0)), 1, part()), exponent - 1))))), x.dtype), part5())))))];
       },
     },
   ],
@@ -885,14 +885,14 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:1449
+// From ops.yaml:1825
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:1449',
+  source: 'ops.yaml:1825',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number | null }): TensorMeta[] {
     return [{ shape: host.checkShape((axis == null) ? [host.count(x.shape)] : x.shape, 'out'), dtype: x.dtype }];
   },
@@ -923,7 +923,7 @@ export const cumsumDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `axis == null ? [count(x.shape)] : x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -934,14 +934,14 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:1473
+// From ops.yaml:1850
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:1473',
+  source: 'ops.yaml:1850',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -974,7 +974,7 @@ export const scanSumDefinition: OpDefinition = {
  * @param axis - Required.
  * @param reverse - Required.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function scanSum(x: TensorLike, axis: number, reverse: boolean): Tensor {
   return callOne(scanSumDefinition, [x], { axis, reverse, ...surplusOptions(scanSumDefinition, arguments[3]) });

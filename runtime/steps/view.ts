@@ -19,11 +19,7 @@ export class ViewStep implements BoundStep {
   private readonly scale: number;
   private readonly copy: ContiguousCopy | null;
 
-  constructor(
-    device: Device,
-    step: OpPlanStep,
-    known: Map<number, Layout>,
-  ) {
+  constructor(device: Device, step: OpPlanStep, known: Map<number, Layout>) {
     if (step.op.body.kind !== 'view') throw new TypeError(`${step.op.name} is no view`);
     const [name, input] = Object.entries(step.inputs)[0]! as [string, number];
     this.input = input;

@@ -91,7 +91,9 @@ export function makeTensor(elements: Elements, layout: LayoutName = 'contiguous'
       const axes = shape.map((_, axis) => axis);
       const starts = shape.map(() => 1);
       const steps = shape.map(() => 2);
-      return view(fromValues(spread(values, shape, wide, dtype), wide, dtype), (x) => opwright.slice(x, axes, starts, wide, { steps }));
+      return view(fromValues(spread(values, shape, wide, dtype), wide, dtype), (x) =>
+        opwright.slice(x, axes, starts, wide, { steps }),
+      );
     }
     case 'flipped': {
       if (rank === 0) return fromValues(values, shape, dtype);

@@ -3,11 +3,11 @@
  * a function, as a method, and with nested arrays in place of tensors. Nothing may leak.
  */
 import { type Dtype, type NestedNumbers, Tensor } from '../../entry/index.js';
-import { isFloating } from '../../runtime/dtype.js';
+import { isDifferentiable } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
 import { goldenOf, type OpCase, type SampleAttrs, type TestInput } from './cases.js';
 import { compareElements, exact, goldenTolerance, roundingTolerance } from './compare.js';
-import { changedDtype, choiceOf, widened } from './dtypes-of.js';
+import { changedDtype, choiceOf, widened, widest } from './dtypes-of.js';
 import {
   type ArgumentsByName,
   argumentList,
@@ -112,7 +112,7 @@ function checkInFloat64(test: OpCase, place: number, golden: readonly Elements[]
   const outputs = withArguments(makeArguments(elements), (inputs) => evaluate(test, inputs, sample.attrs));
   outputs.forEach((output, index) => {
     const expected = golden[index]!;
-    const dtype = isFloating(expected.dtype) && !('dtype' in sample.attrs) ? 'float64' : expected.dtype;
+    const dtype = isDifferentiable(expected.dtype) && !('dtype' in sample.attrs) ? widest(expected.dtype) : expected.dtype;
     const tolerance = roundingTolerance(test, dtype, elements, goldenTolerance);
     compareElements(`in float64, output ${index}`, withinFloat32(output), { ...expected, dtype }, tolerance);
   });

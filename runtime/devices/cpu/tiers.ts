@@ -3,7 +3,7 @@
  * The figures are what `npm run bench -- --tiers` measures: the size from which native code is faster, launch included.
  */
 import { formatValue, OpwrightError } from '../../errors.js';
-import type { TierName, Work, WorkKind } from '../device.js';
+import type { CpuTierName, Work, WorkKind } from '../device.js';
 
 /** Elements, or multiplications, from which on native code runs. */
 const nativeFrom: Readonly<Record<WorkKind, number>> = {
@@ -15,7 +15,7 @@ const nativeFrom: Readonly<Record<WorkKind, number>> = {
   convolution: 1 << 17,
 };
 
-export function chooseTier({ kind, size }: Work): TierName {
+export function chooseTier({ kind, size }: Work): CpuTierName {
   return size >= nativeFrom[kind] ? 'native' : 'wasm';
 }
 
@@ -30,7 +30,7 @@ export function readNativeUse(setting: string | undefined): NativeUse {
 }
 
 /** OPWRIGHT_TIER: one tier for all work, as tests want it. */
-export function readTier(setting: string | undefined): TierName | undefined {
+export function readTier(setting: string | undefined): CpuTierName | undefined {
   if (setting === undefined || setting === '') return undefined;
   if (setting === 'wasm' || setting === 'native') return setting;
   throw badSetting('OPWRIGHT_TIER', setting, 'wasm or native');
