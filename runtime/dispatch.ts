@@ -12,7 +12,7 @@ import { gradientsEnabled, record } from './autograd.js';
 import { type TensorData, tensor } from './create.js';
 import type { Device } from './devices/device.js';
 import { defaultDevice } from './devices/registry.js';
-import { type Dtype, getDefaultDtype, isDtype, isFloating, promote } from './dtype.js';
+import { type Dtype, getDefaultDtype, isDifferentiable, isDtype, promote } from './dtype.js';
 import { OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import type { Layout } from './layout.js';
@@ -458,7 +458,7 @@ function commonDtypes(
   slots.forEach((slot, index) => {
     const { dtype: variable } = definitions[index]!;
     const so = common.get(variable);
-    if (typeof slot === 'number' && so !== undefined && !isFloating(so) && !Number.isInteger(slot))
+    if (typeof slot === 'number' && so !== undefined && !isDifferentiable(so) && !Number.isInteger(slot))
       common.set(variable, getDefaultDtype());
   });
   let differs = false;

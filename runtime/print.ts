@@ -115,7 +115,7 @@ function complexFormatter(elements: DataArray, shown: readonly number[], dtype: 
     const sign = value < 0 || Object.is(value, -0) ? '-' : '+';
     // What aligns the digits stands before the sign and after the unit.
     const padding = digits.length - digits.trimStart().length;
-    return `${formatReal(place)}${' '.repeat(padding)}${sign}${digits.trimStart()}j${' '.repeat(text.length - digits.length)}`;
+    return `${formatReal(real(place))}${' '.repeat(padding)}${sign}${digits.trimStart()}j${' '.repeat(text.length - digits.length)}`;
   };
 }
 
