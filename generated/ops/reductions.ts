@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1147
+// From ops.yaml:1229
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:1147',
+  source: 'ops.yaml:1229',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1165
+// From ops.yaml:1247
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:1165',
+  source: 'ops.yaml:1247',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1188
+// From ops.yaml:1270
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:1188',
+  source: 'ops.yaml:1270',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1211
+// From ops.yaml:1293
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:1211',
+  source: 'ops.yaml:1293',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1234
+// From ops.yaml:1316
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:1234',
+  source: 'ops.yaml:1316',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1249
+// From ops.yaml:1331
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:1249',
+  source: 'ops.yaml:1331',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,10 +322,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1264
+// From ops.yaml:1346
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:1264',
+  source: 'ops.yaml:1346',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -380,10 +380,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1272
+// From ops.yaml:1354
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:1272',
+  source: 'ops.yaml:1354',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -446,10 +446,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1297
+// From ops.yaml:1379
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:1297',
+  source: 'ops.yaml:1379',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1322
+// From ops.yaml:1404
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:1322',
+  source: 'ops.yaml:1404',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -567,10 +567,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1343
+// From ops.yaml:1425
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:1343',
+  source: 'ops.yaml:1425',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -629,10 +629,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1392
+// From ops.yaml:1474
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:1392',
+  source: 'ops.yaml:1474',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -687,10 +687,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1441
+// From ops.yaml:1523
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:1441',
+  source: 'ops.yaml:1523',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -746,10 +746,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1475
+// From ops.yaml:1557
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:1475',
+  source: 'ops.yaml:1557',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -805,10 +805,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1498
+// From ops.yaml:1580
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:1498',
+  source: 'ops.yaml:1580',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -880,15 +880,124 @@ export function norm(x: TensorLike, options: NormOptions = {}): Tensor {
   return callOne(normDefinition, [x], optionsOf(normDefinition, options));
 }
 
+/** Options of {@link dist}. */
+export interface DistOptions {
+  /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
+  p?: number | undefined;
+}
+// From ops.yaml:1632
+export const distDefinition: OpDefinition = {
+  name: 'dist',
+  source: 'ops.yaml:1632',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: host.checkShape(([] as readonly number[]), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { p }: { p: number }): readonly V[] {
+      const type = (x.dtype === 'float64') ? 'float64' : 'float32';
+      return [g.cast(g.norm(g.subtract(g.cast(x, type), g.cast(y, type)), { p: (p === (1 / 0)) ? 'inf' : ((p === ((-1) / 0)) ? '-inf' : p) }), x.dtype)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
+        const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
+        const value = (p === (1 / 0)) ? 'inf' : ((p === (-1 / 0)) ? '-inf' : p);
+        const exponent = host.isNumber(value) ? value : ((host.equals(value, 'fro')) ? 2 : 0);
+        const value2 = exponent === 2;
+        const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
+        const size = host.lazy(() => g.abs(part()));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part2 = host.lazy(() => g.where(zero(), 1, size()));
+        const value3 = host.lazy(() => host.broadcast(x.shape, y.shape));
+        const value4 = host.lazy(() => host.range(value3().length));
+        const total = host.lazy(() => g.sum(value2 ? g.multiply(part(), part()) : g.where(zero(), 0 ** exponent, g.pow(part2(), exponent)), { axis: value4(), keepdim: false }));
+        const none = host.lazy(() => g.equal(total(), 0));
+        const part3 = host.lazy(() => g.cast(dout, type()));
+        const part22 = host.lazy(() => g.where(none(), 0, part3()));
+        const positive = host.lazy(() => g.where(none(), 1, total()));
+        const value22 = host.lazy(() => host.replace(value3(), value4(), 1));
+        const part32 = host.lazy(() => g.multiply(g.broadcastTo(g.reshape(g.where(none(), 0, g.divide(g.multiply(part22(), 0.5), g.sqrt(positive()))), value22()), value3()), part()));
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value4(), keepdim: false }), value22())));
+        const part4 = host.lazy(() => g.reshape(part3(), value22()));
+        const part5 = host.lazy(() => g.sign(part()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value4(), keepdim: false }), value22())));
+        const value5 = host.lazy(() => 1 / exponent);
+        return [g.cast(g.sumTo(value2 ? g.add(part32(), part32()) : ((host.equals(value, 'inf')) ? g.multiply(g.where(hit(), g.divide(part4(), g.sum(g.cast(hit(), type()), { axis: value4(), keepdim: true })), 0), part5()) : ((host.equals(value, '-inf')) ? g.multiply(g.where(hit2(), g.divide(part4(), g.sum(g.cast(hit2(), type()), { axis: value4(), keepdim: true })), 0), part5()) : ((host.equals(value, 0)) ? g.zeros(value3(), { dtype: type() }) : ((host.equals(value, 1)) ? g.multiply(g.broadcastTo(part4(), value3()), part5()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(none(), 0, g.multiply(g.multiply(part22(), value5()), g.pow(g.where(g.logicalAnd(g.equal(positive(), 0), Number(value5() === 0)), 1, positive()), value5() - 1))), value22()), value3())), exponent), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(exponent === 0)), 1, part2()), exponent - 1))), part5()))))), x.shape), x.dtype)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
+        const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
+        const value = (p === (1 / 0)) ? 'inf' : ((p === (-1 / 0)) ? '-inf' : p);
+        const exponent = host.isNumber(value) ? value : ((host.equals(value, 'fro')) ? 2 : 0);
+        const value2 = exponent === 2;
+        const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
+        const size = host.lazy(() => g.abs(part()));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part2 = host.lazy(() => g.where(zero(), 1, size()));
+        const value3 = host.lazy(() => host.broadcast(x.shape, y.shape));
+        const value4 = host.lazy(() => host.range(value3().length));
+        const total = host.lazy(() => g.sum(value2 ? g.multiply(part(), part()) : g.where(zero(), 0 ** exponent, g.pow(part2(), exponent)), { axis: value4(), keepdim: false }));
+        const none = host.lazy(() => g.equal(total(), 0));
+        const part3 = host.lazy(() => g.cast(dout, type()));
+        const part22 = host.lazy(() => g.where(none(), 0, part3()));
+        const positive = host.lazy(() => g.where(none(), 1, total()));
+        const value22 = host.lazy(() => host.replace(value3(), value4(), 1));
+        const part32 = host.lazy(() => g.multiply(g.broadcastTo(g.reshape(g.where(none(), 0, g.divide(g.multiply(part22(), 0.5), g.sqrt(positive()))), value22()), value3()), part()));
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value4(), keepdim: false }), value22())));
+        const part4 = host.lazy(() => g.reshape(part3(), value22()));
+        const part5 = host.lazy(() => g.sign(part()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value4(), keepdim: false }), value22())));
+        const value5 = host.lazy(() => 1 / exponent);
+        return [g.cast(g.sumTo(g.neg(value2 ? g.add(part32(), part32()) : ((host.equals(value, 'inf')) ? g.multiply(g.where(hit(), g.divide(part4(), g.sum(g.cast(hit(), type()), { axis: value4(), keepdim: true })), 0), part5()) : ((host.equals(value, '-inf')) ? g.multiply(g.where(hit2(), g.divide(part4(), g.sum(g.cast(hit2(), type()), { axis: value4(), keepdim: true })), 0), part5()) : ((host.equals(value, 0)) ? g.zeros(value3(), { dtype: type() }) : ((host.equals(value, 1)) ? g.multiply(g.broadcastTo(part4(), value3()), part5()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(none(), 0, g.multiply(g.multiply(part22(), value5()), g.pow(g.where(g.logicalAnd(g.equal(positive(), 0), Number(value5() === 0)), 1, positive()), value5() - 1))), value22()), value3())), exponent), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(exponent === 0)), 1, part2()), exponent - 1))), part5())))))), y.shape), y.dtype)];
+      },
+    },
+  ],
+};
+
+/**
+ * The norm of the difference of two tensors, which are broadcast.
+ *
+ * All elements are taken as one vector. The gradient is 0 where the difference is.
+ *
+ * Paddle: paddle.dist.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `[]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(dist([1, 2], [4, 6]), dist([1, 2], [4, 6], { p: 1 }), dist([1, 2], [4, 6], { p: Infinity }));
+ * ```
+ */
+export function dist(x: TensorLike, y: TensorLike, options: DistOptions = {}): Tensor {
+  return callOne(distDefinition, [x, y], optionsOf(distDefinition, options));
+}
+
 /** Options of {@link cumsum}. */
 export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:1550
+// From ops.yaml:1667
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:1550',
+  source: 'ops.yaml:1667',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -934,10 +1043,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:1574
+// From ops.yaml:1691
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:1574',
+  source: 'ops.yaml:1691',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
