@@ -4,7 +4,7 @@
  * 2^12 to 2^14 elements on, launch included, but below 2^14 it saves a microsecond, and a kernel costs a compiler's run.
  */
 import { formatValue, OpwrightError } from '../../errors.js';
-import type { TierName, Work, WorkKind } from '../device.js';
+import type { CpuTierName, Work, WorkKind } from '../device.js';
 
 /** Elements, or multiplications, from which on native code runs. */
 const nativeFrom: Readonly<Record<WorkKind, number>> = {
@@ -16,7 +16,7 @@ const nativeFrom: Readonly<Record<WorkKind, number>> = {
   convolution: 1 << 17,
 };
 
-export function chooseTier({ kind, size }: Work): TierName {
+export function chooseTier({ kind, size }: Work): CpuTierName {
   return size >= nativeFrom[kind] ? 'native' : 'wasm';
 }
 
@@ -31,7 +31,7 @@ export function readNativeUse(setting: string | undefined): NativeUse {
 }
 
 /** OPWRIGHT_TIER: one tier for all work, as tests want it. */
-export function readTier(setting: string | undefined): TierName | undefined {
+export function readTier(setting: string | undefined): CpuTierName | undefined {
   if (setting === undefined || setting === '') return undefined;
   if (setting === 'wasm' || setting === 'native') return setting;
   throw badSetting('OPWRIGHT_TIER', setting, 'wasm or native');
