@@ -447,6 +447,7 @@ function differentiateByPlan(node: GradientNode, incoming: readonly (Tensor | un
     const gradients = node.wanted;
     const plan = gradientPlan(node, gradients, names, values);
     const slots = values.map((value): SlotValue => (value instanceof Tensor || typeof value === 'number' ? value : undefined));
+    plan.device.announce(node.call.op.name);
     return assign(node, gradients, plan.run({ slots, attrs: node.attrs }));
   } finally {
     for (const tensor of made) tensor.dispose();

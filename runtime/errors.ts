@@ -27,6 +27,7 @@ export const errorCodes = {
   TIDY_ASYNC: 'tidy() was given an asynchronous function.',
   NO_GRAD_ASYNC: 'noGrad() was given an asynchronous function.',
   DEVICE_LOST: 'Part of a device stopped working while it computed; what it was writing is not complete.',
+  DEVICE_ERROR: "A call of a device's driver failed; the message has the call and the driver's own error.",
   DEVICE_UNAVAILABLE: 'The device was asked for explicitly and is not there.',
   NATIVE_UNAVAILABLE: 'Native code was needed, and a compiler, a library or the package that calls into libraries is not usable.',
   NATIVE_COMPILE: 'A compiler did not turn generated source into something that can be loaded.',
