@@ -95,6 +95,7 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   softmax(x: V | number, options?: { axis?: number | undefined }): V;
   logSoftmax(x: V | number, options?: { axis?: number | undefined }): V;
   norm(x: V | number, options?: { p?: number | string | undefined; axis?: number | readonly number[] | null | undefined; keepdim?: boolean | undefined }): V;
+  normOfOrder(x: V | number, order: number, options?: { axis?: number | readonly number[] | null | undefined; keepdim?: boolean | undefined }): V;
   dist(x: V | number, y: V | number, options?: { p?: number | undefined }): V;
   cumsum(x: V | number, options?: { axis?: number | null | undefined }): V;
   scanSum(x: V | number, axis: number, reverse: boolean): V;

@@ -4,7 +4,7 @@ import { addDefinition, add, subtractDefinition, subtract, multiplyDefinition, m
 import { expDefinition, exp, expm1Definition, expm1, logDefinition, log, log2Definition, log2, log10Definition, log10, log1pDefinition, log1p, sinDefinition, sin, cosDefinition, cos, tanDefinition, tan, asinDefinition, asin, acosDefinition, acos, atanDefinition, atan, sinhDefinition, sinh, coshDefinition, cosh, tanhDefinition, tanh, erfDefinition, erf } from './ops/functions.js';
 import { floorDefinition, floor, ceilDefinition, ceil, roundDefinition, round, truncDefinition, trunc, isnanDefinition, isnan, isinfDefinition, isinf, isfiniteDefinition, isfinite, equalDefinition, equal, notEqualDefinition, notEqual, lessThanDefinition, lessThan, lessEqualDefinition, lessEqual, greaterThanDefinition, greaterThan, greaterEqualDefinition, greaterEqual, logicalAndDefinition, logicalAnd, logicalOrDefinition, logicalOr, logicalXorDefinition, logicalXor, logicalNotDefinition, logicalNot, equalAllDefinition, equalAll, allcloseDefinition, allclose, whereDefinition, where, castDefinition, cast, stopGradientDefinition, stopGradient } from './ops/rounding-and-tests.js';
 import { sigmoidDefinition, sigmoid, logSigmoidDefinition, logSigmoid, reluDefinition, relu, relu6Definition, relu6, leakyReluDefinition, leakyRelu, eluDefinition, elu, seluDefinition, selu, geluDefinition, gelu, softplusDefinition, softplus, softsignDefinition, softsign, softshrinkDefinition, softshrink, hardshrinkDefinition, hardshrink, tanhshrinkDefinition, tanhshrink, hardtanhDefinition, hardtanh, hardsigmoidDefinition, hardsigmoid, hardswishDefinition, hardswish, thresholdedReluDefinition, thresholdedRelu, swishDefinition, swish, stanhDefinition, stanh, scaleDefinition, scale, addNDefinition, addN, clipDefinition, clip } from './ops/activations.js';
-import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
+import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
 import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
 import { reshapeDefinition, reshape, squeezeDefinition, squeeze, unsqueezeDefinition, unsqueeze, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, diagonalDefinition, diagonal, placeDiagonalDefinition, placeDiagonal, diagDefinition, diag, trilDefinition, tril, triuDefinition, triu, traceDefinition, trace, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
 import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
@@ -109,6 +109,7 @@ declare module '../runtime/registry.js' {
     softmax: typeof softmax;
     logSoftmax: typeof logSoftmax;
     norm: typeof norm;
+    normOfOrder: typeof normOfOrder;
     dist: typeof dist;
     cumsum: typeof cumsum;
     scanSum: typeof scanSum;
@@ -337,6 +338,7 @@ registerOps(
     softmaxDefinition,
     logSoftmaxDefinition,
     normDefinition,
+    normOfOrderDefinition,
     distDefinition,
     cumsumDefinition,
     scanSumDefinition,
@@ -562,6 +564,7 @@ registerOps(
     softmax: softmax,
     logSoftmax: logSoftmax,
     norm: norm,
+    normOfOrder: normOfOrder,
     dist: dist,
     cumsum: cumsum,
     scanSum: scanSum,
