@@ -9,7 +9,7 @@ import type { Kernel } from '../kernels/ir.js';
 import { fileText, writeOp } from './emit/api.js';
 import { algebraText, type ImportRoots, indexText, kernelsText, methodsText, registerText, rulesText } from './emit/library.js';
 import { fileName, moduleName } from './emit/names.js';
-import { coverageText, recordText, testText } from './emit/records.js';
+import { apiText, coverageText, recordText, testText } from './emit/records.js';
 import { compileKernelFunctions } from './functions/compile.js';
 import { type CheckedModel, type CheckedOp, checkModel } from './lang/check.js';
 import { kernelDiagnostics } from './lang/check-kernels.js';
@@ -66,13 +66,9 @@ export function generateLibrary(options: GenerateOptions): GeneratedLibrary {
   if (pack === undefined) {
     const checked = [...model.ops.values()];
     const files = emitFiles(ownRoots, model, checked, functions);
-    files.set(
-      'coverage.json',
-      coverageText(
-        checked.map(({ op }) => op),
-        options.paddleNames,
-      ),
-    );
+    const { api } = model.model;
+    files.set('api.json', apiText(api));
+    files.set('coverage.json', coverageText([...checked.map(({ op }) => op), ...api], options.paddleNames));
     return { files, diagnostics };
   }
   const checked = [...model.ops.values()].filter(({ op }) => pack.includes(op.span.source));

@@ -5,7 +5,7 @@ import '../runtime/methods.js';
 
 export * from '../generated/index.js';
 export { backward, type GradOptions, grad, noGrad, type RootOptions } from '../runtime/autograd.js';
-export { type TensorData, type TensorOptions, tensor } from '../runtime/create.js';
+export { type TensorData, type TensorOptions, tensor, tensor as toTensor } from '../runtime/create.js';
 export type { Device } from '../runtime/devices/device.js';
 export { getDevice, setDevice } from '../runtime/devices/registry.js';
 export type { TensorLike } from '../runtime/dispatch.js';
@@ -14,6 +14,7 @@ export { dtypes, getDefaultDtype, setDefaultDtype } from '../runtime/dtype.js';
 export type { ErrorCode } from '../runtime/errors.js';
 export { errorCodes, OpwrightError } from '../runtime/errors.js';
 export { dispose, keep, memory, tidy } from '../runtime/memory.js';
+export { inDynamicMode } from '../runtime/mode.js';
 export { getPrintOptions, setPrintOptions } from '../runtime/print.js';
 export { getRandomState, seed, setRandomState } from '../runtime/random.js';
-export { Tensor } from '../runtime/tensor.js';
+export { isTensor, Tensor } from '../runtime/tensor.js';

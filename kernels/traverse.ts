@@ -2,7 +2,7 @@
  * Walking and rewriting kernel IR: the operands of an expression, the expressions and blocks of a statement, and maps over them.
  * Every pass is written on these few functions, so that a new construct is listed here once. They know structure, not meaning.
  */
-import type { Expr, Stmt } from './ir.js';
+import type { Expr, Kernel, Stmt } from './ir.js';
 
 /** The direct operands of an expression. */
 export function operandsOf(expr: Expr): readonly Expr[] {
@@ -135,4 +135,13 @@ export function visitStatements(statements: readonly Stmt[], visit: (statement: 
     visit(statement);
     for (const block of blocksOf(statement)) visitStatements(block, visit);
   }
+}
+
+/** Whether a kernel may write into the error word. */
+export function canFail(kernel: Kernel): boolean {
+  let found = false;
+  visitStatements(kernel.body, (statement) => {
+    if (statement.do === 'fail') found = true;
+  });
+  return found;
 }

@@ -13,7 +13,7 @@ import { type CallShape, DispatchAlgebra, PlainNumber, presentOutputs } from './
 import { OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import { contiguousLayout, type Layout, sameShape } from './layout.js';
-import { tidy } from './memory.js';
+import { rejectPromise, tidy } from './memory.js';
 import { reportPlan } from './plan-report.js';
 import { recordingOf } from './recording.js';
 import { ops, withOpMethods } from './registry.js';
@@ -25,9 +25,13 @@ let enabled = true;
 
 export const gradientsEnabled = (): boolean => enabled;
 
-/** Runs `fn` without recording. */
+/** Runs `fn` without recording. Throws NO_GRAD_ASYNC if it is asynchronous: recording would begin again before it ends. */
 export function noGrad<T>(fn: () => T): T {
-  return withRecording(false, fn);
+  return withRecording(false, () => {
+    const result = fn();
+    rejectPromise(result, 'noGrad', 'NO_GRAD_ASYNC');
+    return result;
+  });
 }
 
 function withRecording<T>(on: boolean, fn: () => T): T {
@@ -210,6 +214,16 @@ export function backward(root: Tensor, options: RootOptions = {}): void {
 }
 
 /** The gradients of `outputs` with respect to `inputs`, leaving `grad` fields alone. */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options?: GradOptions & { readonly allowUnused?: false },
+): Tensor[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: GradOptions,
+): (Tensor | null)[];
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: Tensor | readonly Tensor[],
@@ -433,6 +447,7 @@ function differentiateByPlan(node: GradientNode, incoming: readonly (Tensor | un
     const gradients = node.wanted;
     const plan = gradientPlan(node, gradients, names, values);
     const slots = values.map((value): SlotValue => (value instanceof Tensor || typeof value === 'number' ? value : undefined));
+    plan.device.announce(node.call.op.name);
     return assign(node, gradients, plan.run({ slots, attrs: node.attrs }));
   } finally {
     for (const tensor of made) tensor.dispose();

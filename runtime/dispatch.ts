@@ -141,6 +141,7 @@ function run(entry: Extract<Entry, { kind: 'plan' }>, slots: readonly SlotValue[
 
 function runPlan(op: OpDefinition, plan: BoundPlan, slots: readonly SlotValue[], attrs: Attrs): Tensor[] {
   try {
+    plan.device.announce(op.name);
     return plan.run({ slots, attrs });
   } catch (error) {
     throw error instanceof OpwrightError ? error.with({ op: op.name }) : error;

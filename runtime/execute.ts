@@ -55,7 +55,7 @@ export class BoundPlan {
   }
 
   private constructor(
-    device: Device,
+    readonly device: Device,
     private readonly plan: Plan,
     operands: PlanOperands,
   ) {

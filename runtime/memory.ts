@@ -4,7 +4,7 @@
  */
 import type { DeviceMemory } from './devices/device.js';
 import { openDevices } from './devices/registry.js';
-import { OpwrightError } from './errors.js';
+import { type ErrorCode, OpwrightError } from './errors.js';
 import { liveStorages } from './reclaim.js';
 import { currentScope, setScope } from './scope.js';
 import { Tensor } from './tensor.js';
@@ -28,7 +28,7 @@ export function tidy<T>(run: () => T): T {
   let returned: ReadonlySet<Tensor> = noTensors;
   try {
     const result = run();
-    rejectPromise(result);
+    rejectPromise(result, 'tidy', 'TIDY_ASYNC');
     returned = tensorsIn(result);
     return result;
   } finally {
@@ -47,15 +47,15 @@ function closeScope(scope: readonly Tensor[], returned: ReadonlySet<Tensor>, out
   }
 }
 
-function rejectPromise(result: unknown): void {
+/** Throws if a function that was to be synchronous has returned a promise. */
+export function rejectPromise(result: unknown, caller: string, code: ErrorCode): void {
   if (typeof result !== 'object' || result === null || !('then' in result) || typeof result.then !== 'function') return;
   // The function goes on after this and meets disposed tensors: that failure is a consequence, and reported here already.
   if (result instanceof Promise) result.catch(() => {});
-  throw new OpwrightError('TIDY_ASYNC', 'tidy() was given a function that returns a promise.', {
-    op: 'tidy',
+  throw new OpwrightError(code, `${caller}() was given a function that returns a promise.`, {
+    op: caller,
     argument: 'run',
-    remedy:
-      'Put tidy() around the synchronous parts and await outside of it; awaited reads reclaim unreachable tensors by themselves.',
+    remedy: `Put ${caller}() around the synchronous parts and await outside of it; awaited reads reclaim unreachable tensors by themselves.`,
   });
 }
 

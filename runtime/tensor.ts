@@ -163,6 +163,11 @@ export class Tensor<D extends Dtype = Dtype> {
   }
 }
 
+/** Whether a value is a tensor. */
+export function isTensor(value: unknown): value is Tensor {
+  return value instanceof Tensor;
+}
+
 /** A fresh tensor with arbitrary contents, contiguous. Throws SIZE_TOO_LARGE or OUT_OF_MEMORY. */
 export function emptyTensor<D extends Dtype>(device: Device, shape: Shape, dtype: D): Tensor<D> {
   const layout = contiguousLayout(shape);

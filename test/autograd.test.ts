@@ -172,6 +172,13 @@ test.serial('nothing is recorded of data and within noGrad()', (t) => {
   t.deepEqual(x.grad?.tolist(), [1, 2]);
 });
 
+test.serial('noGrad() refuses a function that returns a promise', (t) => {
+  const error = t.throws(() => noGrad(async () => 1), { instanceOf: OpwrightError });
+  t.is(error?.code, 'NO_GRAD_ASYNC');
+  const x = tensor([1], { stopGradient: false });
+  t.false(square(x).stopGradient);
+});
+
 test.serial('noGrad() ends with its function, also by an error', (t) => {
   t.throws(() =>
     noGrad(() => {

@@ -350,7 +350,7 @@ test('stats count what the spec holds', async (t) => {
   t.regex(text, /^ops +\d+: \d+ public, \d+ internal$/m);
   t.regex(text, /^Paddle names +\d+ of 709 \(\d+ %\)$/m);
   const missing = await run(stats, '--missing');
-  t.regex(missing.text, /Paddle names that no op answers to: \d+\n {2}paddle\./);
+  t.regex(missing.text, /Paddle names that nothing answers to: \d+\n {2}paddle\./);
 });
 
 test('the library documents every public op, and gives it an example, errors, goldens and Paddle names', async (t) => {

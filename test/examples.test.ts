@@ -1,31 +1,26 @@
 /**
  * The documentation's examples as a user would compile them: in strict TypeScript, with an import of the names that each uses. That they
- * run, and what they print, the op matrix checks.
+ * run, and what they print, the op matrix and api.test.ts check.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { isReservedWord } from '../codegen/lang/reserved.js';
 import * as opwright from '../entry/index.js';
-import type { OpCase } from './matrix/cases.js';
-import { isSamePrint, readRecord, runExample } from './support/examples.js';
+import { examplesOf, isSamePrint, readRecord, runExample } from './support/examples.js';
 
-const folder = 'generated/tests';
-const examples = readdirSync(folder).flatMap((file): [string, string][] => {
-  const { op, example }: OpCase = JSON.parse(readFileSync(`${folder}/${file}`, 'utf8'));
-  return example === null ? [] : [[op, example]];
-});
+const examples = [...examplesOf('ops'), ...examplesOf('api')];
 
 test('examples compile in strict mode, with nothing but imports before them', (t) => {
   const project = mkdtempSync(join(tmpdir(), 'opwright-examples-'));
   try {
     symlinkSync(join(process.cwd(), 'node_modules'), join(project, 'node_modules'), 'junction');
     writeFileSync(join(project, 'package.json'), '{"type":"module"}');
-    for (const [op, example] of examples) {
+    for (const [place, [name, example]] of examples.entries()) {
       const names = Object.keys(opwright).filter((name) => !isReservedWord(name) && imports(example, name));
-      writeFileSync(join(project, `${op}.ts`), `import { ${names.join(', ')} } from 'opwright';\n${example}`);
+      writeFileSync(join(project, `${name}-${place}.ts`), `import { ${names.join(', ')} } from 'opwright';\n${example}`);
     }
     const compiler = join(process.cwd(), 'node_modules', 'typescript', 'bin', 'tsc');
     const paths = { opwright: [join(process.cwd(), 'dist', 'entry', 'index.d.ts')] };
@@ -53,7 +48,7 @@ function imports(example: string, name: string): boolean {
   return new RegExp(`(?<![.\\w'])${name}\\b(?!:)`).test(example) && !own.test(example);
 }
 
-test('every public op has an example on record, and nothing else has', (t) => {
+test('every public op, and what is written by hand, has an example on record, and nothing else has', (t) => {
   t.deepEqual(Object.keys(readRecord()).sort(), examples.map(([op]) => op).sort());
   t.true(examples.length > 150);
 });

@@ -6,15 +6,15 @@
 import { type BufferArray, interpret } from '../kernels/interpret.js';
 import { type Kernel, paramLayout, type Storage } from '../kernels/ir.js';
 import { vectorise } from '../kernels/vectorise.js';
-import type { CompiledKernel, Device, DeviceMemory, ParamBlock, Target, Tier, TierName } from '../runtime/devices/device.js';
+import type { CompiledKernel, CpuTierName, Device, DeviceMemory, ParamBlock, Target, Tier } from '../runtime/devices/device.js';
 
 /** Addresses of allocations are this far apart. */
 const spacing = 2 ** 32;
 
-const tierOf = (vectorBytes: number): TierName => (vectorBytes > 16 ? 'native' : 'wasm');
+const tierOf = (vectorBytes: number): CpuTierName => (vectorBytes > 16 ? 'native' : 'wasm');
 
 class InterpretedKernel implements CompiledKernel {
-  readonly tier: TierName;
+  readonly tier: CpuTierName;
   readonly offsets: ReadonlyMap<string, number>;
   readonly paramBytes: number;
   readonly mayFail = false;
@@ -57,7 +57,7 @@ class InterpretedParams implements ParamBlock {
 
 /** A device, and its only tier. */
 export class InterpretedDevice implements Device, Tier {
-  readonly name: TierName;
+  readonly name: CpuTierName;
   readonly target: Target;
   private readonly blocks = new Map<number, ArrayBuffer>();
   private last = 0;
@@ -106,6 +106,8 @@ export class InterpretedDevice implements Device, Tier {
   compile(kernel: Kernel): InterpretedKernel {
     return new InterpretedKernel(kernel, this.target.vectorBytes);
   }
+
+  announce(): void {}
 
   createParams(): ParamBlock {
     return new InterpretedParams();

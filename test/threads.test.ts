@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { CompilerProblem, findCompiler } from '../runtime/devices/cpu/native/compiler.js';
-import type { TierName } from '../runtime/devices/device.js';
+import type { CpuTierName } from '../runtime/devices/device.js';
 
 const program = fileURLToPath(new URL('./support/threads-program.js', import.meta.url));
 
@@ -14,7 +14,7 @@ interface Run {
   readonly split: ReadonlySet<string>;
 }
 
-function runWith(tier: TierName, threads: number): Run {
+function runWith(tier: CpuTierName, threads: number): Run {
   const { status, stdout, stderr } = spawnSync(process.execPath, [program], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,

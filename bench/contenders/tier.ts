@@ -3,13 +3,13 @@
  * tiers, it says what the choice is worth.
  */
 import { fileURLToPath } from 'node:url';
-import type { TierName } from '../../runtime/devices/device.js';
+import type { CpuTierName } from '../../runtime/devices/device.js';
 import type { Contender, Fingerprint } from './contender.js';
 import { PeerProcess } from './peer-process.js';
 
 const program = fileURLToPath(new URL('./tier-peer.js', import.meta.url));
 
-export async function openTier(tier: TierName, threads: number): Promise<Contender> {
+export async function openTier(tier: CpuTierName, threads: number): Promise<Contender> {
   const environment = {
     OPWRIGHT_TIER: tier,
     OPWRIGHT_THREADS: `${threads}`,

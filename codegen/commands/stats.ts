@@ -7,7 +7,7 @@ import type { CheckedModel } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
 import { gapsOf } from '../spec/completeness.js';
 import { renderDiagnostic } from '../spec/diagnostic.js';
-import type { Op } from '../spec/model.js';
+import type { Api, Op } from '../spec/model.js';
 import { locationOf } from '../spec/source.js';
 import { diagnosticJson } from './check.js';
 import { type Command, commonOptions, exitCodes, expectAtMost, type JsonObject, parseArguments } from './command.js';
@@ -17,7 +17,7 @@ import { packageRoot } from './package-root.js';
 import { loadSpecs, specOptions } from './spec-files.js';
 
 const options = {
-  missing: { type: 'boolean', summary: 'List the Paddle names that no op answers to, and the ops that lack something.' },
+  missing: { type: 'boolean', summary: 'List the Paddle names that nothing answers to, and the ops that lack something.' },
   ...specOptions,
   ...commonOptions,
 } as const;
@@ -61,6 +61,8 @@ export interface Stats {
   readonly layers: number;
   readonly samples: number;
   readonly errors: number;
+  /** Public functions and classes that are no ops. */
+  readonly api: number;
   readonly paddle: {
     readonly total: number;
     readonly covered: number;
@@ -99,7 +101,8 @@ export function count(checked: CheckedModel): Stats {
     layers: ops.filter((op) => op.layer !== undefined).length,
     samples: sum(ops, (op) => op.samples.length),
     errors: sum(ops, (op) => op.errors.length),
-    paddle: coverage(ops),
+    api: model.api.length,
+    paddle: coverage([...ops, ...model.api]),
     goldens,
   };
 }
@@ -114,9 +117,9 @@ function tally(words: readonly string[]): Readonly<Record<string, number>> {
   return Object.fromEntries(Object.entries(counts).toSorted(([, left], [, right]) => right - left));
 }
 
-function coverage(ops: readonly Op[]): Stats['paddle'] {
+function coverage(answering: readonly (Op | Api)[]): Stats['paddle'] {
   const names = paddleNames();
-  const answered = new Set(ops.flatMap((op) => op.names.map(({ name }) => name)));
+  const answered = new Set(answering.flatMap((one) => one.names.map(({ name }) => name)));
   const known = new Set(names);
   const missing = names.filter((name) => !answered.has(name));
   const unknown = names.length === 0 ? [] : [...answered].filter((name) => !known.has(name));
@@ -159,6 +162,7 @@ function textOf(stats: Stats, missing: boolean): string {
     ['classes', parts(classes)],
     ['aliases', String(stats.aliases)],
     ['layers', String(stats.layers)],
+    ['beside ops', `${stats.api} public functions and classes, written by hand in runtime/`],
     ['samples', `${stats.samples}, and ${stats.errors} that must be refused`],
     ['Paddle names', paddle.total === 0 ? 'the list of names is not installed' : coverageText(paddle)],
     ['goldens', goldens === undefined ? 'not installed' : `${goldens.total} for ${ops.total - goldens.without.length} ops`],
@@ -171,7 +175,7 @@ function textOf(stats: Stats, missing: boolean): string {
   const lists = missing
     ? [
         ...gaps,
-        ...list('Paddle names that no op answers to', paddle.missing),
+        ...list('Paddle names that nothing answers to', paddle.missing),
         ...list('Ops without goldens', goldens?.without ?? []),
       ]
     : [];

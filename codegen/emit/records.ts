@@ -5,7 +5,7 @@
 import type { OpDefinition } from '../../kernels/op.js';
 import type { CheckedModel, CheckedOp } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
-import type { Op } from '../spec/model.js';
+import type { Api, Op } from '../spec/model.js';
 import { sampleData } from '../spec/sample-data.js';
 import { originOf } from '../spec/source.js';
 import { ruledSample } from './refusals.js';
@@ -116,9 +116,27 @@ function spanText({ source, start, end }: Op['span']): string {
   return source.text.slice(start, end);
 }
 
-/** Which of the public names an op answers to. */
-export function coverageText(ops: readonly Op[], names: readonly string[]): string {
-  const by = new Map(ops.flatMap((op) => op.names.map(({ name }) => [name, op.name] as const)));
+/** What the documentation says of all that is public and written by hand. */
+export function apiText(api: readonly Api[]): string {
+  return json(
+    api.map((one) => ({
+      api: one.name,
+      source: originOf(one.span),
+      entry: one.entry,
+      summary: one.summary,
+      doc: one.doc ?? null,
+      names: one.names.map(({ name }) => name),
+      aliases: one.aliases.map(({ name }) => name),
+      differences: one.differences ?? null,
+      example: one.example,
+      seeAlso: one.seeAlso.map(({ name }) => name),
+    })),
+  );
+}
+
+/** Which of the public names an op answers to, or something that is written by hand. */
+export function coverageText(answering: readonly (Op | Api)[], names: readonly string[]): string {
+  const by = new Map(answering.flatMap((one) => one.names.map(({ name }) => [name, one.name] as const)));
   const covered = names.filter((name) => by.has(name));
   return json({
     total: names.length,

@@ -6,7 +6,7 @@
 import { parseExpression } from '../lang/parser.js';
 import { type Diagnostic, nearestWord } from './diagnostic.js';
 import { readOp } from './entry.js';
-import type { DtypeClass, Op, OpClass, Rule, SpecModel, Word } from './model.js';
+import type { Api, DtypeClass, Op, OpClass, Rule, SpecModel, Word } from './model.js';
 import {
   checkDistinct,
   checkName,
@@ -21,7 +21,7 @@ import {
   wordOf,
   wordsOf,
 } from './reader.js';
-import { checkForm } from './schema.js';
+import { checkForm, entryPoints } from './schema.js';
 import type { SourceFile } from './source.js';
 import { readYaml, type YamlNode } from './yaml.js';
 
@@ -82,12 +82,13 @@ class SpecReader {
       if (op !== undefined && !ops.has(op.name)) ops.set(op.name, op);
       else broken.add(word.name);
     }
-    this.#checkAcross(named, ops);
+    const api = this.#api();
+    this.#checkAcross(named, ops, api);
     const classes = [...classFields.values()].map(({ word }): [string, OpClass] => [
       word.name,
       { ...word, members: members.get(word.name) ?? [] },
     ]);
-    return { dtypes, rules, classes: new Map(classes), ops, broken };
+    return { dtypes, rules, classes: new Map(classes), ops, api, broken };
   }
 
   #items(field: string): readonly YamlNode[] {
@@ -139,6 +140,25 @@ class SpecReader {
     return new Map(named.map(({ word, node }) => [word.name, { word, fields: fieldsOf(node) }]));
   }
 
+  #api(): readonly Api[] {
+    const named = this.#items('api').flatMap((node) => this.#named(node, 'api') ?? []);
+    return named.map(({ word, node }): Api => {
+      const fields = fieldsOf(node);
+      const entry = textOf(fields.get('entry'));
+      return {
+        ...word,
+        entry: entryPoints.find((known) => known === entry) ?? 'opwright',
+        summary: textOf(fields.get('summary')) ?? '',
+        doc: textOf(fields.get('doc')),
+        names: wordsOf(fields.get('names')?.value),
+        aliases: wordsOf(fields.get('aliases')?.value),
+        seeAlso: wordsOf(fields.get('seeAlso')?.value),
+        differences: textOf(fields.get('differences')),
+        example: textOf(fields.get('example')) ?? '',
+      };
+    });
+  }
+
   /** The entry's fields over its class's: a field that the entry writes replaces the class's whole. */
   #expand(node: YamlNode, classes: ReadonlyMap<string, ClassFields>, members: Map<string, string[]>): Fields | undefined {
     const own = fieldsOf(node);
@@ -155,13 +175,17 @@ class SpecReader {
   }
 
   /** What needs all entries: exported names, Paddle names and references to other ops. */
-  #checkAcross(named: readonly { readonly word: Word; readonly node: YamlNode }[], ops: ReadonlyMap<string, Op>): void {
+  #checkAcross(
+    named: readonly { readonly word: Word; readonly node: YamlNode }[],
+    ops: ReadonlyMap<string, Op>,
+    api: readonly Api[],
+  ): void {
     const all = [...ops.values()];
-    const words = named.map((item) => item.word);
-    checkDistinct(this.#problems, [...words, ...all.flatMap((op) => op.aliases)], 'the op');
+    const words = [...named.map((item) => item.word), ...api];
+    checkDistinct(this.#problems, [...words, ...[...all, ...api].flatMap((one) => one.aliases)], 'the op');
     checkDistinct(
       this.#problems,
-      all.flatMap((op) => op.names),
+      [...all, ...api].flatMap((one) => one.names),
       'the Paddle name',
     );
     checkDistinct(
@@ -170,8 +194,8 @@ class SpecReader {
       'the layer',
     );
     const known = new Set(words.map((word) => word.name));
-    for (const op of ops.values()) {
-      for (const word of op.seeAlso) {
+    for (const one of [...all, ...api]) {
+      for (const word of one.seeAlso) {
         if (!known.has(word.name)) this.#problems.unknown('UNKNOWN_OP', 'op', word, known);
       }
     }

@@ -44,6 +44,7 @@
 import type { RuleCode } from '../../kernels/host.js';
 import type { AttrType, AttrValue, Dtype, ReduceKind } from '../../kernels/op.js';
 import type { AttrTypeNode, Expression, IndexProgram, Program, ShapePattern } from '../lang/ast.js';
+import type { entryPoints } from './schema.js';
 import type { Span } from './source.js';
 
 export interface SpecModel {
@@ -52,6 +53,8 @@ export interface SpecModel {
   readonly classes: ReadonlyMap<string, OpClass>;
   /** In the spec's order. */
   readonly ops: ReadonlyMap<string, Op>;
+  /** What is public and no op, in the spec's order. */
+  readonly api: readonly Api[];
   /** Entries left out because of errors in them; others may still refer to them. */
   readonly broken: ReadonlySet<string>;
 }
@@ -72,6 +75,25 @@ export interface Rule extends Word {
   readonly summary: string;
   readonly parameters: readonly Word[];
   readonly define: Expression;
+}
+
+/**
+ * A public function or class that is no op, because it records, configures or asks, or makes tensors of JavaScript values: written by hand
+ * in `runtime/` and exported under this name. Its documentation stands in the spec, beside that of ops.
+ */
+export interface Api extends Word {
+  /** The entry point that exports it. */
+  readonly entry: (typeof entryPoints)[number];
+  readonly summary: string;
+  readonly doc: string | undefined;
+  /** The Paddle names that it answers to. */
+  readonly names: readonly Word[];
+  /** Other names that it is exported under. */
+  readonly aliases: readonly Word[];
+  /** Ops and others of its kind. */
+  readonly seeAlso: readonly Word[];
+  readonly differences: string | undefined;
+  readonly example: string;
 }
 
 /** A class as the documentation shows it; its fields are in its members already. */

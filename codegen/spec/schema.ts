@@ -1,5 +1,6 @@
 /**
- * The form of a spec, as Zod schemas: which keys there are and what kind of value each takes, for every entry, class and rule.
+ * The form of a spec, as Zod schemas: which keys there are and what kind of value each takes, for every entry, class and rule, and for what is
+ * written by hand.
  * Unknown keys are errors. What values mean, and what an entry must have once its class is expanded, is load.ts's business.
  */
 import { z } from 'zod';
@@ -100,10 +101,28 @@ const sharedFields = {
   differences: text.optional(),
 };
 
+/** The package's entry points. */
+export const entryPoints = ['opwright', 'opwright/nn', 'opwright/optimizer', 'opwright/io'] as const;
+
 const spec = strict({
   dtypes: named(dtypeSet).optional(),
   rules: z.array(strict({ rule: word, summary: text, parameters: words, define: expression })).optional(),
   classes: z.array(strict({ class: word, ...sharedFields })).optional(),
+  api: z
+    .array(
+      strict({
+        api: word,
+        entry: z.enum(entryPoints).optional(),
+        summary: text,
+        doc: text.optional(),
+        names: words.optional(),
+        aliases: words.optional(),
+        seeAlso: words.optional(),
+        differences: text.optional(),
+        example: text,
+      }),
+    )
+    .optional(),
   ops: z
     .array(
       strict({

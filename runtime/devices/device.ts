@@ -12,7 +12,9 @@ export interface Target {
   readonly pointerBytes: 4 | 8;
 }
 
-export type TierName = 'wasm' | 'native';
+/** The tiers of the cpu; a GPU has one, named as the device. */
+export type CpuTierName = 'wasm' | 'native';
+export type TierName = CpuTierName | 'cuda';
 
 /**
  * One way in which a device compiles kernels. What the tiers of a device compile lives in one memory and reads the same parameter
@@ -82,6 +84,8 @@ export interface Device {
   read(address: number, bytes: Uint8Array): Promise<void>;
   fill(address: number, bytes: number, value: number): void;
   copy(from: number, to: number, bytes: number): void;
+  /** Says which op asks for the launches that come next, for errors that show after its call has returned. */
+  announce(op: string): void;
   createParams(kernel: CompiledKernel): ParamBlock;
   /**
    * Runs items 0 <= item < work. `grain` is the fewest items worth handing to another thread: the device may run any

@@ -68,6 +68,21 @@ export function addressOfBytes(view: Uint8Array): number {
   return Number(loaded().koffi.address(view));
 }
 
+/** The text at an address, up to its zero byte, as UTF-8. */
+export function textAt(address: number): string {
+  return String(loaded().koffi.decode(BigInt(address), 'char', -1));
+}
+
+/** A view of memory that is not JavaScript's. Whose it is frees it, after the view was used last. */
+export function bytesAt(address: number, count: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(loaded().koffi.view(BigInt(address), count));
+}
+
+/** The addresses of views, as functions take them that want an array of pointers. What `addressOfBytes` says of each holds. */
+export function addressesOf(views: readonly Uint8Array[]): BigUint64Array<ArrayBuffer> {
+  return BigUint64Array.from(views, (view) => loaded().koffi.address(view));
+}
+
 export interface ForeignInterface {
   readonly name: string;
   readonly version: string;

@@ -75,6 +75,11 @@ export class KernelCache {
     return this.#openKept()?.find(key, extension) ?? this.#temporary?.find(key, extension);
   }
 
+  /** Removes an entry that turned out to be of no use, though it is what was put there. */
+  discard(path: string): void {
+    rmSync(path, { force: true });
+  }
+
   info(): CacheInfo {
     const contents = this.#existing()?.contents() ?? nothing;
     return { folder: this.folder, limit: this.limit, problem: this.#problem, ...contents };

@@ -42,12 +42,12 @@ export const checks: readonly Check[] = [
 ];
 
 /**
- * What the short run does in native code, where each kernel takes a tenth of a second to compile: not what is decided before a kernel
+ * What the short run does where each kernel takes a compiler a tenth of a second, in native code and for CUDA: not what is decided before a kernel
  * runs, and not second derivatives, which run the same kinds of kernels as the first.
  */
-export const nativeChecks: ReadonlySet<string> = new Set(['values', 'gradient', 'writes']);
+export const compiledChecks: ReadonlySet<string> = new Set(['values', 'gradient', 'writes']);
 
-/** Every layout makes kernels of its own: the short run in native code tries those of each op's first sample. */
+/** Every layout makes kernels of its own: the short run tries those of each op's first sample where a compiler makes kernels. */
 export function isTriedPlace({ name }: Check, tier: TierName, place: number): boolean {
-  return fullRun || tier !== 'native' || name !== 'layout' || place === 0;
+  return fullRun || tier === 'wasm' || name !== 'layout' || place === 0;
 }

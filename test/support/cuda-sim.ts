@@ -115,6 +115,15 @@ function removeUnused(): void {
   }
 }
 
+/** Makes this process, and those that it starts, find the simulated libraries in place of real ones. */
+export function useSimulatedCuda(): SimulatedCuda {
+  const paths = simulatedCuda();
+  if (paths === undefined) throw new Error(simulatedCudaProblem());
+  process.env.OPWRIGHT_CUDA_DRIVER = paths.driver;
+  process.env.OPWRIGHT_NVRTC = paths.nvrtc;
+  return paths;
+}
+
 // ---- Steering
 
 /** What settings.h describes. */

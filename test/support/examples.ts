@@ -2,13 +2,29 @@
  * The documentation's examples: running one and taking down what it prints, and comparing that with what docs/examples.json has on record.
  * An example is JavaScript as after `import { ... } from 'opwright'` with every name that it uses; which examples there are, the spec says.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { format } from 'node:util';
 import { isReservedWord } from '../../codegen/lang/reserved.js';
 import * as opwright from '../../entry/index.js';
+import type { OpCase } from '../matrix/cases.js';
 
 /** What the documentation shows below each example, line by line. */
 export const recordFile = 'docs/examples.json';
+
+/** The examples of ops, or of what is written by hand, by name. */
+export function examplesOf(kind: 'ops' | 'api'): readonly (readonly [string, string])[] {
+  const named = (name: string, example: string | null) => (example === null ? [] : [[name, example] as const]);
+  if (kind === 'api') {
+    const records: readonly { api: string; example: string }[] = JSON.parse(readFileSync('generated/api.json', 'utf8'));
+    return records.flatMap(({ api, example }) => named(api, example));
+  }
+  return readdirSync('generated/tests')
+    .sort()
+    .flatMap((file) => {
+      const { op, example }: OpCase = JSON.parse(readFileSync(`generated/tests/${file}`, 'utf8'));
+      return named(op, example);
+    });
+}
 
 export type ExampleRecord = Readonly<Record<string, readonly string[]>>;
 

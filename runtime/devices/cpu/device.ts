@@ -7,12 +7,12 @@ import { debugging, report } from '../../debug.js';
 import { OpwrightError } from '../../errors.js';
 import {
   type CompiledKernel,
+  type CpuTierName,
   type Device,
   type DeviceMemory,
   type ParamBlock,
   type Tier,
   TierLost,
-  type TierName,
   type Work,
 } from '../device.js';
 import { type Allocator, PooledAllocator } from './allocator.js';
@@ -42,7 +42,7 @@ export interface CpuOptions {
   /** Whether native code is used: OPWRIGHT_NATIVE by default, which is 0, 1 or `require`. */
   readonly native?: NativeUse;
   /** One tier for all work; OPWRIGHT_TIER by default. */
-  readonly tier?: TierName;
+  readonly tier?: CpuTierName;
 }
 
 /** The device that `getDevice('cpu')` gives. Tests open others, with options of their own. */
@@ -57,9 +57,9 @@ export class CpuDevice implements Device {
   private readonly pool: ThreadPool;
   private readonly wasm: WasmTier;
   private readonly nativeUse: NativeUse;
-  private readonly forced: TierName | undefined;
+  private readonly forced: CpuTierName | undefined;
   /** How many kernels each tier has launched. */
-  readonly launches: Record<TierName, number> = { wasm: 0, native: 0 };
+  readonly launches: Record<CpuTierName, number> = { wasm: 0, native: 0 };
   /** Opened when the first work is large enough for it; null where there is none, or none any more. */
   private native: NativeTier | null | undefined;
 
@@ -124,6 +124,9 @@ export class CpuDevice implements Device {
   copy(from: number, to: number, bytes: number): void {
     this.heap.u8.copyWithin(to, from, from + bytes);
   }
+
+  /** Errors show within the call, whose op dispatch knows. */
+  announce(): void {}
 
   createParams(kernel: CompiledKernel): ParamBlock {
     return new CpuParamBlock(this, this.heap, this.allocate(kernel.paramBytes));

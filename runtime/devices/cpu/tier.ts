@@ -1,14 +1,14 @@
 /** What the tiers of the cpu device share: compiled kernels that know how to run themselves, and a cache by what a kernel says. */
 import { createHash } from 'node:crypto';
 import { type Kernel, paramLayout } from '../../../kernels/ir.js';
-import { visitStatements } from '../../../kernels/traverse.js';
-import type { CompiledKernel, Target, Tier, TierName } from '../device.js';
+import { canFail } from '../../../kernels/traverse.js';
+import type { CompiledKernel, CpuTierName, Target, Tier } from '../device.js';
 
 /** Addresses are distances from the start of the WebAssembly memory, in every tier. */
 export const pointerBytes = 4;
 
 export abstract class CpuKernel implements CompiledKernel {
-  abstract readonly tier: TierName;
+  abstract readonly tier: CpuTierName;
   readonly offsets: ReadonlyMap<string, number>;
   readonly paramBytes: number;
   readonly mayFail: boolean;
@@ -25,7 +25,7 @@ export abstract class CpuKernel implements CompiledKernel {
 }
 
 export abstract class CpuTier<Compiled extends CpuKernel> implements Tier {
-  abstract readonly name: TierName;
+  abstract readonly name: CpuTierName;
   abstract readonly target: Target;
   private readonly byKernel = new WeakMap<Kernel, Compiled>();
   private readonly byContent = new Map<string, Compiled>();
@@ -44,12 +44,4 @@ export abstract class CpuTier<Compiled extends CpuKernel> implements Tier {
   }
 
   protected abstract build(kernel: Kernel): Compiled;
-}
-
-function canFail(kernel: Kernel): boolean {
-  let found = false;
-  visitStatements(kernel.body, (statement) => {
-    if (statement.do === 'fail') found = true;
-  });
-  return found;
 }

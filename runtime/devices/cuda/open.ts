@@ -1,0 +1,16 @@
+/** The CUDA driver of this process, and the GPUs that it finds as devices. */
+import { CudaDevice } from './device.js';
+import { Driver } from './driver.js';
+
+let driver: Driver | undefined;
+
+/** Throws DEVICE_UNAVAILABLE where there is none. */
+export function cudaDriver(): Driver {
+  driver ??= Driver.open();
+  return driver;
+}
+
+/** The GPU of that index as a device. Throws DEVICE_UNAVAILABLE. */
+export function openCuda(index: number): CudaDevice {
+  return new CudaDevice(cudaDriver(), index);
+}

@@ -1,0 +1,68 @@
+/** What the matrix is run on: a tier of the cpu, or the CUDA device on the simulated driver. */
+import { CpuDevice } from '../../runtime/devices/cpu/device.js';
+import { CompilerProblem, findCompiler } from '../../runtime/devices/cpu/native/compiler.js';
+import { CudaDevice } from '../../runtime/devices/cuda/device.js';
+import type { TierName } from '../../runtime/devices/device.js';
+import { getDevice, setDevice } from '../../runtime/devices/registry.js';
+import { simulatedCudaProblem, useSimulatedCuda } from '../support/cuda-sim.js';
+
+export interface Subject {
+  readonly name: TierName;
+  /** What the test files of its parts are called but for their number. */
+  readonly file: string;
+  /** In words, for what a short run leaves out. */
+  readonly place: string;
+  /** Why it cannot be run. */
+  readonly missing: string | undefined;
+  /** How many kernels were launched by whoever is to launch them. */
+  launches(): number;
+  /** How many others did. */
+  otherLaunches(): number;
+}
+
+/** Makes all work that follows run there. Devices read the environment when they open, which is at the first tensor. */
+export function chooseSubject(name: TierName): Subject {
+  return name === 'cuda' ? cudaSubject() : cpuSubject(name);
+}
+
+function cpuSubject(name: 'wasm' | 'native'): Subject {
+  process.env.OPWRIGHT_TIER = name;
+  const compiler = name === 'native' ? findCompiler() : undefined;
+  const other = name === 'wasm' ? 'native' : 'wasm';
+  return {
+    name,
+    file: name === 'native' ? 'ops-native' : 'ops',
+    place: 'native code',
+    missing: compiler instanceof CompilerProblem ? `no native code: ${compiler.problem}` : undefined,
+    launches: () => cpu().launches[name],
+    otherLaunches: () => cpu().launches[other],
+  };
+}
+
+function cudaSubject(): Subject {
+  const missing = simulatedCudaProblem();
+  if (missing === undefined) {
+    useSimulatedCuda();
+    setDevice('cuda');
+  }
+  return {
+    name: 'cuda',
+    file: 'ops-cuda',
+    place: 'CUDA kernels',
+    missing,
+    launches: () => gpu().launches,
+    otherLaunches: () => 0,
+  };
+}
+
+function cpu(): CpuDevice {
+  const device = getDevice('cpu');
+  if (!(device instanceof CpuDevice)) throw new TypeError('the cpu is another device');
+  return device;
+}
+
+function gpu(): CudaDevice {
+  const device = getDevice('cuda');
+  if (!(device instanceof CudaDevice)) throw new TypeError('cuda is another device');
+  return device;
+}

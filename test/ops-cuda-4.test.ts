@@ -1,0 +1,4 @@
+/** The op matrix (matrix/matrix.ts) on the CUDA device, with a simulated driver, part 4 of 4. */
+import { runMatrix } from './matrix/matrix.js';
+
+runMatrix(3, 'cuda');
