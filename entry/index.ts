@@ -28,4 +28,4 @@ export { CPUPlace, CUDAPinnedPlace, CUDAPlace, type DeviceLike, type Place, XPUP
 export { getPrintOptions, setPrintOptions } from '../runtime/print.js';
 export { getRandomState, seed, setRandomState } from '../runtime/random.js';
 export type { Nested, NestedNumbers } from '../runtime/tensor.js';
-export { isTensor, Tensor } from '../runtime/tensor.js';
+export { isComplex, isTensor, Tensor } from '../runtime/tensor.js';

@@ -185,6 +185,11 @@ export class Tensor<D extends Dtype = Dtype> {
   }
 }
 
+/** Whether a tensor's elements are complex numbers. */
+export function isComplex(x: Tensor): x is Tensor<ComplexDtype> {
+  return isComplexDtype(x.dtype);
+}
+
 /** Whether a value is a tensor. */
 export function isTensor(value: unknown): value is Tensor {
   return value instanceof Tensor;

@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1113
+// From ops.yaml:1276
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:1113',
+  source: 'ops.yaml:1276',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -51,10 +51,10 @@ export const sigmoidDefinition: OpDefinition = {
 export function sigmoid(x: TensorLike): Tensor {
   return callOne(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:1123
+// From ops.yaml:1286
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:1123',
+  source: 'ops.yaml:1286',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -96,10 +96,10 @@ export const logSigmoidDefinition: OpDefinition = {
 export function logSigmoid(x: TensorLike): Tensor {
   return callOne(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:1133
+// From ops.yaml:1296
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:1133',
+  source: 'ops.yaml:1296',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -143,10 +143,10 @@ export const reluDefinition: OpDefinition = {
 export function relu(x: TensorLike): Tensor {
   return callOne(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:1153
+// From ops.yaml:1316
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:1153',
+  source: 'ops.yaml:1316',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -196,10 +196,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:1166
+// From ops.yaml:1329
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:1166',
+  source: 'ops.yaml:1329',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -252,10 +252,10 @@ export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:1180
+// From ops.yaml:1343
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:1180',
+  source: 'ops.yaml:1343',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -305,10 +305,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:1193
+// From ops.yaml:1356
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:1193',
+  source: 'ops.yaml:1356',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -358,10 +358,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:1206
+// From ops.yaml:1369
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:1206',
+  source: 'ops.yaml:1369',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -424,10 +424,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1221
+// From ops.yaml:1384
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:1221',
+  source: 'ops.yaml:1384',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -471,10 +471,10 @@ export const softplusDefinition: OpDefinition = {
 export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
   return callOne(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:1236
+// From ops.yaml:1399
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:1236',
+  source: 'ops.yaml:1399',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -524,10 +524,10 @@ export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1244
+// From ops.yaml:1407
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:1244',
+  source: 'ops.yaml:1407',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -583,10 +583,10 @@ export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1256
+// From ops.yaml:1419
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:1256',
+  source: 'ops.yaml:1419',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -631,10 +631,10 @@ export const hardshrinkDefinition: OpDefinition = {
 export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tensor {
   return callOne(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:1265
+// From ops.yaml:1428
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:1265',
+  source: 'ops.yaml:1428',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -686,10 +686,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:1272
+// From ops.yaml:1435
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:1272',
+  source: 'ops.yaml:1435',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -741,10 +741,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:1289
+// From ops.yaml:1452
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:1289',
+  source: 'ops.yaml:1452',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -786,10 +786,10 @@ export const hardsigmoidDefinition: OpDefinition = {
 export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Tensor {
   return callOne(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:1306
+// From ops.yaml:1469
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:1306',
+  source: 'ops.yaml:1469',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -837,10 +837,10 @@ export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1318
+// From ops.yaml:1481
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:1318',
+  source: 'ops.yaml:1481',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -885,10 +885,10 @@ export const thresholdedReluDefinition: OpDefinition = {
 export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions = {}): Tensor {
   return callOne(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:1329
+// From ops.yaml:1492
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:1329',
+  source: 'ops.yaml:1492',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -940,10 +940,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:1337
+// From ops.yaml:1500
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:1337',
+  source: 'ops.yaml:1500',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -997,14 +997,14 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:1349
+// From ops.yaml:1512
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:1349',
+  source: 'ops.yaml:1512',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { scale, bias }: { scale: number; bias: number }): TensorMeta[] {
     if (!(host.holds(x.dtype, scale) && host.holds(x.dtype, bias))) throw new host.RuleError('NOT_AN_INTEGER', "scale and bias must be whole numbers where x is of integers");
     return [{ shape: x.shape, dtype: x.dtype }];
@@ -1035,7 +1035,7 @@ export const scaleDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError NOT_AN_INTEGER
  * @example
  * ```js
@@ -1046,16 +1046,65 @@ export const scaleDefinition: OpDefinition = {
 export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
   return callOne(scaleDefinition, [x], optionsOf(scaleDefinition, options));
 }
+// From ops.yaml:1538
+export const addNDefinition: OpDefinition = {
+  name: 'addN',
+  source: 'ops.yaml:1538',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    if (!(host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "all tensors must have the same shape");
+    return [{ shape: host.checkShape(host.at(xs, 0).shape, 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      return [host.fold(xs, (sum: V, x: V) => g.add(sum, x))];
+    },
+  },
+  gradients: [
+    {
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'shape' }],
+      run<V extends Value>(_g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        return host.each(xs, (_x: V) => dout);
+      },
+    },
+  ],
+};
+
+/**
+ * The sum of several tensors of one shape.
+ *
+ * One kernel reads them all and writes the sum. Sums of integers wrap.
+ *
+ * Paddle: paddle.add_n, paddle.fluid.layers.sum, paddle.fluid.layers.sums.
+ *
+ * @param xs - Tensors of dtype `T`.
+ * @returns `out`, dtype `T`, shape `xs[0].shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(addN([tensor([1, 2]), tensor([10, 20]), tensor([100, 200])]));
+ * ```
+ */
+export function addN(xs: readonly TensorLike[]): Tensor {
+  return callOne(addNDefinition, [xs], surplusOptions(addNDefinition, arguments[1]));
+}
 
 /** Options of {@link clip}. */
 export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:1375
+// From ops.yaml:1558
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:1375',
+  source: 'ops.yaml:1558',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

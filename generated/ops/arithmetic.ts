@@ -6,10 +6,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:334
+// From ops.yaml:439
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:334',
+  source: 'ops.yaml:439',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -58,10 +58,10 @@ export const addDefinition: OpDefinition = {
 export function add(x: TensorLike, y: TensorLike): Tensor {
   return callOne(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:343
+// From ops.yaml:448
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:343',
+  source: 'ops.yaml:448',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -110,10 +110,10 @@ export const subtractDefinition: OpDefinition = {
 export function subtract(x: TensorLike, y: TensorLike): Tensor {
   return callOne(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:350
+// From ops.yaml:455
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:350',
+  source: 'ops.yaml:455',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -162,10 +162,10 @@ export const multiplyDefinition: OpDefinition = {
 export function multiply(x: TensorLike, y: TensorLike): Tensor {
   return callOne(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:358
+// From ops.yaml:463
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:358',
+  source: 'ops.yaml:463',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -214,10 +214,10 @@ export const divideDefinition: OpDefinition = {
 export function divide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:385
+// From ops.yaml:490
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:385',
+  source: 'ops.yaml:490',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -250,10 +250,10 @@ export const floorDivideDefinition: OpDefinition = {
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:400
+// From ops.yaml:505
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:400',
+  source: 'ops.yaml:505',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -300,10 +300,10 @@ export const modDefinition: OpDefinition = {
 export function mod(x: TensorLike, y: TensorLike): Tensor {
   return callOne(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:415
+// From ops.yaml:520
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:415',
+  source: 'ops.yaml:520',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -352,10 +352,10 @@ export const powDefinition: OpDefinition = {
 export function pow(x: TensorLike, y: TensorLike): Tensor {
   return callOne(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:436
+// From ops.yaml:541
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:436',
+  source: 'ops.yaml:541',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -403,10 +403,10 @@ export const maximumDefinition: OpDefinition = {
 export function maximum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:458
+// From ops.yaml:563
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:458',
+  source: 'ops.yaml:563',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -454,10 +454,10 @@ export const minimumDefinition: OpDefinition = {
 export function minimum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:480
+// From ops.yaml:585
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:480',
+  source: 'ops.yaml:585',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -495,10 +495,10 @@ export const negDefinition: OpDefinition = {
 export function neg(x: TensorLike): Tensor {
   return callOne(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:489
+// From ops.yaml:594
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:489',
+  source: 'ops.yaml:594',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -537,10 +537,10 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:508
+// From ops.yaml:613
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:508',
+  source: 'ops.yaml:613',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -579,10 +579,10 @@ export const signDefinition: OpDefinition = {
 export function sign(x: TensorLike): Tensor {
   return callOne(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:522
+// From ops.yaml:627
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:522',
+  source: 'ops.yaml:627',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -620,10 +620,10 @@ export const squareDefinition: OpDefinition = {
 export function square(x: TensorLike): Tensor {
   return callOne(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:531
+// From ops.yaml:636
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:531',
+  source: 'ops.yaml:636',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -662,10 +662,10 @@ export const sqrtDefinition: OpDefinition = {
 export function sqrt(x: TensorLike): Tensor {
   return callOne(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:547
+// From ops.yaml:652
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:547',
+  source: 'ops.yaml:652',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -704,10 +704,10 @@ export const rsqrtDefinition: OpDefinition = {
 export function rsqrt(x: TensorLike): Tensor {
   return callOne(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:559
+// From ops.yaml:664
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:559',
+  source: 'ops.yaml:664',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

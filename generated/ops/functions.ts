@@ -5,10 +5,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:572
+// From ops.yaml:677
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:572',
+  source: 'ops.yaml:677',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -46,10 +46,10 @@ export const expDefinition: OpDefinition = {
 export function exp(x: TensorLike): Tensor {
   return callOne(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:580
+// From ops.yaml:685
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:580',
+  source: 'ops.yaml:685',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -86,10 +86,10 @@ export const expm1Definition: OpDefinition = {
 export function expm1(x: TensorLike): Tensor {
   return callOne(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:590
+// From ops.yaml:695
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:590',
+  source: 'ops.yaml:695',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -128,10 +128,10 @@ export const logDefinition: OpDefinition = {
 export function log(x: TensorLike): Tensor {
   return callOne(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:601
+// From ops.yaml:706
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:601',
+  source: 'ops.yaml:706',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -170,10 +170,10 @@ export const log2Definition: OpDefinition = {
 export function log2(x: TensorLike): Tensor {
   return callOne(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:612
+// From ops.yaml:717
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:612',
+  source: 'ops.yaml:717',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -212,10 +212,10 @@ export const log10Definition: OpDefinition = {
 export function log10(x: TensorLike): Tensor {
   return callOne(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:623
+// From ops.yaml:728
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:623',
+  source: 'ops.yaml:728',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -254,10 +254,10 @@ export const log1pDefinition: OpDefinition = {
 export function log1p(x: TensorLike): Tensor {
   return callOne(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:634
+// From ops.yaml:739
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:634',
+  source: 'ops.yaml:739',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -296,10 +296,10 @@ export const sinDefinition: OpDefinition = {
 export function sin(x: TensorLike): Tensor {
   return callOne(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:643
+// From ops.yaml:748
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:643',
+  source: 'ops.yaml:748',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -338,10 +338,10 @@ export const cosDefinition: OpDefinition = {
 export function cos(x: TensorLike): Tensor {
   return callOne(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:652
+// From ops.yaml:757
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:652',
+  source: 'ops.yaml:757',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -380,10 +380,10 @@ export const tanDefinition: OpDefinition = {
 export function tan(x: TensorLike): Tensor {
   return callOne(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:662
+// From ops.yaml:767
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:662',
+  source: 'ops.yaml:767',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -422,10 +422,10 @@ export const asinDefinition: OpDefinition = {
 export function asin(x: TensorLike): Tensor {
   return callOne(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:672
+// From ops.yaml:777
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:672',
+  source: 'ops.yaml:777',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -464,10 +464,10 @@ export const acosDefinition: OpDefinition = {
 export function acos(x: TensorLike): Tensor {
   return callOne(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:682
+// From ops.yaml:787
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:682',
+  source: 'ops.yaml:787',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -506,10 +506,10 @@ export const atanDefinition: OpDefinition = {
 export function atan(x: TensorLike): Tensor {
   return callOne(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:691
+// From ops.yaml:796
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:691',
+  source: 'ops.yaml:796',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -547,10 +547,10 @@ export const sinhDefinition: OpDefinition = {
 export function sinh(x: TensorLike): Tensor {
   return callOne(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:698
+// From ops.yaml:803
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:698',
+  source: 'ops.yaml:803',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -588,10 +588,10 @@ export const coshDefinition: OpDefinition = {
 export function cosh(x: TensorLike): Tensor {
   return callOne(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:705
+// From ops.yaml:810
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:705',
+  source: 'ops.yaml:810',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -629,10 +629,10 @@ export const tanhDefinition: OpDefinition = {
 export function tanh(x: TensorLike): Tensor {
   return callOne(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:714
+// From ops.yaml:819
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:714',
+  source: 'ops.yaml:819',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:3427
-export const bmmDefinition: OpDefinition = {
-  name: 'bmm',
-  source: 'ops.yaml:3427',
+// From ops.yaml:4091
+export const gemmDefinition: OpDefinition = {
+  name: 'gemm',
+  source: 'ops.yaml:4091',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -29,14 +29,69 @@ export const bmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.bmm(dout, g.swapLast(y)), x.shape)];
+        return [g.sumTo(g.gemm(dout, g.swapLast(y)), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.swapLast(x), dout), y.shape)];
+        return [g.sumTo(g.gemm(g.swapLast(x), dout), y.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * Products of batches of matrices of real numbers.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, k]`.
+ * @param y - Tensor of dtype `T`, shape `[...b, k, n]`.
+ * @returns `out`, dtype `T`, shape `[...b, m, n]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ */
+export function gemm(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
+}
+// From ops.yaml:4102
+export const bmmDefinition: OpDefinition = {
+  name: 'bmm',
+  source: 'ops.yaml:4102',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'k']);
+    dimensions.match('y', y.shape, ['...b', 'k', 'n']);
+    const b = host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2));
+    const m = host.at(x.shape, x.shape.length - 2);
+    const n = host.at(y.shape, y.shape.length - 1);
+    return [{ shape: host.checkShape([...b, m, n], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      const re = host.lazy(() => g.gemm(g.real(x), g.real(y)));
+      const im = host.lazy(() => g.add(g.gemm(g.real(x), g.imag(y)), g.gemm(g.imag(x), g.real(y))));
+      const out = host.isComplex(x.dtype) ? g.complex(g.subtract(re(), g.gemm(g.imag(x), g.imag(y))), im()) : re();
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.bmm(dout, g.conj(g.swapLast(y))), x.shape)];
+      },
+    },
+    {
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), dout), y.shape)];
       },
     },
   ],
@@ -45,14 +100,14 @@ export const bmmDefinition: OpDefinition = {
 /**
  * Products of batches of matrices.
  *
- * Leading axes are broadcast.
+ * Leading axes are broadcast. Products of complex matrices are four real ones.
  *
  * Paddle: paddle.bmm.
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, k]`.
  * @param y - Tensor of dtype `T`, shape `[...b, k, n]`.
  * @returns `out`, dtype `T`, shape `[...b, m, n]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -73,14 +128,14 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:3445
+// From ops.yaml:4127
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:3445',
+  source: 'ops.yaml:4127',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     host.checkRank(y.shape, 1, Infinity, 'y');
@@ -106,7 +161,7 @@ export const matmulDefinition: OpDefinition = {
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
         const value5 = host.lazy(() => (y.shape.length === 1) ? ((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
-        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.swapLast((y.shape.length === 1) ? g.reshape(y, value4()) : (transposeY ? g.swapLast(y) : y))), value2()));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.conj(g.swapLast((y.shape.length === 1) ? g.reshape(y, value4()) : (transposeY ? g.swapLast(y) : y)))), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : (transposeX ? g.swapLast(part()) : part())];
       },
     },
@@ -120,7 +175,7 @@ export const matmulDefinition: OpDefinition = {
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
         const value5 = host.lazy(() => (y.shape.length === 1) ? ((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
-        const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x)), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x))), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(y.shape.length === 1) ? g.reshape(part(), y.shape) : (transposeY ? g.swapLast(part()) : part())];
       },
     },
@@ -135,7 +190,7 @@ export const matmulDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param y - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `matmulShape(x.shape, y.shape, transposeX, transposeY)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
@@ -150,14 +205,14 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:3482
+// From ops.yaml:4165
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:3482',
+  source: 'ops.yaml:4165',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, vec }: { x: TensorMeta; vec: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['m', 'k']);
@@ -183,7 +238,7 @@ export const mvDefinition: OpDefinition = {
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
         const value5 = host.lazy(() => (vec.shape.length === 1) ? ((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
-        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value4()) : vec)), value2()));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.conj(g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value4()) : vec))), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : part()];
       },
     },
@@ -198,7 +253,7 @@ export const mvDefinition: OpDefinition = {
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
         const value5 = host.lazy(() => (vec.shape.length === 1) ? ((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
-        const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x)), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(vec.shape.length === 1) ? g.reshape(part(), vec.shape) : part()];
       },
     },
@@ -213,7 +268,7 @@ export const mvDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[m, k]`.
  * @param vec - Tensor of dtype `T`, shape `[k]`.
  * @returns `out`, dtype `T`, shape `[m]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -224,10 +279,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:3494
+// From ops.yaml:4177
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:3494',
+  source: 'ops.yaml:4177',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -285,6 +340,157 @@ export function dot(x: TensorLike, y: TensorLike): Tensor {
   return callOne(dotDefinition, [x, y], surplusOptions(dotDefinition, arguments[2]));
 }
 
+/** Options of {@link cross}. */
+export interface CrossOptions {
+  /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
+  axis?: number | null | undefined;
+}
+// From ops.yaml:4199
+export const crossDefinition: OpDefinition = {
+  name: 'cross',
+  source: 'ops.yaml:4199',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { axis }: { axis: number | null }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    host.checkEqualShape(y.shape, x.shape, 'y');
+    const places = (axis == null) ? host.filter(host.range(x.shape.length), (a: number) => host.at(x.shape, a) === 3) : [(axis as number)];
+    if (!((places.length > 0) && (host.at(x.shape, host.at(places, 0)) === 3))) throw new host.RuleError('SHAPE_MISMATCH', "the axis of the vectors must have size 3");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { axis }: { axis: number | null }): readonly V[] {
+      const places = (axis == null) ? host.filter(host.range(x.shape.length), (a: number) => host.at(x.shape, a) === 3) : [(axis as number)];
+      const a2 = host.at(places, 0);
+      const u = host.each(host.range(3), (i: number) => g.slice(x, [a2], [i], [i + 1]));
+      const v = host.each(host.range(3), (i2: number) => g.slice(y, [a2], [i2], [i2 + 1]));
+      const out = g.concat([g.subtract(g.multiply(host.at(u, 1), host.at(v, 2)), g.multiply(host.at(u, 2), host.at(v, 1))), g.subtract(g.multiply(host.at(u, 2), host.at(v, 0)), g.multiply(host.at(u, 0), host.at(v, 2))), g.subtract(g.multiply(host.at(u, 0), host.at(v, 1)), g.multiply(host.at(u, 1), host.at(v, 0)))], { axis: a2 });
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { axis }: { axis: number | null }): readonly V[] {
+        const places = (axis == null) ? host.filter(host.range(x.shape.length), (a: number) => host.at(x.shape, a) === 3) : [(axis as number)];
+        return [g.cross(y, dout, { axis: host.at(places, 0) })];
+      },
+    },
+    {
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: number | null }): readonly V[] {
+        const places = (axis == null) ? host.filter(host.range(x.shape.length), (a: number) => host.at(x.shape, a) === 3) : [(axis as number)];
+        return [g.cross(dout, x, { axis: host.at(places, 0) })];
+      },
+    },
+  ],
+};
+
+/**
+ * The cross product of vectors of three numbers along one axis.
+ *
+ * Paddle: paddle.cross.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param y - Tensor of dtype `T`, shape `x.shape`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(cross([1, 0, 0], [0, 1, 0]));
+ * ```
+ */
+export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
+  return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
+}
+// From ops.yaml:4239
+export const kronDefinition: OpDefinition = {
+  name: 'kron',
+  source: 'ops.yaml:4239',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    const rank = host.max(x.shape.length, y.shape.length);
+    const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
+    const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
+    return [{ shape: host.checkShape(host.each(outer, (n: number, a: number) => n * host.at(inner, a)), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      const rank = host.max(x.shape.length, y.shape.length);
+      const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
+      const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
+      const spread = g.reshape(x, host.flatten(host.each(outer, (n: number) => [n, 1])));
+      const repeated = g.reshape(y, host.flatten(host.each(inner, (n2: number) => [1, n2])));
+      const out = g.reshape(g.multiply(spread, repeated), host.each(outer, (n3: number, a: number) => n3 * host.at(inner, a)));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        const rank = host.max(x.shape.length, y.shape.length);
+        const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
+        const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
+        const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
+        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2))), g.conj(g.reshape(y, value2))), target), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        const rank = host.max(x.shape.length, y.shape.length);
+        const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
+        const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
+        const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
+        const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
+        const target = (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2);
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value), target)), g.conj(g.reshape(x, value))), target), y.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The Kronecker product, every element of the first tensor times the whole second one.
+ *
+ * The tensor of lower rank gets leading axes of size 1.
+ *
+ * Paddle: paddle.kron.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `each(outer, (n, a) => n * inner[a])`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @example
+ * ```js
+ * console.log(kron([[1, 2], [3, 4]], [[1, 1]]));
+ * ```
+ */
+export function kron(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(kronDefinition, [x, y], surplusOptions(kronDefinition, arguments[2]));
+}
+
 /** Options of {@link addmm}. */
 export interface AddmmOptions {
   /** The factor of the product. Default: `1`. */
@@ -292,10 +498,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:3516
+// From ops.yaml:4267
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:3516',
+  source: 'ops.yaml:4267',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -329,7 +535,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha)), g.swapLast(y)), x.shape)];
+        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha)), g.conj(g.swapLast(y))), x.shape)];
       },
     },
     {
@@ -337,7 +543,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha))), y.shape)];
+        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha))), y.shape)];
       },
     },
   ],
@@ -367,10 +573,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:3541
+// From ops.yaml:4292
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:3541',
+  source: 'ops.yaml:4292',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -410,7 +616,7 @@ export const linearDefinition: OpDefinition = {
         const value2 = host.lazy(() => target.length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target, 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.swapLast(weight)), target), x.shape)];
+        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.conj(g.swapLast(weight))), target), x.shape)];
       },
     },
     {
@@ -425,7 +631,7 @@ export const linearDefinition: OpDefinition = {
         const value2 = host.lazy(() => target().length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.sumTo(g.bmm(g.swapLast(g.reshape(x, value)), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
+        return [g.sumTo(g.bmm(g.conj(g.swapLast(g.reshape(x, value))), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
       },
     },
     {
