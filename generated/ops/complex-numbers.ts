@@ -109,10 +109,10 @@ export const polarDefinition: OpDefinition = {
 export function polar(abs: TensorLike, angle: TensorLike): Tensor {
   return callOne(polarDefinition, [abs, angle], surplusOptions(polarDefinition, arguments[2]));
 }
-// From ops.yaml:1138
+// From ops.yaml:1143
 export const realDefinition: OpDefinition = {
   name: 'real',
-  source: 'ops.yaml:1138',
+  source: 'ops.yaml:1143',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -149,10 +149,10 @@ export const realDefinition: OpDefinition = {
 export function real(x: TensorLike): Tensor {
   return callOne(realDefinition, [x], surplusOptions(realDefinition, arguments[1]));
 }
-// From ops.yaml:1157
+// From ops.yaml:1162
 export const imagDefinition: OpDefinition = {
   name: 'imag',
-  source: 'ops.yaml:1157',
+  source: 'ops.yaml:1162',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -189,10 +189,10 @@ export const imagDefinition: OpDefinition = {
 export function imag(x: TensorLike): Tensor {
   return callOne(imagDefinition, [x], surplusOptions(imagDefinition, arguments[1]));
 }
-// From ops.yaml:1176
+// From ops.yaml:1181
 export const conjDefinition: OpDefinition = {
   name: 'conj',
-  source: 'ops.yaml:1176',
+  source: 'ops.yaml:1181',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -229,10 +229,10 @@ export const conjDefinition: OpDefinition = {
 export function conj(x: TensorLike): Tensor {
   return callOne(conjDefinition, [x], surplusOptions(conjDefinition, arguments[1]));
 }
-// From ops.yaml:1195
+// From ops.yaml:1200
 export const angleDefinition: OpDefinition = {
   name: 'angle',
-  source: 'ops.yaml:1195',
+  source: 'ops.yaml:1200',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -270,10 +270,10 @@ export const angleDefinition: OpDefinition = {
 export function angle(x: TensorLike): Tensor {
   return callOne(angleDefinition, [x], surplusOptions(angleDefinition, arguments[1]));
 }
-// From ops.yaml:1218
+// From ops.yaml:1223
 export const isRealDefinition: OpDefinition = {
   name: 'isReal',
-  source: 'ops.yaml:1218',
+  source: 'ops.yaml:1223',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -305,10 +305,10 @@ export const isRealDefinition: OpDefinition = {
 export function isReal(x: TensorLike): Tensor {
   return callOne(isRealDefinition, [x], surplusOptions(isRealDefinition, arguments[1]));
 }
-// From ops.yaml:1231
+// From ops.yaml:1236
 export const viewAsRealDefinition: OpDefinition = {
   name: 'viewAsReal',
-  source: 'ops.yaml:1231',
+  source: 'ops.yaml:1236',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -350,10 +350,10 @@ export const viewAsRealDefinition: OpDefinition = {
 export function viewAsReal(x: TensorLike): Tensor {
   return callOne(viewAsRealDefinition, [x], surplusOptions(viewAsRealDefinition, arguments[1]));
 }
-// From ops.yaml:1254
+// From ops.yaml:1259
 export const viewAsComplexDefinition: OpDefinition = {
   name: 'viewAsComplex',
-  source: 'ops.yaml:1254',
+  source: 'ops.yaml:1259',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
