@@ -230,7 +230,7 @@ class StorageSpan<D extends Dtype> {
 }
 
 /** The lowest and highest element that a layout reaches, from the start of the storage. */
-function extent(layout: Layout): { lowest: number; highest: number } {
+export function extent(layout: Layout): { lowest: number; highest: number } {
   let lowest = layout.offset;
   let highest = layout.offset;
   if (layout.size === 0) return { lowest, highest };

@@ -384,7 +384,7 @@ export const viewAsComplexDefinition: OpDefinition = {
 /**
  * Pairs of real elements along the last axis as complex ones.
  *
- * A view where the elements of each pair are neighbours in memory and the pairs are as complex elements have to lie; a copy otherwise.
+ * A view where the pairs lie in memory as complex elements do; a copy otherwise.
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `take(x.shape, 0, x.rank - 1)`

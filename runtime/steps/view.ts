@@ -3,9 +3,9 @@ import type { Shape } from '../../kernels/op.js';
 import { ContiguousCopy } from '../copies.js';
 import type { Device } from '../devices/device.js';
 import { byteSize, type Dtype } from '../dtype.js';
-import { OpwrightError } from '../errors.js';
 import { contiguousLayout, type Layout, stridedLayout } from '../layout.js';
-import { Tensor } from '../tensor.js';
+import { Storage } from '../storage.js';
+import { extent, Tensor } from '../tensor.js';
 import { type BoundStep, layoutMetas, type OpPlanStep } from './step.js';
 
 export class ViewStep implements BoundStep {
@@ -44,24 +44,30 @@ export class ViewStep implements BoundStep {
 
   run(values: (Tensor | undefined)[]): void {
     const source = values[this.input]!;
-    const base = this.copy === null ? source : this.copy.run(source);
-    const offset = this.placeOf(base);
+    const base = this.copy !== null ? this.copy.run(source) : this.isAligned(source) ? source : alignedCopy(source);
+    const offset = base.layout.offset * this.scale;
     const layout = offset === 0 ? this.resultLayout : stridedLayout(this.shape, this.strides, this.offset + offset);
     values[this.output] = new Tensor(base.storage, layout, this.dtype);
-    if (this.copy !== null) base.dispose();
+    if (base !== source) base.dispose();
   }
 
-  /** Where a tensor begins, in elements of the result. */
-  private placeOf({ layout, shape }: Tensor): number {
-    const place = layout.offset * this.scale;
-    if (Number.isInteger(place)) return place;
-    throw new OpwrightError('INVALID_ARGUMENT', `A ${this.dtype} view cannot begin in the middle of an element.`, {
-      shapes: { x: shape },
-      remedy: 'Copy the tensor first.',
-    });
+  /** Whether a tensor begins at an element of the result. */
+  private isAligned({ layout }: Tensor): boolean {
+    return Number.isInteger(layout.offset * this.scale);
   }
 
   free(): void {
     this.copy?.free();
   }
+}
+
+/** The bytes from a tensor's first element to its last in a storage of their own, strides unchanged. */
+function alignedCopy({ storage, layout, dtype, device }: Tensor): Tensor {
+  const { lowest, highest } = extent(layout);
+  const size = byteSize(dtype);
+  const bytes = layout.size === 0 ? 0 : (highest - lowest + 1) * size;
+  const copied = new Storage(device, bytes);
+  copied.describe(layout.shape);
+  device.copy(storage.address + lowest * size, copied.address, bytes);
+  return new Tensor(copied, stridedLayout(layout.shape, layout.strides, layout.offset - lowest), dtype);
 }
