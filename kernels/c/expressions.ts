@@ -323,8 +323,8 @@ function integerText(place: Place, expr: Node<'binary'>): Text {
   return atom(module.call(name, type, printExpr(place, left), printExpr(place, right)));
 }
 
-type Helped = 'div' | 'rem' | 'min' | 'max' | 'mulhiu';
-const helped: ReadonlySet<string> = new Set<Helped>(['div', 'rem', 'min', 'max', 'mulhiu']);
+type Helped = 'div' | 'rem' | 'min' | 'max' | 'pow' | 'mulhiu';
+const helped: ReadonlySet<string> = new Set<Helped>(['div', 'rem', 'min', 'max', 'pow', 'mulhiu']);
 const isHelped = (name: BinaryOp): name is Helped => helped.has(name);
 
 /** a & b & c without parentheses, all else in them. */
