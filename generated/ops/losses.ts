@@ -625,7 +625,7 @@ export interface CrossEntropyOptions {
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
   source: 'ops.yaml:4321',
-  inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'any', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
+  inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'index', dtypeWhen: { attr: 'softLabel', dtype: 'T' }, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
@@ -682,7 +682,7 @@ export const crossEntropyDefinition: OpDefinition = {
 /**
  * The cross entropy between logits and labels, given as class numbers or as distributions.
  *
- * Softmax is part of it: `input` holds logits. One kernel computes it all, so nothing overflows and no probabilities are kept.
+ * Softmax is part of it: `input` holds logits. One kernel computes it all, so nothing overflows and no probabilities are kept. Class numbers are int32 or int64; numbers in arrays become int32.
  *
  * Paddle: paddle.nn.functional.cross_entropy.
  *
@@ -692,6 +692,7 @@ export const crossEntropyDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * const logits = tensor([[2, 1, 0], [0, 1, 2]]);
