@@ -89,7 +89,7 @@ export const noAttrs: Attrs = {};
 export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs): Tensor[] {
   const made: Tensor[] = [];
   try {
-    return dispatchSlots(op, inputs, acceptInputs(op, inputs, attrs, made), attrs, made);
+    return dispatchSlots(op, inputs, acceptInputs(op, { inputs, attrs }, made), attrs, made);
   } finally {
     for (let i = 0; i < made.length; i++) made[i]!.dispose();
   }
@@ -185,7 +185,14 @@ export function presentOutputs(op: OpDefinition, count: number): OpDefinition['o
 
 // ---- Arguments
 
-function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs, made: Tensor[]): SlotValue[] {
+/** The arguments of a call, as they came. */
+interface Given {
+  readonly inputs: readonly InputArgument[];
+  readonly attrs: Attrs;
+}
+
+function acceptInputs(op: OpDefinition, given: Given, made: Tensor[]): SlotValue[] {
+  const { inputs } = given;
   const slots: SlotValue[] = [];
   for (let i = 0; i < op.inputs.length; i++) {
     const input = op.inputs[i]!;
@@ -197,20 +204,20 @@ function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], attrs:
           op: op.name,
           argument: input.name,
         });
-      for (const one of value) slots.push(accept(op, input, one as TensorLike, attrs, made));
+      for (const one of value) slots.push(accept(op, input, one as TensorLike, given, made));
     } else {
-      slots.push(accept(op, input, value as TensorLike | undefined | null, attrs, made));
+      slots.push(accept(op, input, value as TensorLike | undefined | null, given, made));
     }
   }
-  if (typeof slots[0] === 'number') giveDtype(op, slots, attrs, made);
+  if (typeof slots[0] === 'number') giveDtype(op, slots, given, made);
   return slots;
 }
 
 /** Numbers among themselves are what tensor() makes of them: one becomes a tensor, and the others follow it. */
-function giveDtype(op: OpDefinition, slots: SlotValue[], attrs: Attrs, made: Tensor[]): void {
+function giveDtype(op: OpDefinition, slots: SlotValue[], given: Given, made: Tensor[]): void {
   const [first] = slots;
   if (typeof first !== 'number' || slots.some((slot) => slot instanceof Tensor)) return;
-  const result = literal(op, op.inputs[0]!, first, attrs);
+  const result = literal(op, op.inputs[0]!, first, given);
   made.push(result);
   slots[0] = result;
 }
@@ -223,7 +230,7 @@ function accept(
   op: OpDefinition,
   input: InputDefinition,
   value: TensorLike | undefined | null,
-  attrs: Attrs,
+  given: Given,
   made: Tensor[],
 ): SlotValue {
   if (value instanceof Tensor) {
@@ -240,15 +247,18 @@ function accept(
       op: op.name,
       argument: input.name,
     });
-  const result = literal(op, input, value, attrs);
+  const result = literal(op, input, value, given);
   made.push(result);
   return result;
 }
 
-function literal(op: OpDefinition, input: InputDefinition, value: TensorData, attrs: Attrs): Tensor {
+/** What is written out in a call is where the call's tensors are. */
+function literal(op: OpDefinition, input: InputDefinition, value: TensorData, { inputs, attrs }: Given): Tensor {
   const dtype = literalDtype(op, dtypeNameOf(op, input, attrs));
+  const beside = inputs.flat().find((one) => one instanceof Tensor);
+  const device = beside instanceof Tensor ? beside.device : defaultDevice();
   try {
-    return tensor(value, dtype === undefined ? {} : { dtype });
+    return tensor(value, dtype === undefined ? { device } : { device, dtype });
   } catch (error) {
     throw error instanceof OpwrightError ? error.with({ op: op.name, argument: input.name }) : error;
   }
