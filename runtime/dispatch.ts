@@ -2,7 +2,7 @@
  * The one way in which an op is called. Arguments become tensors, the plan for their layouts is found or made, it runs, and the
  * call is recorded where gradients flow. Capture, profiling and anomaly checks belong here too.
  */
-import { dtypeClasses, prepareCall } from '../kernels/call.js';
+import { dtypeClasses, dtypeNameOf, prepareCall } from '../kernels/call.js';
 import { type TracedValue, Tracer } from '../kernels/graph.js';
 import { RuleError } from '../kernels/host.js';
 import { mapOperations } from '../kernels/map-operations.js';
@@ -89,7 +89,7 @@ export const noAttrs: Attrs = {};
 export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs): Tensor[] {
   const made: Tensor[] = [];
   try {
-    return dispatchSlots(op, inputs, acceptInputs(op, inputs, made), attrs, made);
+    return dispatchSlots(op, inputs, acceptInputs(op, { inputs, attrs }, made), attrs, made);
   } finally {
     for (let i = 0; i < made.length; i++) made[i]!.dispose();
   }
@@ -185,7 +185,14 @@ export function presentOutputs(op: OpDefinition, count: number): OpDefinition['o
 
 // ---- Arguments
 
-function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: Tensor[]): SlotValue[] {
+/** The arguments of a call, as they came. */
+interface Given {
+  readonly inputs: readonly InputArgument[];
+  readonly attrs: Attrs;
+}
+
+function acceptInputs(op: OpDefinition, given: Given, made: Tensor[]): SlotValue[] {
+  const { inputs } = given;
   const slots: SlotValue[] = [];
   for (let i = 0; i < op.inputs.length; i++) {
     const input = op.inputs[i]!;
@@ -197,20 +204,20 @@ function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: 
           op: op.name,
           argument: input.name,
         });
-      for (const one of value) slots.push(accept(op, input, one as TensorLike, inputs, made));
+      for (const one of value) slots.push(accept(op, input, one as TensorLike, given, made));
     } else {
-      slots.push(accept(op, input, value as TensorLike | undefined | null, inputs, made));
+      slots.push(accept(op, input, value as TensorLike | undefined | null, given, made));
     }
   }
-  if (typeof slots[0] === 'number') giveDtype(op, slots, inputs, made);
+  if (typeof slots[0] === 'number') giveDtype(op, slots, given, made);
   return slots;
 }
 
 /** Numbers among themselves are what tensor() makes of them: one becomes a tensor, and the others follow it. */
-function giveDtype(op: OpDefinition, slots: SlotValue[], inputs: readonly InputArgument[], made: Tensor[]): void {
+function giveDtype(op: OpDefinition, slots: SlotValue[], given: Given, made: Tensor[]): void {
   const [first] = slots;
   if (typeof first !== 'number' || slots.some((slot) => slot instanceof Tensor)) return;
-  const result = literal(op, op.inputs[0]!, first, inputs);
+  const result = literal(op, op.inputs[0]!, first, given);
   made.push(result);
   slots[0] = result;
 }
@@ -223,7 +230,7 @@ function accept(
   op: OpDefinition,
   input: InputDefinition,
   value: TensorLike | undefined | null,
-  inputs: readonly InputArgument[],
+  given: Given,
   made: Tensor[],
 ): SlotValue {
   if (value instanceof Tensor) {
@@ -240,14 +247,14 @@ function accept(
       op: op.name,
       argument: input.name,
     });
-  const result = literal(op, input, value, inputs);
+  const result = literal(op, input, value, given);
   made.push(result);
   return result;
 }
 
 /** What is written out in a call is where the call's tensors are. */
-function literal(op: OpDefinition, input: InputDefinition, value: TensorData, inputs: readonly InputArgument[]): Tensor {
-  const dtype = literalDtype(op, input);
+function literal(op: OpDefinition, input: InputDefinition, value: TensorData, { inputs, attrs }: Given): Tensor {
+  const dtype = literalDtype(op, dtypeNameOf(op, input, attrs));
   const beside = inputs.flat().find((one) => one instanceof Tensor);
   const device = beside instanceof Tensor ? beside.device : defaultDevice();
   try {
@@ -258,8 +265,8 @@ function literal(op: OpDefinition, input: InputDefinition, value: TensorData, in
 }
 
 /** What numbers in arrays become where the input takes no tensor of the default dtype: indices are int32, conditions bool. */
-function literalDtype(op: OpDefinition, input: InputDefinition): Dtype | undefined {
-  const allowed = op.dtypes[input.dtype] ?? dtypeClasses[input.dtype] ?? (isDtype(input.dtype) ? [input.dtype] : undefined);
+function literalDtype(op: OpDefinition, name: string): Dtype | undefined {
+  const allowed = op.dtypes[name] ?? dtypeClasses[name] ?? (isDtype(name) ? [name] : undefined);
   if (allowed === undefined || allowed.includes(getDefaultDtype())) return undefined;
   return allowed.includes('int32') ? 'int32' : allowed[0];
 }
@@ -363,7 +370,7 @@ function prepare(
   device: Device,
 ): Entry {
   const { names, definitions } = slotDefinitions(op, inputs);
-  const dtypes = commonDtypes(op, slots, definitions);
+  const dtypes = commonDtypes(op, slots, definitions, attrs);
   if (dtypes !== undefined) return { kind: 'promote', dtypes, free: () => {} };
   const start = performance.now();
   const tracer = new Tracer(withOpMethods);
@@ -454,23 +461,25 @@ function commonDtypes(
   op: OpDefinition,
   slots: readonly SlotValue[],
   definitions: readonly InputDefinition[],
+  attrs: Attrs,
 ): (Dtype | undefined)[] | undefined {
   const common = new Map<string, Dtype>();
+  const variables = definitions.map((input, index) => sharedVariable(op, input, slots[index], attrs));
   slots.forEach((slot, index) => {
-    const { dtype: variable } = definitions[index]!;
+    const variable = variables[index]!;
     if (!(slot instanceof Tensor) || op.dtypes[variable] === undefined) return;
     const so = common.get(variable);
     common.set(variable, so === undefined ? slot.dtype : promote(so, slot.dtype));
   });
   slots.forEach((slot, index) => {
-    const { dtype: variable } = definitions[index]!;
+    const variable = variables[index]!;
     const so = common.get(variable);
     if (typeof slot === 'number' && so !== undefined && !isFloating(so) && !Number.isInteger(slot))
       common.set(variable, getDefaultDtype());
   });
   let differs = false;
   const dtypes = slots.map((slot, index) => {
-    const wanted = common.get(definitions[index]!.dtype);
+    const wanted = common.get(variables[index]!);
     if (!(slot instanceof Tensor) || wanted === undefined || slot.dtype === wanted) return undefined;
     const cause = definitions[index]!.mutated;
     if (cause)
@@ -482,6 +491,17 @@ function commonDtypes(
     return wanted;
   });
   return differs ? dtypes : undefined;
+}
+
+/**
+ * The variable whose dtype a tensor shares with others, or the name of none. Where an attribute chose the variable, a dtype that it does
+ * not have is a mistake about the attribute, and no cast hides it.
+ */
+function sharedVariable(op: OpDefinition, input: InputDefinition, slot: SlotValue, attrs: Attrs): string {
+  const variable = dtypeNameOf(op, input, attrs);
+  const isMistaken =
+    input.dtypeWhen !== undefined && slot instanceof Tensor && op.dtypes[variable]?.includes(slot.dtype) === false;
+  return isMistaken ? slot.dtype : variable;
 }
 
 function castSlots(slots: readonly SlotValue[], dtypes: readonly (Dtype | undefined)[], made: Tensor[]): SlotValue[] {
