@@ -2,7 +2,7 @@
  * The one way in which an op is called. Arguments become tensors, the plan for their layouts is found or made, it runs, and the
  * call is recorded where gradients flow. Capture, profiling and anomaly checks belong here too.
  */
-import { dtypeClasses, prepareCall } from '../kernels/call.js';
+import { dtypeClasses, dtypeNameOf, prepareCall } from '../kernels/call.js';
 import { type TracedValue, Tracer } from '../kernels/graph.js';
 import { RuleError } from '../kernels/host.js';
 import { mapOperations } from '../kernels/map-operations.js';
@@ -89,7 +89,7 @@ export const noAttrs: Attrs = {};
 export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs): Tensor[] {
   const made: Tensor[] = [];
   try {
-    return dispatchSlots(op, inputs, acceptInputs(op, inputs, made), attrs, made);
+    return dispatchSlots(op, inputs, acceptInputs(op, { inputs, attrs }, made), attrs, made);
   } finally {
     for (let i = 0; i < made.length; i++) made[i]!.dispose();
   }
@@ -192,7 +192,14 @@ export function presentOutputs(op: OpDefinition, count: number): OpDefinition['o
 
 // ---- Arguments
 
-function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: Tensor[]): SlotValue[] {
+/** The arguments of a call, as they came. */
+interface Given {
+  readonly inputs: readonly InputArgument[];
+  readonly attrs: Attrs;
+}
+
+function acceptInputs(op: OpDefinition, given: Given, made: Tensor[]): SlotValue[] {
+  const { inputs } = given;
   const slots: SlotValue[] = [];
   for (let i = 0; i < op.inputs.length; i++) {
     const input = op.inputs[i]!;
@@ -204,20 +211,20 @@ function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: 
           op: op.name,
           argument: input.name,
         });
-      for (const one of value) slots.push(accept(op, input, one as TensorLike, made));
+      for (const one of value) slots.push(accept(op, input, one as TensorLike, given, made));
     } else {
-      slots.push(accept(op, input, value as TensorLike | undefined | null, made));
+      slots.push(accept(op, input, value as TensorLike | undefined | null, given, made));
     }
   }
-  if (typeof slots[0] === 'number') giveDtype(op, slots, made);
+  if (typeof slots[0] === 'number') giveDtype(op, slots, given, made);
   return slots;
 }
 
 /** Numbers among themselves are what tensor() makes of them: one becomes a tensor, and the others follow it. */
-function giveDtype(op: OpDefinition, slots: SlotValue[], made: Tensor[]): void {
+function giveDtype(op: OpDefinition, slots: SlotValue[], given: Given, made: Tensor[]): void {
   const [first] = slots;
   if (typeof first !== 'number' || slots.some((slot) => slot instanceof Tensor)) return;
-  const result = literal(op, op.inputs[0]!, first);
+  const result = literal(op, op.inputs[0]!, first, given);
   made.push(result);
   slots[0] = result;
 }
@@ -226,7 +233,13 @@ function missing(op: OpDefinition, input: InputDefinition): OpwrightError {
   return new OpwrightError('MISSING_ARGUMENT', `${input.name} is missing.`, { op: op.name, argument: input.name });
 }
 
-function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | undefined | null, made: Tensor[]): SlotValue {
+function accept(
+  op: OpDefinition,
+  input: InputDefinition,
+  value: TensorLike | undefined | null,
+  given: Given,
+  made: Tensor[],
+): SlotValue {
   if (value instanceof Tensor) {
     if (value.isDisposed) value.checkUsable(op.name, input.name);
     return value;
@@ -241,23 +254,26 @@ function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | un
       op: op.name,
       argument: input.name,
     });
-  const result = literal(op, input, value);
+  const result = literal(op, input, value, given);
   made.push(result);
   return result;
 }
 
-function literal(op: OpDefinition, input: InputDefinition, value: TensorData): Tensor {
-  const dtype = literalDtype(op, input);
+/** What is written out in a call is where the call's tensors are. */
+function literal(op: OpDefinition, input: InputDefinition, value: TensorData, { inputs, attrs }: Given): Tensor {
+  const dtype = literalDtype(op, dtypeNameOf(op, input, attrs));
+  const beside = inputs.flat().find((one) => one instanceof Tensor);
+  const device = beside instanceof Tensor ? beside.device : defaultDevice();
   try {
-    return tensor(value, dtype === undefined ? {} : { dtype });
+    return tensor(value, dtype === undefined ? { device } : { device, dtype });
   } catch (error) {
     throw error instanceof OpwrightError ? error.with({ op: op.name, argument: input.name }) : error;
   }
 }
 
 /** What numbers in arrays become where the input takes no tensor of the default dtype: indices are int32, conditions bool. */
-function literalDtype(op: OpDefinition, input: InputDefinition): Dtype | undefined {
-  const allowed = op.dtypes[input.dtype] ?? dtypeClasses[input.dtype] ?? (isDtype(input.dtype) ? [input.dtype] : undefined);
+function literalDtype(op: OpDefinition, name: string): Dtype | undefined {
+  const allowed = op.dtypes[name] ?? dtypeClasses[name] ?? (isDtype(name) ? [name] : undefined);
   if (allowed === undefined || allowed.includes(getDefaultDtype())) return undefined;
   return allowed.includes('int32') ? 'int32' : allowed[0];
 }
@@ -369,7 +385,7 @@ function prepare(
   device: Device,
 ): Entry {
   const { names, definitions } = slotDefinitions(op, inputs);
-  const dtypes = commonDtypes(op, slots, definitions);
+  const dtypes = commonDtypes(op, slots, definitions, attrs);
   if (dtypes !== undefined) return { kind: 'promote', dtypes, free: () => {} };
   const start = performance.now();
   const tracer = new Tracer(withOpMethods);
@@ -479,23 +495,25 @@ function commonDtypes(
   op: OpDefinition,
   slots: readonly SlotValue[],
   definitions: readonly InputDefinition[],
+  attrs: Attrs,
 ): (Dtype | undefined)[] | undefined {
   const common = new Map<string, Dtype>();
+  const variables = definitions.map((input, index) => sharedVariable(op, input, slots[index], attrs));
   slots.forEach((slot, index) => {
-    const { dtype: variable } = definitions[index]!;
+    const variable = variables[index]!;
     if (!(slot instanceof Tensor) || op.dtypes[variable] === undefined) return;
     const so = common.get(variable);
     common.set(variable, so === undefined ? slot.dtype : promote(so, slot.dtype));
   });
   slots.forEach((slot, index) => {
-    const { dtype: variable } = definitions[index]!;
+    const variable = variables[index]!;
     const so = common.get(variable);
     if (typeof slot === 'number' && so !== undefined && !isFloating(so) && !Number.isInteger(slot))
       common.set(variable, getDefaultDtype());
   });
   let differs = false;
   const dtypes = slots.map((slot, index) => {
-    const wanted = common.get(definitions[index]!.dtype);
+    const wanted = common.get(variables[index]!);
     if (!(slot instanceof Tensor) || wanted === undefined || slot.dtype === wanted) return undefined;
     const cause = definitions[index]!.mutated;
     if (cause)
@@ -507,6 +525,17 @@ function commonDtypes(
     return wanted;
   });
   return differs ? dtypes : undefined;
+}
+
+/**
+ * The variable whose dtype a tensor shares with others, or the name of none. Where an attribute chose the variable, a dtype that it does
+ * not have is a mistake about the attribute, and no cast hides it.
+ */
+function sharedVariable(op: OpDefinition, input: InputDefinition, slot: SlotValue, attrs: Attrs): string {
+  const variable = dtypeNameOf(op, input, attrs);
+  const isMistaken =
+    input.dtypeWhen !== undefined && slot instanceof Tensor && op.dtypes[variable]?.includes(slot.dtype) === false;
+  return isMistaken ? slot.dtype : variable;
 }
 
 function castSlots(slots: readonly SlotValue[], dtypes: readonly (Dtype | undefined)[], made: Tensor[]): SlotValue[] {

@@ -5,6 +5,7 @@
 import type { OpDefinition } from '../../kernels/op.js';
 import type { CheckedModel, CheckedOp } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
+import { printProgram } from '../lang/print.js';
 import type { Api, Op } from '../spec/model.js';
 import { sampleData } from '../spec/sample-data.js';
 import { originOf } from '../spec/source.js';
@@ -70,6 +71,8 @@ export function recordText(model: CheckedModel, checked: CheckedOp): string {
     names: op.names.map(({ name }) => name),
     aliases: op.aliases.map(({ name }) => name),
     inPlace: op.inPlace ? inPlaceName(op) : null,
+    keywords: op.keywords,
+    elsewhere: op.elsewhere,
     layer: op.layer?.name ?? null,
     inputs: op.inputs.map((input) => ({
       name: input.name,
@@ -104,6 +107,7 @@ export function recordText(model: CheckedModel, checked: CheckedOp): string {
         input: input.name,
         how: gradient === undefined ? 'none' : gradient.derived ? 'derived' : 'explicit',
         saved: gradient?.saved ?? [],
+        program: gradient === undefined ? null : printProgram(gradient.program),
       };
     }),
     constraints: op.constraints.map(({ code, message }) => ({ code, message })),
@@ -130,6 +134,8 @@ export function apiText(api: readonly Api[]): string {
       doc: one.doc ?? null,
       names: one.names.map(({ name }) => name),
       aliases: one.aliases.map(({ name }) => name),
+      keywords: one.keywords,
+      elsewhere: one.elsewhere,
       differences: one.differences ?? null,
       example: one.example,
       seeAlso: one.seeAlso.map(({ name }) => name),

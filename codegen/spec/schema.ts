@@ -105,6 +105,10 @@ const sharedFields = {
 /** The package's entry points. */
 export const entryPoints = ['opwright', 'opwright/nn', 'opwright/optimizer', 'opwright/io'] as const;
 
+/** The libraries that a reader may come from besides Paddle, whose names are in `names`. */
+export const otherLibraries = ['numpy', 'pytorch', 'tensorflow'] as const;
+const elsewhere = strict({ numpy: text.optional(), pytorch: text.optional(), tensorflow: text.optional() });
+
 const spec = strict({
   dtypes: named(dtypeSet).optional(),
   rules: z.array(strict({ rule: word, summary: text, parameters: words, define: expression })).optional(),
@@ -118,6 +122,8 @@ const spec = strict({
         doc: text.optional(),
         names: words.optional(),
         aliases: words.optional(),
+        keywords: words.optional(),
+        elsewhere: elsewhere.optional(),
         seeAlso: words.optional(),
         differences: text.optional(),
         example: text,
@@ -133,6 +139,8 @@ const spec = strict({
         ...sharedFields,
         names: words.optional(),
         aliases: words.optional(),
+        keywords: words.optional(),
+        elsewhere: elsewhere.optional(),
         layer: word.optional(),
       }),
     )

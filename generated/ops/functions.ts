@@ -6,10 +6,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:524
+// From ops.yaml:646
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:524',
+  source: 'ops.yaml:646',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -56,10 +56,10 @@ export function exp(x: TensorLike): Tensor {
 export function exp_(x: Tensor): Tensor {
   return callInPlace(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:532
+// From ops.yaml:656
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:532',
+  source: 'ops.yaml:656',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -106,10 +106,10 @@ export function expm1(x: TensorLike): Tensor {
 export function expm1_(x: Tensor): Tensor {
   return callInPlace(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:542
+// From ops.yaml:667
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:542',
+  source: 'ops.yaml:667',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -158,10 +158,10 @@ export function log(x: TensorLike): Tensor {
 export function log_(x: Tensor): Tensor {
   return callInPlace(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:553
+// From ops.yaml:680
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:553',
+  source: 'ops.yaml:680',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -210,10 +210,10 @@ export function log2(x: TensorLike): Tensor {
 export function log2_(x: Tensor): Tensor {
   return callInPlace(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:564
+// From ops.yaml:693
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:564',
+  source: 'ops.yaml:693',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -262,10 +262,10 @@ export function log10(x: TensorLike): Tensor {
 export function log10_(x: Tensor): Tensor {
   return callInPlace(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:575
+// From ops.yaml:706
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:575',
+  source: 'ops.yaml:706',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -314,10 +314,10 @@ export function log1p(x: TensorLike): Tensor {
 export function log1p_(x: Tensor): Tensor {
   return callInPlace(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:586
+// From ops.yaml:718
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:586',
+  source: 'ops.yaml:718',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -366,10 +366,10 @@ export function sin(x: TensorLike): Tensor {
 export function sin_(x: Tensor): Tensor {
   return callInPlace(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:595
+// From ops.yaml:729
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:595',
+  source: 'ops.yaml:729',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -418,10 +418,10 @@ export function cos(x: TensorLike): Tensor {
 export function cos_(x: Tensor): Tensor {
   return callInPlace(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:604
+// From ops.yaml:740
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:604',
+  source: 'ops.yaml:740',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -470,10 +470,10 @@ export function tan(x: TensorLike): Tensor {
 export function tan_(x: Tensor): Tensor {
   return callInPlace(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:614
+// From ops.yaml:752
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:614',
+  source: 'ops.yaml:752',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -522,10 +522,10 @@ export function asin(x: TensorLike): Tensor {
 export function asin_(x: Tensor): Tensor {
   return callInPlace(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:624
+// From ops.yaml:764
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:624',
+  source: 'ops.yaml:764',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -574,10 +574,10 @@ export function acos(x: TensorLike): Tensor {
 export function acos_(x: Tensor): Tensor {
   return callInPlace(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:634
+// From ops.yaml:776
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:634',
+  source: 'ops.yaml:776',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -626,10 +626,10 @@ export function atan(x: TensorLike): Tensor {
 export function atan_(x: Tensor): Tensor {
   return callInPlace(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:643
+// From ops.yaml:787
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:643',
+  source: 'ops.yaml:787',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -676,10 +676,10 @@ export function sinh(x: TensorLike): Tensor {
 export function sinh_(x: Tensor): Tensor {
   return callInPlace(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:650
+// From ops.yaml:796
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:650',
+  source: 'ops.yaml:796',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -726,10 +726,10 @@ export function cosh(x: TensorLike): Tensor {
 export function cosh_(x: Tensor): Tensor {
   return callInPlace(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:657
+// From ops.yaml:805
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:657',
+  source: 'ops.yaml:805',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -776,10 +776,10 @@ export function tanh(x: TensorLike): Tensor {
 export function tanh_(x: Tensor): Tensor {
   return callInPlace(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:666
+// From ops.yaml:816
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:666',
+  source: 'ops.yaml:816',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
