@@ -101,7 +101,7 @@ async function openPeer(name: PeerName, threads: number): Promise<Contender> {
     case 'torch':
     case 'torch-fresh': {
       const { openTorch } = await import('./contenders/torch.js');
-      return openTorch(process.env.OPWRIGHT_PYTHON ?? 'python3', threads, name === 'torch');
+      return openTorch(process.env.OPWRIGHT_PYTHON ?? 'python3', { threads, recycled: name === 'torch' });
     }
     case 'onnxruntime':
       return (await import('./contenders/onnx.js')).openOnnx(threads);
