@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:439
+// From ops.yaml:453
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:439',
+  source: 'ops.yaml:453',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -58,10 +59,20 @@ export const addDefinition: OpDefinition = {
 export function add(x: TensorLike, y: TensorLike): Tensor {
   return callOne(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:448
+
+/**
+ * As {@link add}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function add_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
+}
+// From ops.yaml:464
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:448',
+  source: 'ops.yaml:464',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -110,10 +121,20 @@ export const subtractDefinition: OpDefinition = {
 export function subtract(x: TensorLike, y: TensorLike): Tensor {
   return callOne(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:455
+
+/**
+ * As {@link subtract}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function subtract_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
+}
+// From ops.yaml:473
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:455',
+  source: 'ops.yaml:473',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -162,10 +183,20 @@ export const multiplyDefinition: OpDefinition = {
 export function multiply(x: TensorLike, y: TensorLike): Tensor {
   return callOne(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:463
+
+/**
+ * As {@link multiply}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function multiply_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
+}
+// From ops.yaml:483
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:463',
+  source: 'ops.yaml:483',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -214,10 +245,20 @@ export const divideDefinition: OpDefinition = {
 export function divide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:490
+
+/**
+ * As {@link divide}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function divide_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
+}
+// From ops.yaml:512
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:490',
+  source: 'ops.yaml:512',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -250,10 +291,20 @@ export const floorDivideDefinition: OpDefinition = {
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:505
+
+/**
+ * As {@link floorDivide}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function floorDivide_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
+}
+// From ops.yaml:529
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:505',
+  source: 'ops.yaml:529',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -300,10 +351,20 @@ export const modDefinition: OpDefinition = {
 export function mod(x: TensorLike, y: TensorLike): Tensor {
   return callOne(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:520
+
+/**
+ * As {@link mod}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function mod_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
+}
+// From ops.yaml:546
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:520',
+  source: 'ops.yaml:546',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -352,10 +413,20 @@ export const powDefinition: OpDefinition = {
 export function pow(x: TensorLike, y: TensorLike): Tensor {
   return callOne(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:541
+
+/**
+ * As {@link pow}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function pow_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
+}
+// From ops.yaml:569
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:541',
+  source: 'ops.yaml:569',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -403,10 +474,20 @@ export const maximumDefinition: OpDefinition = {
 export function maximum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:563
+
+/**
+ * As {@link maximum}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function maximum_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
+}
+// From ops.yaml:592
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:563',
+  source: 'ops.yaml:592',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -454,10 +535,20 @@ export const minimumDefinition: OpDefinition = {
 export function minimum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:585
+
+/**
+ * As {@link minimum}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function minimum_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
+}
+// From ops.yaml:615
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:585',
+  source: 'ops.yaml:615',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -495,10 +586,20 @@ export const negDefinition: OpDefinition = {
 export function neg(x: TensorLike): Tensor {
   return callOne(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:594
+
+/**
+ * As {@link neg}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function neg_(x: Tensor): Tensor {
+  return callInPlace(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
+}
+// From ops.yaml:626
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:594',
+  source: 'ops.yaml:626',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -537,10 +638,10 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:613
+// From ops.yaml:648
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:613',
+  source: 'ops.yaml:648',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -579,10 +680,20 @@ export const signDefinition: OpDefinition = {
 export function sign(x: TensorLike): Tensor {
   return callOne(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:627
+
+/**
+ * As {@link sign}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sign_(x: Tensor): Tensor {
+  return callInPlace(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
+}
+// From ops.yaml:671
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:627',
+  source: 'ops.yaml:671',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -620,10 +731,20 @@ export const squareDefinition: OpDefinition = {
 export function square(x: TensorLike): Tensor {
   return callOne(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:636
+
+/**
+ * As {@link square}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function square_(x: Tensor): Tensor {
+  return callInPlace(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
+}
+// From ops.yaml:681
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:636',
+  source: 'ops.yaml:681',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -662,10 +783,20 @@ export const sqrtDefinition: OpDefinition = {
 export function sqrt(x: TensorLike): Tensor {
   return callOne(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:652
+
+/**
+ * As {@link sqrt}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sqrt_(x: Tensor): Tensor {
+  return callInPlace(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
+}
+// From ops.yaml:701
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:652',
+  source: 'ops.yaml:701',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -704,10 +835,20 @@ export const rsqrtDefinition: OpDefinition = {
 export function rsqrt(x: TensorLike): Tensor {
   return callOne(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:664
+
+/**
+ * As {@link rsqrt}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function rsqrt_(x: Tensor): Tensor {
+  return callInPlace(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
+}
+// From ops.yaml:721
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:664',
+  source: 'ops.yaml:721',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -745,4 +886,14 @@ export const reciprocalDefinition: OpDefinition = {
  */
 export function reciprocal(x: TensorLike): Tensor {
   return callOne(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
+}
+
+/**
+ * As {@link reciprocal}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function reciprocal_(x: Tensor): Tensor {
+  return callInPlace(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
 }
