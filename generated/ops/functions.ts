@@ -5,10 +5,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:634
+// From ops.yaml:646
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:634',
+  source: 'ops.yaml:646',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -45,10 +45,10 @@ export const expDefinition: OpDefinition = {
 export function exp(x: TensorLike): Tensor {
   return callOne(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:644
+// From ops.yaml:656
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:644',
+  source: 'ops.yaml:656',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -85,10 +85,10 @@ export const expm1Definition: OpDefinition = {
 export function expm1(x: TensorLike): Tensor {
   return callOne(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:655
+// From ops.yaml:667
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:655',
+  source: 'ops.yaml:667',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -127,10 +127,10 @@ export const logDefinition: OpDefinition = {
 export function log(x: TensorLike): Tensor {
   return callOne(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:668
+// From ops.yaml:680
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:668',
+  source: 'ops.yaml:680',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -169,10 +169,10 @@ export const log2Definition: OpDefinition = {
 export function log2(x: TensorLike): Tensor {
   return callOne(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:681
+// From ops.yaml:693
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:681',
+  source: 'ops.yaml:693',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -211,10 +211,10 @@ export const log10Definition: OpDefinition = {
 export function log10(x: TensorLike): Tensor {
   return callOne(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:694
+// From ops.yaml:706
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:694',
+  source: 'ops.yaml:706',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -253,10 +253,10 @@ export const log1pDefinition: OpDefinition = {
 export function log1p(x: TensorLike): Tensor {
   return callOne(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:706
+// From ops.yaml:718
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:706',
+  source: 'ops.yaml:718',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -295,10 +295,10 @@ export const sinDefinition: OpDefinition = {
 export function sin(x: TensorLike): Tensor {
   return callOne(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:717
+// From ops.yaml:729
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:717',
+  source: 'ops.yaml:729',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -337,10 +337,10 @@ export const cosDefinition: OpDefinition = {
 export function cos(x: TensorLike): Tensor {
   return callOne(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:728
+// From ops.yaml:740
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:728',
+  source: 'ops.yaml:740',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -379,10 +379,10 @@ export const tanDefinition: OpDefinition = {
 export function tan(x: TensorLike): Tensor {
   return callOne(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:740
+// From ops.yaml:752
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:740',
+  source: 'ops.yaml:752',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -421,10 +421,10 @@ export const asinDefinition: OpDefinition = {
 export function asin(x: TensorLike): Tensor {
   return callOne(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:752
+// From ops.yaml:764
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:752',
+  source: 'ops.yaml:764',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -463,10 +463,10 @@ export const acosDefinition: OpDefinition = {
 export function acos(x: TensorLike): Tensor {
   return callOne(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:764
+// From ops.yaml:776
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:764',
+  source: 'ops.yaml:776',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export const atanDefinition: OpDefinition = {
 export function atan(x: TensorLike): Tensor {
   return callOne(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:775
+// From ops.yaml:787
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:775',
+  source: 'ops.yaml:787',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -545,10 +545,10 @@ export const sinhDefinition: OpDefinition = {
 export function sinh(x: TensorLike): Tensor {
   return callOne(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:784
+// From ops.yaml:796
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:784',
+  source: 'ops.yaml:796',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -585,10 +585,10 @@ export const coshDefinition: OpDefinition = {
 export function cosh(x: TensorLike): Tensor {
   return callOne(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:793
+// From ops.yaml:805
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:793',
+  source: 'ops.yaml:805',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -625,10 +625,10 @@ export const tanhDefinition: OpDefinition = {
 export function tanh(x: TensorLike): Tensor {
   return callOne(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:804
+// From ops.yaml:816
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:804',
+  source: 'ops.yaml:816',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
