@@ -7,10 +7,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:453
+// From ops.yaml:465
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:453',
+  source: 'ops.yaml:465',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -69,10 +69,10 @@ export function add(x: TensorLike, y: TensorLike): Tensor {
 export function add_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:464
+// From ops.yaml:476
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:464',
+  source: 'ops.yaml:476',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -131,10 +131,10 @@ export function subtract(x: TensorLike, y: TensorLike): Tensor {
 export function subtract_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:473
+// From ops.yaml:485
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:473',
+  source: 'ops.yaml:485',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -193,10 +193,10 @@ export function multiply(x: TensorLike, y: TensorLike): Tensor {
 export function multiply_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:483
+// From ops.yaml:495
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:483',
+  source: 'ops.yaml:495',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -255,10 +255,10 @@ export function divide(x: TensorLike, y: TensorLike): Tensor {
 export function divide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:512
+// From ops.yaml:524
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:512',
+  source: 'ops.yaml:524',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -301,10 +301,10 @@ export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
 export function floorDivide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:529
+// From ops.yaml:541
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:529',
+  source: 'ops.yaml:541',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -361,10 +361,10 @@ export function mod(x: TensorLike, y: TensorLike): Tensor {
 export function mod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:546
+// From ops.yaml:558
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:546',
+  source: 'ops.yaml:558',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -423,10 +423,10 @@ export function pow(x: TensorLike, y: TensorLike): Tensor {
 export function pow_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:569
+// From ops.yaml:581
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:569',
+  source: 'ops.yaml:581',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -484,10 +484,10 @@ export function maximum(x: TensorLike, y: TensorLike): Tensor {
 export function maximum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:592
+// From ops.yaml:604
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:592',
+  source: 'ops.yaml:604',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -545,10 +545,10 @@ export function minimum(x: TensorLike, y: TensorLike): Tensor {
 export function minimum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:615
+// From ops.yaml:627
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:615',
+  source: 'ops.yaml:627',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -596,10 +596,10 @@ export function neg(x: TensorLike): Tensor {
 export function neg_(x: Tensor): Tensor {
   return callInPlace(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:626
+// From ops.yaml:638
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:626',
+  source: 'ops.yaml:638',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -638,10 +638,10 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:648
+// From ops.yaml:660
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:648',
+  source: 'ops.yaml:660',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -690,10 +690,10 @@ export function sign(x: TensorLike): Tensor {
 export function sign_(x: Tensor): Tensor {
   return callInPlace(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:671
+// From ops.yaml:683
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:671',
+  source: 'ops.yaml:683',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -741,10 +741,10 @@ export function square(x: TensorLike): Tensor {
 export function square_(x: Tensor): Tensor {
   return callInPlace(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:681
+// From ops.yaml:693
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:681',
+  source: 'ops.yaml:693',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -793,10 +793,10 @@ export function sqrt(x: TensorLike): Tensor {
 export function sqrt_(x: Tensor): Tensor {
   return callInPlace(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:701
+// From ops.yaml:713
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:701',
+  source: 'ops.yaml:713',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export function rsqrt(x: TensorLike): Tensor {
 export function rsqrt_(x: Tensor): Tensor {
   return callInPlace(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:721
+// From ops.yaml:733
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:721',
+  source: 'ops.yaml:733',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -6,10 +6,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:742
+// From ops.yaml:754
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:742',
+  source: 'ops.yaml:754',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -57,10 +57,10 @@ export function exp(x: TensorLike): Tensor {
 export function exp_(x: Tensor): Tensor {
   return callInPlace(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:752
+// From ops.yaml:764
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:752',
+  source: 'ops.yaml:764',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -107,10 +107,10 @@ export function expm1(x: TensorLike): Tensor {
 export function expm1_(x: Tensor): Tensor {
   return callInPlace(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:763
+// From ops.yaml:775
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:763',
+  source: 'ops.yaml:775',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -159,10 +159,10 @@ export function log(x: TensorLike): Tensor {
 export function log_(x: Tensor): Tensor {
   return callInPlace(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:777
+// From ops.yaml:789
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:777',
+  source: 'ops.yaml:789',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -211,10 +211,10 @@ export function log2(x: TensorLike): Tensor {
 export function log2_(x: Tensor): Tensor {
   return callInPlace(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:796
+// From ops.yaml:808
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:796',
+  source: 'ops.yaml:808',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -263,10 +263,10 @@ export function log10(x: TensorLike): Tensor {
 export function log10_(x: Tensor): Tensor {
   return callInPlace(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:815
+// From ops.yaml:827
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:815',
+  source: 'ops.yaml:827',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -315,10 +315,10 @@ export function log1p(x: TensorLike): Tensor {
 export function log1p_(x: Tensor): Tensor {
   return callInPlace(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:827
+// From ops.yaml:839
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:827',
+  source: 'ops.yaml:839',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -367,10 +367,10 @@ export function sin(x: TensorLike): Tensor {
 export function sin_(x: Tensor): Tensor {
   return callInPlace(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:838
+// From ops.yaml:850
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:838',
+  source: 'ops.yaml:850',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -419,10 +419,10 @@ export function cos(x: TensorLike): Tensor {
 export function cos_(x: Tensor): Tensor {
   return callInPlace(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:849
+// From ops.yaml:861
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:849',
+  source: 'ops.yaml:861',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -471,10 +471,10 @@ export function tan(x: TensorLike): Tensor {
 export function tan_(x: Tensor): Tensor {
   return callInPlace(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:862
+// From ops.yaml:874
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:862',
+  source: 'ops.yaml:874',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -523,10 +523,10 @@ export function asin(x: TensorLike): Tensor {
 export function asin_(x: Tensor): Tensor {
   return callInPlace(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:874
+// From ops.yaml:886
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:874',
+  source: 'ops.yaml:886',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -575,10 +575,10 @@ export function acos(x: TensorLike): Tensor {
 export function acos_(x: Tensor): Tensor {
   return callInPlace(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:886
+// From ops.yaml:898
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:886',
+  source: 'ops.yaml:898',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -627,10 +627,10 @@ export function atan(x: TensorLike): Tensor {
 export function atan_(x: Tensor): Tensor {
   return callInPlace(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:897
+// From ops.yaml:909
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:897',
+  source: 'ops.yaml:909',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -678,10 +678,10 @@ export function sinh(x: TensorLike): Tensor {
 export function sinh_(x: Tensor): Tensor {
   return callInPlace(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:906
+// From ops.yaml:918
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:906',
+  source: 'ops.yaml:918',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -729,10 +729,10 @@ export function cosh(x: TensorLike): Tensor {
 export function cosh_(x: Tensor): Tensor {
   return callInPlace(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:915
+// From ops.yaml:927
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:915',
+  source: 'ops.yaml:927',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -780,10 +780,10 @@ export function tanh(x: TensorLike): Tensor {
 export function tanh_(x: Tensor): Tensor {
   return callInPlace(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:926
+// From ops.yaml:938
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:926',
+  source: 'ops.yaml:938',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
