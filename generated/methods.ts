@@ -3,9 +3,11 @@
 import type { Dtype } from '../kernels/op.js';
 import type { TensorLike } from '../runtime/dispatch.js';
 import { addTensorMethods } from '../runtime/methods.js';
-import { add, subtract, multiply, divide, floorDivide, mod, pow, maximum, minimum, neg, abs, sign, square, sqrt, rsqrt, reciprocal } from './ops/arithmetic.js';
-import { exp, expm1, log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf } from './ops/functions.js';
-import { floor, ceil, round, trunc, isnan, isinf, isfinite, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalOr, logicalXor, logicalNot, equalAll, allclose, type AllcloseOptions, where, cast } from './ops/rounding-and-tests.js';
+import { add, subtract, multiply, divide, floorDivide, mod, pow, maximum, minimum, neg, abs, sign, square, sqrt, rsqrt, reciprocal, fmod, frac, lerp, copysign, heaviside, fmax, fmin, hypot } from './ops/arithmetic.js';
+import { exp, expm1, log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, exp2, cbrt, asinh, acosh, atanh, atan2, deg2rad, rad2deg } from './ops/functions.js';
+import { floor, ceil, round, trunc, isnan, isinf, isfinite, isposinf, isneginf, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalOr, logicalXor, logicalNot, equalAll, isclose, type IscloseOptions, allclose, type AllcloseOptions, where, nanToNum, type NanToNumOptions, cast } from './ops/rounding-and-tests.js';
+import { bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, logicalRightShift, signbit } from './ops/bits.js';
+import { erfc, sinc, logit, type LogitOptions, xlogy, logaddexp } from './ops/special-functions.js';
 import { sigmoid, logSigmoid, relu, relu6, leakyRelu, type LeakyReluOptions, elu, type EluOptions, selu, type SeluOptions, gelu, type GeluOptions, softplus, type SoftplusOptions, softsign, softshrink, type SoftshrinkOptions, hardshrink, type HardshrinkOptions, tanhshrink, hardtanh, type HardtanhOptions, hardsigmoid, type HardsigmoidOptions, hardswish, thresholdedRelu, type ThresholdedReluOptions, swish, stanh, type StanhOptions, scale, type ScaleOptions, clip, type ClipOptions } from './ops/activations.js';
 import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, dist, type DistOptions, cumsum, type CumsumOptions } from './ops/reductions.js';
 import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, emptyLike, type EmptyLikeOptions, assign, numel, isEmpty, bernoulli } from './ops/creation.js';
@@ -54,6 +56,22 @@ declare module '../runtime/tensor.js' {
     rsqrt(): Tensor;
     /** One over each element. */
     reciprocal(): Tensor;
+    /** The remainder of a division cut off toward 0, element by element; it has the dividend's sign. */
+    fmod(y: TensorLike): Tensor;
+    /** What is left of each element beyond the whole number toward 0; it has the element's sign. */
+    frac(): Tensor;
+    /** The point between two elements, a share of the way from the first to the second. */
+    lerp(y: TensorLike, weight: TensorLike): Tensor;
+    /** The size of the first element with the sign of the second. */
+    copysign(y: TensorLike): Tensor;
+    /** The unit step, 0 of negative elements, 1 of positive ones, and what the second tensor says at 0. */
+    heaviside(y: TensorLike): Tensor;
+    /** The larger of two elements; of NaN and a number, the number. */
+    fmax(y: TensorLike): Tensor;
+    /** The smaller of two elements; of NaN and a number, the number. */
+    fmin(y: TensorLike): Tensor;
+    /** The length of the hypotenuse over two legs, without overflow on the way. */
+    hypot(y: TensorLike): Tensor;
     /** The exponential of each element. */
     exp(): Tensor;
     /** The exponential of each element minus 1, exact near 0. */
@@ -86,6 +104,22 @@ declare module '../runtime/tensor.js' {
     tanh(): Tensor;
     /** The Gauss error function of each element. */
     erf(): Tensor;
+    /** Two to the power of each element. */
+    exp2(): Tensor;
+    /** The cube root of each element, negative ones too. */
+    cbrt(): Tensor;
+    /** The inverse of the hyperbolic sine of each element. */
+    asinh(): Tensor;
+    /** The inverse of the hyperbolic cosine of each element. */
+    acosh(): Tensor;
+    /** The inverse of the hyperbolic tangent of each element. */
+    atanh(): Tensor;
+    /** The angle of the point whose ordinate is the first element and whose abscissa is the second, in radians. */
+    atan2(y: TensorLike): Tensor;
+    /** Each angle in degrees, as radians. */
+    deg2rad(): Tensor;
+    /** Each angle in radians, as degrees. */
+    rad2deg(): Tensor;
     /** Each element rounded down. */
     floor(): Tensor;
     /** Each element rounded up. */
@@ -100,6 +134,10 @@ declare module '../runtime/tensor.js' {
     isinf(): Tensor;
     /** Whether each element is neither infinite nor NaN. */
     isfinite(): Tensor;
+    /** Whether each element is positive infinity. */
+    isposinf(): Tensor;
+    /** Whether each element is negative infinity. */
+    isneginf(): Tensor;
     /** Whether two elements are equal. */
     equal(y: TensorLike): Tensor;
     /** Whether two elements differ; NaN differs from itself. */
@@ -122,12 +160,44 @@ declare module '../runtime/tensor.js' {
     logicalNot(): Tensor;
     /** Whether two tensors have the same shape and all their elements are equal. */
     equalAll(y: TensorLike): Tensor;
+    /** Whether each element of a tensor is close to that of another. */
+    isclose(y: TensorLike, options?: IscloseOptions): Tensor;
     /** Whether all elements of two tensors are close to each other. */
     allclose(y: TensorLike, options?: AllcloseOptions): Tensor;
     /** Elements of one tensor where a condition holds, of another elsewhere. */
     where(x: TensorLike, y: TensorLike): Tensor;
+    /** A tensor with numbers in place of NaN and the infinities. */
+    nanToNum(options?: NanToNumOptions): Tensor;
     /** The same elements in another dtype. */
     cast(dtype: Dtype): Tensor;
+    /** The bits that are set in both elements. */
+    bitwiseAnd(y: TensorLike): Tensor;
+    /** The bits that are set in at least one of two elements. */
+    bitwiseOr(y: TensorLike): Tensor;
+    /** The bits that are set in exactly one of two elements. */
+    bitwiseXor(y: TensorLike): Tensor;
+    /** Each element with all its bits inverted. */
+    bitwiseNot(): Tensor;
+    /** Each element with all its bits inverted. */
+    bitwiseInvert(): Tensor;
+    /** Each element with its bits moved to the left by a number of places; zeros come in from the right. */
+    bitwiseLeftShift(y: TensorLike): Tensor;
+    /** Each element with its bits moved to the right by a number of places; copies of the sign come in from the left. */
+    bitwiseRightShift(y: TensorLike): Tensor;
+    /** Each element with its bits moved to the right by a number of places; zeros come in from the left. */
+    logicalRightShift(y: TensorLike): Tensor;
+    /** Whether each element has a sign bit, as negative numbers and the negative zero do. */
+    signbit(): Tensor;
+    /** One less the error function of each element, exact where that is close to 1. */
+    erfc(): Tensor;
+    /** The sine of pi times each element, over pi times the element; 1 at 0. */
+    sinc(): Tensor;
+    /** The logarithm of the odds of each probability, which sigmoid undoes. */
+    logit(options?: LogitOptions): Tensor;
+    /** The first element times the logarithm of the second; 0 where the first is 0, whatever that logarithm is. */
+    xlogy(y: TensorLike): Tensor;
+    /** The logarithm of the sum of two exponentials, without overflow. */
+    logaddexp(y: TensorLike): Tensor;
     /** The logistic function, which squeezes each element between 0 and 1. */
     sigmoid(): Tensor;
     /** The logarithm of the logistic function, without overflow. */
@@ -387,6 +457,14 @@ addTensorMethods({
   sqrt: sqrt,
   rsqrt: rsqrt,
   reciprocal: reciprocal,
+  fmod: fmod,
+  frac: frac,
+  lerp: lerp,
+  copysign: copysign,
+  heaviside: heaviside,
+  fmax: fmax,
+  fmin: fmin,
+  hypot: hypot,
   exp: exp,
   expm1: expm1,
   log: log,
@@ -403,6 +481,14 @@ addTensorMethods({
   cosh: cosh,
   tanh: tanh,
   erf: erf,
+  exp2: exp2,
+  cbrt: cbrt,
+  asinh: asinh,
+  acosh: acosh,
+  atanh: atanh,
+  atan2: atan2,
+  deg2rad: deg2rad,
+  rad2deg: rad2deg,
   floor: floor,
   ceil: ceil,
   round: round,
@@ -410,6 +496,8 @@ addTensorMethods({
   isnan: isnan,
   isinf: isinf,
   isfinite: isfinite,
+  isposinf: isposinf,
+  isneginf: isneginf,
   equal: equal,
   notEqual: notEqual,
   lessThan: lessThan,
@@ -421,9 +509,25 @@ addTensorMethods({
   logicalXor: logicalXor,
   logicalNot: logicalNot,
   equalAll: equalAll,
+  isclose: isclose,
   allclose: allclose,
   where: where,
+  nanToNum: nanToNum,
   cast: cast,
+  bitwiseAnd: bitwiseAnd,
+  bitwiseOr: bitwiseOr,
+  bitwiseXor: bitwiseXor,
+  bitwiseNot: bitwiseNot,
+  bitwiseInvert: bitwiseNot,
+  bitwiseLeftShift: bitwiseLeftShift,
+  bitwiseRightShift: bitwiseRightShift,
+  logicalRightShift: logicalRightShift,
+  signbit: signbit,
+  erfc: erfc,
+  sinc: sinc,
+  logit: logit,
+  xlogy: xlogy,
+  logaddexp: logaddexp,
   sigmoid: sigmoid,
   logSigmoid: logSigmoid,
   relu: relu,
