@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:437
+// From ops.yaml:449
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:437',
+  source: 'ops.yaml:449',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -57,10 +58,20 @@ export const addDefinition: OpDefinition = {
 export function add(x: TensorLike, y: TensorLike): Tensor {
   return callOne(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:446
+
+/**
+ * As {@link add}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function add_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
+}
+// From ops.yaml:460
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:446',
+  source: 'ops.yaml:460',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +119,20 @@ export const subtractDefinition: OpDefinition = {
 export function subtract(x: TensorLike, y: TensorLike): Tensor {
   return callOne(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:453
+
+/**
+ * As {@link subtract}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function subtract_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
+}
+// From ops.yaml:469
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:453',
+  source: 'ops.yaml:469',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -159,10 +180,20 @@ export const multiplyDefinition: OpDefinition = {
 export function multiply(x: TensorLike, y: TensorLike): Tensor {
   return callOne(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:461
+
+/**
+ * As {@link multiply}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function multiply_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
+}
+// From ops.yaml:479
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:461',
+  source: 'ops.yaml:479',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -211,10 +242,20 @@ export const divideDefinition: OpDefinition = {
 export function divide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:487
+
+/**
+ * As {@link divide}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function divide_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
+}
+// From ops.yaml:507
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:487',
+  source: 'ops.yaml:507',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -247,10 +288,20 @@ export const floorDivideDefinition: OpDefinition = {
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:502
+
+/**
+ * As {@link floorDivide}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function floorDivide_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
+}
+// From ops.yaml:524
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:502',
+  source: 'ops.yaml:524',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -297,10 +348,20 @@ export const modDefinition: OpDefinition = {
 export function mod(x: TensorLike, y: TensorLike): Tensor {
   return callOne(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:517
+
+/**
+ * As {@link mod}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function mod_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
+}
+// From ops.yaml:541
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:517',
+  source: 'ops.yaml:541',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -348,10 +409,20 @@ export const powDefinition: OpDefinition = {
 export function pow(x: TensorLike, y: TensorLike): Tensor {
   return callOne(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:536
+
+/**
+ * As {@link pow}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function pow_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
+}
+// From ops.yaml:562
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:536',
+  source: 'ops.yaml:562',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -399,10 +470,20 @@ export const maximumDefinition: OpDefinition = {
 export function maximum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:558
+
+/**
+ * As {@link maximum}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function maximum_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
+}
+// From ops.yaml:585
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:558',
+  source: 'ops.yaml:585',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -450,10 +531,20 @@ export const minimumDefinition: OpDefinition = {
 export function minimum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:580
+
+/**
+ * As {@link minimum}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function minimum_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
+}
+// From ops.yaml:608
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:580',
+  source: 'ops.yaml:608',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -490,10 +581,20 @@ export const negDefinition: OpDefinition = {
 export function neg(x: TensorLike): Tensor {
   return callOne(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:588
+
+/**
+ * As {@link neg}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function neg_(x: Tensor): Tensor {
+  return callInPlace(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
+}
+// From ops.yaml:618
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:588',
+  source: 'ops.yaml:618',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -532,10 +633,20 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:597
+
+/**
+ * As {@link abs}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function abs_(x: Tensor): Tensor {
+  return callInPlace(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
+}
+// From ops.yaml:629
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:597',
+  source: 'ops.yaml:629',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -566,10 +677,20 @@ export const signDefinition: OpDefinition = {
 export function sign(x: TensorLike): Tensor {
   return callOne(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:607
+
+/**
+ * As {@link sign}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sign_(x: Tensor): Tensor {
+  return callInPlace(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
+}
+// From ops.yaml:641
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:607',
+  source: 'ops.yaml:641',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -606,10 +727,20 @@ export const squareDefinition: OpDefinition = {
 export function square(x: TensorLike): Tensor {
   return callOne(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:615
+
+/**
+ * As {@link square}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function square_(x: Tensor): Tensor {
+  return callInPlace(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
+}
+// From ops.yaml:650
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:615',
+  source: 'ops.yaml:650',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -648,10 +779,20 @@ export const sqrtDefinition: OpDefinition = {
 export function sqrt(x: TensorLike): Tensor {
   return callOne(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:632
+
+/**
+ * As {@link sqrt}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sqrt_(x: Tensor): Tensor {
+  return callInPlace(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
+}
+// From ops.yaml:669
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:632',
+  source: 'ops.yaml:669',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -690,10 +831,20 @@ export const rsqrtDefinition: OpDefinition = {
 export function rsqrt(x: TensorLike): Tensor {
   return callOne(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:644
+
+/**
+ * As {@link rsqrt}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function rsqrt_(x: Tensor): Tensor {
+  return callInPlace(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
+}
+// From ops.yaml:683
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:644',
+  source: 'ops.yaml:683',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -732,10 +883,20 @@ export const reciprocalDefinition: OpDefinition = {
 export function reciprocal(x: TensorLike): Tensor {
   return callOne(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
 }
-// From ops.yaml:655
+
+/**
+ * As {@link reciprocal}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function reciprocal_(x: Tensor): Tensor {
+  return callInPlace(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
+}
+// From ops.yaml:696
 export const fmodDefinition: OpDefinition = {
   name: 'fmod',
-  source: 'ops.yaml:655',
+  source: 'ops.yaml:696',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -780,10 +941,20 @@ export const fmodDefinition: OpDefinition = {
 export function fmod(x: TensorLike, y: TensorLike): Tensor {
   return callOne(fmodDefinition, [x, y], surplusOptions(fmodDefinition, arguments[2]));
 }
-// From ops.yaml:669
+
+/**
+ * As {@link fmod}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function fmod_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(fmodDefinition, [x, y], surplusOptions(fmodDefinition, arguments[2]));
+}
+// From ops.yaml:710
 export const fracDefinition: OpDefinition = {
   name: 'frac',
-  source: 'ops.yaml:669',
+  source: 'ops.yaml:710',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -825,10 +996,20 @@ export const fracDefinition: OpDefinition = {
 export function frac(x: TensorLike): Tensor {
   return callOne(fracDefinition, [x], surplusOptions(fracDefinition, arguments[1]));
 }
-// From ops.yaml:677
+
+/**
+ * As {@link frac}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function frac_(x: Tensor): Tensor {
+  return callInPlace(fracDefinition, [x], surplusOptions(fracDefinition, arguments[1]));
+}
+// From ops.yaml:718
 export const lerpDefinition: OpDefinition = {
   name: 'lerp',
-  source: 'ops.yaml:677',
+  source: 'ops.yaml:718',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -888,10 +1069,10 @@ export const lerpDefinition: OpDefinition = {
 export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
   return callOne(lerpDefinition, [x, y, weight], surplusOptions(lerpDefinition, arguments[3]));
 }
-// From ops.yaml:700
+// From ops.yaml:741
 export const copysignDefinition: OpDefinition = {
   name: 'copysign',
-  source: 'ops.yaml:700',
+  source: 'ops.yaml:741',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -930,10 +1111,20 @@ export const copysignDefinition: OpDefinition = {
 export function copysign(x: TensorLike, y: TensorLike): Tensor {
   return callOne(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
 }
-// From ops.yaml:725
+
+/**
+ * As {@link copysign}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function copysign_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
+}
+// From ops.yaml:766
 export const heavisideDefinition: OpDefinition = {
   name: 'heaviside',
-  source: 'ops.yaml:725',
+  source: 'ops.yaml:766',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -976,10 +1167,20 @@ export const heavisideDefinition: OpDefinition = {
 export function heaviside(x: TensorLike, y: TensorLike): Tensor {
   return callOne(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
 }
-// From ops.yaml:743
+
+/**
+ * As {@link heaviside}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function heaviside_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
+}
+// From ops.yaml:784
 export const fmaxDefinition: OpDefinition = {
   name: 'fmax',
-  source: 'ops.yaml:743',
+  source: 'ops.yaml:784',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1036,10 +1237,20 @@ export const fmaxDefinition: OpDefinition = {
 export function fmax(x: TensorLike, y: TensorLike): Tensor {
   return callOne(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
 }
-// From ops.yaml:760
+
+/**
+ * As {@link fmax}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function fmax_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
+}
+// From ops.yaml:801
 export const fminDefinition: OpDefinition = {
   name: 'fmin',
-  source: 'ops.yaml:760',
+  source: 'ops.yaml:801',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1096,10 +1307,20 @@ export const fminDefinition: OpDefinition = {
 export function fmin(x: TensorLike, y: TensorLike): Tensor {
   return callOne(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
 }
-// From ops.yaml:777
+
+/**
+ * As {@link fmin}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function fmin_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
+}
+// From ops.yaml:818
 export const hypotDefinition: OpDefinition = {
   name: 'hypot',
-  source: 'ops.yaml:777',
+  source: 'ops.yaml:818',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1154,4 +1375,14 @@ export const hypotDefinition: OpDefinition = {
  */
 export function hypot(x: TensorLike, y: TensorLike): Tensor {
   return callOne(hypotDefinition, [x, y], surplusOptions(hypotDefinition, arguments[2]));
+}
+
+/**
+ * As {@link hypot}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function hypot_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(hypotDefinition, [x, y], surplusOptions(hypotDefinition, arguments[2]));
 }

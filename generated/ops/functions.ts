@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:811
+// From ops.yaml:852
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:811',
+  source: 'ops.yaml:852',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -46,10 +47,20 @@ export const expDefinition: OpDefinition = {
 export function exp(x: TensorLike): Tensor {
   return callOne(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:819
+
+/**
+ * As {@link exp}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function exp_(x: Tensor): Tensor {
+  return callInPlace(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
+}
+// From ops.yaml:862
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:819',
+  source: 'ops.yaml:862',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -86,10 +97,20 @@ export const expm1Definition: OpDefinition = {
 export function expm1(x: TensorLike): Tensor {
   return callOne(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:829
+
+/**
+ * As {@link expm1}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function expm1_(x: Tensor): Tensor {
+  return callInPlace(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
+}
+// From ops.yaml:873
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:829',
+  source: 'ops.yaml:873',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -128,10 +149,20 @@ export const logDefinition: OpDefinition = {
 export function log(x: TensorLike): Tensor {
   return callOne(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:840
+
+/**
+ * As {@link log}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function log_(x: Tensor): Tensor {
+  return callInPlace(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
+}
+// From ops.yaml:886
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:840',
+  source: 'ops.yaml:886',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -170,10 +201,20 @@ export const log2Definition: OpDefinition = {
 export function log2(x: TensorLike): Tensor {
   return callOne(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:851
+
+/**
+ * As {@link log2}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function log2_(x: Tensor): Tensor {
+  return callInPlace(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
+}
+// From ops.yaml:899
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:851',
+  source: 'ops.yaml:899',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -212,10 +253,20 @@ export const log10Definition: OpDefinition = {
 export function log10(x: TensorLike): Tensor {
   return callOne(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:862
+
+/**
+ * As {@link log10}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function log10_(x: Tensor): Tensor {
+  return callInPlace(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
+}
+// From ops.yaml:912
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:862',
+  source: 'ops.yaml:912',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -254,10 +305,20 @@ export const log1pDefinition: OpDefinition = {
 export function log1p(x: TensorLike): Tensor {
   return callOne(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:873
+
+/**
+ * As {@link log1p}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function log1p_(x: Tensor): Tensor {
+  return callInPlace(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
+}
+// From ops.yaml:924
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:873',
+  source: 'ops.yaml:924',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -296,10 +357,20 @@ export const sinDefinition: OpDefinition = {
 export function sin(x: TensorLike): Tensor {
   return callOne(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:882
+
+/**
+ * As {@link sin}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sin_(x: Tensor): Tensor {
+  return callInPlace(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
+}
+// From ops.yaml:935
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:882',
+  source: 'ops.yaml:935',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -338,10 +409,20 @@ export const cosDefinition: OpDefinition = {
 export function cos(x: TensorLike): Tensor {
   return callOne(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:891
+
+/**
+ * As {@link cos}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function cos_(x: Tensor): Tensor {
+  return callInPlace(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
+}
+// From ops.yaml:946
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:891',
+  source: 'ops.yaml:946',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -380,10 +461,20 @@ export const tanDefinition: OpDefinition = {
 export function tan(x: TensorLike): Tensor {
   return callOne(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:901
+
+/**
+ * As {@link tan}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function tan_(x: Tensor): Tensor {
+  return callInPlace(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
+}
+// From ops.yaml:958
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:901',
+  source: 'ops.yaml:958',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -422,10 +513,20 @@ export const asinDefinition: OpDefinition = {
 export function asin(x: TensorLike): Tensor {
   return callOne(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:911
+
+/**
+ * As {@link asin}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function asin_(x: Tensor): Tensor {
+  return callInPlace(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
+}
+// From ops.yaml:970
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:911',
+  source: 'ops.yaml:970',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -464,10 +565,20 @@ export const acosDefinition: OpDefinition = {
 export function acos(x: TensorLike): Tensor {
   return callOne(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:921
+
+/**
+ * As {@link acos}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function acos_(x: Tensor): Tensor {
+  return callInPlace(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
+}
+// From ops.yaml:982
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:921',
+  source: 'ops.yaml:982',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -506,10 +617,20 @@ export const atanDefinition: OpDefinition = {
 export function atan(x: TensorLike): Tensor {
   return callOne(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:930
+
+/**
+ * As {@link atan}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function atan_(x: Tensor): Tensor {
+  return callInPlace(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
+}
+// From ops.yaml:993
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:930',
+  source: 'ops.yaml:993',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -546,10 +667,20 @@ export const sinhDefinition: OpDefinition = {
 export function sinh(x: TensorLike): Tensor {
   return callOne(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:937
+
+/**
+ * As {@link sinh}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sinh_(x: Tensor): Tensor {
+  return callInPlace(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
+}
+// From ops.yaml:1002
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:937',
+  source: 'ops.yaml:1002',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -586,10 +717,20 @@ export const coshDefinition: OpDefinition = {
 export function cosh(x: TensorLike): Tensor {
   return callOne(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:944
+
+/**
+ * As {@link cosh}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function cosh_(x: Tensor): Tensor {
+  return callInPlace(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
+}
+// From ops.yaml:1011
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:944',
+  source: 'ops.yaml:1011',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -626,10 +767,20 @@ export const tanhDefinition: OpDefinition = {
 export function tanh(x: TensorLike): Tensor {
   return callOne(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:953
+
+/**
+ * As {@link tanh}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function tanh_(x: Tensor): Tensor {
+  return callInPlace(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
+}
+// From ops.yaml:1022
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:953',
+  source: 'ops.yaml:1022',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -666,10 +817,20 @@ export const erfDefinition: OpDefinition = {
 export function erf(x: TensorLike): Tensor {
   return callOne(erfDefinition, [x], surplusOptions(erfDefinition, arguments[1]));
 }
-// From ops.yaml:961
+
+/**
+ * As {@link erf}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function erf_(x: Tensor): Tensor {
+  return callInPlace(erfDefinition, [x], surplusOptions(erfDefinition, arguments[1]));
+}
+// From ops.yaml:1032
 export const exp2Definition: OpDefinition = {
   name: 'exp2',
-  source: 'ops.yaml:961',
+  source: 'ops.yaml:1032',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -704,10 +865,20 @@ export const exp2Definition: OpDefinition = {
 export function exp2(x: TensorLike): Tensor {
   return callOne(exp2Definition, [x], surplusOptions(exp2Definition, arguments[1]));
 }
-// From ops.yaml:970
+
+/**
+ * As {@link exp2}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function exp2_(x: Tensor): Tensor {
+  return callInPlace(exp2Definition, [x], surplusOptions(exp2Definition, arguments[1]));
+}
+// From ops.yaml:1041
 export const cbrtDefinition: OpDefinition = {
   name: 'cbrt',
-  source: 'ops.yaml:970',
+  source: 'ops.yaml:1041',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -744,10 +915,20 @@ export const cbrtDefinition: OpDefinition = {
 export function cbrt(x: TensorLike): Tensor {
   return callOne(cbrtDefinition, [x], surplusOptions(cbrtDefinition, arguments[1]));
 }
-// From ops.yaml:981
+
+/**
+ * As {@link cbrt}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function cbrt_(x: Tensor): Tensor {
+  return callInPlace(cbrtDefinition, [x], surplusOptions(cbrtDefinition, arguments[1]));
+}
+// From ops.yaml:1052
 export const asinhDefinition: OpDefinition = {
   name: 'asinh',
-  source: 'ops.yaml:981',
+  source: 'ops.yaml:1052',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -782,10 +963,20 @@ export const asinhDefinition: OpDefinition = {
 export function asinh(x: TensorLike): Tensor {
   return callOne(asinhDefinition, [x], surplusOptions(asinhDefinition, arguments[1]));
 }
-// From ops.yaml:988
+
+/**
+ * As {@link asinh}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function asinh_(x: Tensor): Tensor {
+  return callInPlace(asinhDefinition, [x], surplusOptions(asinhDefinition, arguments[1]));
+}
+// From ops.yaml:1059
 export const acoshDefinition: OpDefinition = {
   name: 'acosh',
-  source: 'ops.yaml:988',
+  source: 'ops.yaml:1059',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -822,10 +1013,20 @@ export const acoshDefinition: OpDefinition = {
 export function acosh(x: TensorLike): Tensor {
   return callOne(acoshDefinition, [x], surplusOptions(acoshDefinition, arguments[1]));
 }
-// From ops.yaml:999
+
+/**
+ * As {@link acosh}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function acosh_(x: Tensor): Tensor {
+  return callInPlace(acoshDefinition, [x], surplusOptions(acoshDefinition, arguments[1]));
+}
+// From ops.yaml:1070
 export const atanhDefinition: OpDefinition = {
   name: 'atanh',
-  source: 'ops.yaml:999',
+  source: 'ops.yaml:1070',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -862,10 +1063,20 @@ export const atanhDefinition: OpDefinition = {
 export function atanh(x: TensorLike): Tensor {
   return callOne(atanhDefinition, [x], surplusOptions(atanhDefinition, arguments[1]));
 }
-// From ops.yaml:1010
+
+/**
+ * As {@link atanh}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function atanh_(x: Tensor): Tensor {
+  return callInPlace(atanhDefinition, [x], surplusOptions(atanhDefinition, arguments[1]));
+}
+// From ops.yaml:1081
 export const atan2Definition: OpDefinition = {
   name: 'atan2',
-  source: 'ops.yaml:1010',
+  source: 'ops.yaml:1081',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -911,10 +1122,20 @@ export const atan2Definition: OpDefinition = {
 export function atan2(x: TensorLike, y: TensorLike): Tensor {
   return callOne(atan2Definition, [x, y], surplusOptions(atan2Definition, arguments[2]));
 }
-// From ops.yaml:1033
+
+/**
+ * As {@link atan2}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function atan2_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(atan2Definition, [x, y], surplusOptions(atan2Definition, arguments[2]));
+}
+// From ops.yaml:1104
 export const deg2radDefinition: OpDefinition = {
   name: 'deg2rad',
-  source: 'ops.yaml:1033',
+  source: 'ops.yaml:1104',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -955,10 +1176,20 @@ export const deg2radDefinition: OpDefinition = {
 export function deg2rad(x: TensorLike): Tensor {
   return callOne(deg2radDefinition, [x], surplusOptions(deg2radDefinition, arguments[1]));
 }
-// From ops.yaml:1041
+
+/**
+ * As {@link deg2rad}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function deg2rad_(x: Tensor): Tensor {
+  return callInPlace(deg2radDefinition, [x], surplusOptions(deg2radDefinition, arguments[1]));
+}
+// From ops.yaml:1112
 export const rad2degDefinition: OpDefinition = {
   name: 'rad2deg',
-  source: 'ops.yaml:1041',
+  source: 'ops.yaml:1112',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -998,4 +1229,14 @@ export const rad2degDefinition: OpDefinition = {
  */
 export function rad2deg(x: TensorLike): Tensor {
   return callOne(rad2degDefinition, [x], surplusOptions(rad2degDefinition, arguments[1]));
+}
+
+/**
+ * As {@link rad2deg}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function rad2deg_(x: Tensor): Tensor {
+  return callInPlace(rad2degDefinition, [x], surplusOptions(rad2degDefinition, arguments[1]));
 }

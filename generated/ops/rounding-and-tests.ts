@@ -2,15 +2,16 @@
 import * as host from '../../kernels/host.js';
 import type { Dtype, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1051
+// From ops.yaml:1122
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:1051',
+  source: 'ops.yaml:1122',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -41,10 +42,20 @@ export const floorDefinition: OpDefinition = {
 export function floor(x: TensorLike): Tensor {
   return callOne(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
 }
-// From ops.yaml:1063
+
+/**
+ * As {@link floor}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function floor_(x: Tensor): Tensor {
+  return callInPlace(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
+}
+// From ops.yaml:1136
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:1063',
+  source: 'ops.yaml:1136',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -75,10 +86,20 @@ export const ceilDefinition: OpDefinition = {
 export function ceil(x: TensorLike): Tensor {
   return callOne(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
 }
-// From ops.yaml:1074
+
+/**
+ * As {@link ceil}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function ceil_(x: Tensor): Tensor {
+  return callInPlace(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
+}
+// From ops.yaml:1149
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:1074',
+  source: 'ops.yaml:1149',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -109,10 +130,20 @@ export const roundDefinition: OpDefinition = {
 export function round(x: TensorLike): Tensor {
   return callOne(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
 }
-// From ops.yaml:1086
+
+/**
+ * As {@link round}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function round_(x: Tensor): Tensor {
+  return callInPlace(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
+}
+// From ops.yaml:1163
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:1086',
+  source: 'ops.yaml:1163',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -141,10 +172,20 @@ export const truncDefinition: OpDefinition = {
 export function trunc(x: TensorLike): Tensor {
   return callOne(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
 }
-// From ops.yaml:1097
+
+/**
+ * As {@link trunc}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function trunc_(x: Tensor): Tensor {
+  return callInPlace(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
+}
+// From ops.yaml:1176
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:1097',
+  source: 'ops.yaml:1176',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -175,10 +216,10 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
 }
-// From ops.yaml:1104
+// From ops.yaml:1185
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:1104',
+  source: 'ops.yaml:1185',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -209,10 +250,10 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
 }
-// From ops.yaml:1111
+// From ops.yaml:1194
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:1111',
+  source: 'ops.yaml:1194',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -243,10 +284,10 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
 }
-// From ops.yaml:1118
+// From ops.yaml:1202
 export const isposinfDefinition: OpDefinition = {
   name: 'isposinf',
-  source: 'ops.yaml:1118',
+  source: 'ops.yaml:1202',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -280,10 +321,10 @@ export const isposinfDefinition: OpDefinition = {
 export function isposinf(x: TensorLike): Tensor {
   return callOne(isposinfDefinition, [x], surplusOptions(isposinfDefinition, arguments[1]));
 }
-// From ops.yaml:1125
+// From ops.yaml:1209
 export const isneginfDefinition: OpDefinition = {
   name: 'isneginf',
-  source: 'ops.yaml:1125',
+  source: 'ops.yaml:1209',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -317,10 +358,10 @@ export const isneginfDefinition: OpDefinition = {
 export function isneginf(x: TensorLike): Tensor {
   return callOne(isneginfDefinition, [x], surplusOptions(isneginfDefinition, arguments[1]));
 }
-// From ops.yaml:1132
+// From ops.yaml:1216
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:1132',
+  source: 'ops.yaml:1216',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -353,10 +394,10 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
 }
-// From ops.yaml:1139
+// From ops.yaml:1225
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:1139',
+  source: 'ops.yaml:1225',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -387,10 +428,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
 }
-// From ops.yaml:1145
+// From ops.yaml:1233
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:1145',
+  source: 'ops.yaml:1233',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -423,10 +464,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
 }
-// From ops.yaml:1151
+// From ops.yaml:1241
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:1151',
+  source: 'ops.yaml:1241',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -459,10 +500,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
 }
-// From ops.yaml:1157
+// From ops.yaml:1249
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:1157',
+  source: 'ops.yaml:1249',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -495,10 +536,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
 }
-// From ops.yaml:1163
+// From ops.yaml:1257
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:1163',
+  source: 'ops.yaml:1257',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -531,10 +572,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
 }
-// From ops.yaml:1169
+// From ops.yaml:1265
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:1169',
+  source: 'ops.yaml:1265',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -566,10 +607,20 @@ export const logicalAndDefinition: OpDefinition = {
 export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
 }
-// From ops.yaml:1175
+
+/**
+ * As {@link logicalAnd}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalAnd_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
+}
+// From ops.yaml:1273
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:1175',
+  source: 'ops.yaml:1273',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -601,10 +652,20 @@ export const logicalOrDefinition: OpDefinition = {
 export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
 }
-// From ops.yaml:1181
+
+/**
+ * As {@link logicalOr}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalOr_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
+}
+// From ops.yaml:1281
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:1181',
+  source: 'ops.yaml:1281',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -636,10 +697,20 @@ export const logicalXorDefinition: OpDefinition = {
 export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
 }
-// From ops.yaml:1187
+
+/**
+ * As {@link logicalXor}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalXor_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
+}
+// From ops.yaml:1289
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:1187',
+  source: 'ops.yaml:1289',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -669,10 +740,10 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
 }
-// From ops.yaml:1199
+// From ops.yaml:1303
 export const equalAllDefinition: OpDefinition = {
   name: 'equalAll',
-  source: 'ops.yaml:1199',
+  source: 'ops.yaml:1303',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -719,10 +790,10 @@ export interface IscloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:1221
+// From ops.yaml:1327
 export const iscloseDefinition: OpDefinition = {
   name: 'isclose',
-  source: 'ops.yaml:1221',
+  source: 'ops.yaml:1327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -774,10 +845,10 @@ export interface AllcloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:1255
+// From ops.yaml:1361
 export const allcloseDefinition: OpDefinition = {
   name: 'allclose',
-  source: 'ops.yaml:1255',
+  source: 'ops.yaml:1361',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -818,10 +889,10 @@ export const allcloseDefinition: OpDefinition = {
 export function allclose(x: TensorLike, y: TensorLike, options: AllcloseOptions = {}): Tensor {
   return callOne(allcloseDefinition, [x, y], optionsOf(allcloseDefinition, options));
 }
-// From ops.yaml:1287
+// From ops.yaml:1395
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:1287',
+  source: 'ops.yaml:1395',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -881,10 +952,10 @@ export interface NanToNumOptions {
   /** What negative infinity becomes; the least number of the dtype when null. Default: `null`. */
   neginf?: number | null | undefined;
 }
-// From ops.yaml:1314
+// From ops.yaml:1424
 export const nanToNumDefinition: OpDefinition = {
   name: 'nanToNum',
-  source: 'ops.yaml:1314',
+  source: 'ops.yaml:1424',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'nan', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'posinf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'neginf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -930,10 +1001,10 @@ export const nanToNumDefinition: OpDefinition = {
 export function nanToNum(x: TensorLike, options: NanToNumOptions = {}): Tensor {
   return callOne(nanToNumDefinition, [x], optionsOf(nanToNumDefinition, options));
 }
-// From ops.yaml:1342
+// From ops.yaml:1452
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:1342',
+  source: 'ops.yaml:1452',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -974,10 +1045,10 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });
 }
-// From ops.yaml:1364
+// From ops.yaml:1476
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:1364',
+  source: 'ops.yaml:1476',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1460
+// From ops.yaml:1572
 export const erfcDefinition: OpDefinition = {
   name: 'erfc',
-  source: 'ops.yaml:1460',
+  source: 'ops.yaml:1572',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -44,10 +45,20 @@ export const erfcDefinition: OpDefinition = {
 export function erfc(x: TensorLike): Tensor {
   return callOne(erfcDefinition, [x], surplusOptions(erfcDefinition, arguments[1]));
 }
-// From ops.yaml:1471
+
+/**
+ * As {@link erfc}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function erfc_(x: Tensor): Tensor {
+  return callInPlace(erfcDefinition, [x], surplusOptions(erfcDefinition, arguments[1]));
+}
+// From ops.yaml:1583
 export const sincDefinition: OpDefinition = {
   name: 'sinc',
-  source: 'ops.yaml:1471',
+  source: 'ops.yaml:1583',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -91,10 +102,20 @@ export const sincDefinition: OpDefinition = {
 export function sinc(x: TensorLike): Tensor {
   return callOne(sincDefinition, [x], surplusOptions(sincDefinition, arguments[1]));
 }
-// From ops.yaml:1485
+
+/**
+ * As {@link sinc}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sinc_(x: Tensor): Tensor {
+  return callInPlace(sincDefinition, [x], surplusOptions(sincDefinition, arguments[1]));
+}
+// From ops.yaml:1597
 export const sincSlopeDefinition: OpDefinition = {
   name: 'sincSlope',
-  source: 'ops.yaml:1485',
+  source: 'ops.yaml:1597',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -162,10 +183,10 @@ export interface LogitOptions {
   /** How close to 0 and 1 a probability may come; any when null. Default: `null`. */
   eps?: number | null | undefined;
 }
-// From ops.yaml:1498
+// From ops.yaml:1610
 export const logitDefinition: OpDefinition = {
   name: 'logit',
-  source: 'ops.yaml:1498',
+  source: 'ops.yaml:1610',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'eps', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -211,10 +232,10 @@ export const logitDefinition: OpDefinition = {
 export function logit(x: TensorLike, options: LogitOptions = {}): Tensor {
   return callOne(logitDefinition, [x], optionsOf(logitDefinition, options));
 }
-// From ops.yaml:1525
+// From ops.yaml:1637
 export const xlogyDefinition: OpDefinition = {
   name: 'xlogy',
-  source: 'ops.yaml:1525',
+  source: 'ops.yaml:1637',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -271,10 +292,10 @@ export const xlogyDefinition: OpDefinition = {
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   return callOne(xlogyDefinition, [x, y], surplusOptions(xlogyDefinition, arguments[2]));
 }
-// From ops.yaml:1553
+// From ops.yaml:1665
 export const logaddexpDefinition: OpDefinition = {
   name: 'logaddexp',
-  source: 'ops.yaml:1553',
+  source: 'ops.yaml:1665',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -324,4 +345,14 @@ export const logaddexpDefinition: OpDefinition = {
  */
 export function logaddexp(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logaddexpDefinition, [x, y], surplusOptions(logaddexpDefinition, arguments[2]));
+}
+
+/**
+ * As {@link logaddexp}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logaddexp_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logaddexpDefinition, [x, y], surplusOptions(logaddexpDefinition, arguments[2]));
 }
