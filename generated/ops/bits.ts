@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1487
+// From ops.yaml:1488
 export const bitwiseAndDefinition: OpDefinition = {
   name: 'bitwiseAnd',
-  source: 'ops.yaml:1487',
+  source: 'ops.yaml:1488',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -41,10 +41,10 @@ export const bitwiseAndDefinition: OpDefinition = {
 export function bitwiseAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseAndDefinition, [x, y], surplusOptions(bitwiseAndDefinition, arguments[2]));
 }
-// From ops.yaml:1494
+// From ops.yaml:1495
 export const bitwiseOrDefinition: OpDefinition = {
   name: 'bitwiseOr',
-  source: 'ops.yaml:1494',
+  source: 'ops.yaml:1495',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -75,10 +75,10 @@ export const bitwiseOrDefinition: OpDefinition = {
 export function bitwiseOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseOrDefinition, [x, y], surplusOptions(bitwiseOrDefinition, arguments[2]));
 }
-// From ops.yaml:1500
+// From ops.yaml:1501
 export const bitwiseXorDefinition: OpDefinition = {
   name: 'bitwiseXor',
-  source: 'ops.yaml:1500',
+  source: 'ops.yaml:1501',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -109,10 +109,10 @@ export const bitwiseXorDefinition: OpDefinition = {
 export function bitwiseXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseXorDefinition, [x, y], surplusOptions(bitwiseXorDefinition, arguments[2]));
 }
-// From ops.yaml:1506
+// From ops.yaml:1507
 export const bitwiseNotDefinition: OpDefinition = {
   name: 'bitwiseNot',
-  source: 'ops.yaml:1506',
+  source: 'ops.yaml:1507',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -146,10 +146,10 @@ export const bitwiseNotDefinition: OpDefinition = {
 export function bitwiseNot(x: TensorLike): Tensor {
   return callOne(bitwiseNotDefinition, [x], surplusOptions(bitwiseNotDefinition, arguments[1]));
 }
-// From ops.yaml:1527
+// From ops.yaml:1528
 export const bitwiseLeftShiftDefinition: OpDefinition = {
   name: 'bitwiseLeftShift',
-  source: 'ops.yaml:1527',
+  source: 'ops.yaml:1528',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -180,10 +180,10 @@ export const bitwiseLeftShiftDefinition: OpDefinition = {
 export function bitwiseLeftShift(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseLeftShiftDefinition, [x, y], surplusOptions(bitwiseLeftShiftDefinition, arguments[2]));
 }
-// From ops.yaml:1535
+// From ops.yaml:1536
 export const bitwiseRightShiftDefinition: OpDefinition = {
   name: 'bitwiseRightShift',
-  source: 'ops.yaml:1535',
+  source: 'ops.yaml:1536',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -214,10 +214,10 @@ export const bitwiseRightShiftDefinition: OpDefinition = {
 export function bitwiseRightShift(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseRightShiftDefinition, [x, y], surplusOptions(bitwiseRightShiftDefinition, arguments[2]));
 }
-// From ops.yaml:1543
+// From ops.yaml:1544
 export const logicalRightShiftDefinition: OpDefinition = {
   name: 'logicalRightShift',
-  source: 'ops.yaml:1543',
+  source: 'ops.yaml:1544',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -255,10 +255,10 @@ export const logicalRightShiftDefinition: OpDefinition = {
 export function logicalRightShift(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalRightShiftDefinition, [x, y], surplusOptions(logicalRightShiftDefinition, arguments[2]));
 }
-// From ops.yaml:1561
+// From ops.yaml:1562
 export const signbitDefinition: OpDefinition = {
   name: 'signbit',
-  source: 'ops.yaml:1561',
+  source: 'ops.yaml:1562',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -1023,10 +1023,10 @@ export function acosh(x: TensorLike): Tensor {
 export function acosh_(x: Tensor): Tensor {
   return callInPlace(acoshDefinition, [x], surplusOptions(acoshDefinition, arguments[1]));
 }
-// From ops.yaml:1070
+// From ops.yaml:1071
 export const atanhDefinition: OpDefinition = {
   name: 'atanh',
-  source: 'ops.yaml:1070',
+  source: 'ops.yaml:1071',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1073,10 @@ export function atanh(x: TensorLike): Tensor {
 export function atanh_(x: Tensor): Tensor {
   return callInPlace(atanhDefinition, [x], surplusOptions(atanhDefinition, arguments[1]));
 }
-// From ops.yaml:1081
+// From ops.yaml:1082
 export const atan2Definition: OpDefinition = {
   name: 'atan2',
-  source: 'ops.yaml:1081',
+  source: 'ops.yaml:1082',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1132,10 +1132,10 @@ export function atan2(x: TensorLike, y: TensorLike): Tensor {
 export function atan2_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(atan2Definition, [x, y], surplusOptions(atan2Definition, arguments[2]));
 }
-// From ops.yaml:1104
+// From ops.yaml:1099
 export const deg2radDefinition: OpDefinition = {
   name: 'deg2rad',
-  source: 'ops.yaml:1104',
+  source: 'ops.yaml:1099',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1186,10 +1186,10 @@ export function deg2rad(x: TensorLike): Tensor {
 export function deg2rad_(x: Tensor): Tensor {
   return callInPlace(deg2radDefinition, [x], surplusOptions(deg2radDefinition, arguments[1]));
 }
-// From ops.yaml:1112
+// From ops.yaml:1107
 export const rad2degDefinition: OpDefinition = {
   name: 'rad2deg',
-  source: 'ops.yaml:1112',
+  source: 'ops.yaml:1107',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
