@@ -111,8 +111,8 @@ def listed(value):
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def pair(value):
-    return tuple(value) if isinstance(value, list) else (value, value)
+def per_axis(value, axes):
+    return [value] * axes if isinstance(value, int) else value
 
 
 def axes_of(x, axis):
@@ -147,30 +147,40 @@ def place_of_extremum(function):
     return run
 
 
-def amounts(padding, sizes, kernel, stride, dilation=(1, 1)):
-    """Above, below, left and right; 'same' as TensorFlow defines it."""
+def amounts(padding, sizes, kernel, stride, dilation):
+    """Before and after each axis; 'same' as TensorFlow defines it."""
     if padding == "valid":
-        return [0, 0, 0, 0]
+        return [0, 0] * len(sizes)
     if padding == "same":
         ends = []
         for n, k, s, d in zip(sizes, kernel, stride, dilation):
             total = max(0, (math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n)
             ends += [total // 2, total - total // 2]
         return ends
+    axes = len(sizes)
     padding = listed(padding)
-    return padding * 4 if len(padding) == 1 else [padding[0], padding[0], padding[1], padding[1]] if len(padding) == 2 else padding
+    if len(padding) == 1 and axes > 1:
+        return padding * 2 * axes
+    return [end for p in padding for end in (p, p)] if len(padding) == axes else padding
 
 
-def conv2d_transpose(x, weight, bias, stride, padding, outputPadding, dilation, groups):
-    if isinstance(padding, list) and len(padding) == 4:
-        raise NotImplementedError("PyTorch pads both sides alike")
-    return F.conv_transpose2d(x, weight, bias, stride, padding, outputPadding, groups, dilation)
+def transposed_convolution(function, axes):
+    def transposed(x, weight, bias, stride, padding, outputPadding, dilation, groups):
+        if isinstance(padding, list) and len(padding) == 2 * axes:
+            raise NotImplementedError("PyTorch pads both sides alike")
+        return function(x, weight, bias, stride, padding, outputPadding, groups, dilation)
+
+    return transposed
 
 
-def conv2d(x, weight, bias, stride, padding, dilation, groups):
-    stride, dilation = pair(stride), pair(dilation)
-    top, bottom, left, right = amounts(padding, x.shape[2:], weight.shape[2:], stride, dilation)
-    return F.conv2d(F.pad(x, [left, right, top, bottom]), weight, bias, stride, 0, dilation, groups)
+def convolution(function, axes):
+    def convolve(x, weight, bias, stride, padding, dilation, groups):
+        stride, dilation = per_axis(stride, axes), per_axis(dilation, axes)
+        ends = amounts(padding, x.shape[2:], weight.shape[2:], stride, dilation)
+        last_first = [ends[2 * axis + side] for axis in reversed(range(axes)) for side in (0, 1)]
+        return function(F.pad(x, last_first), weight, bias, stride, 0, dilation, groups)
+
+    return convolve
 
 
 def avg_pool2d(x, kernelSize, stride, padding, ceilMode, exclusive, divisorOverride):
@@ -521,8 +531,12 @@ PRODUCTS = {
 }
 
 NETWORKS = {
-    "conv2d": conv2d,
-    "conv2dTranspose": conv2d_transpose,
+    "conv1d": convolution(F.conv1d, 1),
+    "conv1dTranspose": transposed_convolution(F.conv_transpose1d, 1),
+    "conv2d": convolution(F.conv2d, 2),
+    "conv2dTranspose": transposed_convolution(F.conv_transpose2d, 2),
+    "conv3d": convolution(F.conv3d, 3),
+    "conv3dTranspose": transposed_convolution(F.conv_transpose3d, 3),
     "maxPool2d": lambda x, kernelSize, stride, padding, ceilMode: F.max_pool2d(x, kernelSize, stride, padding, 1, ceilMode),
     "avgPool2d": avg_pool2d,
     "unfold": lambda x, kernelSizes, strides, paddings, dilations: F.unfold(x, kernelSizes, dilations, paddings, strides),
