@@ -15,7 +15,7 @@ import { reshape, reshape_, squeeze, squeeze_, type SqueezeOptions, unsqueeze, u
 import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, scatter_, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
 import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
 import { bmm, matmul, type MatmulOptions, mv, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
-import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
+import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, conv1d, type Conv1dOptions, conv1dTranspose, type Conv1dTransposeOptions, conv3d, type Conv3dOptions, conv3dTranspose, type Conv3dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
 import { clipByNorm } from './ops/optimizer-steps.js';
 
@@ -572,6 +572,14 @@ declare module '../runtime/tensor.js' {
     conv2d(weight: TensorLike, options?: Conv2dOptions): Tensor;
     /** Two-dimensional transposed convolution ("deconvolution"), the adjoint of conv2d in its images. */
     conv2dTranspose(weight: TensorLike, options?: Conv2dTransposeOptions): Tensor;
+    /** One-dimensional convolution of sequences with a bank of filters. */
+    conv1d(weight: TensorLike, options?: Conv1dOptions): Tensor;
+    /** One-dimensional transposed convolution ("deconvolution"), the adjoint of conv1d in its sequences. */
+    conv1dTranspose(weight: TensorLike, options?: Conv1dTransposeOptions): Tensor;
+    /** Three-dimensional convolution of volumes with a bank of filters. */
+    conv3d(weight: TensorLike, options?: Conv3dOptions): Tensor;
+    /** Three-dimensional transposed convolution ("deconvolution"), the adjoint of conv3d in its volumes. */
+    conv3dTranspose(weight: TensorLike, options?: Conv3dTransposeOptions): Tensor;
     /** The largest element of each window of images. */
     maxPool2d(kernelSize: number | readonly [number, number], options?: MaxPool2dOptions): Tensor;
     /** The mean of each window of images. */
@@ -883,6 +891,10 @@ addTensorMethods({
   linear: linear,
   conv2d: conv2d,
   conv2dTranspose: conv2dTranspose,
+  conv1d: conv1d,
+  conv1dTranspose: conv1dTranspose,
+  conv3d: conv3d,
+  conv3dTranspose: conv3dTranspose,
   maxPool2d: maxPool2d,
   avgPool2d: avgPool2d,
   unfold: unfold,

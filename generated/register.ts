@@ -12,7 +12,7 @@ import { reshapeDefinition, reshape, reshape_, squeezeDefinition, squeeze, squee
 import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
 import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
 import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
-import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
+import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, conv1dDefinition, conv1d, conv1dTransposeDefinition, conv1dTranspose, conv3dDefinition, conv3d, conv3dTransposeDefinition, conv3dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
 import { reduceLossDefinition, reduceLoss, mseLossDefinition, mseLoss, squareErrorCostDefinition, squareErrorCost, l1LossDefinition, l1Loss, smoothL1LossDefinition, smoothL1Loss, klDivDefinition, klDiv, binaryCrossEntropyWithLogitsDefinition, binaryCrossEntropyWithLogits, nllLossDefinition, nllLoss, crossEntropyDefinition, crossEntropy } from './ops/losses.js';
 import { clipByNormDefinition, clipByNorm, clipByGlobalNormDefinition, clipByGlobalNorm, sgdUpdateDefinition, sgdUpdate, momentumUpdateDefinition, momentumUpdate, adamUpdateDefinition, adamUpdate, adamwUpdateDefinition, adamwUpdate } from './ops/optimizer-steps.js';
 import * as kernels from './kernels.js';
@@ -335,6 +335,10 @@ declare module '../runtime/registry.js' {
     convolutionWeightGrad: typeof convolutionWeightGrad;
     conv2d: typeof conv2d;
     conv2dTranspose: typeof conv2dTranspose;
+    conv1d: typeof conv1d;
+    conv1dTranspose: typeof conv1dTranspose;
+    conv3d: typeof conv3d;
+    conv3dTranspose: typeof conv3dTranspose;
     maxPool2d: typeof maxPool2d;
     maxPool2dGrad: typeof maxPool2dGrad;
     maxPool2dGather: typeof maxPool2dGather;
@@ -598,6 +602,10 @@ registerOps(
     convolutionWeightGradDefinition,
     conv2dDefinition,
     conv2dTransposeDefinition,
+    conv1dDefinition,
+    conv1dTransposeDefinition,
+    conv3dDefinition,
+    conv3dTransposeDefinition,
     maxPool2dDefinition,
     maxPool2dGradDefinition,
     maxPool2dGatherDefinition,
@@ -942,6 +950,10 @@ registerOps(
     convolutionWeightGrad: convolutionWeightGrad,
     conv2d: conv2d,
     conv2dTranspose: conv2dTranspose,
+    conv1d: conv1d,
+    conv1dTranspose: conv1dTranspose,
+    conv3d: conv3d,
+    conv3dTranspose: conv3dTranspose,
     maxPool2d: maxPool2d,
     maxPool2dGrad: maxPool2dGrad,
     maxPool2dGather: maxPool2dGather,
