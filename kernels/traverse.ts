@@ -11,7 +11,10 @@ export function operandsOf(expr: Expr): readonly Expr[] {
     case 'local':
     case 'param':
     case 'iota':
+    case 'place':
       return [];
+    case 'pack':
+      return expr.lanes;
     case 'load':
       return [expr.index];
     case 'unary':
@@ -20,6 +23,7 @@ export function operandsOf(expr: Expr): readonly Expr[] {
     case 'splat':
     case 'lane':
     case 'part':
+    case 'exchange':
       return [expr.value];
     case 'pair':
       return [expr.real, expr.imaginary];
@@ -41,7 +45,10 @@ export function mapOperands(expr: Expr, replace: (operand: Expr) => Expr): Expr 
     case 'local':
     case 'param':
     case 'iota':
+    case 'place':
       return expr;
+    case 'pack':
+      return { ...expr, lanes: expr.lanes.map(replace) };
     case 'load':
       return { ...expr, index: replace(expr.index) };
     case 'unary':
@@ -50,6 +57,7 @@ export function mapOperands(expr: Expr, replace: (operand: Expr) => Expr): Expr 
     case 'splat':
     case 'lane':
     case 'part':
+    case 'exchange':
       return { ...expr, value: replace(expr.value) };
     case 'pair':
       return { ...expr, real: replace(expr.real), imaginary: replace(expr.imaginary) };
@@ -73,6 +81,8 @@ export function expressionsOf(statement: Stmt): readonly Expr[] {
       return [statement.value];
     case 'store':
       return [statement.index, statement.value];
+    case 'multiplyTiles':
+      return [...statement.a, ...statement.b];
     case 'for':
       return [statement.from, statement.to];
     case 'while':
@@ -81,6 +91,7 @@ export function expressionsOf(statement: Stmt): readonly Expr[] {
     case 'break':
     case 'continue':
     case 'fail':
+    case 'barrier':
       return [];
   }
 }
@@ -111,6 +122,8 @@ export function mapStatement(
       return { ...statement, value: expression(statement.value) };
     case 'store':
       return { ...statement, index: expression(statement.index), value: expression(statement.value) };
+    case 'multiplyTiles':
+      return { ...statement, a: statement.a.map(expression), b: statement.b.map(expression) };
     case 'for':
       return { ...statement, from: expression(statement.from), to: expression(statement.to), body: block(statement.body) };
     case 'while':
@@ -125,6 +138,7 @@ export function mapStatement(
     case 'break':
     case 'continue':
     case 'fail':
+    case 'barrier':
       return statement;
   }
 }

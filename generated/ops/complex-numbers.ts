@@ -6,10 +6,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1268
+// From ops.yaml:1653
 export const complexDefinition: OpDefinition = {
   name: 'complex',
-  source: 'ops.yaml:1268',
+  source: 'ops.yaml:1653',
   inputs: [{ name: 're', dtype: 'T', differentiable: true }, { name: 'im', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -55,10 +55,10 @@ export const complexDefinition: OpDefinition = {
 export function complex(re: TensorLike, im: TensorLike): Tensor {
   return callOne(complexDefinition, [re, im], surplusOptions(complexDefinition, arguments[2]));
 }
-// From ops.yaml:1287
+// From ops.yaml:1672
 export const polarDefinition: OpDefinition = {
   name: 'polar',
-  source: 'ops.yaml:1287',
+  source: 'ops.yaml:1672',
   inputs: [{ name: 'abs', dtype: 'T', differentiable: true }, { name: 'angle', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -109,10 +109,10 @@ export const polarDefinition: OpDefinition = {
 export function polar(abs: TensorLike, angle: TensorLike): Tensor {
   return callOne(polarDefinition, [abs, angle], surplusOptions(polarDefinition, arguments[2]));
 }
-// From ops.yaml:1305
+// From ops.yaml:1690
 export const realDefinition: OpDefinition = {
   name: 'real',
-  source: 'ops.yaml:1305',
+  source: 'ops.yaml:1690',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -149,10 +149,10 @@ export const realDefinition: OpDefinition = {
 export function real(x: TensorLike): Tensor {
   return callOne(realDefinition, [x], surplusOptions(realDefinition, arguments[1]));
 }
-// From ops.yaml:1324
+// From ops.yaml:1709
 export const imagDefinition: OpDefinition = {
   name: 'imag',
-  source: 'ops.yaml:1324',
+  source: 'ops.yaml:1709',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -189,10 +189,10 @@ export const imagDefinition: OpDefinition = {
 export function imag(x: TensorLike): Tensor {
   return callOne(imagDefinition, [x], surplusOptions(imagDefinition, arguments[1]));
 }
-// From ops.yaml:1343
+// From ops.yaml:1728
 export const conjDefinition: OpDefinition = {
   name: 'conj',
-  source: 'ops.yaml:1343',
+  source: 'ops.yaml:1728',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -229,10 +229,10 @@ export const conjDefinition: OpDefinition = {
 export function conj(x: TensorLike): Tensor {
   return callOne(conjDefinition, [x], surplusOptions(conjDefinition, arguments[1]));
 }
-// From ops.yaml:1362
+// From ops.yaml:1747
 export const angleDefinition: OpDefinition = {
   name: 'angle',
-  source: 'ops.yaml:1362',
+  source: 'ops.yaml:1747',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -270,10 +270,10 @@ export const angleDefinition: OpDefinition = {
 export function angle(x: TensorLike): Tensor {
   return callOne(angleDefinition, [x], surplusOptions(angleDefinition, arguments[1]));
 }
-// From ops.yaml:1385
+// From ops.yaml:1770
 export const isRealDefinition: OpDefinition = {
   name: 'isReal',
-  source: 'ops.yaml:1385',
+  source: 'ops.yaml:1770',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -305,10 +305,10 @@ export const isRealDefinition: OpDefinition = {
 export function isReal(x: TensorLike): Tensor {
   return callOne(isRealDefinition, [x], surplusOptions(isRealDefinition, arguments[1]));
 }
-// From ops.yaml:1398
+// From ops.yaml:1783
 export const viewAsRealDefinition: OpDefinition = {
   name: 'viewAsReal',
-  source: 'ops.yaml:1398',
+  source: 'ops.yaml:1783',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -350,10 +350,10 @@ export const viewAsRealDefinition: OpDefinition = {
 export function viewAsReal(x: TensorLike): Tensor {
   return callOne(viewAsRealDefinition, [x], surplusOptions(viewAsRealDefinition, arguments[1]));
 }
-// From ops.yaml:1421
+// From ops.yaml:1806
 export const viewAsComplexDefinition: OpDefinition = {
   name: 'viewAsComplex',
-  source: 'ops.yaml:1421',
+  source: 'ops.yaml:1806',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:4445
+// From ops.yaml:5043
 export const gemmDefinition: OpDefinition = {
   name: 'gemm',
-  source: 'ops.yaml:4445',
+  source: 'ops.yaml:5043',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -53,10 +53,10 @@ export const gemmDefinition: OpDefinition = {
 export function gemm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
 }
-// From ops.yaml:4456
+// From ops.yaml:5054
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:4456',
+  source: 'ops.yaml:5054',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -128,10 +128,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:4483
+// From ops.yaml:5081
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:4483',
+  source: 'ops.yaml:5081',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -205,10 +205,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:4523
+// From ops.yaml:5121
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:4523',
+  source: 'ops.yaml:5121',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -279,10 +279,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:4537
+// From ops.yaml:5135
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:4537',
+  source: 'ops.yaml:5135',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -345,10 +345,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4561
+// From ops.yaml:5159
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:4561',
+  source: 'ops.yaml:5159',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -411,10 +411,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:4603
+// From ops.yaml:5201
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:4603',
+  source: 'ops.yaml:5201',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -498,10 +498,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:4633
+// From ops.yaml:5231
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:4633',
+  source: 'ops.yaml:5231',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -573,10 +573,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:4659
+// From ops.yaml:5257
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:4659',
+  source: 'ops.yaml:5257',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
