@@ -4,7 +4,14 @@
  */
 import type { Shape } from '../kernels/op.js';
 
-/** Every code and what it means. Codes are stable: programs may compare them. */
+/**
+ * Every code and what it means. Codes are stable: programs may compare them.
+ *
+ * @example
+ * ```ts
+ * console.log(errorCodes.SHAPE_MISMATCH);
+ * ```
+ */
 export const errorCodes = {
   SHAPE_MISMATCH: 'The shapes of the arguments do not fit together or do not fit the op.',
   RANK_MISMATCH: 'An argument has a number of dimensions that the op does not take.',
@@ -23,6 +30,7 @@ export const errorCodes = {
   BACKWARD_TWICE: 'The graph was freed by an earlier backward(); keep it with { retainGraph: true }.',
   NO_GRADIENT: 'The tensor does not depend on anything that requires a gradient.',
   OVERWRITTEN: 'A value that a gradient needs was overwritten by an in-place op.',
+  IN_PLACE_LEAF: 'A leaf that collects its gradient, or a view of one, was to be changed in place.',
   OUT_OF_MEMORY: 'The device has no room left, even after dropping its pool.',
   TIDY_ASYNC: 'tidy() was given an asynchronous function.',
   NO_GRAD_ASYNC: 'noGrad() was given an asynchronous function.',
@@ -62,6 +70,15 @@ export interface ErrorDetails {
  *       shapes:   x [2, 3], y [2, 4]
  *       rule:     broadcast(x.shape, y.shape)
  *       to mend:  Make the last dimensions equal, or one of them 1.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   add(ones([2, 3]), ones([2, 4]));
+ * } catch (error) {
+ *   if (error instanceof OpwrightError) console.log(`${error.code}: ${error.message}`);
+ * }
+ * ```
  */
 export class OpwrightError extends Error {
   override readonly name = 'OpwrightError';

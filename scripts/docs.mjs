@@ -7,7 +7,7 @@
  *     npm run docs:test             builds it and tests it, in a browser where there is one
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, watch } from 'node:fs';
+import { readdirSync, rmSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { ensurePackages, root } from './install.mjs';
@@ -35,6 +35,7 @@ if (mode === '--dev') {
     watch(join(root, source), debounced(writePages));
   good = run([eleventy, '--serve'], { cwd: site });
 } else {
+  rmSync(join(root, 'docs', 'dist'), { recursive: true, force: true });
   good &&= run([eleventy], { cwd: site });
   if (mode === '--test') good &&= run(['--test', '--test-reporter=spec', ...tests()], { cwd: site });
 }

@@ -8,7 +8,7 @@ import { code, fence, section, table } from './markdown.js';
 import { opPath } from './op-page.js';
 import { linkTo, type Page } from './page.js';
 
-export const apiPath = (item: Pick<ApiItem, 'name' | 'entry'>): string => `${folderOf(item.entry)}/${item.name}`;
+export const apiPath = ({ page, entry }: ApiItem): string => `${folderOf(entry)}/${page}`;
 export const entryPath = (entry: string): string => `${folderOf(entry)}/index`;
 const folderOf = (entry: string): string => `api/${entry === 'opwright' ? 'core' : entry.replace('opwright/', '')}`;
 

@@ -21,6 +21,8 @@ import {
 
 export interface ApiItem {
   readonly name: string;
+  /** The name of its page: some file systems take `Tensor` and `tensor` for one name. */
+  readonly page: string;
   readonly kind: 'class' | 'function' | 'value' | 'type';
   /** `opwright/nn`. */
   readonly entry: string;
@@ -48,21 +50,34 @@ export function readApi(): readonly ApiItem[] {
   const project = new Project({ tsConfigFilePath: 'tsconfig.json', skipAddingFilesFromTsConfig: true });
   const entries = ['index', 'nn', 'optimizer', 'io'].map((name) => project.addSourceFileAtPath(`entry/${name}.ts`));
   project.resolveSourceFileDependencies();
-  return entries.flatMap(itemsOf);
+  return entries.flatMap((entry) => {
+    const items = itemsOf(entry);
+    const isTaken = ({ name }: ApiItem): boolean =>
+      items.some((other) => other.name !== name && other.name.toLowerCase() === name.toLowerCase());
+    return items.map((item) => (item.kind === 'class' && isTaken(item) ? { ...item, page: `${item.name}-class` } : item));
+  });
 }
 
 function itemsOf(entry: SourceFile): readonly ApiItem[] {
   const base = entry.getBaseNameWithoutExtension();
   const entryName = base === 'index' ? 'opwright' : `opwright/${base}`;
-  const items = [...entry.getExportedDeclarations()].flatMap(([name, [declaration]]) => {
+  const exported = entry.getExportedDeclarations();
+  const items = [...exported].flatMap(([name, [declaration]]) => {
+    if (isAlias(name, declaration, exported)) return [];
     if (declaration === undefined || pathOf(declaration.getSourceFile()).startsWith('generated/')) return [];
     return itemOf(name, entryName, declaration) ?? [];
   });
   return items.toSorted((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line));
 }
 
+/** Another name of something that is exported under its own. */
+function isAlias(name: string, declaration: ExportedDeclarations | undefined, exported: ReadonlyMap<string, unknown>): boolean {
+  const own = declaration?.getSymbol()?.getName();
+  return own !== undefined && own !== name && exported.has(own);
+}
+
 function itemOf(name: string, entry: string, declaration: ExportedDeclarations): ApiItem | undefined {
-  const place = { name, entry, file: pathOf(declaration.getSourceFile()), line: declaration.getStartLineNumber() };
+  const place = { name, page: name, entry, file: pathOf(declaration.getSourceFile()), line: declaration.getStartLineNumber() };
   if (Node.isClassDeclaration(declaration))
     return { ...place, ...commentOf(declaration), kind: 'class', ...classOf(name, declaration) };
   if (Node.isFunctionDeclaration(declaration)) {

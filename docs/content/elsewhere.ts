@@ -34,3 +34,11 @@ export function elsewhereTable(library: Library, api: readonly ApiItem[], from: 
     .join('')
     .trim();
 }
+
+/** Where ops differ from Paddle's, as their entries say. */
+export function differencesTable({ ops }: Library, from: string): string {
+  const rows = ops.flatMap(({ op }) =>
+    op.differences === undefined ? [] : [[`[${code(op.name)}](${linkTo(from, opPath(op.name))})`, op.differences]],
+  );
+  return table(['op', 'difference'], rows);
+}

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { ts } from 'ts-morph';
+import { javascriptOf } from './examples.js';
 import type { Block } from './guides.js';
 
 export interface RunOptions {
@@ -56,9 +56,7 @@ export class GuideFolder {
   #runProgram(blocks: readonly Block[]): readonly string[] {
     const border = '\u0001';
     const source = blocks.map(({ text }) => text).join(`\n;console.log('${border}');\n`);
-    const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: false };
-    const { outputText } = ts.transpileModule(source, { compilerOptions: options });
-    this.#write('program.js', outputText);
+    this.#write('program.js', javascriptOf(source));
     const output = this.#spawn(process.execPath, ['program.js']);
     return output.split(new RegExp(`^${border}$`, 'm')).map((text) => text.replace(/^\n|\s+$/g, ''));
   }

@@ -6,12 +6,12 @@
  *     yaml FILE  written into the guide's folder; an op pack if the name ends in .yaml
  *     sh         commands that are run in that folder by the tests, where they must succeed; `sh show` shows what they print
  *
- * `<!-- elsewhere numpy -->` and `<!-- bench -->` are filled in from the spec and from bench/RESULTS.md.
+ * `<!-- elsewhere numpy -->`, `<!-- differences -->` and `<!-- bench -->` are filled in from the spec and from bench/RESULTS.md.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { ApiItem } from './api.js';
 import { benchText } from './bench.js';
-import { elsewhereTable } from './elsewhere.js';
+import { differencesTable, elsewhereTable } from './elsewhere.js';
 import { GuideFolder } from './guide-folder.js';
 import type { Library } from './library.js';
 import { fence } from './markdown.js';
@@ -30,9 +30,12 @@ function guidePage(library: Library, api: readonly ApiItem[], file: string): Pag
   const { title, summary, keywords, body } = readGuide(readFileSync(`${guidesFolder}/${file}`, 'utf8'), file);
   const name = file.replace(/^\d+-|\.md$/g, '');
   const path = name === 'index' ? name : `guide/${name}`;
-  const filled = body.replace(/^<!-- (elsewhere|bench)(?: (\w+))? -->$/gm, (_, what: string, which = '') =>
-    what === 'bench' ? benchText() : elsewhereTable(library, api, path, which),
-  );
+  const fillings: Readonly<Record<string, (which: string) => string>> = {
+    bench: benchText,
+    differences: () => differencesTable(library, path),
+    elsewhere: (which) => elsewhereTable(library, api, path, which),
+  };
+  const filled = body.replace(/^<!-- (\w+)(?: (\w+))? -->$/gm, (all, what: string, which = '') => fillings[what]?.(which) ?? all);
   return { path, title, summary, section: 'guide', keywords, body: withOutputs(filled, file) };
 }
 

@@ -2,7 +2,7 @@
  * Makes the site from the Markdown that docs/content wrote: `docs/pages` in, `docs/dist` out. Every link is relative, scripts are classic
  * scripts and data are scripts too, so that the site works under any path of any static host, and from a folder on disk.
  */
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { copyAssets } from './assets.js';
@@ -37,7 +37,8 @@ export default async function configure(eleventy) {
       mkdirSync(dirname(join(output, name)), { recursive: true });
       writeFileSync(join(output, name), text);
     }
-    cpSync(join(pages, 'llms.txt'), join(output, 'llms.txt'));
+    for (const name of readdirSync(pages, { recursive: true }))
+      if (/\.(svg|txt)$/.test(name)) cpSync(join(pages, name), join(output, name));
   });
   return {
     dir: { input: '../pages', output, layouts: '../site/layouts' },

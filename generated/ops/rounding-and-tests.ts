@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { Dtype, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:816
+// From ops.yaml:828
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:816',
+  source: 'ops.yaml:828',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -40,10 +41,20 @@ export const floorDefinition: OpDefinition = {
 export function floor(x: TensorLike): Tensor {
   return callOne(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
 }
-// From ops.yaml:830
+
+/**
+ * As {@link floor}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function floor_(x: Tensor): Tensor {
+  return callInPlace(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
+}
+// From ops.yaml:842
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:830',
+  source: 'ops.yaml:842',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -74,10 +85,20 @@ export const ceilDefinition: OpDefinition = {
 export function ceil(x: TensorLike): Tensor {
   return callOne(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
 }
-// From ops.yaml:843
+
+/**
+ * As {@link ceil}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function ceil_(x: Tensor): Tensor {
+  return callInPlace(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
+}
+// From ops.yaml:855
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:843',
+  source: 'ops.yaml:855',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +129,20 @@ export const roundDefinition: OpDefinition = {
 export function round(x: TensorLike): Tensor {
   return callOne(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
 }
-// From ops.yaml:857
+
+/**
+ * As {@link round}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function round_(x: Tensor): Tensor {
+  return callInPlace(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
+}
+// From ops.yaml:869
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:857',
+  source: 'ops.yaml:869',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -140,10 +171,20 @@ export const truncDefinition: OpDefinition = {
 export function trunc(x: TensorLike): Tensor {
   return callOne(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
 }
-// From ops.yaml:870
+
+/**
+ * As {@link trunc}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function trunc_(x: Tensor): Tensor {
+  return callInPlace(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
+}
+// From ops.yaml:882
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:870',
+  source: 'ops.yaml:882',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -174,10 +215,10 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
 }
-// From ops.yaml:879
+// From ops.yaml:891
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:879',
+  source: 'ops.yaml:891',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -208,10 +249,10 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
 }
-// From ops.yaml:888
+// From ops.yaml:900
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:888',
+  source: 'ops.yaml:900',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -242,10 +283,10 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
 }
-// From ops.yaml:896
+// From ops.yaml:908
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:896',
+  source: 'ops.yaml:908',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -278,10 +319,10 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
 }
-// From ops.yaml:905
+// From ops.yaml:917
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:905',
+  source: 'ops.yaml:917',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -312,10 +353,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
 }
-// From ops.yaml:913
+// From ops.yaml:925
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:913',
+  source: 'ops.yaml:925',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -348,10 +389,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
 }
-// From ops.yaml:921
+// From ops.yaml:933
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:921',
+  source: 'ops.yaml:933',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -384,10 +425,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
 }
-// From ops.yaml:929
+// From ops.yaml:941
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:929',
+  source: 'ops.yaml:941',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -420,10 +461,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
 }
-// From ops.yaml:937
+// From ops.yaml:949
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:937',
+  source: 'ops.yaml:949',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -456,10 +497,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
 }
-// From ops.yaml:945
+// From ops.yaml:957
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:945',
+  source: 'ops.yaml:957',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -491,10 +532,20 @@ export const logicalAndDefinition: OpDefinition = {
 export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
 }
-// From ops.yaml:953
+
+/**
+ * As {@link logicalAnd}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalAnd_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
+}
+// From ops.yaml:965
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:953',
+  source: 'ops.yaml:965',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -526,10 +577,20 @@ export const logicalOrDefinition: OpDefinition = {
 export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
 }
-// From ops.yaml:961
+
+/**
+ * As {@link logicalOr}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalOr_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
+}
+// From ops.yaml:973
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:961',
+  source: 'ops.yaml:973',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -561,10 +622,20 @@ export const logicalXorDefinition: OpDefinition = {
 export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
 }
-// From ops.yaml:969
+
+/**
+ * As {@link logicalXor}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalXor_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
+}
+// From ops.yaml:981
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:969',
+  source: 'ops.yaml:981',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -594,10 +665,10 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
 }
-// From ops.yaml:983
+// From ops.yaml:995
 export const equalAllDefinition: OpDefinition = {
   name: 'equalAll',
-  source: 'ops.yaml:983',
+  source: 'ops.yaml:995',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -644,10 +715,10 @@ export interface AllcloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:1007
+// From ops.yaml:1019
 export const allcloseDefinition: OpDefinition = {
   name: 'allclose',
-  source: 'ops.yaml:1007',
+  source: 'ops.yaml:1019',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -692,10 +763,10 @@ export const allcloseDefinition: OpDefinition = {
 export function allclose(x: TensorLike, y: TensorLike, options: AllcloseOptions = {}): Tensor {
   return callOne(allcloseDefinition, [x, y], optionsOf(allcloseDefinition, options));
 }
-// From ops.yaml:1045
+// From ops.yaml:1057
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:1045',
+  source: 'ops.yaml:1057',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -745,10 +816,10 @@ export const whereDefinition: OpDefinition = {
 export function where(condition: TensorLike, x: TensorLike, y: TensorLike): Tensor {
   return callOne(whereDefinition, [condition, x, y], surplusOptions(whereDefinition, arguments[3]));
 }
-// From ops.yaml:1074
+// From ops.yaml:1086
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:1074',
+  source: 'ops.yaml:1086',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -789,10 +860,10 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });
 }
-// From ops.yaml:1098
+// From ops.yaml:1110
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:1098',
+  source: 'ops.yaml:1110',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -1,4 +1,4 @@
-/** What the matrix is run on: a tier of the cpu, or the CUDA device on the simulated driver. */
+/** What the matrix is run on: a tier of the cpu, or the CUDA device, on the simulated driver unless asked otherwise. */
 import { CpuDevice } from '../../runtime/devices/cpu/device.js';
 import { CompilerProblem, findCompiler } from '../../runtime/devices/cpu/native/compiler.js';
 import { CudaDevice } from '../../runtime/devices/cuda/device.js';
@@ -39,10 +39,11 @@ function cpuSubject(name: 'wasm' | 'native'): Subject {
   };
 }
 
+/** With OPWRIGHT_TEST_GPU=1, on the machine's own GPU. */
 function cudaSubject(): Subject {
-  const missing = simulatedCudaProblem();
+  const missing = process.env.OPWRIGHT_TEST_GPU === '1' ? undefined : simulatedCudaProblem();
   if (missing === undefined) {
-    useSimulatedCuda();
+    if (process.env.OPWRIGHT_TEST_GPU !== '1') useSimulatedCuda();
     makeDefault(gpu());
   }
   return {

@@ -107,7 +107,7 @@
   document.querySelector('.find').addEventListener('click', open);
   document.addEventListener('keydown', (event) => {
     const typing = /^(?:INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
-    if ((event.key === '/' && !typing) || (event.key === 'k' && (event.ctrlKey || event.metaKey))) {
+    if ((event.key === '/' && !typing) || (event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey))) {
       event.preventDefault();
       open();
     }

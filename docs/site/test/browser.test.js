@@ -90,6 +90,7 @@ test('the front page leads to a guide, an op and a layer', { skip }, async () =>
   await page.click('main table >> text=softmax >> nth=0');
   assert.equal(await page.textContent('h1'), 'softmax');
   await page.click('nav.sections >> text=API');
+  await page.click('nav.side >> text=Layers');
   await page.click('nav.side >> text=Conv2D >> nth=0');
   assert.equal(await page.textContent('h1'), 'Conv2D');
 });
@@ -180,8 +181,11 @@ test('on a phone nothing is wider than the screen, and the menu opens', { skip }
   await page.setViewportSize(desktop);
 });
 
-test('every page opens without a complaint', { skip }, async () => {
-  for (const path of htmlPages()) {
+/** Pages of ops and of the API are made alike: the short run opens every sixth of them. */
+const isOpened = (path, place) => process.env.OPWRIGHT_FULL === '1' || place % 6 === 0 || !/^(?:ops|api)\//.test(path);
+
+test('pages open without a complaint', { skip }, async () => {
+  for (const path of htmlPages().filter(isOpened)) {
     await open(path);
     if (complaints.length > 0) assert.fail(`${path}: ${complaints.join('\n')}`);
   }
