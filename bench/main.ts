@@ -39,7 +39,7 @@ async function main(options: Options): Promise<void> {
   };
   console.log(`${formatHead(head)}\n`);
   const present = contenders.map(({ name }) => name);
-  const table = new Table(present, options.markdown);
+  const table = new Table(present, options.markdown, head.ceilings);
   console.log(table.head());
   const results: Run['results'][number][] = [];
   for (const benchCase of cases) {
