@@ -9,6 +9,7 @@ import type { Kernel } from '../kernels/ir.js';
 import { type CpuDevice, openCpu } from '../runtime/devices/cpu/device.js';
 import type { Tier } from '../runtime/devices/device.js';
 import { median } from './measure.js';
+import type { Peaks } from './report.js';
 
 export interface Ceilings {
   /** Read and written together, in 10^9 bytes a second, for arrays of 4 and of 256 MiB. */
@@ -18,11 +19,11 @@ export interface Ceilings {
   readonly multiplyAdd: { readonly wasm: number; readonly native?: number };
 }
 
-/** What a piece of work of that many bytes is compared with: short arrays are copied within the caches. */
-export const copyCeiling = ({ copySmall, copyLarge }: Ceilings, bytes: number): number =>
-  bytes <= 16 << 20 ? copySmall : copyLarge;
-
-export const multiplyAddCeiling = ({ multiplyAdd }: Ceilings): number => multiplyAdd.native ?? multiplyAdd.wasm;
+/** What rates are compared with: short arrays are copied within the caches, and large work runs in native code where it can. */
+export const peaksOf = ({ copySmall, copyLarge, multiplyAdd }: Ceilings): Peaks => ({
+  copy: (bytes) => (bytes <= 16 << 20 ? copySmall : copyLarge),
+  multiplyAdd: multiplyAdd.native ?? multiplyAdd.wasm,
+});
 
 export async function measureCeilings(threads: number): Promise<Ceilings> {
   return {

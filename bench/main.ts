@@ -24,7 +24,7 @@ async function main(options: Options): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const { measureCeilings } = await import('./ceilings.js');
+  const { measureCeilings, peaksOf } = await import('./ceilings.js');
   const { measureCase } = await import('./measure.js');
   const { contenders, absent } = await openContenders(options);
   const head: Omit<Run, 'results'> = {
@@ -39,7 +39,7 @@ async function main(options: Options): Promise<void> {
   };
   console.log(`${formatHead(head)}\n`);
   const present = contenders.map(({ name }) => name);
-  const table = new Table(present, options.markdown, head.ceilings);
+  const table = new Table(present, options.markdown, peaksOf(head.ceilings));
   console.log(table.head());
   const results: Run['results'][number][] = [];
   for (const benchCase of cases) {
@@ -101,7 +101,7 @@ async function openPeer(name: PeerName, threads: number): Promise<Contender> {
     case 'torch':
     case 'torch-fresh': {
       const { openTorch } = await import('./contenders/torch.js');
-      return openTorch(process.env.OPWRIGHT_PYTHON ?? 'python3', threads, name === 'torch');
+      return openTorch(process.env.OPWRIGHT_PYTHON ?? 'python3', { threads, recycled: name === 'torch' });
     }
     case 'onnxruntime':
       return (await import('./contenders/onnx.js')).openOnnx(threads);

@@ -1,7 +1,7 @@
 /** Figures as text: a table for the terminal or as Markdown, and what goes into the JSON file. */
 import { cpus, totalmem } from 'node:os';
 import type { Case } from './case.js';
-import { type Ceilings, copyCeiling, multiplyAddCeiling } from './ceilings.js';
+import type { Ceilings } from './ceilings.js';
 import { type ContenderName, contenderNames } from './contenders/contender.js';
 import type { CaseResult, Measurement } from './measure.js';
 import type { Verdict } from './targets.js';
@@ -42,7 +42,7 @@ export class Table {
   constructor(
     present: readonly ContenderName[],
     private readonly markdown: boolean,
-    private readonly ceilings: Ceilings,
+    private readonly peaks: Peaks,
   ) {
     this.columns = contenderNames.filter((name) => present.includes(name));
   }
@@ -57,7 +57,7 @@ export class Table {
     const find = (name: ContenderName) => result.measurements.find(({ contender }) => contender === name);
     const own = find('ours')!.time;
     const peers = this.columns.filter((name) => name !== 'ours').map((name) => peerCell(find(name), name in result.failures));
-    return this.line([result.name, formatTime(own), ...formatRate(work, own, this.ceilings), ...peers]);
+    return this.line([result.name, formatTime(own), ...formatRate(work, own, this.peaks), ...peers]);
   }
 
   private line(cells: readonly string[]): string {
@@ -81,15 +81,19 @@ function formatTime(milliseconds: number): string {
   return microseconds >= 100 ? `${microseconds.toFixed(0)} us` : `${microseconds.toPrecision(3)} us`;
 }
 
-/** The rate, and its share of what the machine copies or multiplies at most. What stays in a cache or is only read may copy faster. */
-function formatRate(work: Case['work'], milliseconds: number, ceilings: Ceilings): readonly [rate: string, share: string] {
+/** The most that the machine does of either kind of work, in 10^9 bytes or operations a second. */
+export interface Peaks {
+  copy(bytes: number): number;
+  readonly multiplyAdd?: number;
+}
+
+/** The rate, and its share of the peak where that is known. What stays in a cache or is only read may be faster than copies. */
+function formatRate(work: Case['work'], milliseconds: number, peaks: Peaks): readonly [rate: string, share: string] {
   if (work === undefined) return ['', ''];
-  const [amount, unit, ceiling] =
-    'bytes' in work
-      ? [work.bytes, 'GB/s', copyCeiling(ceilings, work.bytes)]
-      : [work.operations, 'GFLOP/s', multiplyAddCeiling(ceilings)];
+  const [amount, unit, peak] =
+    'bytes' in work ? [work.bytes, 'GB/s', peaks.copy(work.bytes)] : [work.operations, 'GFLOP/s', peaks.multiplyAdd];
   const rate = amount / milliseconds / 1e6;
-  return [`${rate.toFixed(0)} ${unit}`, `${((100 * rate) / ceiling).toFixed(0)} %`];
+  return [`${rate.toFixed(0)} ${unit}`, peak === undefined ? '' : `${((100 * rate) / peak).toFixed(0)} %`];
 }
 
 export function formatVerdicts(verdicts: readonly Verdict[], markdown: boolean): string {

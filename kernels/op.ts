@@ -167,4 +167,6 @@ export interface OutputDefinition {
   readonly list?: boolean;
   /** This output is that input, written in place. */
   readonly writes?: string;
+  /** With `writes`: the caller gets it all the same, because the gradient flows through what was written. */
+  readonly returned?: boolean;
 }

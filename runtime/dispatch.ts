@@ -13,9 +13,9 @@ import { type TensorData, tensor } from './create.js';
 import type { Device } from './devices/device.js';
 import { defaultDevice } from './devices/registry.js';
 import { type Dtype, getDefaultDtype, isDtype, isFloating, promote } from './dtype.js';
-import { OpwrightError } from './errors.js';
+import { formatShape, OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
-import type { Layout } from './layout.js';
+import { type Layout, sameShape } from './layout.js';
 import { PlanCache } from './plan-cache.js';
 import { reportPlan } from './plan-report.js';
 import { definitionOf, nameResults, withOpMethods } from './registry.js';
@@ -105,6 +105,7 @@ function dispatchSlots(
 ): Tensor[] {
   const device = deviceOf(slots);
   const recording = gradientsEnabled() && wantsGradient(op, slots);
+  if (gradientsEnabled()) checkGraphs(op, inputs, slots);
   let ops = caches.get(device);
   if (ops === undefined) {
     ops = new Map();
@@ -131,11 +132,14 @@ function run(entry: Extract<Entry, { kind: 'plan' }>, slots: readonly SlotValue[
   const { call, plan } = entry;
   const { op } = call;
   const results = runPlan(op, plan, slots, scalarAttrs(call, attrs));
-  for (let i = 0; i < plan.written.length; i++) {
-    const slot = slots[plan.written[i]!];
-    if (slot instanceof Tensor) slot.storage.version++;
-  }
-  if (recording) record(call, slots, results, scalarAttrs(call, attrs));
+  const markWritten = (): void => {
+    for (let i = 0; i < plan.written.length; i++) {
+      const slot = slots[plan.written[i]!];
+      if (slot instanceof Tensor) slot.storage.version++;
+    }
+  };
+  if (recording) record(call, slots, results, scalarAttrs(call, attrs), markWritten);
+  else markWritten();
   return call.returned === null ? results : dropOthers(results, call.returned);
 }
 
@@ -171,10 +175,13 @@ function dropOthers(results: readonly Tensor[], returned: ReadonlySet<number>): 
 }
 
 function returnedOutputs(op: OpDefinition, count: number): ReadonlySet<number> | null {
-  const isReturned = ({ hidden, writes }: OpDefinition['outputs'][number]): boolean => !hidden && writes === undefined;
   if (op.outputs.every(isReturned)) return null;
   return new Set(presentOutputs(op, count).flatMap((output, index) => (isReturned(output) ? [index] : [])));
 }
+
+/** Whether the caller gets an output; others were written into inputs or are kept for backward. */
+export const isReturned = (output: OpDefinition['outputs'][number] | undefined): boolean =>
+  output === undefined || (!output.hidden && (output.writes === undefined || output.returned === true));
 
 /** The output that each value of a plan belongs to: a plan has all outputs, or all but the hidden ones. */
 export function presentOutputs(op: OpDefinition, count: number): OpDefinition['outputs'] {
@@ -290,6 +297,14 @@ function wantsGradient(op: OpDefinition, slots: readonly SlotValue[]): boolean {
   return false;
 }
 
+/** A tensor whose memory an in-place op changed through another tensor may lead gradients astray. */
+function checkGraphs(op: OpDefinition, inputs: readonly InputArgument[], slots: readonly SlotValue[]): void {
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i];
+    if (slot instanceof Tensor && slot.storage.graphVersion > 0) slot.checkGraph(op.name, slotDefinitions(op, inputs).names[i]!);
+  }
+}
+
 /** A scalar is no part of the signature, so what the op demands of it is checked in every call. */
 function checkScalars(op: OpDefinition, call: CallShape, slots: readonly SlotValue[], attrs: Attrs): void {
   withCallDetails(op, call.slotNames, slots, () => {
@@ -388,6 +403,7 @@ function prepare(
   const wanted = all.filter((_, index) => recording || op.outputs[0]!.list || !op.outputs[index]!.hidden);
   const outputs = wanted.map((value) => ({ shape: value.shape, dtype: value.dtype }));
   const graph = tracer.finish(wanted);
+  checkWrites(op, names, slots, outputs);
   const steps = partition(graph);
   reportPlan(op.name, graph, steps, start);
   const plan = BoundPlan.bind(device, steps, {
@@ -410,6 +426,24 @@ function prepare(
     for (const gradient of call.gradientPlans.values()) gradient.free();
   };
   return { kind: 'plan', plan, call, free };
+}
+
+/** What is written into an input must have its shape: an operand may not broadcast it. */
+function checkWrites(
+  op: OpDefinition,
+  names: readonly string[],
+  slots: readonly SlotValue[],
+  outputs: readonly TensorMeta[],
+): void {
+  for (const [output, slot] of writesOf(op, names, outputs.length)) {
+    const target = slots[slot];
+    const { shape } = outputs[output]!;
+    if (!(target instanceof Tensor) || sameShape(target.shape, shape)) continue;
+    throw new RuleError(
+      'SHAPE_MISMATCH',
+      `the result has shape ${formatShape(shape)} and cannot be written into ${names[slot]}, which has shape ${formatShape(target.shape)}`,
+    );
+  }
 }
 
 function writesOf(op: OpDefinition, names: readonly string[], count: number): Map<number, number> {

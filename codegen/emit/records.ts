@@ -9,6 +9,7 @@ import { printProgram } from '../lang/print.js';
 import type { Api, Op } from '../spec/model.js';
 import { sampleData } from '../spec/sample-data.js';
 import { originOf } from '../spec/source.js';
+import { inPlaceName } from './names.js';
 import { ruledSample } from './refusals.js';
 import { givenType } from './types.js';
 
@@ -30,6 +31,7 @@ export function testText({ model }: CheckedModel, { op, scalars }: CheckedOp, de
     internal: op.internal,
     kind: op.body.kind,
     random: op.random,
+    inPlace: op.inPlace,
     inputs: op.inputs.map(({ name, optional, list, number, mutated, dtype }) => ({
       name,
       optional,
@@ -68,6 +70,7 @@ export function recordText(model: CheckedModel, checked: CheckedOp): string {
     formula: op.formula ?? null,
     names: op.names.map(({ name }) => name),
     aliases: op.aliases.map(({ name }) => name),
+    inPlace: op.inPlace ? inPlaceName(op) : null,
     keywords: op.keywords,
     elsewhere: op.elsewhere,
     layer: op.layer?.name ?? null,
@@ -140,9 +143,16 @@ export function apiText(api: readonly Api[]): string {
   );
 }
 
+/** The Paddle names that something answers to, and what it is called here. An in-place form has its op's names, with an underscore. */
+export function answers(one: Op | Api): readonly (readonly [string, string])[] {
+  const own = one.names.map(({ name }) => [name, one.name] as const);
+  const isInPlace = 'inPlace' in one && one.inPlace;
+  return isInPlace ? [...own, ...own.map(([name]) => [`${name}_`, inPlaceName(one)] as const)] : own;
+}
+
 /** Which of the public names an op answers to, or something that is written by hand. */
 export function coverageText(answering: readonly (Op | Api)[], names: readonly string[]): string {
-  const by = new Map(answering.flatMap((one) => one.names.map(({ name }) => [name, one.name] as const)));
+  const by = new Map(answering.flatMap((one) => answers(one)));
   const covered = names.filter((name) => by.has(name));
   return json({
     total: names.length,

@@ -22,6 +22,7 @@
  * | `define`      | program                                  | a composition of other ops; or                                       |
  * | `kernel`      | kernel                                   | a primitive: map, reduce, create, view, index, function or library   |
  * | `grad`        | input: program, or `none`                | gradients; an input without an entry has a derived one               |
+ * | `inPlace`     | true                                     | there is an in-place form, with an underscore: `x.tanh_()`           |
  * | `random`      | true                                     | draws random numbers                                                 |
  * | `internal`    | true                                     | called by other entries only, not exported                           |
  * | `escape`      | a sentence                               | why a hand-written part cannot be said here                          |
@@ -123,6 +124,8 @@ export interface Op extends Word {
   readonly dtypes: readonly DtypeVariable[];
   readonly body: Body;
   readonly gradients: readonly Gradient[];
+  /** There is a form that writes the output into the first input. */
+  readonly inPlace: boolean;
   readonly random: boolean;
   readonly internal: boolean;
   readonly escape: string | undefined;

@@ -91,6 +91,7 @@ const sharedFields = {
   define: expression.optional(),
   kernel: kernel.optional(),
   grad: named(expression).optional(),
+  inPlace: flag.optional(),
   random: flag.optional(),
   internal: flag.optional(),
   escape: text.optional(),

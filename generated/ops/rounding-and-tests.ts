@@ -2,14 +2,16 @@
 import * as host from '../../kernels/host.js';
 import type { Dtype, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
+import * as rules from '../rules.js';
 
-// From ops.yaml:816
+// From ops.yaml:1129
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:816',
+  source: 'ops.yaml:1129',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -40,10 +42,20 @@ export const floorDefinition: OpDefinition = {
 export function floor(x: TensorLike): Tensor {
   return callOne(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
 }
-// From ops.yaml:830
+
+/**
+ * As {@link floor}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function floor_(x: Tensor): Tensor {
+  return callInPlace(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
+}
+// From ops.yaml:1143
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:830',
+  source: 'ops.yaml:1143',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -74,10 +86,20 @@ export const ceilDefinition: OpDefinition = {
 export function ceil(x: TensorLike): Tensor {
   return callOne(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
 }
-// From ops.yaml:843
+
+/**
+ * As {@link ceil}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function ceil_(x: Tensor): Tensor {
+  return callInPlace(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
+}
+// From ops.yaml:1156
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:843',
+  source: 'ops.yaml:1156',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +130,20 @@ export const roundDefinition: OpDefinition = {
 export function round(x: TensorLike): Tensor {
   return callOne(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
 }
-// From ops.yaml:857
+
+/**
+ * As {@link round}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function round_(x: Tensor): Tensor {
+  return callInPlace(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
+}
+// From ops.yaml:1170
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:857',
+  source: 'ops.yaml:1170',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -140,10 +172,20 @@ export const truncDefinition: OpDefinition = {
 export function trunc(x: TensorLike): Tensor {
   return callOne(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
 }
-// From ops.yaml:870
+
+/**
+ * As {@link trunc}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function trunc_(x: Tensor): Tensor {
+  return callInPlace(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
+}
+// From ops.yaml:1183
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:870',
+  source: 'ops.yaml:1183',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -174,10 +216,10 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
 }
-// From ops.yaml:879
+// From ops.yaml:1192
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:879',
+  source: 'ops.yaml:1192',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -208,10 +250,10 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
 }
-// From ops.yaml:888
+// From ops.yaml:1201
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:888',
+  source: 'ops.yaml:1201',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -242,10 +284,84 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
 }
-// From ops.yaml:896
+// From ops.yaml:1209
+export const isposinfDefinition: OpDefinition = {
+  name: 'isposinf',
+  source: 'ops.yaml:1209',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.logicalAnd(g.isinf(x), g.greaterThan(x, 0))];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Whether each element is positive infinity.
+ *
+ * Never true of integers.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `bool`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(isposinf([1, -Infinity, NaN]));
+ * ```
+ */
+export function isposinf(x: TensorLike): Tensor {
+  return callOne(isposinfDefinition, [x], surplusOptions(isposinfDefinition, arguments[1]));
+}
+// From ops.yaml:1216
+export const isneginfDefinition: OpDefinition = {
+  name: 'isneginf',
+  source: 'ops.yaml:1216',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.logicalAnd(g.isinf(x), g.lessThan(x, 0))];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Whether each element is negative infinity.
+ *
+ * Never true of integers.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `bool`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(isneginf([1, -Infinity, NaN]));
+ * ```
+ */
+export function isneginf(x: TensorLike): Tensor {
+  return callOne(isneginfDefinition, [x], surplusOptions(isneginfDefinition, arguments[1]));
+}
+// From ops.yaml:1223
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:896',
+  source: 'ops.yaml:1223',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -278,10 +394,10 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
 }
-// From ops.yaml:905
+// From ops.yaml:1232
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:905',
+  source: 'ops.yaml:1232',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -312,10 +428,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
 }
-// From ops.yaml:913
+// From ops.yaml:1240
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:913',
+  source: 'ops.yaml:1240',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -348,10 +464,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
 }
-// From ops.yaml:921
+// From ops.yaml:1248
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:921',
+  source: 'ops.yaml:1248',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -384,10 +500,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
 }
-// From ops.yaml:929
+// From ops.yaml:1256
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:929',
+  source: 'ops.yaml:1256',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -420,10 +536,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
 }
-// From ops.yaml:937
+// From ops.yaml:1264
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:937',
+  source: 'ops.yaml:1264',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -456,10 +572,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
 }
-// From ops.yaml:945
+// From ops.yaml:1272
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:945',
+  source: 'ops.yaml:1272',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -491,10 +607,20 @@ export const logicalAndDefinition: OpDefinition = {
 export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
 }
-// From ops.yaml:953
+
+/**
+ * As {@link logicalAnd}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalAnd_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
+}
+// From ops.yaml:1280
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:953',
+  source: 'ops.yaml:1280',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -526,10 +652,20 @@ export const logicalOrDefinition: OpDefinition = {
 export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
 }
-// From ops.yaml:961
+
+/**
+ * As {@link logicalOr}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalOr_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
+}
+// From ops.yaml:1288
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:961',
+  source: 'ops.yaml:1288',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -561,10 +697,20 @@ export const logicalXorDefinition: OpDefinition = {
 export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
 }
-// From ops.yaml:969
+
+/**
+ * As {@link logicalXor}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalXor_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
+}
+// From ops.yaml:1296
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:969',
+  source: 'ops.yaml:1296',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -594,10 +740,10 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
 }
-// From ops.yaml:983
+// From ops.yaml:1310
 export const equalAllDefinition: OpDefinition = {
   name: 'equalAll',
-  source: 'ops.yaml:983',
+  source: 'ops.yaml:1310',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -635,6 +781,61 @@ export function equalAll(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalAllDefinition, [x, y], surplusOptions(equalAllDefinition, arguments[2]));
 }
 
+/** Options of {@link isclose}. */
+export interface IscloseOptions {
+  /** The tolerance as a share of y's size. Default: `0.00001`. */
+  rtol?: number | undefined;
+  /** The tolerance beside that. Default: `1e-8`. */
+  atol?: number | undefined;
+  /** Whether NaN is close to NaN. Default: `false`. */
+  equalNan?: boolean | undefined;
+}
+// From ops.yaml:1334
+export const iscloseDefinition: OpDefinition = {
+  name: 'isclose',
+  source: 'ops.yaml:1334',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { rtol, atol }: { rtol: number; atol: number }): TensorMeta[] {
+    if (!((rtol >= 0) && (atol >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "rtol and atol must not be negative");
+    return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { rtol, atol, equalNan }: { rtol: V; atol: V; equalNan: boolean }): readonly V[] {
+      const a = host.lazy(() => host.isFloating(x.dtype) ? x : g.cast(x, 'float64'));
+      const b = host.lazy(() => host.isFloating(y.dtype) ? y : g.cast(y, 'float64'));
+      const close = host.lazy(() => g.logicalOr(g.equal(a(), b()), g.logicalAnd(g.isfinite(b()), g.lessEqual(g.abs(g.subtract(a(), b())), g.add(g.multiply(g.abs(b()), rtol), atol)))));
+      const out = equalNan ? g.logicalOr(close(), g.logicalAnd(g.isnan(a()), g.isnan(b()))) : close();
+      return [out];
+    },
+  },
+  gradients: [],
+  constrainsScalars: true,
+};
+
+/**
+ * Whether each element of a tensor is close to that of another.
+ *
+ * Infinities are close to themselves. Shapes are broadcast. The tolerance grows with y, so that the two are not exchangeable.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(isclose([1, 2, NaN], [1.000001, 2.1, NaN]));
+ * ```
+ */
+export function isclose(x: TensorLike, y: TensorLike, options: IscloseOptions = {}): Tensor {
+  return callOne(iscloseDefinition, [x, y], optionsOf(iscloseDefinition, options));
+}
+
 /** Options of {@link allclose}. */
 export interface AllcloseOptions {
   /** The tolerance as a share of y's size. Default: `0.00001`. */
@@ -644,10 +845,10 @@ export interface AllcloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:1007
+// From ops.yaml:1368
 export const allcloseDefinition: OpDefinition = {
   name: 'allclose',
-  source: 'ops.yaml:1007',
+  source: 'ops.yaml:1368',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -659,11 +860,7 @@ export const allcloseDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { rtol, atol, equalNan }: { rtol: V; atol: V; equalNan: boolean }): readonly V[] {
-      const a = host.lazy(() => host.isFloating(x.dtype) ? x : g.cast(x, 'float64'));
-      const b = host.lazy(() => host.isFloating(y.dtype) ? y : g.cast(y, 'float64'));
-      const close = host.lazy(() => g.logicalOr(g.equal(a(), b()), g.logicalAnd(g.isfinite(b()), g.lessEqual(g.abs(g.subtract(a(), b())), g.add(g.multiply(g.abs(b()), rtol), atol)))));
-      const out = g.all(equalNan ? g.logicalOr(close(), g.logicalAnd(g.isnan(a()), g.isnan(b()))) : close());
-      return [out];
+      return [g.all(g.isclose(x, y, { rtol, atol, equalNan }))];
     },
   },
   gradients: [],
@@ -692,10 +889,10 @@ export const allcloseDefinition: OpDefinition = {
 export function allclose(x: TensorLike, y: TensorLike, options: AllcloseOptions = {}): Tensor {
   return callOne(allcloseDefinition, [x, y], optionsOf(allcloseDefinition, options));
 }
-// From ops.yaml:1045
+// From ops.yaml:1402
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:1045',
+  source: 'ops.yaml:1402',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -745,10 +942,69 @@ export const whereDefinition: OpDefinition = {
 export function where(condition: TensorLike, x: TensorLike, y: TensorLike): Tensor {
   return callOne(whereDefinition, [condition, x, y], surplusOptions(whereDefinition, arguments[3]));
 }
-// From ops.yaml:1074
+
+/** Options of {@link nanToNum}. */
+export interface NanToNumOptions {
+  /** What NaN becomes. Default: `0`. */
+  nan?: number | undefined;
+  /** What infinity becomes; the greatest number of the dtype when null. Default: `null`. */
+  posinf?: number | null | undefined;
+  /** What negative infinity becomes; the least number of the dtype when null. Default: `null`. */
+  neginf?: number | null | undefined;
+}
+// From ops.yaml:1431
+export const nanToNumDefinition: OpDefinition = {
+  name: 'nanToNum',
+  source: 'ops.yaml:1431',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'nan', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'posinf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'neginf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { nan, posinf, neginf }: { nan: V; posinf: number | null; neginf: number | null }): readonly V[] {
+      const numbers = host.lazy(() => g.where(g.isnan(x), nan, x));
+      const bounded = host.lazy(() => g.where(g.isposinf(x), posinf ?? (rules.greatest(x.dtype) as number), g.where(g.isneginf(x), neginf ?? (-(rules.greatest(x.dtype) as number)), numbers())));
+      const out = host.isFloating(x.dtype) ? bounded() : x;
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.where(g.isfinite(x), dout, 0)];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with numbers in place of NaN and the infinities.
+ *
+ * No gradient flows where something was replaced. Integers come back as they are.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(nanToNum([1, NaN, Infinity], { posinf: 9 }));
+ * ```
+ */
+export function nanToNum(x: TensorLike, options: NanToNumOptions = {}): Tensor {
+  return callOne(nanToNumDefinition, [x], optionsOf(nanToNumDefinition, options));
+}
+// From ops.yaml:1465
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:1074',
+  source: 'ops.yaml:1465',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -789,10 +1045,10 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });
 }
-// From ops.yaml:1098
+// From ops.yaml:1489
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:1098',
+  source: 'ops.yaml:1489',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
