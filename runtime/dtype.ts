@@ -12,7 +12,14 @@ export { promote, realOf } from '../kernels/host.js';
 
 export type Dtype = Storage;
 
-/** Every dtype, bool first, then integers, floats and complex ones by width. */
+/**
+ * Every dtype, bool first, then integers, floats and complex ones by width.
+ *
+ * @example
+ * ```ts
+ * console.log(dtypes.join(', '));
+ * ```
+ */
 export const dtypes: readonly Dtype[] = [
   'bool',
   'uint8',
