@@ -3,7 +3,7 @@
  * architecture, and none of them spills registers where ptxas is there to tell.
  *
  * A short run compiles every eighth kernel for sm_90, and those that multiply tiles for every architecture; OPWRIGHT_FULL=1 all of them for
- * all. NVRTC is looked for as the device looks for it, and in node_modules/.cache/opwright-nvrtc, where .ci/run puts it.
+ * all. Where NVRTC is looked for is support/nvrtc.ts's.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,16 +17,14 @@ import { printModule } from '../kernels/c/printer.js';
 import type { Kernel } from '../kernels/ir.js';
 import { groupGemmKernel, type Lies } from '../kernels/lower/group-gemm.js';
 import { halfGemmKernel } from '../kernels/lower/group-gemm-half.js';
-import { nvrtcCandidates, openFirst } from '../runtime/devices/cuda/libraries.js';
-import { Nvrtc } from '../runtime/devices/cuda/nvrtc.js';
 import { makeDefault } from '../runtime/devices/registry.js';
 import { OpwrightError } from '../runtime/errors.js';
 import { CollectingDevice } from './collecting-device.js';
 import { fullRun, loadCases, type OpCase, shards } from './matrix/cases.js';
 import { differentiableLeaves, leafTensor } from './matrix/differentiate.js';
 import { call, makeArguments, sampleElements, withArguments } from './matrix/invoke.js';
+import { findNvrtc } from './support/nvrtc.js';
 
-const broughtByCi = join('node_modules', '.cache', 'opwright-nvrtc');
 /** Turing, Ampere, Hopper, and both kinds of Blackwell. */
 const wanted = [75, 80, 90, 100, 120];
 const usual = 90;
@@ -34,14 +32,12 @@ const usual = 90;
 const together = 24;
 /** Of how many kernels a short run takes one. */
 const oneOf = 8;
-/** Registers of a thread of 512, of which a multiprocessor holds 65536. */
-const mostRegisters = 128;
+/** Of a thread; with blocks of 256 a GPU has no more for it. */
+const mostRegisters = 255;
+/** Bytes of registers that a thread may have to keep in memory: none. */
+const mostSpilled = 0;
 
-const { library, attempts } = openFirst([
-  ...nvrtcCandidates({ VIRTUAL_ENV: broughtByCi, HOME: '' }).filter((path) => path.startsWith(broughtByCi)),
-  ...nvrtcCandidates(),
-]);
-const nvrtc = library === undefined ? undefined : Nvrtc.load(library);
+const { nvrtc, attempts } = findNvrtc();
 const withNvrtc = nvrtc === undefined ? test.serial.skip : test.serial;
 const withPtxas = nvrtc === undefined || spawnSync('ptxas', ['--version']).status !== 0 ? test.serial.skip : test.serial;
 
@@ -129,7 +125,7 @@ withPtxas('kernels do not spill registers', (t) => {
       t.is(status, 0, stderr.slice(0, 2000));
       for (const [, name, text] of stderr.matchAll(/Function properties for (\w+)\n([\s\S]*?Used \d+ registers)/g)) {
         const spilled = /(\d+) bytes spill stores/.exec(text!);
-        t.is(Number(spilled?.[1] ?? 0), 0, `${name} spills`);
+        t.true(Number(spilled?.[1] ?? 0) <= mostSpilled, `${name} spills`);
         t.true(Number(/Used (\d+) registers/.exec(text!)![1]) <= mostRegisters, `${name}: ${text}`);
       }
     }
