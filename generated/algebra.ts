@@ -161,6 +161,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   gather(x: V | number, index: V | number): V;
   rowsAdd(x: V | number, index: V | number, updates: V | number): V;
   rowsSet(x: V | number, index: V | number, updates: V | number): V;
+  overwrite(x: V | number, value: V | number): V;
+  putAt(x: V | number, places: V | number, values: V | number): V;
   indexSelect(x: V | number, index: V | number, options?: { axis?: number | undefined }): V;
   indexSelectGrad(updates: V | number, index: V | number, shape: readonly number[], axis: number): V;
   flatPlaces(index: V | number, size: number, stride: number, beyond: number): V;

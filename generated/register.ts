@@ -7,7 +7,7 @@ import { sigmoidDefinition, sigmoid, sigmoid_, logSigmoidDefinition, logSigmoid,
 import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
 import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
 import { reshapeDefinition, reshape, reshape_, squeezeDefinition, squeeze, squeeze_, unsqueezeDefinition, unsqueeze, unsqueeze_, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, diagonalDefinition, diagonal, placeDiagonalDefinition, placeDiagonal, diagDefinition, diag, trilDefinition, tril, tril_, triuDefinition, triu, triu_, traceDefinition, trace, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
-import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
+import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, overwriteDefinition, overwrite, overwrite_, putAtDefinition, putAt, putAt_, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
 import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
 import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
 import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
@@ -240,6 +240,10 @@ declare module '../runtime/registry.js' {
     gather: typeof gather;
     rowsAdd: typeof rowsAdd;
     rowsSet: typeof rowsSet;
+    overwrite: typeof overwrite;
+    overwrite_: typeof overwrite_;
+    putAt: typeof putAt;
+    putAt_: typeof putAt_;
     indexSelect: typeof indexSelect;
     indexSelectGrad: typeof indexSelectGrad;
     flatPlaces: typeof flatPlaces;
@@ -470,6 +474,8 @@ registerOps(
     gatherDefinition,
     rowsAddDefinition,
     rowsSetDefinition,
+    overwriteDefinition,
+    putAtDefinition,
     indexSelectDefinition,
     indexSelectGradDefinition,
     flatPlacesDefinition,
@@ -761,6 +767,10 @@ registerOps(
     gather: gather,
     rowsAdd: rowsAdd,
     rowsSet: rowsSet,
+    overwrite: overwrite,
+    overwrite_: overwrite_,
+    putAt: putAt,
+    putAt_: putAt_,
     indexSelect: indexSelect,
     indexSelectGrad: indexSelectGrad,
     flatPlaces: flatPlaces,

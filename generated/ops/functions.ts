@@ -6,10 +6,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:646
+// From ops.yaml:671
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:646',
+  source: 'ops.yaml:671',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -56,10 +56,10 @@ export function exp(x: TensorLike): Tensor {
 export function exp_(x: Tensor): Tensor {
   return callInPlace(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:656
+// From ops.yaml:681
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:656',
+  source: 'ops.yaml:681',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -106,10 +106,10 @@ export function expm1(x: TensorLike): Tensor {
 export function expm1_(x: Tensor): Tensor {
   return callInPlace(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:667
+// From ops.yaml:692
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:667',
+  source: 'ops.yaml:692',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -158,10 +158,10 @@ export function log(x: TensorLike): Tensor {
 export function log_(x: Tensor): Tensor {
   return callInPlace(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:680
+// From ops.yaml:705
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:680',
+  source: 'ops.yaml:705',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -210,10 +210,10 @@ export function log2(x: TensorLike): Tensor {
 export function log2_(x: Tensor): Tensor {
   return callInPlace(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:693
+// From ops.yaml:718
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:693',
+  source: 'ops.yaml:718',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -262,10 +262,10 @@ export function log10(x: TensorLike): Tensor {
 export function log10_(x: Tensor): Tensor {
   return callInPlace(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:706
+// From ops.yaml:731
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:706',
+  source: 'ops.yaml:731',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -314,10 +314,10 @@ export function log1p(x: TensorLike): Tensor {
 export function log1p_(x: Tensor): Tensor {
   return callInPlace(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:718
+// From ops.yaml:743
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:718',
+  source: 'ops.yaml:743',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -366,10 +366,10 @@ export function sin(x: TensorLike): Tensor {
 export function sin_(x: Tensor): Tensor {
   return callInPlace(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:729
+// From ops.yaml:754
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:729',
+  source: 'ops.yaml:754',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -418,10 +418,10 @@ export function cos(x: TensorLike): Tensor {
 export function cos_(x: Tensor): Tensor {
   return callInPlace(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:740
+// From ops.yaml:765
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:740',
+  source: 'ops.yaml:765',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -470,10 +470,10 @@ export function tan(x: TensorLike): Tensor {
 export function tan_(x: Tensor): Tensor {
   return callInPlace(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:752
+// From ops.yaml:777
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:752',
+  source: 'ops.yaml:777',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -522,10 +522,10 @@ export function asin(x: TensorLike): Tensor {
 export function asin_(x: Tensor): Tensor {
   return callInPlace(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:764
+// From ops.yaml:789
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:764',
+  source: 'ops.yaml:789',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -574,10 +574,10 @@ export function acos(x: TensorLike): Tensor {
 export function acos_(x: Tensor): Tensor {
   return callInPlace(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:776
+// From ops.yaml:801
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:776',
+  source: 'ops.yaml:801',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -626,10 +626,10 @@ export function atan(x: TensorLike): Tensor {
 export function atan_(x: Tensor): Tensor {
   return callInPlace(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:787
+// From ops.yaml:812
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:787',
+  source: 'ops.yaml:812',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -676,10 +676,10 @@ export function sinh(x: TensorLike): Tensor {
 export function sinh_(x: Tensor): Tensor {
   return callInPlace(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:796
+// From ops.yaml:821
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:796',
+  source: 'ops.yaml:821',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -726,10 +726,10 @@ export function cosh(x: TensorLike): Tensor {
 export function cosh_(x: Tensor): Tensor {
   return callInPlace(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:805
+// From ops.yaml:830
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:805',
+  source: 'ops.yaml:830',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -776,10 +776,10 @@ export function tanh(x: TensorLike): Tensor {
 export function tanh_(x: Tensor): Tensor {
   return callInPlace(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:816
+// From ops.yaml:841
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:816',
+  source: 'ops.yaml:841',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
