@@ -5,6 +5,7 @@ import { CudaDevice } from '../../runtime/devices/cuda/device.js';
 import type { TierName } from '../../runtime/devices/device.js';
 import { getDevice, makeDefault } from '../../runtime/devices/registry.js';
 import { simulatedCudaProblem, useSimulatedCuda } from '../support/cuda-sim.js';
+import { fullRun } from './cases.js';
 
 export interface Subject {
   readonly name: TierName;
@@ -43,7 +44,7 @@ function cpuSubject(name: 'wasm' | 'native'): Subject {
 function cudaSubject(): Subject {
   const missing = process.env.OPWRIGHT_TEST_GPU === '1' ? undefined : simulatedCudaProblem();
   if (missing === undefined) {
-    if (process.env.OPWRIGHT_TEST_GPU !== '1') useSimulatedCuda();
+    if (process.env.OPWRIGHT_TEST_GPU !== '1') simulate();
     makeDefault(gpu());
   }
   return {
@@ -54,6 +55,15 @@ function cudaSubject(): Subject {
     launches: () => gpu().launches,
     otherLaunches: () => 0,
   };
+}
+
+/** The full run looks at every access of every thread, which takes several times as long, and at threads in another order. */
+function simulate(): void {
+  if (fullRun) {
+    process.env.OPWRIGHT_SIM_CHECKS ??= '1';
+    process.env.OPWRIGHT_SIM_ORDER ??= 'shuffle';
+  }
+  useSimulatedCuda();
 }
 
 function cpu(): CpuDevice {
