@@ -28,6 +28,7 @@ export type { IndexArray, IndexPart } from '../runtime/indexing/components.js';
 export { setAt } from '../runtime/indexing/set-at.js';
 export { dispose, keep, memory, tidy } from '../runtime/memory.js';
 export { inDynamicMode } from '../runtime/mode.js';
+export { type MultinomialOptions, multinomial } from '../runtime/multinomial.js';
 export { CPUPlace, CUDAPinnedPlace, CUDAPlace, type DeviceLike, type Place, XPUPlace } from '../runtime/places.js';
 export { getPrintOptions, setPrintOptions } from '../runtime/print.js';
 export { getRandomState, seed, setRandomState } from '../runtime/random.js';

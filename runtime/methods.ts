@@ -6,6 +6,7 @@ import { at } from './indexing/at.js';
 import type { IndexPart } from './indexing/components.js';
 import { setAt } from './indexing/set-at.js';
 import { type ToOptions, to } from './move.js';
+import { type MultinomialOptions, multinomial } from './multinomial.js';
 import type { DeviceLike } from './places.js';
 import { Tensor } from './tensor.js';
 
@@ -17,6 +18,8 @@ declare module './tensor.js' {
     at(...index: readonly IndexPart[]): Tensor<D>;
     /** Writes a value where an index points, in place, and gives this tensor back; see {@link setAt}. */
     setAt(index: IndexPart | readonly IndexPart[], value: Tensor | TensorData): this;
+    /** Places drawn by weight; see {@link multinomial}. */
+    multinomial(options?: MultinomialOptions): Tensor;
     /** This tensor on another device, or in another dtype; see {@link to}. */
     to<E extends Dtype>(dtype: E): Tensor<E>;
     to<E extends Dtype>(device: DeviceLike, options: ToOptions<E> & { readonly dtype: E }): Tensor<E>;
@@ -37,4 +40,4 @@ export function addTensorMethods(functions: Readonly<Record<string, (x: Tensor, 
   }
 }
 
-addTensorMethods({ at, backward, setAt, to });
+addTensorMethods({ at, backward, multinomial, setAt, to });
