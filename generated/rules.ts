@@ -73,7 +73,22 @@ export function alike(tensors: unknown, others: unknown) {
   return ((tensors as readonly unknown[]).length === (others as readonly unknown[]).length) && host.all((tensors as readonly unknown[]), (tensor, i: number) => host.equals((tensor as LayoutMeta).shape, (host.at((others as readonly unknown[]), i) as LayoutMeta).shape));
 }
 
-/** How many elements a diagonal of a matrix has. (ops.yaml:74) */
+/** How many bits an element of an integer dtype has. (ops.yaml:74) */
+export function bitsOf(dtype: unknown) {
+  return (host.equals(dtype, 'int64')) ? 64 : ((host.equals(dtype, 'int32')) ? 32 : ((host.equals(dtype, 'int16')) ? 16 : 8));
+}
+
+/** The integer of a dtype whose bits are all set. (ops.yaml:78) */
+export function allBits(dtype: unknown) {
+  return (host.equals(dtype, 'uint8')) ? 255 : -1;
+}
+
+/** The greatest finite number of a floating-point dtype. (ops.yaml:82) */
+export function greatest(dtype: unknown) {
+  return (host.equals(dtype, 'float64')) ? 1.7976931348623157e+308 : ((host.equals(dtype, 'float32')) ? 3.4028234663852886e+38 : ((host.equals(dtype, 'float16')) ? 65504 : 3.3895313892515355e+38));
+}
+
+/** How many elements a diagonal of a matrix has. (ops.yaml:86) */
 export function diagonalSize(rows: unknown, columns: unknown, offset: unknown) {
   return host.max(host.min((rows as number) - host.max(-(offset as number), 0), (columns as number) - host.max((offset as number), 0)), 0);
 }
