@@ -78,6 +78,15 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   nanToNum(x: V | number, options?: { nan?: number | V | undefined; posinf?: number | null | undefined; neginf?: number | null | undefined }): V;
   cast(x: V | number, dtype: Dtype): V;
   stopGradient(x: V | number): V;
+  complex(re: V | number, im: V | number): V;
+  polar(abs: V | number, angle: V | number): V;
+  real(x: V | number): V;
+  imag(x: V | number): V;
+  conj(x: V | number): V;
+  angle(x: V | number): V;
+  isReal(x: V | number): V;
+  viewAsReal(x: V | number): V;
+  viewAsComplex(x: V | number): V;
   bitwiseAnd(x: V | number, y: V | number): V;
   bitwiseOr(x: V | number, y: V | number): V;
   bitwiseXor(x: V | number, y: V | number): V;
@@ -160,6 +169,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   bernoulli(x: V | number): V;
   randint(low: number, options?: { high?: number | null | undefined; shape?: readonly number[] | undefined; dtype?: Dtype | undefined }): V;
   randperm(n: number, options?: { dtype?: Dtype | undefined }): V;
+  canDraw(x: V | number, needed: number): V;
+  drawPlaces(x: V | number, numSamples: number, replacement: boolean): V;
   reshape(x: V | number, shape: readonly number[]): V;
   squeeze(x: V | number, options?: { axis?: number | readonly number[] | null | undefined }): V;
   unsqueeze(x: V | number, axis: number | readonly number[]): V;
@@ -195,6 +206,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   gather(x: V | number, index: V | number): V;
   rowsAdd(x: V | number, index: V | number, updates: V | number): V;
   rowsSet(x: V | number, index: V | number, updates: V | number): V;
+  overwrite(x: V | number, value: V | number): V;
+  putAt(x: V | number, places: V | number, values: V | number): V;
   indexSelect(x: V | number, index: V | number, options?: { axis?: number | undefined }): V;
   indexSelectGrad(updates: V | number, index: V | number, shape: readonly number[], axis: number): V;
   flatPlaces(index: V | number, size: number, stride: number, beyond: number): V;
@@ -222,6 +235,7 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   unique(x: V | number): { readonly out: V; readonly indices: V; readonly inverse: V; readonly counts: V };
   median(x: V | number, options?: { axis?: number | null | undefined; keepdim?: boolean | undefined }): V;
   histogram(x: V | number, options?: { bins?: number | undefined; min?: number | undefined; max?: number | undefined }): V;
+  gemm(x: V | number, y: V | number): V;
   bmm(x: V | number, y: V | number): V;
   matmul(x: V | number, y: V | number, options?: { transposeX?: boolean | undefined; transposeY?: boolean | undefined }): V;
   mv(x: V | number, vec: V | number): V;
