@@ -30,6 +30,8 @@ export interface CaseResult {
 const roundMilliseconds = 30;
 const warmUpMilliseconds = 120;
 const mostCalls = 20_000;
+/** The first call after a pause wakes threads and fills caches: it must not be the only one. */
+const fewestCalls = 3;
 /** Threads that spin after a contender's last call get so long to fall asleep. */
 const settleMilliseconds = 25;
 
@@ -93,7 +95,7 @@ async function warmUp(prepared: Prepared): Promise<number> {
   for (let spent = 0, time = 0; spent < warmUpMilliseconds; ) {
     time = await prepared.time(calls);
     spent += time * calls;
-    calls = Math.max(1, Math.min(mostCalls, Math.round(roundMilliseconds / Math.max(time, 1e-6))));
+    calls = Math.max(fewestCalls, Math.min(mostCalls, Math.round(roundMilliseconds / Math.max(time, 1e-6))));
   }
   return calls;
 }

@@ -6,8 +6,17 @@ import '../runtime/methods.js';
 export * from '../generated/index.js';
 export { backward, type GradOptions, grad, noGrad, type RootOptions } from '../runtime/autograd.js';
 export { type TensorData, type TensorOptions, tensor, tensor as toTensor } from '../runtime/create.js';
+export * as cuda from '../runtime/cuda.js';
+export {
+  getCudaRngState,
+  getCudnnVersion,
+  getDevice,
+  isCompiledWithCuda,
+  isCompiledWithXpu,
+  setCudaRngState,
+  setDevice,
+} from '../runtime/current-device.js';
 export type { Device } from '../runtime/devices/device.js';
-export { getDevice, setDevice } from '../runtime/devices/registry.js';
 export type { TensorLike } from '../runtime/dispatch.js';
 export type { Dtype } from '../runtime/dtype.js';
 export { dtypes, getDefaultDtype, setDefaultDtype } from '../runtime/dtype.js';
@@ -15,6 +24,7 @@ export type { ErrorCode } from '../runtime/errors.js';
 export { errorCodes, OpwrightError } from '../runtime/errors.js';
 export { dispose, keep, memory, tidy } from '../runtime/memory.js';
 export { inDynamicMode } from '../runtime/mode.js';
+export { CPUPlace, CUDAPinnedPlace, CUDAPlace, type DeviceLike, type Place, XPUPlace } from '../runtime/places.js';
 export { getPrintOptions, setPrintOptions } from '../runtime/print.js';
 export { getRandomState, seed, setRandomState } from '../runtime/random.js';
 export { isTensor, Tensor } from '../runtime/tensor.js';

@@ -3,12 +3,19 @@
  * run; programs have no use for it, and it is no entry point of the package.
  */
 
+import { noGrad } from '../runtime/autograd.js';
+import { tensor } from '../runtime/create.js';
 import { openCpu } from '../runtime/devices/cpu/device.js';
 import { Compiler, findCompiler } from '../runtime/devices/cpu/native/compiler.js';
 import { type NativeUse, readNativeUse } from '../runtime/devices/cpu/tiers.js';
+import { versionText } from '../runtime/devices/cuda/driver.js';
+import { type DeviceProperties, propertiesAt } from '../runtime/devices/cuda/gpu.js';
+import { cudaDriver, openCuda } from '../runtime/devices/cuda/open.js';
 import { type ForeignInterface, foreignInterface } from '../runtime/devices/ffi.js';
 import { type CacheInfo, type KernelCache, kernelCache } from '../runtime/devices/kernel-cache.js';
 import { OpwrightError } from '../runtime/errors.js';
+import { tidy } from '../runtime/memory.js';
+import './index.js';
 
 export type { CacheInfo };
 
@@ -16,6 +23,8 @@ export type { CacheInfo };
 export interface Missing {
   readonly problem: string;
   readonly remedy: string | undefined;
+  /** What was tried, or what should hold. */
+  readonly rule?: string | undefined;
 }
 
 export interface NativeReport {
@@ -41,6 +50,31 @@ export function examineNative(): NativeReport {
   };
 }
 
+export interface CudaReport {
+  readonly driver: { readonly path: string; readonly version: string } | Missing;
+  /** The GPUs that the driver finds; each with what happened when a kernel was compiled and run on it. */
+  readonly gpus: readonly { readonly properties: DeviceProperties; readonly device: { readonly nvrtc: string } | Missing }[];
+}
+
+/** Looks for the CUDA driver and NVRTC, and computes something on every GPU. */
+export function examineCuda(): CudaReport {
+  const driver = orMissing(cudaDriver);
+  if ('problem' in driver) return { driver, gpus: [] };
+  return {
+    driver: { path: driver.library.path, version: versionText(driver.version) },
+    gpus: Array.from({ length: driver.deviceCount() }, (_, index) => ({
+      properties: propertiesAt(driver, index),
+      device: orMissing(() => tryGpu(index)),
+    })),
+  };
+}
+
+function tryGpu(index: number): { readonly nvrtc: string } {
+  const device = openCuda(index);
+  tidy(() => noGrad(() => tensor([1, 2, 3], { device }).add(1).dataSync()));
+  return { nvrtc: `${versionText(device.nvrtc.version)}: ${device.nvrtc.library.path}` };
+}
+
 /** The cache that kernels of this process are kept in. */
 export function cache(): KernelCache {
   return kernelCache();
@@ -61,7 +95,7 @@ function orMissing<Part>(look: () => Part): Part | Missing {
   try {
     return look();
   } catch (error) {
-    if (error instanceof OpwrightError) return { problem: error.summary, remedy: error.remedy };
+    if (error instanceof OpwrightError) return { problem: error.summary, remedy: error.remedy, rule: error.rule };
     throw error;
   }
 }

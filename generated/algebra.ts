@@ -53,6 +53,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   logicalOr(x: V | number, y: V | number): V;
   logicalXor(x: V | number, y: V | number): V;
   logicalNot(x: V | number): V;
+  equalAll(x: V | number, y: V | number): V;
+  allclose(x: V | number, y: V | number, options?: { rtol?: number | V | undefined; atol?: number | V | undefined; equalNan?: boolean | undefined }): V;
   where(condition: V | number, x: V | number, y: V | number): V;
   cast(x: V | number, dtype: Dtype): V;
   stopGradient(x: V | number): V;
@@ -76,6 +78,7 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   swish(x: V | number): V;
   stanh(x: V | number, options?: { scaleA?: number | V | undefined; scaleB?: number | V | undefined }): V;
   scale(x: V | number, options?: { scale?: number | V | undefined; bias?: number | V | undefined; biasAfterScale?: boolean | undefined }): V;
+  addN(xs: readonly (V | number)[]): V;
   clip(x: V | number, options?: { min?: V | number | undefined; max?: V | number | undefined }): V;
   sum(x: V | number, options?: { axis?: number | readonly number[] | null | undefined; keepdim?: boolean | undefined }): V;
   prod(x: V | number, options?: { axis?: number | readonly number[] | null | undefined; keepdim?: boolean | undefined }): V;
@@ -92,6 +95,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   softmax(x: V | number, options?: { axis?: number | undefined }): V;
   logSoftmax(x: V | number, options?: { axis?: number | undefined }): V;
   norm(x: V | number, options?: { p?: number | string | undefined; axis?: number | readonly number[] | null | undefined; keepdim?: boolean | undefined }): V;
+  normOfOrder(x: V | number, order: number, options?: { axis?: number | readonly number[] | null | undefined; keepdim?: boolean | undefined }): V;
+  dist(x: V | number, y: V | number, options?: { p?: number | undefined }): V;
   cumsum(x: V | number, options?: { axis?: number | null | undefined }): V;
   scanSum(x: V | number, axis: number, reverse: boolean): V;
   full(shape: readonly number[], value: number | boolean, options?: { dtype?: Dtype | undefined }): V;
@@ -104,6 +109,14 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   arange(start: number, options?: { end?: number | null | undefined; step?: number | undefined; dtype?: Dtype | null | undefined }): V;
   linspace(start: number, stop: number, num: number, options?: { dtype?: Dtype | undefined }): V;
   eye(numRows: number, options?: { numColumns?: number | null | undefined; dtype?: Dtype | undefined }): V;
+  empty(shape: readonly number[], options?: { dtype?: Dtype | undefined }): V;
+  emptyLike(x: V | number, options?: { dtype?: Dtype | null | undefined }): V;
+  assign(x: V | number): V;
+  meshgrid(xs: readonly (V | number)[]): readonly V[];
+  numel(x: V | number): V;
+  rank(x: V | number): V;
+  shape(x: V | number): V;
+  isEmpty(x: V | number): V;
   randomBits(shape: readonly number[]): V;
   bitsToUniform(x: V | number, dtype: Dtype): V;
   rand(shape: readonly number[], options?: { dtype?: Dtype | undefined }): V;
@@ -123,6 +136,12 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   swapLast(x: V | number): V;
   moveToLast(x: V | number, axis: number): V;
   moveFromLast(x: V | number, axis: number): V;
+  diagonal(x: V | number, options?: { offset?: number | undefined; axis1?: number | undefined; axis2?: number | undefined }): V;
+  placeDiagonal(x: V | number, shape: readonly number[], offset: number, axis1: number, axis2: number, value: number | V): V;
+  diag(x: V | number, options?: { offset?: number | undefined; paddingValue?: number | V | undefined }): V;
+  tril(x: V | number, options?: { diagonal?: number | undefined }): V;
+  triu(x: V | number, options?: { diagonal?: number | undefined }): V;
+  trace(x: V | number, options?: { offset?: number | undefined; axis1?: number | undefined; axis2?: number | undefined }): V;
   broadcastTo(x: V | number, shape: readonly number[]): V;
   sumTo(x: V | number, shape: readonly number[]): V;
   expand(x: V | number, shape: readonly number[]): V;
@@ -154,6 +173,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   putLast(x: V | number, index: V | number, values: V | number): V;
   addLast(x: V | number, index: V | number, values: V | number): V;
   takeAlongAxis(x: V | number, index: V | number, axis: number): V;
+  multiplex(xs: readonly (V | number)[], index: V | number): V;
+  shardIndex(x: V | number, indexNum: number, nshards: number, shardId: number, options?: { ignoreValue?: number | undefined }): V;
   putAlongAxis(x: V | number, index: V | number, values: V | number, axis: number, options?: { reduce?: string | undefined }): V;
   embedding(index: V | number, weight: V | number, options?: { paddingIndex?: number | null | undefined }): V;
   oneHot(x: V | number, numClasses: number, options?: { dtype?: Dtype | undefined }): V;
@@ -165,10 +186,14 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   topkRows(x: V | number, k: number, largest: boolean): { readonly values: V; readonly index: V };
   topk(x: V | number, k: number, options?: { axis?: number | undefined; largest?: boolean | undefined }): { readonly values: V; readonly indices: V };
   unique(x: V | number): { readonly out: V; readonly indices: V; readonly inverse: V; readonly counts: V };
+  median(x: V | number, options?: { axis?: number | null | undefined; keepdim?: boolean | undefined }): V;
+  histogram(x: V | number, options?: { bins?: number | undefined; min?: number | undefined; max?: number | undefined }): V;
   bmm(x: V | number, y: V | number): V;
   matmul(x: V | number, y: V | number, options?: { transposeX?: boolean | undefined; transposeY?: boolean | undefined }): V;
   mv(x: V | number, vec: V | number): V;
   dot(x: V | number, y: V | number): V;
+  cross(x: V | number, y: V | number, options?: { axis?: number | null | undefined }): V;
+  kron(x: V | number, y: V | number): V;
   addmm(input: V | number, x: V | number, y: V | number, options?: { alpha?: number | V | undefined; beta?: number | V | undefined }): V;
   linear(x: V | number, weight: V | number, options?: { bias?: V | number | undefined }): V;
   convolution(x: V | number, weight: V | number, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number, options?: { bias?: V | number | undefined }): V;

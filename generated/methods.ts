@@ -5,14 +5,14 @@ import type { TensorLike } from '../runtime/dispatch.js';
 import { addTensorMethods } from '../runtime/methods.js';
 import { add, subtract, multiply, divide, floorDivide, mod, pow, maximum, minimum, neg, abs, sign, square, sqrt, rsqrt, reciprocal } from './ops/arithmetic.js';
 import { exp, expm1, log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf } from './ops/functions.js';
-import { floor, ceil, round, trunc, isnan, isinf, isfinite, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalOr, logicalXor, logicalNot, where, cast } from './ops/rounding-and-tests.js';
+import { floor, ceil, round, trunc, isnan, isinf, isfinite, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalOr, logicalXor, logicalNot, equalAll, allclose, type AllcloseOptions, where, cast } from './ops/rounding-and-tests.js';
 import { sigmoid, logSigmoid, relu, relu6, leakyRelu, type LeakyReluOptions, elu, type EluOptions, selu, type SeluOptions, gelu, type GeluOptions, softplus, type SoftplusOptions, softsign, softshrink, type SoftshrinkOptions, hardshrink, type HardshrinkOptions, tanhshrink, hardtanh, type HardtanhOptions, hardsigmoid, type HardsigmoidOptions, hardswish, thresholdedRelu, type ThresholdedReluOptions, swish, stanh, type StanhOptions, scale, type ScaleOptions, clip, type ClipOptions } from './ops/activations.js';
-import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, cumsum, type CumsumOptions } from './ops/reductions.js';
-import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, bernoulli } from './ops/creation.js';
-import { reshape, squeeze, type SqueezeOptions, unsqueeze, flatten, type FlattenOptions, detach, transpose, t, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile } from './ops/movement.js';
-import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, type ScatterOptions, takeAlongAxis, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
-import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique } from './ops/sorting-and-sets.js';
-import { bmm, matmul, type MatmulOptions, mv, dot, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
+import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, dist, type DistOptions, cumsum, type CumsumOptions } from './ops/reductions.js';
+import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, emptyLike, type EmptyLikeOptions, assign, numel, isEmpty, bernoulli } from './ops/creation.js';
+import { reshape, squeeze, type SqueezeOptions, unsqueeze, flatten, type FlattenOptions, detach, transpose, t, diagonal, type DiagonalOptions, diag, type DiagOptions, tril, type TrilOptions, triu, type TriuOptions, trace, type TraceOptions, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile } from './ops/movement.js';
+import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
+import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
+import { bmm, matmul, type MatmulOptions, mv, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
 import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
 import { clipByNorm } from './ops/optimizer-steps.js';
@@ -120,6 +120,10 @@ declare module '../runtime/tensor.js' {
     logicalXor(y: TensorLike): Tensor;
     /** Whether each element is false. */
     logicalNot(): Tensor;
+    /** Whether two tensors have the same shape and all their elements are equal. */
+    equalAll(y: TensorLike): Tensor;
+    /** Whether all elements of two tensors are close to each other. */
+    allclose(y: TensorLike, options?: AllcloseOptions): Tensor;
     /** Elements of one tensor where a condition holds, of another elsewhere. */
     where(x: TensorLike, y: TensorLike): Tensor;
     /** The same elements in another dtype. */
@@ -198,6 +202,8 @@ declare module '../runtime/tensor.js' {
     logSoftmax(options?: LogSoftmaxOptions): Tensor;
     /** A vector norm along axes. */
     norm(options?: NormOptions): Tensor;
+    /** The norm of the difference of two tensors, which are broadcast. */
+    dist(y: TensorLike, options?: DistOptions): Tensor;
     /** Running sums along one axis, or through the flattened tensor. */
     cumsum(options?: CumsumOptions): Tensor;
     /** A tensor filled with one value, in the shape of another. */
@@ -206,6 +212,16 @@ declare module '../runtime/tensor.js' {
     zerosLike(options?: ZerosLikeOptions): Tensor;
     /** A tensor of ones in the shape of another. */
     onesLike(options?: OnesLikeOptions): Tensor;
+    /** A tensor in the shape of another for elements that are yet to be written. */
+    emptyLike(options?: EmptyLikeOptions): Tensor;
+    /** A copy of a tensor, in memory of its own. */
+    assign(): Tensor;
+    /** A copy of a tensor, in memory of its own. */
+    clone(): Tensor;
+    /** The number of elements, as a tensor. */
+    numel(): Tensor;
+    /** Whether there are no elements, as a tensor. */
+    isEmpty(): Tensor;
     /** Ones with the probabilities given, zeros otherwise. */
     bernoulli(): Tensor;
     /** The same elements in another shape; -1 stands for what is left, 0 for the input's size there. */
@@ -222,6 +238,16 @@ declare module '../runtime/tensor.js' {
     transpose(perm: readonly number[]): Tensor;
     /** A matrix with rows and columns exchanged; a vector or a number as it is. */
     t(): Tensor;
+    /** The diagonals of the planes of two axes, along a new last axis. */
+    diagonal(options?: DiagonalOptions): Tensor;
+    /** A square matrix with a vector on one diagonal, or that diagonal of a matrix. */
+    diag(options?: DiagOptions): Tensor;
+    /** A matrix, or each of a batch, with zeros above one diagonal. */
+    tril(options?: TrilOptions): Tensor;
+    /** A matrix, or each of a batch, with zeros below one diagonal. */
+    triu(options?: TriuOptions): Tensor;
+    /** The sum along a diagonal, of each plane of two axes. */
+    trace(options?: TraceOptions): Tensor;
     /** A tensor stretched to a larger shape; its elements are repeated, not copied. */
     broadcastTo(shape: readonly number[]): Tensor;
     /** A tensor stretched to a larger shape; -1 keeps the size that x has there. */
@@ -262,6 +288,8 @@ declare module '../runtime/tensor.js' {
     scatter(index: TensorLike, updates: TensorLike, options?: ScatterOptions): Tensor;
     /** Elements along one axis, chosen by an index of the same shape but there. */
     takeAlongAxis(index: TensorLike, axis: number): Tensor;
+    /** Numbers of a whole, as numbers within one of several shards; those of other shards become ignoreValue. */
+    shardIndex(indexNum: number, nshards: number, shardId: number, options?: ShardIndexOptions): Tensor;
     /** A copy of a tensor with other elements at some places along one axis, or with them added. */
     putAlongAxis(index: TensorLike, values: TensorLike, axis: number, options?: PutAlongAxisOptions): Tensor;
     /** Rows of a table for a tensor of indices; rows of paddingIndex give and receive nothing. */
@@ -280,6 +308,10 @@ declare module '../runtime/tensor.js' {
     topk(k: number, options?: TopkOptions): { values: Tensor; indices: Tensor };
     /** The distinct elements in ascending order, with the place of each one's first appearance, the way back, and how often each occurs. */
     unique(): { out: Tensor; indices: Tensor; inverse: Tensor; counts: Tensor };
+    /** The middle element along one axis, or of all; the mean of the two middle ones where their number is even. */
+    median(options?: MedianOptions): Tensor;
+    /** How many elements lie in each of several bins of one width. */
+    histogram(options?: HistogramOptions): Tensor;
     /** Products of batches of matrices. */
     bmm(y: TensorLike): Tensor;
     /** Matrix product, broadcast over leading axes; a vector counts as a row on the left and a column on the right. */
@@ -290,6 +322,10 @@ declare module '../runtime/tensor.js' {
     mv(vec: TensorLike): Tensor;
     /** The sum of products of two vectors, or of each pair of rows of two matrices. */
     dot(y: TensorLike): Tensor;
+    /** The cross product of vectors of three numbers along one axis. */
+    cross(y: TensorLike, options?: CrossOptions): Tensor;
+    /** The Kronecker product, every element of the first tensor times the whole second one. */
+    kron(y: TensorLike): Tensor;
     /** A matrix product, scaled, added to a scaled tensor. */
     addmm(x: TensorLike, y: TensorLike, options?: AddmmOptions): Tensor;
     /** A product with a matrix of weights, of as many rows as there are features, and a bias. */
@@ -384,6 +420,8 @@ addTensorMethods({
   logicalOr: logicalOr,
   logicalXor: logicalXor,
   logicalNot: logicalNot,
+  equalAll: equalAll,
+  allclose: allclose,
   where: where,
   cast: cast,
   sigmoid: sigmoid,
@@ -423,10 +461,16 @@ addTensorMethods({
   softmax: softmax,
   logSoftmax: logSoftmax,
   norm: norm,
+  dist: dist,
   cumsum: cumsum,
   fullLike: fullLike,
   zerosLike: zerosLike,
   onesLike: onesLike,
+  emptyLike: emptyLike,
+  assign: assign,
+  clone: assign,
+  numel: numel,
+  isEmpty: isEmpty,
   bernoulli: bernoulli,
   reshape: reshape,
   squeeze: squeeze,
@@ -435,6 +479,11 @@ addTensorMethods({
   detach: detach,
   transpose: transpose,
   t: t,
+  diagonal: diagonal,
+  diag: diag,
+  tril: tril,
+  triu: triu,
+  trace: trace,
   broadcastTo: broadcastTo,
   expand: expand,
   expandAs: expandAs,
@@ -455,6 +504,7 @@ addTensorMethods({
   scatterNd: scatterNd,
   scatter: scatter,
   takeAlongAxis: takeAlongAxis,
+  shardIndex: shardIndex,
   putAlongAxis: putAlongAxis,
   embedding: embedding,
   oneHot: oneHot,
@@ -464,11 +514,15 @@ addTensorMethods({
   argsort: argsort,
   topk: topk,
   unique: unique,
+  median: median,
+  histogram: histogram,
   bmm: bmm,
   matmul: matmul,
   mm: matmul,
   mv: mv,
   dot: dot,
+  cross: cross,
+  kron: kron,
   addmm: addmm,
   linear: linear,
   conv2d: conv2d,

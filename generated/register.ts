@@ -2,14 +2,14 @@
 
 import { addDefinition, add, subtractDefinition, subtract, multiplyDefinition, multiply, divideDefinition, divide, floorDivideDefinition, floorDivide, modDefinition, mod, powDefinition, pow, maximumDefinition, maximum, minimumDefinition, minimum, negDefinition, neg, absDefinition, abs, signDefinition, sign, squareDefinition, square, sqrtDefinition, sqrt, rsqrtDefinition, rsqrt, reciprocalDefinition, reciprocal } from './ops/arithmetic.js';
 import { expDefinition, exp, expm1Definition, expm1, logDefinition, log, log2Definition, log2, log10Definition, log10, log1pDefinition, log1p, sinDefinition, sin, cosDefinition, cos, tanDefinition, tan, asinDefinition, asin, acosDefinition, acos, atanDefinition, atan, sinhDefinition, sinh, coshDefinition, cosh, tanhDefinition, tanh, erfDefinition, erf } from './ops/functions.js';
-import { floorDefinition, floor, ceilDefinition, ceil, roundDefinition, round, truncDefinition, trunc, isnanDefinition, isnan, isinfDefinition, isinf, isfiniteDefinition, isfinite, equalDefinition, equal, notEqualDefinition, notEqual, lessThanDefinition, lessThan, lessEqualDefinition, lessEqual, greaterThanDefinition, greaterThan, greaterEqualDefinition, greaterEqual, logicalAndDefinition, logicalAnd, logicalOrDefinition, logicalOr, logicalXorDefinition, logicalXor, logicalNotDefinition, logicalNot, whereDefinition, where, castDefinition, cast, stopGradientDefinition, stopGradient } from './ops/rounding-and-tests.js';
-import { sigmoidDefinition, sigmoid, logSigmoidDefinition, logSigmoid, reluDefinition, relu, relu6Definition, relu6, leakyReluDefinition, leakyRelu, eluDefinition, elu, seluDefinition, selu, geluDefinition, gelu, softplusDefinition, softplus, softsignDefinition, softsign, softshrinkDefinition, softshrink, hardshrinkDefinition, hardshrink, tanhshrinkDefinition, tanhshrink, hardtanhDefinition, hardtanh, hardsigmoidDefinition, hardsigmoid, hardswishDefinition, hardswish, thresholdedReluDefinition, thresholdedRelu, swishDefinition, swish, stanhDefinition, stanh, scaleDefinition, scale, clipDefinition, clip } from './ops/activations.js';
-import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
-import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
-import { reshapeDefinition, reshape, squeezeDefinition, squeeze, unsqueezeDefinition, unsqueeze, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
-import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
-import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique } from './ops/sorting-and-sets.js';
-import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
+import { floorDefinition, floor, ceilDefinition, ceil, roundDefinition, round, truncDefinition, trunc, isnanDefinition, isnan, isinfDefinition, isinf, isfiniteDefinition, isfinite, equalDefinition, equal, notEqualDefinition, notEqual, lessThanDefinition, lessThan, lessEqualDefinition, lessEqual, greaterThanDefinition, greaterThan, greaterEqualDefinition, greaterEqual, logicalAndDefinition, logicalAnd, logicalOrDefinition, logicalOr, logicalXorDefinition, logicalXor, logicalNotDefinition, logicalNot, equalAllDefinition, equalAll, allcloseDefinition, allclose, whereDefinition, where, castDefinition, cast, stopGradientDefinition, stopGradient } from './ops/rounding-and-tests.js';
+import { sigmoidDefinition, sigmoid, logSigmoidDefinition, logSigmoid, reluDefinition, relu, relu6Definition, relu6, leakyReluDefinition, leakyRelu, eluDefinition, elu, seluDefinition, selu, geluDefinition, gelu, softplusDefinition, softplus, softsignDefinition, softsign, softshrinkDefinition, softshrink, hardshrinkDefinition, hardshrink, tanhshrinkDefinition, tanhshrink, hardtanhDefinition, hardtanh, hardsigmoidDefinition, hardsigmoid, hardswishDefinition, hardswish, thresholdedReluDefinition, thresholdedRelu, swishDefinition, swish, stanhDefinition, stanh, scaleDefinition, scale, addNDefinition, addN, clipDefinition, clip } from './ops/activations.js';
+import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
+import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
+import { reshapeDefinition, reshape, squeezeDefinition, squeeze, unsqueezeDefinition, unsqueeze, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, diagonalDefinition, diagonal, placeDiagonalDefinition, placeDiagonal, diagDefinition, diag, trilDefinition, tril, triuDefinition, triu, traceDefinition, trace, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
+import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
+import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
+import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
 import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
 import { reduceLossDefinition, reduceLoss, mseLossDefinition, mseLoss, squareErrorCostDefinition, squareErrorCost, l1LossDefinition, l1Loss, smoothL1LossDefinition, smoothL1Loss, klDivDefinition, klDiv, binaryCrossEntropyWithLogitsDefinition, binaryCrossEntropyWithLogits, nllLossDefinition, nllLoss, crossEntropyDefinition, crossEntropy } from './ops/losses.js';
 import { clipByNormDefinition, clipByNorm, clipByGlobalNormDefinition, clipByGlobalNorm, sgdUpdateDefinition, sgdUpdate, momentumUpdateDefinition, momentumUpdate, adamUpdateDefinition, adamUpdate, adamwUpdateDefinition, adamwUpdate } from './ops/optimizer-steps.js';
@@ -67,6 +67,8 @@ declare module '../runtime/registry.js' {
     logicalOr: typeof logicalOr;
     logicalXor: typeof logicalXor;
     logicalNot: typeof logicalNot;
+    equalAll: typeof equalAll;
+    allclose: typeof allclose;
     where: typeof where;
     cast: typeof cast;
     stopGradient: typeof stopGradient;
@@ -90,6 +92,7 @@ declare module '../runtime/registry.js' {
     swish: typeof swish;
     stanh: typeof stanh;
     scale: typeof scale;
+    addN: typeof addN;
     clip: typeof clip;
     sum: typeof sum;
     prod: typeof prod;
@@ -106,6 +109,8 @@ declare module '../runtime/registry.js' {
     softmax: typeof softmax;
     logSoftmax: typeof logSoftmax;
     norm: typeof norm;
+    normOfOrder: typeof normOfOrder;
+    dist: typeof dist;
     cumsum: typeof cumsum;
     scanSum: typeof scanSum;
     full: typeof full;
@@ -118,6 +123,14 @@ declare module '../runtime/registry.js' {
     arange: typeof arange;
     linspace: typeof linspace;
     eye: typeof eye;
+    empty: typeof empty;
+    emptyLike: typeof emptyLike;
+    assign: typeof assign;
+    meshgrid: typeof meshgrid;
+    numel: typeof numel;
+    rank: typeof rank;
+    shape: typeof shape;
+    isEmpty: typeof isEmpty;
     randomBits: typeof randomBits;
     bitsToUniform: typeof bitsToUniform;
     rand: typeof rand;
@@ -137,6 +150,12 @@ declare module '../runtime/registry.js' {
     swapLast: typeof swapLast;
     moveToLast: typeof moveToLast;
     moveFromLast: typeof moveFromLast;
+    diagonal: typeof diagonal;
+    placeDiagonal: typeof placeDiagonal;
+    diag: typeof diag;
+    tril: typeof tril;
+    triu: typeof triu;
+    trace: typeof trace;
     broadcastTo: typeof broadcastTo;
     sumTo: typeof sumTo;
     expand: typeof expand;
@@ -168,6 +187,8 @@ declare module '../runtime/registry.js' {
     putLast: typeof putLast;
     addLast: typeof addLast;
     takeAlongAxis: typeof takeAlongAxis;
+    multiplex: typeof multiplex;
+    shardIndex: typeof shardIndex;
     putAlongAxis: typeof putAlongAxis;
     embedding: typeof embedding;
     oneHot: typeof oneHot;
@@ -179,10 +200,14 @@ declare module '../runtime/registry.js' {
     topkRows: typeof topkRows;
     topk: typeof topk;
     unique: typeof unique;
+    median: typeof median;
+    histogram: typeof histogram;
     bmm: typeof bmm;
     matmul: typeof matmul;
     mv: typeof mv;
     dot: typeof dot;
+    cross: typeof cross;
+    kron: typeof kron;
     addmm: typeof addmm;
     linear: typeof linear;
     convolution: typeof convolution;
@@ -271,6 +296,8 @@ registerOps(
     logicalOrDefinition,
     logicalXorDefinition,
     logicalNotDefinition,
+    equalAllDefinition,
+    allcloseDefinition,
     whereDefinition,
     castDefinition,
     stopGradientDefinition,
@@ -294,6 +321,7 @@ registerOps(
     swishDefinition,
     stanhDefinition,
     scaleDefinition,
+    addNDefinition,
     clipDefinition,
     sumDefinition,
     prodDefinition,
@@ -310,6 +338,8 @@ registerOps(
     softmaxDefinition,
     logSoftmaxDefinition,
     normDefinition,
+    normOfOrderDefinition,
+    distDefinition,
     cumsumDefinition,
     scanSumDefinition,
     fullDefinition,
@@ -322,6 +352,14 @@ registerOps(
     arangeDefinition,
     linspaceDefinition,
     eyeDefinition,
+    emptyDefinition,
+    emptyLikeDefinition,
+    assignDefinition,
+    meshgridDefinition,
+    numelDefinition,
+    rankDefinition,
+    shapeDefinition,
+    isEmptyDefinition,
     randomBitsDefinition,
     bitsToUniformDefinition,
     randDefinition,
@@ -341,6 +379,12 @@ registerOps(
     swapLastDefinition,
     moveToLastDefinition,
     moveFromLastDefinition,
+    diagonalDefinition,
+    placeDiagonalDefinition,
+    diagDefinition,
+    trilDefinition,
+    triuDefinition,
+    traceDefinition,
     broadcastToDefinition,
     sumToDefinition,
     expandDefinition,
@@ -372,6 +416,8 @@ registerOps(
     putLastDefinition,
     addLastDefinition,
     takeAlongAxisDefinition,
+    multiplexDefinition,
+    shardIndexDefinition,
     putAlongAxisDefinition,
     embeddingDefinition,
     oneHotDefinition,
@@ -383,10 +429,14 @@ registerOps(
     topkRowsDefinition,
     topkDefinition,
     uniqueDefinition,
+    medianDefinition,
+    histogramDefinition,
     bmmDefinition,
     matmulDefinition,
     mvDefinition,
     dotDefinition,
+    crossDefinition,
+    kronDefinition,
     addmmDefinition,
     linearDefinition,
     convolutionDefinition,
@@ -472,6 +522,8 @@ registerOps(
     logicalOr: logicalOr,
     logicalXor: logicalXor,
     logicalNot: logicalNot,
+    equalAll: equalAll,
+    allclose: allclose,
     where: where,
     cast: cast,
     stopGradient: stopGradient,
@@ -495,6 +547,7 @@ registerOps(
     swish: swish,
     stanh: stanh,
     scale: scale,
+    addN: addN,
     clip: clip,
     sum: sum,
     prod: prod,
@@ -511,6 +564,8 @@ registerOps(
     softmax: softmax,
     logSoftmax: logSoftmax,
     norm: norm,
+    normOfOrder: normOfOrder,
+    dist: dist,
     cumsum: cumsum,
     scanSum: scanSum,
     full: full,
@@ -523,6 +578,14 @@ registerOps(
     arange: arange,
     linspace: linspace,
     eye: eye,
+    empty: empty,
+    emptyLike: emptyLike,
+    assign: assign,
+    meshgrid: meshgrid,
+    numel: numel,
+    rank: rank,
+    shape: shape,
+    isEmpty: isEmpty,
     randomBits: randomBits,
     bitsToUniform: bitsToUniform,
     rand: rand,
@@ -542,6 +605,12 @@ registerOps(
     swapLast: swapLast,
     moveToLast: moveToLast,
     moveFromLast: moveFromLast,
+    diagonal: diagonal,
+    placeDiagonal: placeDiagonal,
+    diag: diag,
+    tril: tril,
+    triu: triu,
+    trace: trace,
     broadcastTo: broadcastTo,
     sumTo: sumTo,
     expand: expand,
@@ -573,6 +642,8 @@ registerOps(
     putLast: putLast,
     addLast: addLast,
     takeAlongAxis: takeAlongAxis,
+    multiplex: multiplex,
+    shardIndex: shardIndex,
     putAlongAxis: putAlongAxis,
     embedding: embedding,
     oneHot: oneHot,
@@ -584,10 +655,14 @@ registerOps(
     topkRows: topkRows,
     topk: topk,
     unique: unique,
+    median: median,
+    histogram: histogram,
     bmm: bmm,
     matmul: matmul,
     mv: mv,
     dot: dot,
+    cross: cross,
+    kron: kron,
     addmm: addmm,
     linear: linear,
     convolution: convolution,

@@ -57,3 +57,8 @@ export function shapes(tensors: unknown) {
 export function alike(tensors: unknown, others: unknown) {
   return ((tensors as readonly unknown[]).length === (others as readonly unknown[]).length) && host.all((tensors as readonly unknown[]), (tensor, i: number) => host.equals((tensor as LayoutMeta).shape, (host.at((others as readonly unknown[]), i) as LayoutMeta).shape));
 }
+
+/** How many elements a diagonal of a matrix has. (ops.yaml:62) */
+export function diagonalSize(rows: unknown, columns: unknown, offset: unknown) {
+  return host.max(host.min((rows as number) - host.max(-(offset as number), 0), (columns as number) - host.max((offset as number), 0)), 0);
+}

@@ -64,6 +64,11 @@ const rows = {
     { list: 'U' },
     'What a function gives for each entry and its place.',
   ],
+  fold: [
+    { list: LIST, of: { arrow: ['T', 'T'], result: 'T' } },
+    'T',
+    'What a function makes of the first two entries, of that and the third, and so on to the last.',
+  ],
   filter: [{ list: LIST, keep: PREDICATE }, LIST, 'The entries for which a condition holds.'],
   all: [{ list: LIST, holds: PREDICATE }, 'boolean', 'Whether a condition holds for every entry.'],
   some: [{ list: LIST, holds: PREDICATE }, 'boolean', 'Whether a condition holds for at least one entry.'],

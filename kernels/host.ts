@@ -72,6 +72,11 @@ export function each<T, U>(list: readonly T[], of: (value: T, index: number) => 
   return list.map((value, index) => of(value, index));
 }
 
+/** What a function makes of the first two entries, of that and the third, and so on. The list must not be empty. */
+export function fold<T>(list: readonly T[], of: (sum: T, value: T) => T): T {
+  return list.reduce((sum, value) => of(sum, value));
+}
+
 export function filter<T>(list: readonly T[], keep: (value: T, index: number) => boolean): T[] {
   return list.filter((value, index) => keep(value, index));
 }

@@ -96,21 +96,6 @@ function sign(x: Expr): Expr {
   return isFloat(x) ? select(ne(x, x), x, nonzero) : nonzero;
 }
 
-/** Integer powers by squaring, a round for each bit of the exponent; a negative exponent gives 0, but for bases 1 and -1. */
-function integerPower(x: Expr, y: Expr, share: Share): Expr {
-  const unit = constant(x.type, 1);
-  let result: Expr = unit;
-  let base = x;
-  const bits = x.type.scalar === 'i64' ? 63 : 31;
-  for (let bit = 0; bit < bits; bit++) {
-    result = share(select(ne(and(shr(y, bit), 1), 0), mul(result, base), result));
-    base = share(mul(base, base));
-  }
-  const odd = ne(and(y, 1), 0);
-  const unitBase = select(eq(x, 1), unit, select(eq(x, -1), select(odd, constant(x.type, -1), unit), constant(x.type, 0)));
-  return select(lt(y, 0), unitBase, result);
-}
-
 const rounded = (lower: (x: Expr) => Expr) => (x: Expr) => (isFloat(x) ? lower(x) : x);
 const comparison = (lower: (x: Operand, y: Operand) => Expr, evaluate: (x: number, y: number) => boolean): MapOperation =>
   two(
@@ -141,7 +126,7 @@ export const mapOperations: Readonly<Record<string, MapOperation>> = {
   floorDivide: two(floorDivide, (x, y) => Math.floor(x / y)),
   min: two(min, nanAware(Math.min)),
   max: two(max, nanAware(Math.max)),
-  pow: { ...two((x, y, share) => (isFloat(x) ? binary('pow', x, y) : integerPower(x, y, share)), Math.pow), heavy: true },
+  pow: { ...two((x, y) => binary('pow', x, y), Math.pow), heavy: true },
   atan2: { ...two((y, x) => binary('atan2', y, x), Math.atan2), heavy: true },
 
   eq: comparison(eq, (x, y) => x === y),

@@ -200,7 +200,7 @@ function laneBitsOf(loop: Loop, strideOf: (expr: Expr) => number | undefined): 3
 function hasLanes(expr: Expr): boolean {
   const integer = expr.type.scalar === 'i32' || expr.type.scalar === 'i64';
   if (expr.op === 'unary') return expr.name !== 'clz' && expr.name !== 'popcount';
-  if (expr.op === 'binary') return expr.name !== 'rem' && !(integer && (expr.name === 'div' || expr.name === 'pow'));
+  if (expr.op === 'binary') return expr.name !== 'rem' && !(integer && expr.name === 'div');
   if (expr.op === 'convert') return !isWide(expr.type) || !isWide(expr.value.type) || expr.type.scalar === expr.value.type.scalar;
   return expr.op !== 'lane' && expr.op !== 'shuffle';
 }

@@ -488,14 +488,19 @@ function interleave(copies: readonly (readonly Stmt[])[]): readonly Stmt[] {
 function costOf(loop: Loop): number {
   const cost = (expr: Expr): number => {
     if (expr.op === 'load') return 1;
-    const own = operandsOf(expr).length === 0 ? 0 : isTranscendental(expr) ? cheapBody : 1;
-    return operandsOf(expr).reduce((sum, operand) => sum + cost(operand), own);
+    return operandsOf(expr).reduce((sum, operand) => sum + cost(operand), ownCost(expr));
   };
   let total = 0;
   visitStatements(loop.body, (statement) => {
     if (statement.do !== 'for') total += cost(statement.do === 'store' ? statement.value : expressionsOf(statement)[0]!);
   });
   return total;
+}
+
+function ownCost(expr: Expr): number {
+  if (operandsOf(expr).length === 0) return 0;
+  if (expr.op === 'binary' && expr.name === 'pow' && !isFloat(expr.type)) return longBody;
+  return isTranscendental(expr) ? cheapBody : 1;
 }
 
 const simple: ReadonlySet<string> = new Set(['neg', 'abs', 'sqrt', 'floor', 'ceil', 'trunc', 'rint', 'not', 'bitNot']);

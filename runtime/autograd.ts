@@ -9,7 +9,9 @@ import type { Arguments, Attrs, GradientDefinition, TensorMeta } from '../kernel
 import { partition } from '../kernels/partition.js';
 import type { GradientEdge } from './autograd-types.js';
 import { debugging, report } from './debug.js';
+import { withDefault } from './devices/registry.js';
 import { type CallShape, DispatchAlgebra, PlainNumber, presentOutputs } from './dispatch.js';
+import { isFloating } from './dtype.js';
 import { OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import { contiguousLayout, type Layout, sameShape } from './layout.js';
@@ -118,28 +120,72 @@ type Saved = SavedTensor | number | TensorMeta | undefined;
 
 let lastNode = 0;
 
-class GradientNode {
+/** A step back through the graph. */
+abstract class GradientNode {
   readonly order = ++lastNode;
-  /** Saved values by name; null once backward has freed them. */
-  saved: Map<string, Saved> | null = new Map();
   /** Tensors and nodes that lead here. With the last of them goes what is kept: nobody can ask for these gradients any more. */
   holders = 0;
+
+  /** `edges` are those of what it was computed from. */
+  constructor(
+    readonly name: string,
+    readonly edges: readonly (Edge | null)[],
+  ) {
+    for (const edge of edges) edge?.retain();
+  }
+
+  /** The gradients that incoming ones lead to, each with the place of its edge. */
+  abstract differentiate(incoming: readonly (Tensor | undefined)[], createGraph: boolean): [number, Tensor][];
+
+  abstract free(): void;
+}
+
+/** A call of an op. */
+class CallNode extends GradientNode {
+  /** Saved values by name; null once backward has freed them. */
+  saved: Map<string, Saved> | null = new Map();
 
   constructor(
     readonly call: CallShape,
     readonly attrs: Attrs,
     /** For each slot of the call. */
-    readonly edges: readonly (Edge | null)[],
+    edges: readonly (Edge | null)[],
     /** The gradients that somebody waits for. */
     readonly wanted: readonly GradientDefinition[],
   ) {
-    for (const edge of edges) edge?.retain();
+    super(call.op.name, edges);
+  }
+
+  differentiate(incoming: readonly (Tensor | undefined)[], createGraph: boolean): [number, Tensor][] {
+    if (debugging.autograd) report('autograd', `${this.name}: ${this.wanted.map(({ input }) => `d${input}`).join(', ')}`);
+    if (this.saved === null)
+      throw new OpwrightError('BACKWARD_TWICE', `The graph behind ${this.name} was freed by an earlier backward().`, {
+        op: this.name,
+        remedy: 'Pass { retainGraph: true } to the first backward().',
+      });
+    return createGraph ? differentiateByOps(this, incoming) : differentiateByPlan(this, incoming);
   }
 
   free(): void {
     for (const value of this.saved?.values() ?? []) if (value instanceof SavedTensor) value.release();
     this.saved = null;
   }
+}
+
+/** A copy on another device. */
+class MoveNode extends GradientNode {
+  constructor(
+    source: Edge,
+    private readonly back: (gradient: Tensor) => Tensor,
+  ) {
+    super('to', [source]);
+  }
+
+  differentiate([gradient]: readonly (Tensor | undefined)[]): [number, Tensor][] {
+    return gradient === undefined ? [] : [[0, this.back(gradient)]];
+  }
+
+  free(): void {}
 }
 
 const unheld: GradientNode[] = [];
@@ -161,7 +207,7 @@ export function record(call: CallShape, slots: readonly SlotValue[], results: re
   for (const slot of slots) edges.push(slot instanceof Tensor ? edgeOf(slot) : null);
   const { gradients, flowing, kept } = recordingOf(call, edges, results);
   if (gradients.length === 0 || flowing.length === 0) return;
-  const node = new GradientNode(call, attrs, edges, gradients);
+  const node = new CallNode(call, attrs, edges, gradients);
   for (const index of flowing) {
     const result = results[index]!;
     result.stopGradient = false;
@@ -173,7 +219,15 @@ export function record(call: CallShape, slots: readonly SlotValue[], results: re
   }
 }
 
-function save(node: GradientNode, name: string, value: SlotValue, keep: 'value' | 'shape', edge: Edge | null): void {
+/** Enters a copy on another device into the graph; `back` takes a gradient to where the source is. */
+export function recordMove(source: Tensor, result: Tensor, back: (gradient: Tensor) => Tensor): void {
+  const edge = edgeOf(source);
+  if (!enabled || edge === null || !isFloating(result.dtype)) return;
+  result.stopGradient = false;
+  attach(result, new Edge(new MoveNode(edge, back), 0, null));
+}
+
+function save(node: CallNode, name: string, value: SlotValue, keep: 'value' | 'shape', edge: Edge | null): void {
   if (!(value instanceof Tensor)) node.saved!.set(name, value);
   else node.saved!.set(name, keep === 'value' ? new SavedTensor(value, edge, node) : { shape: value.shape, dtype: value.dtype });
 }
@@ -284,14 +338,8 @@ function rootEdge(root: Tensor): Edge {
 function runNode(node: GradientNode, pending: Pending, options: BackwardOptions): void {
   const createGraph = options.createGraph === true;
   const incoming = pending.take(node);
-  if (debugging.autograd) report('autograd', `${node.call.op.name}: ${node.wanted.map(({ input }) => `d${input}`).join(', ')}`);
   try {
-    if (node.saved === null)
-      throw new OpwrightError('BACKWARD_TWICE', `The graph behind ${node.call.op.name} was freed by an earlier backward().`, {
-        op: node.call.op.name,
-        remedy: 'Pass { retainGraph: true } to the first backward().',
-      });
-    const results = createGraph ? differentiateByOps(node, incoming) : differentiateByPlan(node, incoming);
+    const results = node.differentiate(incoming, createGraph);
     for (const [slot, value] of results) pending.add(node.edges[slot]!, value);
   } finally {
     for (const value of incoming) value?.dispose();
@@ -385,7 +433,7 @@ class Pending {
 }
 
 /** Another handle of the same tensor, a leaf's edge included. */
-function aliasOf(tensor: Tensor): Tensor {
+export function aliasOf(tensor: Tensor): Tensor {
   const alias = new Tensor(tensor.storage, tensor.layout, tensor.dtype, tensor.stopGradient);
   attach(alias, edgeOf(tensor));
   return alias;
@@ -395,7 +443,7 @@ function aliasOf(tensor: Tensor): Tensor {
 
 /** What stands under a name in a gradient: `d` + output, or a saved value. `made` takes the handles of saved tensors. */
 function gradientOperands(
-  node: GradientNode,
+  node: CallNode,
   incoming: readonly (Tensor | undefined)[],
   made: Tensor[],
 ): { names: string[]; values: (SlotValue | TensorMeta)[] } {
@@ -440,7 +488,7 @@ function gatherLists<V>(names: readonly string[], values: readonly (V | undefine
   return args;
 }
 
-function differentiateByPlan(node: GradientNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
+function differentiateByPlan(node: CallNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
   const made: Tensor[] = [];
   try {
     const { names, values } = gradientOperands(node, incoming, made);
@@ -455,7 +503,7 @@ function differentiateByPlan(node: GradientNode, incoming: readonly (Tensor | un
 }
 
 function gradientPlan(
-  node: GradientNode,
+  node: CallNode,
   gradients: readonly GradientDefinition[],
   names: readonly string[],
   values: readonly (SlotValue | TensorMeta)[],
@@ -473,7 +521,7 @@ function gradientPlan(
 }
 
 function bindGradients(
-  node: GradientNode,
+  node: CallNode,
   gradients: readonly GradientDefinition[],
   names: readonly string[],
   values: readonly (SlotValue | TensorMeta)[],
@@ -516,9 +564,10 @@ function deviceOf(values: readonly (SlotValue | TensorMeta)[]): Tensor['device']
   return found.device;
 }
 
-function differentiateByOps(node: GradientNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
+function differentiateByOps(node: CallNode, incoming: readonly (Tensor | undefined)[]): [number, Tensor][] {
   const gradients = node.wanted;
-  const results = tidy(() => runGradients(node, gradients, incoming));
+  // What the gradients make of nothing, such as zeros, is to be where they are.
+  const results = withDefault(deviceOf(incoming), () => tidy(() => runGradients(node, gradients, incoming)));
   // A result may be an incoming gradient, or another result: each gets a handle of its own.
   const taken = new Set<Tensor | undefined>(incoming);
   const owned = results.map((result) => {
@@ -530,7 +579,7 @@ function differentiateByOps(node: GradientNode, incoming: readonly (Tensor | und
 }
 
 function runGradients(
-  node: GradientNode,
+  node: CallNode,
   gradients: readonly GradientDefinition[],
   incoming: readonly (Tensor | undefined)[],
 ): Tensor[] {
@@ -550,7 +599,7 @@ function runGradients(
 }
 
 /** Which slot each result belongs to; those that nobody waits for are dropped. */
-function assign(node: GradientNode, gradients: readonly GradientDefinition[], results: readonly Tensor[]): [number, Tensor][] {
+function assign(node: CallNode, gradients: readonly GradientDefinition[], results: readonly Tensor[]): [number, Tensor][] {
   const assigned: [number, Tensor][] = [];
   let at = 0;
   for (const gradient of gradients) {

@@ -2,7 +2,6 @@
  * Tensors from JavaScript values: numbers, nested arrays, typed arrays. It checks and converts; it computes nothing.
  */
 import type { Shape } from '../kernels/op.js';
-import type { Device } from './devices/device.js';
 import { defaultDevice } from './devices/registry.js';
 import {
   createRawArray,
@@ -17,6 +16,7 @@ import {
 } from './dtype.js';
 import { formatShape, formatValue, OpwrightError } from './errors.js';
 import { sizeOf } from './layout.js';
+import { type DeviceLike, deviceOf } from './places.js';
 import { emptyTensor, type Tensor } from './tensor.js';
 
 /** A number of any kind. */
@@ -47,7 +47,8 @@ export interface TensorOptions<D extends Dtype = Dtype> {
   readonly shape?: Shape;
   /** Whether gradients stop here; true by default. */
   readonly stopGradient?: boolean;
-  readonly device?: Device;
+  /** The default device, unless given. */
+  readonly device?: DeviceLike;
 }
 
 const optionNames: ReadonlySet<string> = new Set(['dtype', 'shape', 'stopGradient', 'device']);
@@ -74,9 +75,9 @@ export function tensorFromRaw<D extends Dtype>(
   raw: RawArray,
   shape: Shape,
   dtype: D,
-  options: { readonly stopGradient?: boolean; readonly device?: Device } = {},
+  options: { readonly stopGradient?: boolean; readonly device?: DeviceLike } = {},
 ): Tensor<D> {
-  const device = options.device ?? defaultDevice();
+  const device = options.device === undefined ? defaultDevice() : deviceOf(options.device);
   const result = emptyTensor(device, shape, dtype);
   device.write(result.storage.address, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength));
   if (options.stopGradient !== undefined) result.stopGradient = options.stopGradient;

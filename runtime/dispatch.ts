@@ -197,20 +197,20 @@ function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: 
           op: op.name,
           argument: input.name,
         });
-      for (const one of value) slots.push(accept(op, input, one as TensorLike, made));
+      for (const one of value) slots.push(accept(op, input, one as TensorLike, inputs, made));
     } else {
-      slots.push(accept(op, input, value as TensorLike | undefined | null, made));
+      slots.push(accept(op, input, value as TensorLike | undefined | null, inputs, made));
     }
   }
-  if (typeof slots[0] === 'number') giveDtype(op, slots, made);
+  if (typeof slots[0] === 'number') giveDtype(op, slots, inputs, made);
   return slots;
 }
 
 /** Numbers among themselves are what tensor() makes of them: one becomes a tensor, and the others follow it. */
-function giveDtype(op: OpDefinition, slots: SlotValue[], made: Tensor[]): void {
+function giveDtype(op: OpDefinition, slots: SlotValue[], inputs: readonly InputArgument[], made: Tensor[]): void {
   const [first] = slots;
   if (typeof first !== 'number' || slots.some((slot) => slot instanceof Tensor)) return;
-  const result = literal(op, op.inputs[0]!, first);
+  const result = literal(op, op.inputs[0]!, first, inputs);
   made.push(result);
   slots[0] = result;
 }
@@ -219,7 +219,13 @@ function missing(op: OpDefinition, input: InputDefinition): OpwrightError {
   return new OpwrightError('MISSING_ARGUMENT', `${input.name} is missing.`, { op: op.name, argument: input.name });
 }
 
-function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | undefined | null, made: Tensor[]): SlotValue {
+function accept(
+  op: OpDefinition,
+  input: InputDefinition,
+  value: TensorLike | undefined | null,
+  inputs: readonly InputArgument[],
+  made: Tensor[],
+): SlotValue {
   if (value instanceof Tensor) {
     if (value.isDisposed) value.checkUsable(op.name, input.name);
     return value;
@@ -234,15 +240,18 @@ function accept(op: OpDefinition, input: InputDefinition, value: TensorLike | un
       op: op.name,
       argument: input.name,
     });
-  const result = literal(op, input, value);
+  const result = literal(op, input, value, inputs);
   made.push(result);
   return result;
 }
 
-function literal(op: OpDefinition, input: InputDefinition, value: TensorData): Tensor {
+/** What is written out in a call is where the call's tensors are. */
+function literal(op: OpDefinition, input: InputDefinition, value: TensorData, inputs: readonly InputArgument[]): Tensor {
   const dtype = literalDtype(op, input);
+  const beside = inputs.flat().find((one) => one instanceof Tensor);
+  const device = beside instanceof Tensor ? beside.device : defaultDevice();
   try {
-    return tensor(value, dtype === undefined ? {} : { dtype });
+    return tensor(value, dtype === undefined ? { device } : { device, dtype });
   } catch (error) {
     throw error instanceof OpwrightError ? error.with({ op: op.name, argument: input.name }) : error;
   }

@@ -64,8 +64,9 @@ function allocate(device: Device, bytes: number): number {
     return device.allocate(bytes);
   } catch (error) {
     if (!(error instanceof OpwrightError) || error.code !== 'OUT_OF_MEMORY') throw error;
-    throw error.with({
-      rule: `the largest live tensors are ${describeLargest(storagesNamed)}`,
+    const largest = `the largest live tensors are ${describeLargest(storagesNamed)}`;
+    throw new OpwrightError(error.code, error.summary, {
+      rule: error.rule === undefined ? largest : `${error.rule}; ${largest}`,
       remedy:
         'Dispose tensors, or wrap synchronous loops in tidy(): memory is reclaimed by itself only where the program awaits.',
       cause: error,

@@ -9,6 +9,7 @@ import type { Device } from './devices/device.js';
 import { byteSize, createRawArray, type DataArray, type DataArrays, type Dtype, decodeArray, type RawArray } from './dtype.js';
 import { OpwrightError } from './errors.js';
 import { contiguousLayout, type Layout } from './layout.js';
+import { type Place, placeOf } from './places.js';
 import { formatTensor } from './print.js';
 import { relievePressure } from './reclaim.js';
 import { track } from './scope.js';
@@ -57,6 +58,11 @@ export class Tensor<D extends Dtype = Dtype> {
 
   get device(): Device {
     return this.storage.device;
+  }
+
+  /** Where it is, in Paddle's words. */
+  get place(): Place {
+    return placeOf(this.storage.device);
   }
 
   get isDisposed(): boolean {

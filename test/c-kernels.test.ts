@@ -235,7 +235,7 @@ const isLong = (storage: Storage): boolean => registerOf(storage) === 'f64' || r
 /** What takes the bits of its elements takes either those of 32 bits or those of 64. */
 const takes = (name: string, T: Storage): boolean => {
   if (floatOnly.has(name)) return isFloat(T);
-  if (name === 'sortWords') return !isLong(T);
+  if (name === 'sortWords' || name === 'topkRowsByKeys') return !isLong(T);
   return isLong(T) || (name !== 'sortLowWords' && name !== 'sortHighWords');
 };
 
@@ -314,15 +314,14 @@ function callsOf(T: Storage): readonly FunctionCall[] {
     },
     {
       name: 'topkRows',
-      buffers: { x: ties, values: zeros(T, 10), index: index(10), bests: zeros(T, 128) },
+      buffers: { x: ties, values: zeros(T, 10), index: index(10) },
       params: { n: 33, k: 5, largest: 1 },
       items: 2,
     },
     {
-      name: 'topkRows',
-      how: 'with a bound',
-      buffers: { x: long, values: zeros(T, 10), index: index(10), bests: zeros(T, 128) },
-      params: { n: 300, k: 5, largest: 0 },
+      name: 'topkRowsByKeys',
+      buffers: { x: long, values: zeros(T, 10), index: index(10), keys: index(256) },
+      params: { n: 300, k: 5, fold: isFloat(T) ? 2 ** 31 - 1 : 0, flip: -1 },
       items: 2,
     },
     ...(['sortLowWords', 'sortHighWords'] as const).map((name) => ({

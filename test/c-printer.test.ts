@@ -193,6 +193,18 @@ testMap({
 });
 
 for (const scalar of ['i32', 'i64'] as const) {
+  const power = (x: Expr, y: Expr): Expr => b.binary('pow', x, y);
+  testMap({
+    title: `powers of ${scalar}`,
+    from: scalar,
+    to: scalar,
+    formulas: {
+      any: power,
+      small: (x, y) => power(x, b.and(y, 15)),
+      ofUnits: (x, y) => power(b.sub(b.and(x, 2), 1), y),
+      ofThree: (x, y) => power(b.constant(x.type, 3), y),
+    },
+  });
   testMap({
     title: `shifts of ${scalar} by one count for all lanes`,
     from: scalar,

@@ -113,6 +113,8 @@ for (const [n, k] of [
   [7, 7],
   [40, 3],
   [40, 11],
+  [64, 64],
+  [70, 5],
   [256, 32],
   [300, 10],
   [700, 3],
@@ -124,16 +126,22 @@ for (const [n, k] of [
       const places = range(rows).flatMap((row) =>
         sortedPlaces([...x.subarray(row * n, (row + 1) * n)], largest === 1).slice(0, k),
       );
-      const bests = new Float64Array(rows * 64);
-      const buffers = { x, values: new Float64Array(rows * k), index: new Int32Array(rows * k), bests };
+      const values = places.map((place, at) => x[Math.floor(at / k) * n + place]!);
+      const buffers = { x, values: new Float64Array(rows * k), index: new Int32Array(rows * k) };
       const result = run(t, { name: 'topkRows', buffers, params: { n, k, largest }, items: rows });
       close(t, result.buffers.index, places, 'places');
-      close(
-        t,
-        result.buffers.values,
-        places.map((place, at) => x[Math.floor(at / k) * n + place]!),
-        'values',
-      );
+      close(t, result.buffers.values, values, 'values');
+      if (n < 64) return;
+      const byKeys = {
+        x: Float32Array.from(x),
+        values: new Float32Array(rows * k),
+        index: new Int32Array(rows * k),
+        keys: new Int32Array(rows * 128),
+      };
+      const params = { n, k, fold: 0x7fffffff, flip: largest - 1 };
+      const found = run(t, { name: 'topkRowsByKeys', buffers: byKeys, params, items: rows, bindings: { T: 'float32' } });
+      close(t, found.buffers.index, places, 'places by keys');
+      close(t, found.buffers.values, values, 'values by keys');
     });
 
 /** Sorts rows by the digits of keys of 32 bits, in blocks shorter than a row; `x` holds values that fit its type. */

@@ -3,7 +3,7 @@
  * blocks. Equal elements keep their order, and so both zeros; NaN counts as the greatest.
  */
 import test from 'ava';
-import { argsort, getDevice, sort, type Tensor, tensor, topk, unique } from '../entry/index.js';
+import { argsort, sort, type Tensor, tensor, topk, unique } from '../entry/index.js';
 import { openCpu } from '../runtime/devices/cpu/device.js';
 import { CompilerProblem, findCompiler } from '../runtime/devices/cpu/native/compiler.js';
 import type { Device } from '../runtime/devices/device.js';
@@ -131,7 +131,7 @@ test('rows in ascending and in descending order, which are the worst for inserti
   for (const sign of [1, -1])
     for (const largest of [false, true]) {
       const data = Float32Array.from({ length: n }, (_, place) => sign * place);
-      const x = tensor(data, { device: getDevice('cpu') });
+      const x = tensor(data, { device: 'cpu' });
       t.deepEqual([...topk(x, 20, { largest }).indices.dataSync()], placesOf(data, n, largest).slice(0, 20));
     }
 });

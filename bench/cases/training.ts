@@ -1,8 +1,8 @@
 /** Optimizer steps on 6.4 million parameters, and one epoch of LeNet on digits of noise. */
 
-import { randint, randn, tidy } from '../../entry/index.js';
+import { randint, randn, relu, tidy } from '../../entry/index.js';
 import { batches } from '../../entry/io.js';
-import { CrossEntropyLoss, Parameter } from '../../entry/nn.js';
+import { BatchNorm2D, Conv2D, CrossEntropyLoss, Parameter } from '../../entry/nn.js';
 import { Adam } from '../../entry/optimizer.js';
 import { LeNet } from '../../examples/mnist/lenet.js';
 import { benchCase, type Case } from '../case.js';
@@ -15,7 +15,7 @@ const parameterShapes: readonly (readonly number[])[] = [
 ];
 const parameterCount = parameterShapes.reduce((total, shape) => total + shape.reduce((product, size) => product * size, 1), 0);
 
-export const training = [adam('fused'), adam('foreach'), lenetEpoch()];
+export const training = [adam('fused'), adam('foreach'), residualBlock(), lenetEpoch()];
 
 function adam(variant: 'fused' | 'foreach'): Case {
   const shapes = JSON.stringify(parameterShapes);
@@ -44,6 +44,46 @@ for parameter in parameters:
 optimizer = torch.optim.Adam(parameters, ${variant}=True)
 `,
     torch: 'optimizer.step()',
+  });
+}
+
+/** The block of a ResNet on 8 images of 64 channels: two convolutions, each normalized, and the way around them. */
+function residualBlock(): Case {
+  return benchCase({
+    name: 'residual block forward and backward, 8x64x56x56',
+    inputs: { x: { shape: [8, 64, 56, 56] } },
+    unchecked: true,
+    ours({ x }) {
+      const [first, second] = [0, 1].map(() => new Conv2D(64, 64, 3, { padding: 1, biasAttr: false })) as [Conv2D, Conv2D];
+      const [firstNorm, secondNorm] = [new BatchNorm2D(64), new BatchNorm2D(64)];
+      const layers = [first, second, firstNorm, secondNorm];
+      x.stopGradient = false;
+      return () => {
+        tidy(() => {
+          const inner = relu(firstNorm.forward(first.forward(x)));
+          relu(secondNorm.forward(second.forward(inner)).add(x))
+            .sum()
+            .backward();
+        });
+        for (const layer of layers) layer.clearGradients();
+        x.grad?.dispose();
+        x.grad = null;
+        return undefined;
+      };
+    },
+    torchSetup: `
+nn = torch.nn
+first, second = nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.Conv2d(64, 64, 3, padding=1, bias=False)
+first_norm, second_norm = nn.BatchNorm2d(64), nn.BatchNorm2d(64)
+x.requires_grad_(True)
+leaves = [x, *(p for layer in (first, second, first_norm, second_norm) for p in layer.parameters())]
+def step():
+    with torch.enable_grad():
+        F.relu(second_norm(second(F.relu(first_norm(first(x))))) + x).sum().backward()
+    for leaf in leaves:
+        leaf.grad = None
+`,
+    torch: 'step()',
   });
 }
 

@@ -1,10 +1,8 @@
 /**
  * `opwright doctor`: what this machine offers to the library, and what to do about what it lacks. The native tier is opened, as
- * programs do; of GPU drivers and toolkits it says that they are there, not that they work.
+ * programs do, and so is every GPU.
  */
-import { readdirSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { delimiter, join } from 'node:path';
 import { fma, forItems, kernel, load, store, vectorType } from '../../kernels/build.js';
 import { compileWasm } from '../../kernels/wasm/compile.js';
 import { type Command, commonOptions, exitCodes, expectAtMost, parseArguments } from './command.js';
@@ -19,7 +17,7 @@ export const command: Command = {
     arguments: '',
     description:
       'Looks for what the library needs (a recent Node with WebAssembly SIMD and shared memory), for what it can use (threads, fused\n' +
-      'multiply-add, a C compiler, a folder for compiled kernels), and for CUDA. Exits with 1 only if something that it needs is missing;\n' +
+      'multiply-add, a C compiler, a folder for compiled kernels, a GPU with its driver and NVRTC). Exits with 1 only if something that it needs is missing;\n' +
       'with OPWRIGHT_NATIVE=require, native code is among that.',
     examples: ['opwright doctor', 'opwright doctor --json'],
     options,
@@ -67,7 +65,8 @@ function examine(machine: Machine): readonly Finding[] {
   return [
     ...[nodeVersion(), simd(), sharedMemory(), relaxedSimd(), threads()],
     ...nativeCode(machine),
-    ...[cacheFolder(machine), cudaDriver(), nvrtc()],
+    cacheFolder(machine),
+    ...cuda(machine),
   ];
 }
 
@@ -190,57 +189,27 @@ function compilerText({ path, version, machineFlags, vectorBytes }: CompilerFact
   return `${path}: ${[version, ...machineFlags].join(' ')}, vectors of ${8 * vectorBytes} bits`;
 }
 
-function cudaDriver(): Finding {
-  const what = 'CUDA driver';
-  const file = firstLibrary(process.platform === 'win32' ? /^nvcuda\.dll$/ : /^libcuda\.so(\.1)?$/);
-  if (file !== undefined) return { what, state: 'found', found: file, advice: noCuda };
-  return { what, state: 'absent', found: 'no libcuda in the usual folders', advice: noCuda };
-}
-
-function nvrtc(): Finding {
-  const what = 'NVRTC';
-  const file = firstLibrary(process.platform === 'win32' ? /^nvrtc64_.*\.dll$/ : /^libnvrtc\.so(\.\d+)*$/);
-  if (file !== undefined) return { what, state: 'found', found: file, advice: noCuda };
-  return { what, state: 'absent', found: 'no libnvrtc in the usual folders', advice: noCuda };
-}
-
-const noCuda = 'Not used by this version, whose only device is the cpu: nothing needs to be done.';
-
-function firstLibrary(pattern: RegExp): string | undefined {
-  for (const folder of libraryFolders()) {
-    const name = filesOf(folder).find((file) => pattern.test(file));
-    if (name !== undefined) return join(folder, name);
-  }
-  return undefined;
-}
-
-/** Where drivers and toolkits put libraries, those that the environment names first. */
-function libraryFolders(): readonly string[] {
-  const { LD_LIBRARY_PATH = '', PATH = '', CUDA_PATH = '', CUDA_HOME = '', SystemRoot = 'C:\\Windows' } = process.env;
-  const toolkits = [CUDA_HOME, CUDA_PATH].filter((folder) => folder !== '');
-  if (process.platform === 'win32')
-    return [...toolkits.map((folder) => join(folder, 'bin')), ...PATH.split(delimiter), join(SystemRoot, 'System32')];
-  const installed = filesOf('/usr/local')
-    .filter((name) => name.startsWith('cuda'))
-    .map((name) => join('/usr/local', name));
-  const architecture = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+/** The driver, and of every GPU that it finds whether the library computes on it. */
+function cuda(machine: Machine): readonly Finding[] {
+  const { driver, gpus } = machine.examineCuda();
+  if ('problem' in driver) return [missingCuda('CUDA driver', driver)];
   return [
-    ...LD_LIBRARY_PATH.split(delimiter).filter((folder) => folder !== ''),
-    ...[...toolkits, ...installed].flatMap((folder) => [join(folder, 'lib64'), join(folder, 'lib'), join(folder, 'compat')]),
-    `/usr/lib/${architecture}`,
-    '/usr/lib64',
-    '/usr/lib',
-    '/usr/lib/wsl/lib',
-    '/lib64',
+    { what: 'CUDA driver', state: 'found', found: `CUDA ${driver.version}: ${driver.path}` },
+    ...gpus.flatMap(({ properties, device }): Finding[] => {
+      const what = `cuda:${properties.index}`;
+      const found = `${properties.name}, compute capability ${properties.computeCapability}, ${bytesText(properties.totalMemory)}`;
+      const works: Finding =
+        'problem' in device
+          ? missingCuda(`on ${what}`, device)
+          : { what: `on ${what}`, state: 'found', found: `kernels run, compiled by NVRTC ${device.nvrtc}` };
+      return [{ what, state: 'found', found }, works];
+    }),
   ];
 }
 
-function filesOf(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return []; // A folder that is not there or not ours to read holds nothing for us.
-  }
+function missingCuda(what: string, { problem, remedy, rule }: Missing): Finding {
+  const advice = [rule, remedy ?? 'Without it everything runs on the cpu.'].filter((line) => line !== undefined).join('\n');
+  return { what, state: 'absent', found: problem, advice };
 }
 
 function cacheFolder(machine: Machine): Finding {

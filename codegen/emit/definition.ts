@@ -83,7 +83,8 @@ function hostFunction(
     parameterText(inputs.filter(used), writer, (binding) => tensorText(checked, binding, meta)),
     ...(extra === '' ? [] : [lines.some((line) => line.includes('outputs')) ? `outputs: ${extra}` : `_outputs: ${extra}`]),
     parameterText(attrs.filter(used), writer, (binding) => attrTypeText(checked, binding)),
-  ];
+    // Two unused parameters cannot have one name.
+  ].filter((text, index, all) => index === 0 || text !== '_: object' || all[0] !== text);
   return [`${name}(${parameters.join(', ')}): ${result} {`, ...indent(lines), '},'];
 }
 

@@ -54,15 +54,19 @@ export function registerText(from: ImportRoots, ops: readonly Op[]): string {
 export function methodsText(from: ImportRoots, ops: readonly Op[]): string {
   const withMethods = ops.filter((op) => {
     const [first] = signatureOf(op).positional;
-    return !op.internal && first !== undefined && !first.list;
+    return !op.internal && first !== undefined && !first.list && methodNames(op).length > 0;
   });
   const methods = withMethods.flatMap((op) => {
     const parameters = parametersOf(op, 1)
       .map(({ name, type, initializer }) => `${name}${initializer === undefined ? '' : '?'}: ${String(type)}`)
       .join(', ');
-    return [op.name, ...op.aliases.map(({ name }) => name)]
-      .filter((name) => !tensorMembers.has(name))
-      .map((name) => ({ name, function: functionName(op), parameters, summary: op.summary, returns: signatureOf(op).returns }));
+    return methodNames(op).map((name) => ({
+      name,
+      function: functionName(op),
+      parameters,
+      summary: op.summary,
+      returns: signatureOf(op).returns,
+    }));
   });
   const files = byFile(withMethods, (op) => [
     functionName(op),
@@ -70,6 +74,10 @@ export function methodsText(from: ImportRoots, ops: readonly Op[]): string {
   ]);
   return fillTemplate('methods.ts', { from, files, methods });
 }
+
+/** What Tensor has of its own keeps its meaning: `x.shape` is the plain list, and not the op. */
+const methodNames = (op: Op): readonly string[] =>
+  [op.name, ...op.aliases.map(({ name }) => name)].filter((name) => !tensorMembers.has(name));
 
 /** The ops as methods over any algebra: what definitions and gradients call. */
 export function algebraText(from: ImportRoots, ops: readonly CheckedOp[]): string {

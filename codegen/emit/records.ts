@@ -14,7 +14,7 @@ import { givenType } from './types.js';
 const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
 
 /** What JSON cannot write, as an object: `{ "number": "Infinity" }`. */
-const spelled = (_: string, value: unknown): unknown =>
+export const spelled = (_: string, value: unknown): unknown =>
   typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
     ? { number: Object.is(value, -0) ? '-0' : String(value) }
     : value;

@@ -18,6 +18,7 @@ import {
   NUMBER,
   STRING,
   type Type,
+  tensorIn,
   UNKNOWN,
   UNKNOWN_DTYPE,
   unionOf,
@@ -95,7 +96,10 @@ function checkArrow(context: CheckContext, scope: Scope, what: string, type: Hos
     return { name, type: declared === undefined ? UNKNOWN : typeOf(declared, bound), origin: 'parameter' };
   });
   const body = checkExpression(context, scope.with(parameters), arrow.body);
-  const result = type.result === 'U' ? body : context.require(body, typeOf(type.result, bound), `what ${what} gives`);
+  const expected = typeOf(type.result, bound);
+  // What stands for any type may be a tensor: of each entry, or of all where the entries are tensors.
+  const isFree = type.result === 'U' || (type.result === 'T' && tensorIn(expected) !== undefined);
+  const result = isFree ? body : context.require(body, expected, `what ${what} gives`);
   bind(type.result, result.type, bound);
   const wanted = parameters.map((parameter) => parameter.type);
   return {

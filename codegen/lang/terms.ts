@@ -74,7 +74,7 @@ export interface ArrowTerm extends TermBase {
   readonly parameters: readonly Binding[];
   readonly body: Term;
 }
-/** A call of a host function; `each` may give tensors. */
+/** A call of a host function; `each` and `fold` may give tensors. */
 export interface HostTerm extends TermBase {
   readonly kind: 'host';
   readonly name: string;

@@ -13,7 +13,7 @@ export interface Options {
   readonly device: string;
   /** Where the trained weights go; into a file that is deleted afterwards, unless given. */
   readonly save: string | undefined;
-  /** Examples to train on and to test with; all, unless quick. */
+  /** Examples to train on and to test with; all, unless there is an option. */
   readonly trainCount: number | undefined;
   readonly testCount: number | undefined;
 }
@@ -21,12 +21,13 @@ export interface Options {
 const usage = `Usage: npm start -- [options]
 
   --quick             a fifth of the examples, two epochs
+  --examples <n>      examples to train on, and at most as many to test with (all)
   --epochs <n>        passes over the training set (4)
   --batch-size <n>    examples in a step (64)
   --lr <x>            learning rate of Adam at the start (0.002)
   --seed <n>          seed of parameters and shuffling (1)
   --threads <n>       threads to compute with (all)
-  --device <name>     device to compute on (cpu)
+  --device <name>     device to compute on: cpu, cuda, cuda:1 (cpu)
   --save <path>       keep the trained weights in this safetensors file
   --help              show this`;
 
@@ -36,6 +37,7 @@ export function readOptions(args: readonly string[]): Options {
     const values = parse(args);
     if (values.help) leave(usage, 0);
     const { quick } = values;
+    const examples = values.examples === undefined ? undefined : count('examples', values.examples);
     return {
       epochs: count('epochs', values.epochs ?? (quick ? '2' : '4')),
       batchSize: count('batch-size', values['batch-size']),
@@ -44,8 +46,8 @@ export function readOptions(args: readonly string[]): Options {
       threads: values.threads === undefined ? undefined : count('threads', values.threads),
       device: values.device,
       save: values.save,
-      trainCount: quick ? 12_000 : undefined,
-      testCount: quick ? 2000 : undefined,
+      trainCount: examples ?? (quick ? 12_000 : undefined),
+      testCount: examples === undefined ? (quick ? 2000 : undefined) : Math.min(examples, 10_000),
     };
   } catch (error) {
     return leave(`${error instanceof Error ? error.message : error}\n\n${usage}`, 2);
@@ -59,6 +61,7 @@ function parse(args: readonly string[]) {
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       epochs: { type: 'string' },
+      examples: { type: 'string' },
       'batch-size': { type: 'string', default: '64' },
       lr: { type: 'string', default: '0.002' },
       seed: { type: 'string', default: '1' },

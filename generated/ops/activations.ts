@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:854
+// From ops.yaml:1009
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:854',
+  source: 'ops.yaml:1009',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -51,10 +51,10 @@ export const sigmoidDefinition: OpDefinition = {
 export function sigmoid(x: TensorLike): Tensor {
   return callOne(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:864
+// From ops.yaml:1019
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:864',
+  source: 'ops.yaml:1019',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -96,10 +96,10 @@ export const logSigmoidDefinition: OpDefinition = {
 export function logSigmoid(x: TensorLike): Tensor {
   return callOne(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:874
+// From ops.yaml:1029
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:874',
+  source: 'ops.yaml:1029',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -143,10 +143,10 @@ export const reluDefinition: OpDefinition = {
 export function relu(x: TensorLike): Tensor {
   return callOne(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:894
+// From ops.yaml:1049
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:894',
+  source: 'ops.yaml:1049',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -196,10 +196,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:907
+// From ops.yaml:1062
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:907',
+  source: 'ops.yaml:1062',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -252,10 +252,10 @@ export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:921
+// From ops.yaml:1076
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:921',
+  source: 'ops.yaml:1076',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -305,10 +305,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:934
+// From ops.yaml:1089
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:934',
+  source: 'ops.yaml:1089',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -358,10 +358,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:947
+// From ops.yaml:1102
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:947',
+  source: 'ops.yaml:1102',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -423,10 +423,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:962
+// From ops.yaml:1117
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:962',
+  source: 'ops.yaml:1117',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -470,10 +470,10 @@ export const softplusDefinition: OpDefinition = {
 export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
   return callOne(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:977
+// From ops.yaml:1132
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:977',
+  source: 'ops.yaml:1132',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -523,10 +523,10 @@ export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:985
+// From ops.yaml:1140
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:985',
+  source: 'ops.yaml:1140',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -579,10 +579,10 @@ export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:997
+// From ops.yaml:1152
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:997',
+  source: 'ops.yaml:1152',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -627,10 +627,10 @@ export const hardshrinkDefinition: OpDefinition = {
 export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tensor {
   return callOne(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:1006
+// From ops.yaml:1161
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:1006',
+  source: 'ops.yaml:1161',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -682,10 +682,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:1013
+// From ops.yaml:1168
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:1013',
+  source: 'ops.yaml:1168',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -737,10 +737,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:1030
+// From ops.yaml:1185
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:1030',
+  source: 'ops.yaml:1185',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -782,10 +782,10 @@ export const hardsigmoidDefinition: OpDefinition = {
 export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Tensor {
   return callOne(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:1047
+// From ops.yaml:1202
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:1047',
+  source: 'ops.yaml:1202',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -833,10 +833,10 @@ export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1059
+// From ops.yaml:1214
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:1059',
+  source: 'ops.yaml:1214',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -881,10 +881,10 @@ export const thresholdedReluDefinition: OpDefinition = {
 export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions = {}): Tensor {
   return callOne(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:1070
+// From ops.yaml:1225
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:1070',
+  source: 'ops.yaml:1225',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -936,10 +936,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:1078
+// From ops.yaml:1233
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:1078',
+  source: 'ops.yaml:1233',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -993,10 +993,10 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:1090
+// From ops.yaml:1245
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:1090',
+  source: 'ops.yaml:1245',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1042,16 +1042,65 @@ export const scaleDefinition: OpDefinition = {
 export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
   return callOne(scaleDefinition, [x], optionsOf(scaleDefinition, options));
 }
+// From ops.yaml:1271
+export const addNDefinition: OpDefinition = {
+  name: 'addN',
+  source: 'ops.yaml:1271',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    if (!(host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "all tensors must have the same shape");
+    return [{ shape: host.checkShape(host.at(xs, 0).shape, 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      return [host.fold(xs, (sum: V, x: V) => g.add(sum, x))];
+    },
+  },
+  gradients: [
+    {
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'shape' }],
+      run<V extends Value>(_g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        return host.each(xs, (_x: V) => dout);
+      },
+    },
+  ],
+};
+
+/**
+ * The sum of several tensors of one shape.
+ *
+ * One kernel reads them all and writes the sum. Sums of integers wrap.
+ *
+ * Paddle: paddle.add_n, paddle.fluid.layers.sum, paddle.fluid.layers.sums.
+ *
+ * @param xs - Tensors of dtype `T`.
+ * @returns `out`, dtype `T`, shape `xs[0].shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(addN([tensor([1, 2]), tensor([10, 20]), tensor([100, 200])]));
+ * ```
+ */
+export function addN(xs: readonly TensorLike[]): Tensor {
+  return callOne(addNDefinition, [xs], surplusOptions(addNDefinition, arguments[1]));
+}
 
 /** Options of {@link clip}. */
 export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:1116
+// From ops.yaml:1291
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:1116',
+  source: 'ops.yaml:1291',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

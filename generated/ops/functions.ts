@@ -5,10 +5,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:508
+// From ops.yaml:605
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:508',
+  source: 'ops.yaml:605',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -45,10 +45,10 @@ export const expDefinition: OpDefinition = {
 export function exp(x: TensorLike): Tensor {
   return callOne(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:516
+// From ops.yaml:613
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:516',
+  source: 'ops.yaml:613',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -85,10 +85,10 @@ export const expm1Definition: OpDefinition = {
 export function expm1(x: TensorLike): Tensor {
   return callOne(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:526
+// From ops.yaml:623
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:526',
+  source: 'ops.yaml:623',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -127,10 +127,10 @@ export const logDefinition: OpDefinition = {
 export function log(x: TensorLike): Tensor {
   return callOne(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:537
+// From ops.yaml:634
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:537',
+  source: 'ops.yaml:634',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -169,10 +169,10 @@ export const log2Definition: OpDefinition = {
 export function log2(x: TensorLike): Tensor {
   return callOne(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:548
+// From ops.yaml:645
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:548',
+  source: 'ops.yaml:645',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -211,10 +211,10 @@ export const log10Definition: OpDefinition = {
 export function log10(x: TensorLike): Tensor {
   return callOne(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:559
+// From ops.yaml:656
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:559',
+  source: 'ops.yaml:656',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -253,10 +253,10 @@ export const log1pDefinition: OpDefinition = {
 export function log1p(x: TensorLike): Tensor {
   return callOne(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:570
+// From ops.yaml:667
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:570',
+  source: 'ops.yaml:667',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -295,10 +295,10 @@ export const sinDefinition: OpDefinition = {
 export function sin(x: TensorLike): Tensor {
   return callOne(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:579
+// From ops.yaml:676
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:579',
+  source: 'ops.yaml:676',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -337,10 +337,10 @@ export const cosDefinition: OpDefinition = {
 export function cos(x: TensorLike): Tensor {
   return callOne(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:588
+// From ops.yaml:685
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:588',
+  source: 'ops.yaml:685',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -379,10 +379,10 @@ export const tanDefinition: OpDefinition = {
 export function tan(x: TensorLike): Tensor {
   return callOne(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:598
+// From ops.yaml:695
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:598',
+  source: 'ops.yaml:695',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -421,10 +421,10 @@ export const asinDefinition: OpDefinition = {
 export function asin(x: TensorLike): Tensor {
   return callOne(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:608
+// From ops.yaml:705
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:608',
+  source: 'ops.yaml:705',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -463,10 +463,10 @@ export const acosDefinition: OpDefinition = {
 export function acos(x: TensorLike): Tensor {
   return callOne(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:618
+// From ops.yaml:715
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:618',
+  source: 'ops.yaml:715',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export const atanDefinition: OpDefinition = {
 export function atan(x: TensorLike): Tensor {
   return callOne(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:627
+// From ops.yaml:724
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:627',
+  source: 'ops.yaml:724',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -545,10 +545,10 @@ export const sinhDefinition: OpDefinition = {
 export function sinh(x: TensorLike): Tensor {
   return callOne(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:634
+// From ops.yaml:731
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:634',
+  source: 'ops.yaml:731',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -585,10 +585,10 @@ export const coshDefinition: OpDefinition = {
 export function cosh(x: TensorLike): Tensor {
   return callOne(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:641
+// From ops.yaml:738
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:641',
+  source: 'ops.yaml:738',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -625,10 +625,10 @@ export const tanhDefinition: OpDefinition = {
 export function tanh(x: TensorLike): Tensor {
   return callOne(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:650
+// From ops.yaml:747
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:650',
+  source: 'ops.yaml:747',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:2548
+// From ops.yaml:3038
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:2548',
+  source: 'ops.yaml:3038',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -65,10 +65,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:2572
+// From ops.yaml:3062
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:2572',
+  source: 'ops.yaml:3062',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -121,10 +121,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:2588
+// From ops.yaml:3078
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:2588',
+  source: 'ops.yaml:3078',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2600
+// From ops.yaml:3090
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:2600',
+  source: 'ops.yaml:3090',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -242,10 +242,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:2628
+// From ops.yaml:3118
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:2628',
+  source: 'ops.yaml:3118',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -293,10 +293,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:2647
+// From ops.yaml:3137
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:2647',
+  source: 'ops.yaml:3137',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -326,10 +326,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:2657
+// From ops.yaml:3147
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:2657',
+  source: 'ops.yaml:3147',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -366,10 +366,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:2671
+// From ops.yaml:3161
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:2671',
+  source: 'ops.yaml:3161',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:2704
+// From ops.yaml:3194
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:2704',
+  source: 'ops.yaml:3194',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -506,10 +506,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:2737
+// From ops.yaml:3227
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:2737',
+  source: 'ops.yaml:3227',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -568,10 +568,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:2759
+// From ops.yaml:3249
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:2759',
+  source: 'ops.yaml:3249',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -633,10 +633,10 @@ export const scatterDefinition: OpDefinition = {
 export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callOne(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:2791
+// From ops.yaml:3281
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:2791',
+  source: 'ops.yaml:3281',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -679,10 +679,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:2800
+// From ops.yaml:3290
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:2800',
+  source: 'ops.yaml:3290',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -735,10 +735,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:2813
+// From ops.yaml:3303
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:2813',
+  source: 'ops.yaml:3303',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -791,10 +791,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:2826
+// From ops.yaml:3316
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:2826',
+  source: 'ops.yaml:3316',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -845,16 +845,135 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
+// From ops.yaml:3346
+export const multiplexDefinition: OpDefinition = {
+  name: 'multiplex',
+  source: 'ops.yaml:3346',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  infer({ xs, index }: { xs: readonly TensorMeta[]; index: TensorMeta }, _: object): TensorMeta[] {
+    if (!((host.at(xs, 0).shape.length >= 1) && host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "the tensors must have rows, and the same shape");
+    if (!(host.count(index.shape) === host.at(host.at(xs, 0).shape, 0))) throw new host.RuleError('SHAPE_MISMATCH', "index must have one entry for each row");
+    return [{ shape: host.checkShape(host.at(xs, 0).shape, 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs, index }: { xs: readonly V[]; index: V }): readonly V[] {
+      const rows = host.at(host.at(xs, 0).shape, 0);
+      const places = g.concat([g.reshape(index, [rows, 1]), g.iota([rows, 1], { axis: 0, dtype: index.dtype })], { axis: 1 });
+      const out = g.gatherNd(g.stack(xs), places);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'shape' }, { name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, index, dout }: { xs: readonly V[]; index: V; dout: V }): readonly V[] {
+        const rows = host.at(host.at(xs, 0).shape, 0);
+        const value = host.insert(host.at(xs, 0).shape, 0, xs.length);
+        const value2 = [rows, 1];
+        const target = (host.count(value2) === host.count(index.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(index.shape, value2);
+        const value3 = host.replace(target, [1], host.at(target, 1) + 1);
+        const value4 = target.length - 1;
+        const value5 = host.take(value, 0, host.at(value3, value4));
+        const value22 = [host.count(value5), ...host.take(value, host.at(value3, value4), value.length)];
+        const target2 = (host.count(value22) === host.count(value)) && host.all(value22, (size2: number) => size2 >= 0) ? value22 : host.inferReshape(value, value22);
+        return g.unstack(g.reshape(g.rowsAdd(g.full(target2, 0, { dtype: host.at(xs, 0).dtype }), g.rowPlaces(g.concat([g.reshape(index, value2), g.iota(value2, { axis: 0, dtype: index.dtype })], { axis: 1 }), value5), g.reshape(dout, [host.count(host.take(value3, 0, value4)), ...host.take(target2, 1, target2.length)])), value), { axis: 0 });
+      },
+    },
+  ],
+};
+
+/**
+ * Each row from one of several tensors, chosen by an index.
+ *
+ * Paddle: paddle.multiplex.
+ *
+ * @param xs - Tensors of dtype `T`.
+ * @param index - Tensor of dtype `I`.
+ * @returns `out`, dtype `T`, shape `xs[0].shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @example
+ * ```js
+ * const xs = [tensor([[1, 2], [3, 4]]), tensor([[10, 20], [30, 40]])];
+ * console.log(multiplex(xs, [[1], [0]]));
+ * ```
+ */
+export function multiplex(xs: readonly TensorLike[], index: TensorLike): Tensor {
+  return callOne(multiplexDefinition, [xs, index], surplusOptions(multiplexDefinition, arguments[2]));
+}
+
+/** Options of {@link shardIndex}. */
+export interface ShardIndexOptions {
+  /** What numbers of other shards become. Default: `-1`. */
+  ignoreValue?: number | undefined;
+}
+// From ops.yaml:3382
+export const shardIndexDefinition: OpDefinition = {
+  name: 'shardIndex',
+  source: 'ops.yaml:3382',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["int32","int64"] },
+  infer({ x }: { x: TensorMeta }, { indexNum, nshards, shardId }: { indexNum: number; nshards: number; shardId: number }): TensorMeta[] {
+    if (!((indexNum >= 1) && (nshards >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "indexNum and nshards must be at least 1");
+    if (!((shardId >= 0) && (shardId < nshards))) throw new host.RuleError('INVALID_ARGUMENT', "shardId must be one of the shards");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { indexNum, nshards, shardId, ignoreValue }: { indexNum: number; nshards: number; shardId: number; ignoreValue: number }): readonly V[] {
+      const size = host.ceil(indexNum / nshards);
+      const first = shardId * size;
+      const isOwn = g.logicalAnd(g.greaterEqual(x, first), g.lessThan(x, host.min(first + size, indexNum)));
+      const out = g.where(isOwn, g.subtract(x, first), ignoreValue);
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Numbers of a whole, as numbers within one of several shards; those of other shards become ignoreValue.
+ *
+ * A shard holds ceil(indexNum / nshards) of them, the last what is left.
+ *
+ * Paddle: paddle.shard_index.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param indexNum - How many numbers the whole has.
+ * @param nshards - How many shards there are.
+ * @param shardId - The shard, counted from 0.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: int32, int64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * const labels = tensor([16, 1, 9, 10], { dtype: 'int32' });
+ * console.log(shardIndex(labels, 20, 2, 0), shardIndex(labels, 20, 2, 1));
+ * ```
+ */
+export function shardIndex(x: TensorLike, indexNum: number, nshards: number, shardId: number, options: ShardIndexOptions = {}): Tensor {
+  return callOne(shardIndexDefinition, [x], { indexNum, nshards, shardId, ...optionsOf(shardIndexDefinition, options) });
+}
 
 /** Options of {@link putAlongAxis}. */
 export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:2856
+// From ops.yaml:3419
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:2856',
+  source: 'ops.yaml:3419',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -925,10 +1044,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:2897
+// From ops.yaml:3460
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:2897',
+  source: 'ops.yaml:3460',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1003,10 +1122,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2944
+// From ops.yaml:3507
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:2944',
+  source: 'ops.yaml:3507',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1043,10 +1162,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:2970
+// From ops.yaml:3533
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:2970',
+  source: 'ops.yaml:3533',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1079,10 +1198,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:2988
+// From ops.yaml:3551
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:2988',
+  source: 'ops.yaml:3551',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1894
+// From ops.yaml:2222
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:1894',
+  source: 'ops.yaml:2222',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -66,10 +66,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:1921
+// From ops.yaml:2249
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:1921',
+  source: 'ops.yaml:2249',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -115,10 +115,10 @@ export const squeezeDefinition: OpDefinition = {
 export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
   return callOne(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:1953
+// From ops.yaml:2281
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:1953',
+  source: 'ops.yaml:2281',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -178,10 +178,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:1983
+// From ops.yaml:2311
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:1983',
+  source: 'ops.yaml:2311',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -235,10 +235,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:2027
+// From ops.yaml:2355
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:2027',
+  source: 'ops.yaml:2355',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -275,10 +275,10 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:2044
+// From ops.yaml:2372
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:2044',
+  source: 'ops.yaml:2372',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -326,10 +326,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:2068
+// From ops.yaml:2396
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:2068',
+  source: 'ops.yaml:2396',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -374,10 +374,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:2082
+// From ops.yaml:2410
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:2082',
+  source: 'ops.yaml:2410',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -420,10 +420,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:2099
+// From ops.yaml:2427
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:2099',
+  source: 'ops.yaml:2427',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -459,10 +459,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:2117
+// From ops.yaml:2445
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:2117',
+  source: 'ops.yaml:2445',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -498,10 +498,355 @@ export const moveFromLastDefinition: OpDefinition = {
 export function moveFromLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveFromLastDefinition, [x], { axis, ...surplusOptions(moveFromLastDefinition, arguments[2]) });
 }
-// From ops.yaml:2131
+
+/** Options of {@link diagonal}. */
+export interface DiagonalOptions {
+  /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
+  offset?: number | undefined;
+  /** The axis of the planes' rows. Default: `0`. */
+  axis1?: number | undefined;
+  /** The axis of their columns. Default: `1`. */
+  axis2?: number | undefined;
+}
+// From ops.yaml:2459
+export const diagonalDefinition: OpDefinition = {
+  name: 'diagonal',
+  source: 'ops.yaml:2459',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): TensorMeta[] {
+    if (!(axis1 !== axis2)) throw new host.RuleError('INVALID_ARGUMENT', "axis1 and axis2 must be two axes");
+    const size = (rules.diagonalSize(host.at(x.shape, axis1), host.at(x.shape, axis2), offset) as number);
+    return [{ shape: host.checkShape([...host.drop(x.shape, [axis1, axis2]), size], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'view',
+    view({ x }: { x: LayoutMeta }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): ViewLayout | null {
+      const size = (rules.diagonalSize(host.at(x.shape, axis1), host.at(x.shape, axis2), offset) as number);
+      return { shape: [...host.drop(x.shape, [axis1, axis2]), size], strides: [...host.drop(x.strides, [axis1, axis2]), host.at(x.strides, axis1) + host.at(x.strides, axis2)], offset: (size === 0) ? x.offset : (x.offset + (host.max(-offset, 0) * host.at(x.strides, axis1))) + (host.max(offset, 0) * host.at(x.strides, axis2)) };
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): readonly V[] {
+        return [g.placeDiagonal(dout, x.shape, offset, axis1, axis2, 0)];
+      },
+    },
+  ],
+};
+
+/**
+ * The diagonals of the planes of two axes, along a new last axis.
+ *
+ * A view: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `[...drop(x.shape, [axis1, axis2]), size]`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * console.log(diagonal(x), diagonal(x, { offset: 1 }));
+ * ```
+ */
+export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
+  return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
+}
+// From ops.yaml:2498
+export const placeDiagonalDefinition: OpDefinition = {
+  name: 'placeDiagonal',
+  source: 'ops.yaml:2498',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'n']);
+    return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { value, shape, offset, axis1, axis2 }: { value: V; shape: readonly number[]; offset: number; axis1: number; axis2: number }): readonly V[] {
+      const n = host.at(x.shape, x.shape.length - 1);
+      const rows = host.at(shape, axis1);
+      const top = host.min(host.max(-offset, 0), rows - n);
+      const lines = g.pad(x, [...host.fill(2 * (x.shape.length - 1), 0), top, (rows - n) - top]);
+      const plane = [rows, host.at(shape, axis2)];
+      const isOn = g.equal(g.add(g.iota(plane, { axis: 0 }), offset), g.iota(plane, { axis: 1 }));
+      const planes = g.where(isOn, g.unsqueeze(lines, -1), value);
+      const out = g.transpose(planes, host.each(host.range(shape.length), (a: number) => (a === axis1) ? x.shape.length - 1 : ((a === axis2) ? x.shape.length : (a - ((a > axis1) ? 1 : 0)) - ((a > axis2) ? 1 : 0))));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): readonly V[] {
+        return [g.diagonal(dout, { offset, axis1, axis2 })];
+      },
+    },
+  ],
+};
+
+/**
+ * Planes with diagonals given along the last axis, and one value elsewhere.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, n]`.
+ * @param shape - Required.
+ * @param offset - Required.
+ * @param axis1 - Required.
+ * @param axis2 - Required.
+ * @param value - Required.
+ * @returns `out`, dtype `T`, shape `shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ */
+export function placeDiagonal(x: TensorLike, shape: readonly number[], offset: number, axis1: number, axis2: number, value: number): Tensor {
+  return callOne(placeDiagonalDefinition, [x], { shape, offset, axis1, axis2, value, ...surplusOptions(placeDiagonalDefinition, arguments[6]) });
+}
+
+/** Options of {@link diag}. */
+export interface DiagOptions {
+  /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
+  offset?: number | undefined;
+  /** What stands beside the diagonal of a vector. Default: `0`. */
+  paddingValue?: number | undefined;
+}
+// From ops.yaml:2527
+export const diagDefinition: OpDefinition = {
+  name: 'diag',
+  source: 'ops.yaml:2527',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { offset, paddingValue }: { offset: number; paddingValue: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, 2, 'x');
+    if (!(host.holds(x.dtype, paddingValue))) throw new host.RuleError('NOT_AN_INTEGER', "paddingValue must be an element of the dtype");
+    const side = host.lazy(() => host.at(x.shape, 0) + host.abs(offset));
+    return [{ shape: host.checkShape((x.shape.length === 1) ? [side(), side()] : [(rules.diagonalSize(host.at(x.shape, 0), host.at(x.shape, 1), offset) as number)], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { paddingValue, offset }: { paddingValue: V; offset: number }): readonly V[] {
+      const side = host.lazy(() => host.at(x.shape, 0) + host.abs(offset));
+      return [(x.shape.length === 1) ? g.placeDiagonal(x, [side(), side()], offset, 0, 1, paddingValue) : g.diagonal(x, { offset })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { offset }: { offset: number }): readonly V[] {
+        return [(x.shape.length === 1) ? g.diagonal(dout, { offset, axis1: 0, axis2: 1 }) : g.placeDiagonal(dout, x.shape, offset, 0, 1, 0)];
+      },
+    },
+  ],
+  constrainsScalars: true,
+};
+
+/**
+ * A square matrix with a vector on one diagonal, or that diagonal of a matrix.
+ *
+ * Paddle: paddle.diag, paddle.fluid.layers.diag.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 to 2.
+ * @returns `out`, dtype `T`, shape `x.rank == 1 ? [side, side] : [diagonalSize(x.shape[0], x.shape[1], offset)]`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError NOT_AN_INTEGER
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(diag([1, 2]), diag([1, 2], { offset: 1, paddingValue: 9 }));
+ * console.log(diag([[1, 2], [3, 4]]));
+ * ```
+ */
+export function diag(x: TensorLike, options: DiagOptions = {}): Tensor {
+  return callOne(diagDefinition, [x], optionsOf(diagDefinition, options));
+}
+
+/** Options of {@link tril}. */
+export interface TrilOptions {
+  /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
+  diagonal?: number | undefined;
+}
+// From ops.yaml:2561
+export const trilDefinition: OpDefinition = {
+  name: 'tril',
+  source: 'ops.yaml:2561',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'n']);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { diagonal }: { diagonal: number }): readonly V[] {
+      const m = host.at(x.shape, x.shape.length - 2);
+      const n = host.at(x.shape, x.shape.length - 1);
+      return [g.where(g.lessEqual(g.subtract(g.iota([m, n], { axis: 1 }), g.iota([m, n], { axis: 0 })), diagonal), x, 0)];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { diagonal }: { diagonal: number }): readonly V[] {
+        return [g.tril(dout, { diagonal })];
+      },
+    },
+  ],
+};
+
+/**
+ * A matrix, or each of a batch, with zeros above one diagonal.
+ *
+ * Paddle: paddle.tril.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(tril([[1, 2, 3], [4, 5, 6], [7, 8, 9]]));
+ * ```
+ */
+export function tril(x: TensorLike, options: TrilOptions = {}): Tensor {
+  return callOne(trilDefinition, [x], optionsOf(trilDefinition, options));
+}
+
+/** Options of {@link triu}. */
+export interface TriuOptions {
+  /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
+  diagonal?: number | undefined;
+}
+// From ops.yaml:2576
+export const triuDefinition: OpDefinition = {
+  name: 'triu',
+  source: 'ops.yaml:2576',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'n']);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { diagonal }: { diagonal: number }): readonly V[] {
+      const m = host.at(x.shape, x.shape.length - 2);
+      const n = host.at(x.shape, x.shape.length - 1);
+      return [g.where(g.greaterEqual(g.subtract(g.iota([m, n], { axis: 1 }), g.iota([m, n], { axis: 0 })), diagonal), x, 0)];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { diagonal }: { diagonal: number }): readonly V[] {
+        return [g.triu(dout, { diagonal })];
+      },
+    },
+  ],
+};
+
+/**
+ * A matrix, or each of a batch, with zeros below one diagonal.
+ *
+ * Paddle: paddle.triu.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(triu([[1, 2, 3], [4, 5, 6], [7, 8, 9]], { diagonal: 1 }));
+ * ```
+ */
+export function triu(x: TensorLike, options: TriuOptions = {}): Tensor {
+  return callOne(triuDefinition, [x], optionsOf(triuDefinition, options));
+}
+
+/** Options of {@link trace}. */
+export interface TraceOptions {
+  /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
+  offset?: number | undefined;
+  /** The axis of the planes' rows. Default: `0`. */
+  axis1?: number | undefined;
+  /** The axis of their columns. Default: `1`. */
+  axis2?: number | undefined;
+}
+// From ops.yaml:2591
+export const traceDefinition: OpDefinition = {
+  name: 'trace',
+  source: 'ops.yaml:2591',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { axis1, axis2 }: { axis1: number; axis2: number }): TensorMeta[] {
+    if (!(axis1 !== axis2)) throw new host.RuleError('INVALID_ARGUMENT', "axis1 and axis2 must be two axes");
+    return [{ shape: host.checkShape(host.drop(x.shape, [axis1, axis2]), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): readonly V[] {
+      return [g.sum(g.diagonal(x, { offset, axis1, axis2 }), { axis: -1 })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): readonly V[] {
+        const value = [...host.drop(x.shape, [axis1, axis2]), (rules.diagonalSize(host.at(x.shape, axis1), host.at(x.shape, axis2), offset) as number)];
+        return [g.placeDiagonal(g.broadcastTo(g.reshape(dout, host.replace(value, [value.length - 1], 1)), value), x.shape, offset, axis1, axis2, 0)];
+      },
+    },
+  ],
+};
+
+/**
+ * The sum along a diagonal, of each plane of two axes.
+ *
+ * Paddle: paddle.trace.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `drop(x.shape, [axis1, axis2])`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(trace([[1, 2], [3, 4]]));
+ * ```
+ */
+export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
+  return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
+}
+// From ops.yaml:2621
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:2131',
+  source: 'ops.yaml:2621',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -547,10 +892,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:2148
+// From ops.yaml:2638
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:2148',
+  source: 'ops.yaml:2638',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -588,10 +933,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:2161
+// From ops.yaml:2651
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:2161',
+  source: 'ops.yaml:2651',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -639,10 +984,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:2176
+// From ops.yaml:2666
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:2176',
+  source: 'ops.yaml:2666',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -694,10 +1039,10 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2190
+// From ops.yaml:2680
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:2190',
+  source: 'ops.yaml:2680',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -754,10 +1099,10 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:2236
+// From ops.yaml:2726
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:2236',
+  source: 'ops.yaml:2726',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -817,10 +1162,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2272
+// From ops.yaml:2762
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:2272',
+  source: 'ops.yaml:2762',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -867,10 +1212,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:2300
+// From ops.yaml:2790
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:2300',
+  source: 'ops.yaml:2790',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -917,10 +1262,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:2320
+// From ops.yaml:2810
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:2320',
+  source: 'ops.yaml:2810',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -966,10 +1311,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:2333
+// From ops.yaml:2823
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:2333',
+  source: 'ops.yaml:2823',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1027,10 +1372,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2375
+// From ops.yaml:2865
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:2375',
+  source: 'ops.yaml:2865',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1083,10 +1428,10 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2414
+// From ops.yaml:2904
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:2414',
+  source: 'ops.yaml:2904',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1139,10 +1484,10 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2432
+// From ops.yaml:2922
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:2432',
+  source: 'ops.yaml:2922',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1193,10 +1538,10 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2448
+// From ops.yaml:2938
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:2448',
+  source: 'ops.yaml:2938',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1253,10 +1598,10 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:2485
+// From ops.yaml:2975
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:2485',
+  source: 'ops.yaml:2975',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1300,10 +1645,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:2519
+// From ops.yaml:3009
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:2519',
+  source: 'ops.yaml:3009',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],

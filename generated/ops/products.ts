@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:3145
+// From ops.yaml:3801
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:3145',
+  source: 'ops.yaml:3801',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -73,10 +73,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:3163
+// From ops.yaml:3819
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:3163',
+  source: 'ops.yaml:3819',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -150,10 +150,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:3200
+// From ops.yaml:3856
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:3200',
+  source: 'ops.yaml:3856',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -224,10 +224,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:3212
+// From ops.yaml:3868
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:3212',
+  source: 'ops.yaml:3868',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -283,6 +283,157 @@ export function dot(x: TensorLike, y: TensorLike): Tensor {
   return callOne(dotDefinition, [x, y], surplusOptions(dotDefinition, arguments[2]));
 }
 
+/** Options of {@link cross}. */
+export interface CrossOptions {
+  /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
+  axis?: number | null | undefined;
+}
+// From ops.yaml:3888
+export const crossDefinition: OpDefinition = {
+  name: 'cross',
+  source: 'ops.yaml:3888',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { axis }: { axis: number | null }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    host.checkEqualShape(y.shape, x.shape, 'y');
+    const places = (axis == null) ? host.filter(host.range(x.shape.length), (a: number) => host.at(x.shape, a) === 3) : [(axis as number)];
+    if (!((places.length > 0) && (host.at(x.shape, host.at(places, 0)) === 3))) throw new host.RuleError('SHAPE_MISMATCH', "the axis of the vectors must have size 3");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { axis }: { axis: number | null }): readonly V[] {
+      const places = (axis == null) ? host.filter(host.range(x.shape.length), (a: number) => host.at(x.shape, a) === 3) : [(axis as number)];
+      const a2 = host.at(places, 0);
+      const u = host.each(host.range(3), (i: number) => g.slice(x, [a2], [i], [i + 1]));
+      const v = host.each(host.range(3), (i2: number) => g.slice(y, [a2], [i2], [i2 + 1]));
+      const out = g.concat([g.subtract(g.multiply(host.at(u, 1), host.at(v, 2)), g.multiply(host.at(u, 2), host.at(v, 1))), g.subtract(g.multiply(host.at(u, 2), host.at(v, 0)), g.multiply(host.at(u, 0), host.at(v, 2))), g.subtract(g.multiply(host.at(u, 0), host.at(v, 1)), g.multiply(host.at(u, 1), host.at(v, 0)))], { axis: a2 });
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { axis }: { axis: number | null }): readonly V[] {
+        const places = (axis == null) ? host.filter(host.range(x.shape.length), (a: number) => host.at(x.shape, a) === 3) : [(axis as number)];
+        return [g.cross(y, dout, { axis: host.at(places, 0) })];
+      },
+    },
+    {
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: number | null }): readonly V[] {
+        const places = (axis == null) ? host.filter(host.range(x.shape.length), (a: number) => host.at(x.shape, a) === 3) : [(axis as number)];
+        return [g.cross(dout, x, { axis: host.at(places, 0) })];
+      },
+    },
+  ],
+};
+
+/**
+ * The cross product of vectors of three numbers along one axis.
+ *
+ * Paddle: paddle.cross.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param y - Tensor of dtype `T`, shape `x.shape`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(cross([1, 0, 0], [0, 1, 0]));
+ * ```
+ */
+export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
+  return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
+}
+// From ops.yaml:3928
+export const kronDefinition: OpDefinition = {
+  name: 'kron',
+  source: 'ops.yaml:3928',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    const rank = host.max(x.shape.length, y.shape.length);
+    const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
+    const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
+    return [{ shape: host.checkShape(host.each(outer, (n: number, a: number) => n * host.at(inner, a)), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      const rank = host.max(x.shape.length, y.shape.length);
+      const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
+      const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
+      const spread = g.reshape(x, host.flatten(host.each(outer, (n: number) => [n, 1])));
+      const repeated = g.reshape(y, host.flatten(host.each(inner, (n2: number) => [1, n2])));
+      const out = g.reshape(g.multiply(spread, repeated), host.each(outer, (n3: number, a: number) => n3 * host.at(inner, a)));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        const rank = host.max(x.shape.length, y.shape.length);
+        const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
+        const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
+        const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
+        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2))), g.reshape(y, value2)), target), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        const rank = host.max(x.shape.length, y.shape.length);
+        const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
+        const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
+        const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
+        const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
+        const target = (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2);
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value), target)), g.reshape(x, value)), target), y.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The Kronecker product, every element of the first tensor times the whole second one.
+ *
+ * The tensor of lower rank gets leading axes of size 1.
+ *
+ * Paddle: paddle.kron.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `each(outer, (n, a) => n * inner[a])`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @example
+ * ```js
+ * console.log(kron([[1, 2], [3, 4]], [[1, 1]]));
+ * ```
+ */
+export function kron(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(kronDefinition, [x, y], surplusOptions(kronDefinition, arguments[2]));
+}
+
 /** Options of {@link addmm}. */
 export interface AddmmOptions {
   /** The factor of the product. Default: `1`. */
@@ -290,10 +441,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:3232
+// From ops.yaml:3956
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:3232',
+  source: 'ops.yaml:3956',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -365,10 +516,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:3257
+// From ops.yaml:3981
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:3257',
+  source: 'ops.yaml:3981',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

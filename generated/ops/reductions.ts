@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1147
+// From ops.yaml:1322
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:1147',
+  source: 'ops.yaml:1322',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1165
+// From ops.yaml:1340
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:1165',
+  source: 'ops.yaml:1340',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1188
+// From ops.yaml:1363
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:1188',
+  source: 'ops.yaml:1363',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1211
+// From ops.yaml:1386
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:1211',
+  source: 'ops.yaml:1386',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1234
+// From ops.yaml:1409
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:1234',
+  source: 'ops.yaml:1409',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1249
+// From ops.yaml:1424
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:1249',
+  source: 'ops.yaml:1424',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,10 +322,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1264
+// From ops.yaml:1439
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:1264',
+  source: 'ops.yaml:1439',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -380,10 +380,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1272
+// From ops.yaml:1447
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:1272',
+  source: 'ops.yaml:1447',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -446,10 +446,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1297
+// From ops.yaml:1472
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:1297',
+  source: 'ops.yaml:1472',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1322
+// From ops.yaml:1497
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:1322',
+  source: 'ops.yaml:1497',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -567,10 +567,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1343
+// From ops.yaml:1518
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:1343',
+  source: 'ops.yaml:1518',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -629,10 +629,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1392
+// From ops.yaml:1567
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:1392',
+  source: 'ops.yaml:1567',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -687,10 +687,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1441
+// From ops.yaml:1616
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:1441',
+  source: 'ops.yaml:1616',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -746,10 +746,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1475
+// From ops.yaml:1650
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:1475',
+  source: 'ops.yaml:1650',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -805,10 +805,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1498
+// From ops.yaml:1673
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:1498',
+  source: 'ops.yaml:1673',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -819,15 +819,7 @@ export const normDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
-      const exponent = host.isNumber(p) ? (p as number) : ((host.equals((p as string), 'fro')) ? 2 : 0);
-      const size = host.lazy(() => g.abs(x));
-      const zero = host.lazy(() => g.equal(size(), 0));
-      const powers = host.lazy(() => (exponent === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** exponent, g.pow(g.where(zero(), 1, size()), exponent)));
-      const total = host.lazy(() => g.sum(powers(), { axis, keepdim }));
-      const none = host.lazy(() => g.equal(total(), 0));
-      const positive = host.lazy(() => g.where(none(), 1, total()));
-      const out = (exponent === 2) ? g.where(none(), 0, g.sqrt(positive())) : ((host.equals(p, 'inf')) ? g.max(size(), { axis, keepdim }) : ((host.equals(p, '-inf')) ? g.min(size(), { axis, keepdim }) : ((host.equals(p, 0)) ? g.sum(g.cast(g.notEqual(x, 0), x.dtype), { axis, keepdim }) : ((host.equals(p, 1)) ? g.sum(size(), { axis, keepdim }) : g.where(none(), 0 ** (1 / exponent), g.pow(positive(), 1 / exponent))))));
-      return [out];
+      return [g.normOfOrder(x, host.isNumber(p) ? (p as number) : ((host.equals((p as string), 'fro')) ? 2 : ((host.equals((p as string), 'inf')) ? 1 / 0 : (-1) / 0)), { axis, keepdim })];
     },
   },
   gradients: [
@@ -836,22 +828,24 @@ export const normDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
-        const exponent = host.isNumber(p) ? (p as number) : ((host.equals((p as string), 'fro')) ? 2 : 0);
-        const value = exponent === 2;
+        const value = host.isNumber(p) ? p : ((host.equals(p, 'fro')) ? 2 : ((host.equals(p, 'inf')) ? 1 / 0 : -1 / 0));
+        const value2 = value === 2;
         const size = host.lazy(() => g.abs(x));
         const zero = host.lazy(() => g.equal(size(), 0));
         const part = host.lazy(() => g.where(zero(), 1, size()));
-        const total = host.lazy(() => g.sum(value ? g.multiply(x, x) : g.where(zero(), 0 ** exponent, g.pow(part(), exponent)), { axis, keepdim }));
-        const none = host.lazy(() => g.equal(total(), 0));
-        const part2 = host.lazy(() => g.where(none(), 0, dout));
-        const positive = host.lazy(() => g.where(none(), 1, total()));
-        const value2 = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part3 = host.lazy(() => g.multiply(g.broadcastTo(g.reshape(g.where(none(), 0, g.divide(g.multiply(part2(), 0.5), g.sqrt(positive()))), value2()), x.shape), x));
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value2())));
-        const part4 = host.lazy(() => g.reshape(dout, value2()));
-        const part5 = host.lazy(() => g.sign(x));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value2())));
-        return [value ? g.add(part3(), part3()) : ((host.equals(p, 'inf')) ? g.multiply(g.where(hit(), g.divide(part4(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part5()) : ((host.equals(p, '-inf')) ? g.multiply(g.where(hit2(), g.divide(part4(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part5()) : ((host.equals(p, 0)) ? g.zeros(x.shape, { dtype: x.dtype }) : ((host.equals(p, 1)) ? g.multiply(g.broadcastTo(part4(), x.shape), part5()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(none(), 0, g.multiply(g.multiply(part2(), 1 / exponent), g.pow(g.where(g.logicalAnd(g.equal(positive(), 0), Number((1 / exponent) === 0)), 1, positive()), (1 / exponent) - 1))), value2()), x.shape)), exponent), g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(exponent === 0)), 1, part()), exponent - 1))), part5())))))];
+        const part2 = host.lazy(() => g.sum(value2 ? g.multiply(x, x) : g.where(zero(), 0 ** value, g.pow(part(), value)), { axis, keepdim }));
+        const part3 = host.lazy(() => g.equal(part2(), 0));
+        const part4 = host.lazy(() => g.where(part3(), 0, dout));
+        const part5 = host.lazy(() => g.where(part3(), 1, part2()));
+        const value3 = host.lazy(() => host.replace(x.shape, axis, 1));
+        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.sqrt(part5()))), value3()), x.shape), x) : 0);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value3())));
+        const part32 = host.lazy(() => g.reshape(dout, value3()));
+        const part42 = host.lazy(() => g.sign(x));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value3())));
+        const value4 = host.lazy(() => value === 0);
+        const value5 = host.lazy(() => 1 / value);
+        return [value2 ? g.add(part22(), part22()) : ((value === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part42()) : ((value === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part42()) : (value4() ? g.zeros(x.shape, { dtype: x.dtype }) : ((value === 1) ? g.multiply(g.broadcastTo(part32(), x.shape), part42()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(part3(), 0, g.multiply(g.multiply(part4(), value5()), g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(value5() === 0)), 1, part5()), value5() - 1))), value3()), x.shape)), value), g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(value4())), 1, part()), value - 1))), part42())))))];
       },
     },
   ],
@@ -880,15 +874,172 @@ export function norm(x: TensorLike, options: NormOptions = {}): Tensor {
   return callOne(normDefinition, [x], optionsOf(normDefinition, options));
 }
 
+/** Options of {@link normOfOrder}. */
+export interface NormOfOrderOptions {
+  /** Default: `null`. */
+  axis?: number | readonly number[] | null | undefined;
+  /** Default: `false`. */
+  keepdim?: boolean | undefined;
+}
+// From ops.yaml:1712
+export const normOfOrderDefinition: OpDefinition = {
+  name: 'normOfOrder',
+  source: 'ops.yaml:1712',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
+    return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { order, axis, keepdim }: { order: number; axis: readonly number[]; keepdim: boolean }): readonly V[] {
+      const size = host.lazy(() => g.abs(x));
+      const zero = host.lazy(() => g.equal(size(), 0));
+      const powers = host.lazy(() => (order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(g.where(zero(), 1, size()), order)));
+      const total = host.lazy(() => g.sum(powers(), { axis, keepdim }));
+      const none = host.lazy(() => g.equal(total(), 0));
+      const positive = host.lazy(() => g.where(none(), 1, total()));
+      const out = (order === 2) ? g.where(none(), 0, g.sqrt(positive())) : ((order === (1 / 0)) ? g.max(size(), { axis, keepdim }) : ((order === ((-1) / 0)) ? g.min(size(), { axis, keepdim }) : ((order === 0) ? g.sum(g.cast(g.notEqual(x, 0), x.dtype), { axis, keepdim }) : ((order === 1) ? g.sum(size(), { axis, keepdim }) : g.where(none(), 0 ** (1 / order), g.pow(positive(), 1 / order))))));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { order, axis, keepdim }: { order: number; axis: readonly number[]; keepdim: boolean }): readonly V[] {
+        const size = host.lazy(() => g.abs(x));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part = host.lazy(() => g.where(zero(), 1, size()));
+        const value = host.lazy(() => host.replace(x.shape, axis, 1));
+        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))))), value()), x.shape), x) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value())));
+        const part3 = host.lazy(() => g.reshape(dout, value()));
+        const part4 = host.lazy(() => g.sign(x));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value())));
+        return [(order === 2) ? g.add(part2(), part2()) : ((order === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part3(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part4()) : ((order === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part3(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part4()) : ((order === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((order === 1) ? g.multiply(g.broadcastTo(part3(), x.shape), part4()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 1 / order), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })), 0), Number((1 / order) === 0)), 1, g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))), (1 / order) - 1))), value()), x.shape)), order), g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(order === 0)), 1, part()), order - 1))), part4())))))];
+      },
+    },
+  ],
+};
+
+/**
+ * A vector norm along axes, of an order that may be infinite.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param order - Required.
+ * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ */
+export function normOfOrder(x: TensorLike, order: number, options: NormOfOrderOptions = {}): Tensor {
+  return callOne(normOfOrderDefinition, [x], { order, ...optionsOf(normOfOrderDefinition, options) });
+}
+
+/** Options of {@link dist}. */
+export interface DistOptions {
+  /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
+  p?: number | undefined;
+}
+// From ops.yaml:1736
+export const distDefinition: OpDefinition = {
+  name: 'dist',
+  source: 'ops.yaml:1736',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: host.checkShape(([] as readonly number[]), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { p }: { p: number }): readonly V[] {
+      const type = (x.dtype === 'float64') ? 'float64' : 'float32';
+      return [g.cast(g.normOfOrder(g.subtract(g.cast(x, type), g.cast(y, type)), p), x.dtype)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
+        const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
+        const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
+        const size = host.lazy(() => g.abs(part()));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part2 = host.lazy(() => g.where(zero(), 1, size()));
+        const value = host.lazy(() => host.broadcast(x.shape, y.shape));
+        const value2 = host.lazy(() => host.range(value().length));
+        const part3 = host.lazy(() => g.cast(dout, type()));
+        const value3 = host.lazy(() => host.replace(value(), value2(), 1));
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))))), value3()), value()), part()) : 0) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
+        const part32 = host.lazy(() => g.reshape(part3(), value3()));
+        const part4 = host.lazy(() => g.sign(part()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
+        return [g.cast(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.broadcastTo(part32(), value()), part4()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 1 / p), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))), value3()), value())), p), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))), part4()))))), x.shape), x.dtype)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
+        const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
+        const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
+        const size = host.lazy(() => g.abs(part()));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part2 = host.lazy(() => g.where(zero(), 1, size()));
+        const value = host.lazy(() => host.broadcast(x.shape, y.shape));
+        const value2 = host.lazy(() => host.range(value().length));
+        const part3 = host.lazy(() => g.cast(dout, type()));
+        const value3 = host.lazy(() => host.replace(value(), value2(), 1));
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))))), value3()), value()), part()) : 0) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
+        const part32 = host.lazy(() => g.reshape(part3(), value3()));
+        const part4 = host.lazy(() => g.sign(part()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
+        return [g.cast(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.broadcastTo(part32(), value()), part4()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 1 / p), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))), value3()), value())), p), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))), part4())))))), y.shape), y.dtype)];
+      },
+    },
+  ],
+};
+
+/**
+ * The norm of the difference of two tensors, which are broadcast.
+ *
+ * All elements are taken as one vector. The gradient is 0 where the difference is.
+ *
+ * Paddle: paddle.dist.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `[]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(dist([1, 2], [4, 6]), dist([1, 2], [4, 6], { p: 1 }), dist([1, 2], [4, 6], { p: Infinity }));
+ * ```
+ */
+export function dist(x: TensorLike, y: TensorLike, options: DistOptions = {}): Tensor {
+  return callOne(distDefinition, [x, y], optionsOf(distDefinition, options));
+}
+
 /** Options of {@link cumsum}. */
 export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:1550
+// From ops.yaml:1771
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:1550',
+  source: 'ops.yaml:1771',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -934,10 +1085,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:1574
+// From ops.yaml:1795
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:1574',
+  source: 'ops.yaml:1795',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],

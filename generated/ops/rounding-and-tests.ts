@@ -2,14 +2,14 @@
 import * as host from '../../kernels/host.js';
 import type { Dtype, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
-import { surplusOptions } from '../../runtime/options.js';
+import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:660
+// From ops.yaml:757
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:660',
+  source: 'ops.yaml:757',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -40,10 +40,10 @@ export const floorDefinition: OpDefinition = {
 export function floor(x: TensorLike): Tensor {
   return callOne(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
 }
-// From ops.yaml:672
+// From ops.yaml:769
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:672',
+  source: 'ops.yaml:769',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -74,10 +74,10 @@ export const ceilDefinition: OpDefinition = {
 export function ceil(x: TensorLike): Tensor {
   return callOne(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
 }
-// From ops.yaml:683
+// From ops.yaml:780
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:683',
+  source: 'ops.yaml:780',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +108,10 @@ export const roundDefinition: OpDefinition = {
 export function round(x: TensorLike): Tensor {
   return callOne(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
 }
-// From ops.yaml:695
+// From ops.yaml:792
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:695',
+  source: 'ops.yaml:792',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -140,10 +140,10 @@ export const truncDefinition: OpDefinition = {
 export function trunc(x: TensorLike): Tensor {
   return callOne(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
 }
-// From ops.yaml:706
+// From ops.yaml:803
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:706',
+  source: 'ops.yaml:803',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -174,10 +174,10 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
 }
-// From ops.yaml:713
+// From ops.yaml:810
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:713',
+  source: 'ops.yaml:810',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -208,10 +208,10 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
 }
-// From ops.yaml:720
+// From ops.yaml:817
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:720',
+  source: 'ops.yaml:817',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -242,10 +242,10 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
 }
-// From ops.yaml:727
+// From ops.yaml:824
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:727',
+  source: 'ops.yaml:824',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
 }
-// From ops.yaml:734
+// From ops.yaml:831
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:734',
+  source: 'ops.yaml:831',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -312,10 +312,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
 }
-// From ops.yaml:740
+// From ops.yaml:837
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:740',
+  source: 'ops.yaml:837',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -348,10 +348,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
 }
-// From ops.yaml:746
+// From ops.yaml:843
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:746',
+  source: 'ops.yaml:843',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -384,10 +384,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
 }
-// From ops.yaml:752
+// From ops.yaml:849
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:752',
+  source: 'ops.yaml:849',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -420,10 +420,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
 }
-// From ops.yaml:758
+// From ops.yaml:855
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:758',
+  source: 'ops.yaml:855',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -456,10 +456,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
 }
-// From ops.yaml:764
+// From ops.yaml:861
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:764',
+  source: 'ops.yaml:861',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -491,10 +491,10 @@ export const logicalAndDefinition: OpDefinition = {
 export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
 }
-// From ops.yaml:770
+// From ops.yaml:867
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:770',
+  source: 'ops.yaml:867',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -526,10 +526,10 @@ export const logicalOrDefinition: OpDefinition = {
 export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
 }
-// From ops.yaml:776
+// From ops.yaml:873
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:776',
+  source: 'ops.yaml:873',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -561,10 +561,10 @@ export const logicalXorDefinition: OpDefinition = {
 export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
 }
-// From ops.yaml:782
+// From ops.yaml:879
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:782',
+  source: 'ops.yaml:879',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -594,10 +594,108 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
 }
-// From ops.yaml:794
+// From ops.yaml:891
+export const equalAllDefinition: OpDefinition = {
+  name: 'equalAll',
+  source: 'ops.yaml:891',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer(_: object): TensorMeta[] {
+    return [{ shape: host.checkShape(([] as readonly number[]), 'out'), dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      return [host.equals(x.shape, y.shape) ? g.all(g.equal(x, y)) : g.full([], false, { dtype: 'bool' })];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Whether two tensors have the same shape and all their elements are equal.
+ *
+ * Of tensors without elements it is true. NaN equals nothing.
+ *
+ * Paddle: paddle.equal_all.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `bool`, shape `[]`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @example
+ * ```js
+ * console.log(equalAll([1, 2], [1, 2]), equalAll([1, 2], [[1, 2]]));
+ * ```
+ */
+export function equalAll(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(equalAllDefinition, [x, y], surplusOptions(equalAllDefinition, arguments[2]));
+}
+
+/** Options of {@link allclose}. */
+export interface AllcloseOptions {
+  /** The tolerance as a share of y's size. Default: `0.00001`. */
+  rtol?: number | undefined;
+  /** The tolerance beside that. Default: `1e-8`. */
+  atol?: number | undefined;
+  /** Whether NaN is close to NaN. Default: `false`. */
+  equalNan?: boolean | undefined;
+}
+// From ops.yaml:913
+export const allcloseDefinition: OpDefinition = {
+  name: 'allclose',
+  source: 'ops.yaml:913',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer(_: object, { rtol, atol }: { rtol: number; atol: number }): TensorMeta[] {
+    if (!((rtol >= 0) && (atol >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "rtol and atol must not be negative");
+    return [{ shape: host.checkShape(([] as readonly number[]), 'out'), dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { rtol, atol, equalNan }: { rtol: V; atol: V; equalNan: boolean }): readonly V[] {
+      const a = host.lazy(() => host.isFloating(x.dtype) ? x : g.cast(x, 'float64'));
+      const b = host.lazy(() => host.isFloating(y.dtype) ? y : g.cast(y, 'float64'));
+      const close = host.lazy(() => g.logicalOr(g.equal(a(), b()), g.logicalAnd(g.isfinite(b()), g.lessEqual(g.abs(g.subtract(a(), b())), g.add(g.multiply(g.abs(b()), rtol), atol)))));
+      const out = g.all(equalNan ? g.logicalOr(close(), g.logicalAnd(g.isnan(a()), g.isnan(b()))) : close());
+      return [out];
+    },
+  },
+  gradients: [],
+  constrainsScalars: true,
+};
+
+/**
+ * Whether all elements of two tensors are close to each other.
+ *
+ * Infinities are close to themselves. Shapes are broadcast. The tolerance grows with y, so that the two are not exchangeable.
+ *
+ * Paddle: paddle.allclose.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `bool`, shape `[]`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(allclose([1, 2], [1.000001, 2]), allclose([1, 2], [1.1, 2]));
+ * console.log(allclose([NaN, 1], [NaN, 1], { equalNan: true }));
+ * ```
+ */
+export function allclose(x: TensorLike, y: TensorLike, options: AllcloseOptions = {}): Tensor {
+  return callOne(allcloseDefinition, [x, y], optionsOf(allcloseDefinition, options));
+}
+// From ops.yaml:949
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:794',
+  source: 'ops.yaml:949',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -647,10 +745,10 @@ export const whereDefinition: OpDefinition = {
 export function where(condition: TensorLike, x: TensorLike, y: TensorLike): Tensor {
   return callOne(whereDefinition, [condition, x, y], surplusOptions(whereDefinition, arguments[3]));
 }
-// From ops.yaml:821
+// From ops.yaml:976
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:821',
+  source: 'ops.yaml:976',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -691,10 +789,10 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });
 }
-// From ops.yaml:843
+// From ops.yaml:998
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:843',
+  source: 'ops.yaml:998',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

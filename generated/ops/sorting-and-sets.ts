@@ -5,11 +5,12 @@ import { callNamed, callOne, type TensorLike } from '../../runtime/dispatch.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
+import * as rules from '../rules.js';
 
-// From ops.yaml:3012
+// From ops.yaml:3575
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:3012',
+  source: 'ops.yaml:3575',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -54,10 +55,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:3026
+// From ops.yaml:3589
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:3026',
+  source: 'ops.yaml:3589',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -110,10 +111,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:3050
+// From ops.yaml:3613
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:3050',
+  source: 'ops.yaml:3613',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -148,10 +149,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:3074
+// From ops.yaml:3637
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:3074',
+  source: 'ops.yaml:3637',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -198,10 +199,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:3087
+// From ops.yaml:3650
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:3087',
+  source: 'ops.yaml:3650',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -257,10 +258,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:3122
+// From ops.yaml:3685
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:3122',
+  source: 'ops.yaml:3685',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -301,4 +302,167 @@ export const uniqueDefinition: OpDefinition = {
  */
 export function unique(x: TensorLike): { out: Tensor; indices: Tensor; inverse: Tensor; counts: Tensor } {
   return callNamed(uniqueDefinition, [x], surplusOptions(uniqueDefinition, arguments[1]));
+}
+
+/** Options of {@link median}. */
+export interface MedianOptions {
+  /** The axis to look along; all elements when null. Default: `null`. */
+  axis?: number | null | undefined;
+  /** Keep reduced axes with size 1. Default: `false`. */
+  keepdim?: boolean | undefined;
+}
+// From ops.yaml:3706
+export const medianDefinition: OpDefinition = {
+  name: 'median',
+  source: 'ops.yaml:3706',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: number | null; keepdim: boolean }): TensorMeta[] {
+    const n = (axis == null) ? host.count(x.shape) : host.at(x.shape, (axis as number));
+    if (!(n > 0)) throw new host.RuleError('EMPTY_REDUCTION', "there is no median of no elements");
+    return [{ shape: host.checkShape((rules.reduced(x.shape, (axis == null) ? host.range(x.shape.length) : [(axis as number)], keepdim) as readonly number[]), 'out'), dtype: host.isFloating(x.dtype) ? x.dtype : 'float32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, keepdim }: { axis: number | null; keepdim: boolean }): readonly V[] {
+      const n = (axis == null) ? host.count(x.shape) : host.at(x.shape, (axis as number));
+      const values = host.lazy(() => host.isFloating(x.dtype) ? x : g.cast(x, 'float32'));
+      const rows = (axis == null) ? g.reshape(values(), [n]) : g.moveToLast(values(), (axis as number));
+      const sorted = g.sortRows(rows, false).values;
+      const last = sorted.shape.length - 1;
+      const lower = host.lazy(() => g.slice(sorted, [last], [host.idiv(n - 1, 2)], [host.idiv(n - 1, 2) + 1]));
+      const upper = host.lazy(() => g.slice(sorted, [last], [host.idiv(n, 2)], [host.idiv(n, 2) + 1]));
+      const greatest = g.slice(sorted, [last], [n - 1], [n]);
+      const middle = ((n % 2) === 1) ? lower() : g.add(g.multiply(lower(), 0.5), g.multiply(upper(), 0.5));
+      const out = g.reshape(g.where(g.isnan(greatest), greatest, middle), (rules.reduced(x.shape, (axis == null) ? host.range(x.shape.length) : [(axis as number)], keepdim) as readonly number[]));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: number | null }): readonly V[] {
+        const n = host.lazy(() => (axis == null) ? host.count(x.shape) : host.at(x.shape, (axis as number)));
+        const value = host.lazy(() => [n()]);
+        const value2 = host.lazy(() => (axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))]);
+        const values = host.lazy(() => host.isFloating(x.dtype) ? x : g.cast(x, 'float32'));
+        const rows = host.lazy(() => (axis == null) ? g.reshape(values(), value()) : g.moveToLast(values(), axis));
+        const value3 = host.lazy(() => g.sortRows(rows(), false));
+        const value4 = host.lazy(() => (n() % 2) === 1);
+        const last = host.lazy(() => value2().length - 1);
+        const value5 = host.lazy(() => [last()]);
+        const value6 = host.lazy(() => n() - 1);
+        const value7 = host.lazy(() => [value6()]);
+        const greatest = host.lazy(() => g.slice(value3().values, value5(), value7(), value()));
+        const part = host.lazy(() => g.isnan(greatest()));
+        const value8 = host.lazy(() => host.idiv(value6(), 2));
+        const value9 = host.lazy(() => [value8()]);
+        const value10 = host.lazy(() => value8() + 1);
+        const value11 = host.lazy(() => [value10()]);
+        const lower = host.lazy(() => g.slice(value3().values, value5(), value9(), value11()));
+        const value12 = host.lazy(() => host.idiv(n(), 2));
+        const value13 = host.lazy(() => [value12()]);
+        const value14 = host.lazy(() => value12() + 1);
+        const value15 = host.lazy(() => [value14()]);
+        const part2 = host.lazy(() => g.reshape(dout, g.where(part(), greatest(), value4() ? lower() : g.add(g.multiply(lower(), 0.5), g.multiply(g.slice(value3().values, value5(), value13(), value15()), 0.5))).shape));
+        const part3 = host.lazy(() => g.where(part(), 0, part2()));
+        const value16 = host.lazy(() => (last() < 0) ? last() + value2().length : last());
+        const value17 = host.lazy(() => [value16()]);
+        const value18 = host.lazy(() => host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size2: number) => size2 >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value8(), value10(), host.at(host.fill(1, 1), 0))]));
+        const value19 = host.lazy(() => host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size3: number) => size3 >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value12(), value14(), host.at(host.fill(1, 1), 0))]));
+        const part4 = host.lazy(() => g.add(g.sliceGrad(value4() ? g.sumTo(part3(), value4() ? host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size4: number) => size4 >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value8(), value10(), host.at(host.fill(1, 1), 0))]) : host.broadcast(value18(), value19())) : g.multiply(g.sumTo(part3(), value18()), 0.5), value2(), value17(), value9(), value11(), { steps: null }), g.sliceGrad(g.sumTo(g.where(part(), part2(), 0), host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size5: number) => size5 >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value6(), n(), host.at(host.fill(1, 1), 0))])), value2(), value17(), value7(), value(), { steps: null })));
+        const part5 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: rows().dtype }), value3().index, value4() ? part4() : g.add(part4(), g.sliceGrad(g.multiply(g.sumTo(part3(), value19()), 0.5), value2(), value17(), value13(), value15(), { steps: null }))));
+        const part6 = host.lazy(() => (axis == null) ? g.reshape(part5(), x.shape) : g.moveFromLast(part5(), axis));
+        return [host.isFloating(x.dtype) ? part6() : g.cast(part6(), x.dtype)];
+      },
+    },
+  ],
+};
+
+/**
+ * The middle element along one axis, or of all; the mean of the two middle ones where their number is even.
+ *
+ * NaN if there is a NaN. The gradient goes to the element in the middle, half to each of two. Of integers it is float32.
+ *
+ * Paddle: paddle.median.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `isFloating(x.dtype) ? x.dtype : 'float32'`, shape `reduced(x.shape, axis == null ? range(x.rank) : [axis], keepdim)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError EMPTY_REDUCTION
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(median([[1, 9, 3], [7, 5, 8]]), median([[1, 9, 3], [7, 5, 8]], { axis: 1 }));
+ * ```
+ */
+export function median(x: TensorLike, options: MedianOptions = {}): Tensor {
+  return callOne(medianDefinition, [x], optionsOf(medianDefinition, options));
+}
+
+/** Options of {@link histogram}. */
+export interface HistogramOptions {
+  /** How many bins. Default: `100`. */
+  bins?: number | undefined;
+  /** Where the first bin begins. Default: `0`. */
+  min?: number | undefined;
+  /** Where the last one ends. Default: `0`. */
+  max?: number | undefined;
+}
+// From ops.yaml:3757
+export const histogramDefinition: OpDefinition = {
+  name: 'histogram',
+  source: 'ops.yaml:3757',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer(_: object, { bins, min, max }: { bins: number; min: number; max: number }): TensorMeta[] {
+    if (!(bins >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "bins must be at least 1");
+    if (!(max >= min)) throw new host.RuleError('INVALID_ARGUMENT', "max must not lie below min");
+    return [{ shape: host.checkShape([bins], 'out'), dtype: 'int32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { bins, min, max }: { bins: number; min: number; max: number }): readonly V[] {
+      const type = (x.dtype === 'float32') || (x.dtype === 'float16') || (x.dtype === 'bfloat16') ? 'float32' : 'float64';
+      const values = g.reshape(g.cast(x, type), [host.count(x.shape)]);
+      const open = (min === 0) && (max === 0) && (host.count(x.shape) > 0);
+      const low = open ? g.min(values) : g.full([], min, { dtype: type });
+      const high = open ? g.max(values) : g.full([], max, { dtype: type });
+      const more = g.where(g.equal(low, high), 1, g.zerosLike(low));
+      const first = g.subtract(low, more);
+      const last = g.add(high, more);
+      const place = g.cast(g.floor(g.multiply(g.divide(g.subtract(values, first), g.subtract(last, first)), bins)), 'int32');
+      const isInside = g.logicalAnd(g.greaterEqual(values, first), g.lessEqual(values, last));
+      const out = g.rowsAdd(g.zeros([bins], { dtype: 'int32' }), g.minimum(g.maximum(place, 0), bins - 1), g.cast(isInside, 'int32'));
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * How many elements lie in each of several bins of one width.
+ *
+ * The last bin includes its upper end; what lies outside is not counted, nor is NaN. Where min and max are both 0 the bins reach from the least to the
+ * greatest element, and if these are equal, by 1 beyond to either side.
+ *
+ * Paddle: paddle.histogram.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `int32`, shape `[bins]`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(histogram([1, 2, 1, 4], { bins: 4, min: 0, max: 4 }));
+ * ```
+ */
+export function histogram(x: TensorLike, options: HistogramOptions = {}): Tensor {
+  return callOne(histogramDefinition, [x], optionsOf(histogramDefinition, options));
 }

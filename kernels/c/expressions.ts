@@ -323,8 +323,8 @@ function integerText(place: Place, expr: Node<'binary'>): Text {
   return atom(module.call(name, type, printExpr(place, left), printExpr(place, right)));
 }
 
-type Helped = 'div' | 'rem' | 'min' | 'max' | 'mulhiu';
-const helped: ReadonlySet<string> = new Set<Helped>(['div', 'rem', 'min', 'max', 'mulhiu']);
+type Helped = 'div' | 'rem' | 'min' | 'max' | 'pow' | 'mulhiu';
+const helped: ReadonlySet<string> = new Set<Helped>(['div', 'rem', 'min', 'max', 'pow', 'mulhiu']);
 const isHelped = (name: BinaryOp): name is Helped => helped.has(name);
 
 /** a & b & c without parentheses, all else in them. */
@@ -405,9 +405,11 @@ function selectText(place: Place, { type, condition, then, else: otherwise }: No
   return { text, binds: binds.choice };
 }
 
-/** A choice between a vector and zeros is one operation on bits. */
+/** The lesser or greater of two floats is one instruction, and a choice between a vector and zeros one operation on bits. */
 function vectorSelect(place: Place, type: Type, condition: Expr, then: Expr, otherwise: Expr): Text {
   const { module } = place;
+  const extreme = isFloat(type) ? extremeOf(condition, then, otherwise) : undefined;
+  if (extreme !== undefined) return atom(module.call(extreme, type, printExpr(place, then), printExpr(place, otherwise)));
   const mask = written(place, condition);
   const kept = isZero(otherwise) ? then : isZero(then) ? otherwise : undefined;
   if (kept === undefined)
@@ -417,6 +419,22 @@ function vectorSelect(place: Place, type: Type, condition: Expr, then: Expr, oth
   return isFloat(type)
     ? cast(module.type(type), { text: selected, binds: binds.bitwise })
     : { text: selected, binds: binds.bitwise };
+}
+
+/** What a comparison of the very operands that are chosen between picks; the second of them where either is NaN. */
+function extremeOf(condition: Expr, then: Expr, otherwise: Expr): 'lesser' | 'greater' | undefined {
+  if (condition.op !== 'compare' || (condition.name !== 'lt' && condition.name !== 'gt')) return undefined;
+  const picksLeft = isSame(condition.left, then) && isSame(condition.right, otherwise);
+  const picksRight = isSame(condition.left, otherwise) && isSame(condition.right, then);
+  if (!picksLeft && !picksRight) return undefined;
+  return (condition.name === 'lt') === picksLeft ? 'lesser' : 'greater';
+}
+
+/** Whether two operands are one local or one constant. */
+function isSame(left: Expr, right: Expr): boolean {
+  if (left.op === 'local') return right.op === 'local' && left.name === right.name;
+  if (left.op === 'splat') return right.op === 'splat' && isSame(left.value, right.value);
+  return left.op === 'const' && right.op === 'const' && Object.is(left.value, right.value);
 }
 
 /** All bits 0: -0 is none. */

@@ -35,6 +35,20 @@ function divide(type: Type, module: Module): HelperText {
 
 const remainder = (type: Type, module: Module): HelperText => ofTwo(type, module, 'return b == 0 || b == -1 ? 0 : a % b;');
 
+/** By squaring; a negative exponent gives the quotient cut off, which only 1 and -1 have. */
+function integerPower(type: Type, module: Module): HelperText {
+  const [name, unsigned] = [module.type(type), module.unsigned(type)];
+  return ofTwo(
+    type,
+    module,
+    'if (b < 0) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;',
+    `${unsigned} r = 1;`,
+    `for (${unsigned} base = (${unsigned})a; b != 0; b >>= 1, base *= base)`,
+    '  if (b & 1) r *= base;',
+    `return (${name})r;`,
+  );
+}
+
 /**
  * Both orders of comparison give a and b where they are equal or unordered, and twice the same elsewhere. So their bits, joined, are
  * the lesser number, -0 of zeros, or a NaN.
@@ -118,6 +132,7 @@ const sharedHelpers = {
   ...halfHelpers,
   div: divide,
   rem: remainder,
+  pow: integerPower,
   min: minimum,
   max: maximum,
   abs: absolute,

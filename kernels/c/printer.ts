@@ -16,7 +16,7 @@ import {
   type Storage,
   type Type,
 } from '../ir.js';
-import { expandMath } from '../math/expand.js';
+import { expandMath, isLibraryFunction, type MathOptions } from '../math/expand.js';
 import type { Dialect } from './dialect.js';
 import { type Place, printExpr, printStore } from './expressions.js';
 import { Module, PREFIX } from './module.js';
@@ -35,9 +35,17 @@ export function printModule(kernels: readonly Kernel[], dialect: Dialect): strin
   const names = new Set(kernels.map(({ name }) => symbolOf(name)));
   if (names.size < kernels.length) throw new TypeError('two kernels of one text have the same name');
   const module = new Module(dialect);
-  const functions = kernels.map((kernel) => new FunctionPrinter(expandMath(kernel), module).print());
+  const functions = kernels.map((kernel) => new FunctionPrinter(expandMath(kernel, mathOptions), module).print());
   return `${[module.prelude(), ...functions].join('\n\n')}\n`;
 }
+
+/**
+ * Powers of integers are a helper function with a loop. Written out, the squares of a base that does not change are, to GCC, products of
+ * 2^31 factors: it describes what changes in a loop by expressions without shared parts.
+ */
+const mathOptions: MathOptions = {
+  isNative: (name, scalar) => isLibraryFunction(name, scalar) || (name === 'pow' && (scalar === 'i32' || scalar === 'i64')),
+};
 
 const identifier = (name: string): string => name.replaceAll(/[^A-Za-z0-9_]/g, '_');
 

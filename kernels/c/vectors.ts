@@ -46,6 +46,27 @@ const repeated =
 
 const remainder: Helper = (type, module) => (isFloat(type) ? library('fmod', 2) : repeated('rem', 2))(type, module);
 
+/** As of scalars (helpers.ts), for as many rounds as the largest exponent has bits. */
+const integerPower: Helper = (type, module) => {
+  const [name, unsigned] = [module.type(type), module.unsigned(type)];
+  return ofTwo(
+    type,
+    module,
+    `const ${name} negative = (${name})(b < 0);`,
+    `const ${name} unit = ((${name})(a == 1) & 1) | ((${name})(a == -1) & (1 - 2 * (b & 1)));`,
+    `${unsigned} r = 1 + (${unsigned}){};`,
+    `${unsigned} base = (${unsigned})a;`,
+    `for (${name} left = b & ~negative; ${module.call('any', type, `(${name})(left != 0)`)}; left >>= 1) {`,
+    `  const ${unsigned} odd = (${unsigned})-(left & 1);`,
+    '  r *= (odd & base) | (~odd & 1);',
+    '  base *= base;',
+    '}',
+    `return (negative & unit) | (~negative & (${name})r);`,
+  );
+};
+
+const power: Helper = (type, module) => (isFloat(type) ? library('pow', 2) : integerPower)(type, module);
+
 /** The operand that the comparison is true of: b where the lanes are unordered. */
 const chosen =
   (comparison: string): Helper =>
@@ -318,7 +339,7 @@ const libraryUnary = {
   acosh: library('acosh', 1),
   atanh: library('atanh', 1),
   cbrt: library('cbrt', 1),
-  pow: library('pow', 2),
+  pow: power,
   atan2: library('atan2', 2),
   rem: remainder,
 } as const satisfies Record<LanewiseName, Helper>;

@@ -2,7 +2,7 @@
  * Sorting the rows of [rows, n], with the places that elements come from; a work item is one row. NaN counts as greater than all
  * numbers: last in ascending order, first in descending. Equal elements keep their order.
  */
-import { type Buffer, type f, type i32, idiv, irem, isNan, lanes, min } from './language.js';
+import { type Buffer, bits, type f, type i32, idiv, irem, isNan, lanes, max, min } from './language.js';
 
 /** Whether `a` stands before `b` even if it comes later: greater or less, NaN being greater than numbers. */
 function precedes(a: f, b: f, descending: i32): boolean {
@@ -143,71 +143,113 @@ function insert(values: Buffer<'T'>, index: Buffer<'int32'>, base: i32, held: i3
   index[at] = place;
 }
 
-/**
- * The `k` (at most n) greatest or least elements of each row, in order; for large k sort the row. Of a long row the best of each of 64
- * columns are found first: the k-th of these is a bound that few elements of the row reach. Once k elements are held, the last of them is the
- * bound, and has to be surpassed. Runs in which no element gets that far are passed over.
- * `bests` holds 64 elements for each row.
- */
+/** The `k` (at most n) greatest or least elements of each row, in order; for large k sort the row. */
 export function topkRows(
   begin: i32,
   end: i32,
   x: Buffer<'T'>,
   values: Buffer<'T'>,
   index: Buffer<'int32'>,
-  bests: Buffer<'T'>,
   n: i32,
   k: i32,
   largest: i32,
 ): void {
+  for (let row = begin; row < end; row++) {
+    const base = row * k;
+    let held: i32 = 0;
+    for (let place = 0; place < (k > 0 ? n : 0); place++) {
+      const value = x[row * n + place]!;
+      let enters: boolean = held < k;
+      if (!enters) enters = precedes(value, values[base + k - 1]!, largest);
+      if (enters) {
+        held = min(held + 1, k);
+        insert(values, index, base, held, value, place, largest);
+      }
+    }
+  }
+}
+
+/** The signed integer in whose order elements of up to 32 bits stand; see radix.ts, whose keys are unsigned. */
+function keyOf(value: f, fold: i32, flip: i32): i32 {
+  const own = bits(value);
+  const turned = value === 0 ? 0 : own ^ ((own >> 31) & fold);
+  const ordered: i32 = isNan(value) ? 0x7fffffff : turned;
+  return ordered ^ flip;
+}
+
+/**
+ * The same for rows of at least 64 elements of up to 32 bits, and a k of at most 64. The best of each of 64 columns of a row are found first: the
+ * k-th of these is a bound that few elements of the row reach. Stretches of 32 in which none reaches it are passed over. Once k
+ * elements are held, the last of them is the bound.
+ * `keys` holds 128 integers for each row: the keys of a stretch, and those of the elements held.
+ */
+export function topkRowsByKeys(
+  begin: i32,
+  end: i32,
+  x: Buffer<'T'>,
+  values: Buffer<'T'>,
+  index: Buffer<'int32'>,
+  keys: Buffer<'int32'>,
+  n: i32,
+  k: i32,
+  fold: i32,
+  flip: i32,
+): void {
   const columns: i32 = 64;
-  const run: i32 = 32;
+  const lowestKey: i32 = -2147483648;
   for (let row = begin; row < end; row++) {
     const from = row * n;
     const base = row * k;
-    const isBounded = k <= columns && n >= 4 * columns;
-    let bound: f = 0;
-    if (isBounded) {
+    const stretch = row * 2 * columns;
+    const best = stretch + columns;
+    for (const column of lanes(0, columns)) {
+      let greatest: i32 = keyOf(x[from + column]!, fold, flip);
+      for (let turn = 1; turn < idiv(n, columns); turn++) {
+        greatest = max(greatest, keyOf(x[from + turn * columns + column]!, fold, flip));
+      }
+      keys[stretch + column] = greatest;
+    }
+    let bound: i32 = 0x7fffffff;
+    for (let rank = 0; rank < k; rank++) {
+      let next: i32 = lowestKey;
       for (const column of lanes(0, columns)) {
-        let best = x[from + column]!;
-        for (let turn = 1; turn < idiv(n, columns); turn++) {
-          const value = x[from + turn * columns + column]!;
-          best = precedes(value, best, largest) ? value : best;
-        }
-        bests[row * columns + column] = best;
+        const key = keys[stretch + column]!;
+        next = max(next, rank === 0 || key < bound ? key : lowestKey);
       }
-      for (let column = 0; column < columns; column++) {
-        const value = bests[row * columns + column]!;
-        let enters: boolean = column < k;
-        if (!enters) enters = precedes(value, bound, largest);
-        if (enters) {
-          insert(values, index, base, min(column + 1, k), value, column, largest);
-          bound = values[base + min(column + 1, k) - 1]!;
-        }
-      }
+      bound = next;
     }
     let held: i32 = 0;
-    for (let first = 0; first < (k > 0 ? n : 0); first += 32) {
-      const last = min(first + run, n);
-      let reaching: i32 = isBounded ? 0 : 1;
-      const isFull = held === k;
-      if (isBounded) {
-        for (const place of lanes(first, last)) {
-          const value = x[from + place]!;
-          reaching += (isFull ? precedes(value, bound, largest) : !precedes(bound, value, largest)) ? 1 : 0;
-        }
+    for (let first = 0; first < n; first += 32) {
+      const length = min(32, n - first);
+      let greatest: i32 = lowestKey;
+      for (const place of lanes(0, length)) {
+        const key = keyOf(x[from + first + place]!, fold, flip);
+        keys[stretch + place] = key;
+        greatest = max(greatest, key);
       }
-      if (reaching > 0) {
-        for (let place = first; place < last; place++) {
-          const value = x[from + place]!;
-          const enters = held < k ? !isBounded || !precedes(bound, value, largest) : precedes(value, bound, largest);
-          if (enters) {
-            held = min(held + 1, k);
-            insert(values, index, base, held, value, place, largest);
-            if (held === k) bound = values[base + k - 1]!;
+      if (greatest >= bound) {
+        for (let place = 0; place < length; place++) {
+          const key = keys[stretch + place]!;
+          if (key >= bound) {
+            let enters: boolean = held < k;
+            if (!enters) enters = key > keys[best + k - 1]!;
+            if (enters) {
+              held = min(held + 1, k);
+              let at: i32 = held - 1;
+              while (at > 0) {
+                if (keys[best + at - 1]! >= key) break;
+                keys[best + at] = keys[best + at - 1]!;
+                index[base + at] = index[base + at - 1]!;
+                at--;
+              }
+              keys[best + at] = key;
+              index[base + at] = first + place;
+              if (held === k) bound = keys[best + k - 1]!;
+            }
           }
         }
       }
     }
+    for (let rank = 0; rank < k; rank++) values[base + rank] = x[from + index[base + rank]!]!;
   }
 }

@@ -9,10 +9,13 @@ import { Body, break_, if_, not, or, select } from '../build.js';
 import type { BinaryOp, Expr, Kernel, MathOp, Scalar, Stmt, TypeVariable, UnaryOp } from '../ir.js';
 import { visitExpr } from '../traverse.js';
 import * as exponential from './exponential.js';
+import { integerPower } from './integer-power.js';
 import * as logarithm from './logarithm.js';
 import * as special from './special.js';
 import * as trigonometric from './trigonometric.js';
 import { anyLane, type Formula, type Writer } from './writer.js';
+
+type BinaryFormula = (x: Expr, y: Expr, writer: Writer) => Expr;
 
 export interface MathOptions {
   /** What the target computes itself; by default `isLibraryFunction`. */
@@ -33,7 +36,10 @@ const elementaryFormulas = {
 const specialFormulas = { erf, erfc, lgamma, digamma } as const satisfies Partial<Record<MathOp, Formula>>;
 
 const formulas: Readonly<Record<MathOp, Formula>> = { ...elementaryFormulas, ...specialFormulas };
-const binaryFormulas = { pow: logarithm.pow, atan2: trigonometric.atan2 } as const;
+const binaryFormulas: Readonly<Record<'pow' | 'atan2', Readonly<Partial<Record<string, BinaryFormula>>>>> = {
+  pow: { f32: logarithm.pow, i32: integerPower, i64: integerPower },
+  atan2: { f32: trigonometric.atan2 },
+};
 
 /** The float64 functions that a standard library has (JavaScript's Math, C's math.h). */
 export function isLibraryFunction(name: MathOp | 'pow' | 'atan2', scalar: Scalar | TypeVariable): boolean {
@@ -146,8 +152,9 @@ class Expansion {
     const right = this.#expr(expr.right, block);
     const { name, type } = expr;
     if (!isBinaryMath(name) || this.#isNative(name, type.scalar)) return { ...expr, left, right };
-    if (type.scalar !== 'f32') throw noFormula(name, left);
-    return binaryFormulas[name](block.share(left), block.share(right), block);
+    const formula = binaryFormulas[name][type.scalar];
+    if (formula === undefined) throw noFormula(name, left);
+    return formula(block.share(left), block.share(right), block);
   }
 }
 

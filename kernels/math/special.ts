@@ -6,6 +6,7 @@ import { abs, add, and, constant, div, eq, fma, ge, gt, lt, mul, ne, neg, or, ri
 import type { Expr, Type } from '../ir.js';
 import { DOUBLE, ERF_DENOMINATOR, ERF_DOUBLE, ERF_END, ERF_NUMERATOR, SINGLE, type SpecialTables } from './special-tables.js';
 import {
+  bounded,
   clamped,
   type Formula,
   horner,
@@ -35,14 +36,13 @@ function erfcOfMagnitude(a: Expr, writer: Writer): Expr {
 }
 
 /**
- * x P(x^2) / Q(x^2), up to where the quotient passes 1. It is off by up to 4 ulp close to 1, and takes half the time of forms that are
+ * x P(s) / Q(s), s = x^2, up to where the quotient passes 1; from there on s stands still, and the quotient is cut off at 1. It is off by up to 4 ulp close to 1, and takes half the time of forms that are
  * not. An odd function as it stands, it needs no sign put back.
  */
 function erfByQuotient(x: Expr, writer: Writer): Expr {
   const { share } = writer;
-  const near = clamped(x, -ERF_END, ERF_END, writer);
-  const square = share(mul(near, near));
-  const numerator = mul(near, polynomial(square, ERF_NUMERATOR, writer));
+  const square = share(bounded(mul(x, x), ERF_END * ERF_END));
+  const numerator = mul(x, polynomial(square, ERF_NUMERATOR, writer));
   return clamped(share(div(numerator, polynomial(square, ERF_DENOMINATOR, writer))), -1, 1, writer);
 }
 

@@ -43,10 +43,20 @@ export function defaultDevice(): Device {
   return current;
 }
 
-/** Makes a device the default one and gives it. */
-export function setDevice(name: string): Device {
-  current = getDevice(name);
-  return current;
+/** Makes a device the default one. */
+export function makeDefault(device: Device): void {
+  current = device;
+}
+
+/** Runs with another default device. */
+export function withDefault<R>(device: Device, run: () => R): R {
+  const before = current;
+  current = device;
+  try {
+    return run();
+  } finally {
+    current = before;
+  }
 }
 
 /** The devices that were used so far. */

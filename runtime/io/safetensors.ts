@@ -11,6 +11,7 @@ import { defaultDevice } from '../devices/registry.js';
 import { byteSize } from '../dtype.js';
 import { formatValue, OpwrightError } from '../errors.js';
 import { checkOptions } from '../options.js';
+import { type DeviceLike, deviceOf } from '../places.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import {
   composeHeader,
@@ -35,7 +36,7 @@ export interface SaveOptions {
 
 export interface LoadOptions {
   /** Where the tensors shall lie; the default device unless given. */
-  readonly device?: Device;
+  readonly device?: DeviceLike;
 }
 
 /** What a file holds. The tensors are fresh and belong to the caller. */
@@ -156,7 +157,7 @@ async function read(source: ByteSource, options: LoadOptions): Promise<Safetenso
   await source.read(lengthBytes, json);
   const dataStart = lengthBytes + json.length;
   const { entries, metadata } = parseHeader(json, source.size - dataStart);
-  const device = options.device ?? defaultDevice();
+  const device = options.device === undefined ? defaultDevice() : deviceOf(options.device);
   const loaded: [string, Tensor][] = [];
   try {
     for (const entry of entries) loaded.push([entry.name, await readTensor(source, dataStart, entry, device)]);

@@ -85,6 +85,11 @@ const allBits = -1;
 const signBit = 1 << 31;
 const allButSign = ~signBit;
 
+/** How elements of up to 32 bits become signed keys in their order, or in the opposite one (kernels/functions/sort.ts, keyOf). */
+export function keyOrder(dtype: Dtype, reversed: boolean): { readonly fold: number; readonly flip: number } {
+  return { fold: dtype !== 'bool' && keyForms[dtype].numbers === 'float' ? allButSign : 0, flip: reversed ? allBits : 0 };
+}
+
 /** The kernels that make words, in the order of their turns; the passes over all digits follow each of them. */
 function wordMakers(dtype: Dtype, form: KeyForm, descending: boolean): [string, Record<string, number>][] {
   const turned = descending ? allBits : 0;

@@ -11,12 +11,14 @@ import { emptyTensor, type Tensor } from '../tensor.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
 import { functionLaunch, type KernelLaunch, withScratch } from './launch.js';
 import { ContiguousInput, layoutOf, placeOf } from './operands.js';
-import { type RowSort, type Rows, rowSort } from './row-sort.js';
+import { keyOrder, type RowSort, type Rows, rowSort } from './row-sort.js';
 
 /** More than so many of a row are found by sorting it. */
 const mostSelected = 32;
-/** The elements for each row that topkRows keeps aside. */
-const bestsOfRow = 64;
+/** Rows of at least so many elements have columns to be looked through first (kernels/functions/sort.ts, topkRowsByKeys). */
+const leastByKeys = 64;
+/** The integers for each row that topkRowsByKeys keeps aside. */
+const keysOfRow = 128;
 
 function rowsOf({ shape, dtype }: LayoutMeta, descending: boolean): Rows {
   return { rows: sizeOf(shape.slice(0, -1)), n: shape.at(-1)!, dtype, descending };
@@ -80,13 +82,17 @@ export const topkRows: LibraryKernel = (device, inputs, attrs, outputs) => {
 
 class TopSelected extends RowKernel {
   private readonly launch: KernelLaunch;
-  private readonly bestBytes: number;
+  /** Of the keys of topkRowsByKeys; null where rows are short or keys too wide. */
+  private readonly keyBytes: number | null;
 
   constructor(device: Device, x: LayoutMeta, place: number, outputs: readonly TensorMeta[], { k, largest }: Attrs) {
     super(device, x, place, outputs);
     const { rows, n, dtype } = rowsOf(x, false);
-    this.launch = functionLaunch(device, 'topkRows', { T: dtype }, { n, k: Number(k), largest: Number(largest) }, rows, 2 * n);
-    this.bestBytes = rows * bestsOfRow * bytesOf[dtype];
+    const hasKeys = bytesOf[dtype] < 8 && n >= leastByKeys;
+    const order = hasKeys ? keyOrder(dtype, largest !== true) : { largest: Number(largest) };
+    const name = hasKeys ? 'topkRowsByKeys' : 'topkRows';
+    this.launch = functionLaunch(device, name, { T: dtype }, { n, k: Number(k), ...order }, rows, 2 * n);
+    this.keyBytes = hasKeys ? rows * keysOfRow * bytesOf.int32 : null;
   }
 
   override free(): void {
@@ -95,7 +101,9 @@ class TopSelected extends RowKernel {
   }
 
   protected override fill(x: number, values: number, index: number): void {
-    withScratch(this.device, [this.bestBytes], ([bests]) => this.launch.runWith({ x, values, index, bests: bests! }));
+    const { launch, keyBytes } = this;
+    if (keyBytes === null) launch.runWith({ x, values, index });
+    else withScratch(this.device, [keyBytes], ([keys]) => launch.runWith({ x, values, index, keys: keys! }));
   }
 }
 

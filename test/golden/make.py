@@ -300,6 +300,21 @@ def clip_by_norm(x, maxNorm):
     return x * 1.0 if size <= maxNorm else x * (maxNorm / torch.linalg.vector_norm(x))
 
 
+def median(x, axis, keepdim):
+    x = x if x.dtype == torch.float64 else x.double()
+    if axis is not None:
+        return torch.quantile(x, 0.5, axis, keepdim, interpolation="midpoint")
+    middle = torch.quantile(x.reshape(-1), 0.5, interpolation="midpoint")
+    return middle.reshape([1] * x.dim()) if keepdim else middle
+
+
+def histogram(x, bins, min, max):
+    if x.numel() == 0:
+        return torch.zeros(bins, dtype=torch.int64)
+    low, high = (x.min().item(), x.max().item()) if min == 0 == max else (min, max)
+    return torch.tensor(np.histogram(x.numpy(), bins, (low - 1, high + 1) if low == high else (low, high))[0])
+
+
 # ---- The oracles: an op's arguments by name, to its outputs -------------------------------------------------------------------
 
 ARITHMETIC = {
@@ -478,6 +493,39 @@ LOSSES = {
     ),
 }
 
+WHOLE = {
+    "addN": lambda xs: torch.stack(xs).sum(0),
+    "assign": lambda x: x.clone(),
+    "equalAll": lambda x, y: torch.tensor(np.array_equal(x.numpy(), y.numpy())),
+    "allclose": lambda x, y, rtol, atol, equalNan: torch.tensor(np.allclose(x.numpy(), y.numpy(), rtol, atol, equalNan)),
+    "dist": lambda x, y, p: torch.linalg.vector_norm(x - y, p),
+    "empty": lambda shape, dtype: torch.zeros(shape, dtype=DTYPES[dtype]),
+    "emptyLike": lambda x, dtype: torch.zeros_like(x, dtype=DTYPES.get(dtype)),
+    "meshgrid": lambda xs: [torch.meshgrid(*xs, indexing="ij")],
+    "numel": lambda x: torch.tensor(np.size(x.numpy())),
+    "rank": lambda x: torch.tensor(np.ndim(x.numpy())),
+    "shape": lambda x: torch.tensor(np.shape(x.numpy()), dtype=torch.int64),
+    "isEmpty": lambda x: torch.tensor(np.size(x.numpy()) == 0),
+    "median": median,
+    "histogram": histogram,
+}
+
+DIAGONALS = {
+    "diagonal": lambda x, offset, axis1, axis2: torch.diagonal(x, offset, axis1, axis2),
+    "diag": lambda x, offset, paddingValue: torch.diag(x, offset) + paddingValue * (1 - torch.diag(torch.ones_like(x), offset))
+    if x.dim() == 1
+    else torch.diag(x, offset),
+    "tril": lambda x, diagonal: torch.tril(x, diagonal),
+    "triu": lambda x, diagonal: torch.triu(x, diagonal),
+    "trace": lambda x, offset, axis1, axis2: torch.diagonal(x, offset, axis1, axis2).sum(-1),
+    "multiplex": lambda xs, index: torch.stack(xs)[index.reshape(-1), torch.arange(index.numel())],
+    "shardIndex": lambda x, indexNum, nshards, shardId, ignoreValue: torch.tensor(np.select(
+        [x.numpy() // -(-indexNum // nshards) == shardId], [x.numpy() % -(-indexNum // nshards)], ignoreValue
+    )),
+    "cross": lambda x, y, axis: torch.linalg.cross(x, y, dim=list(x.shape).index(3) if axis is None else axis),
+    "kron": lambda x, y: torch.kron(x, y),
+}  # fmt: skip
+
 OPTIMIZERS = {
     "clipByNorm": clip_by_norm,
     "sgdUpdate": sgd_update,
@@ -497,6 +545,8 @@ GROUPS = {
     "products": PRODUCTS,
     "networks": NETWORKS,
     "losses": LOSSES,
+    "whole": WHOLE,
+    "diagonals": DIAGONALS,
     "optimizers": OPTIMIZERS,
 }
 
@@ -597,7 +647,9 @@ def gradients(op, place, outputs, inputs):
 
 def main():
     dump = subprocess.run(["node", sys.argv[1] if len(sys.argv) > 1 else "dist/test/support/dump-samples.js"], cwd=ROOT, capture_output=True, check=True)
-    ops = {op["op"]: op for op in json.loads(dump.stdout)}
+    # Infinities and the negative zero are written as { "number": "Infinity" }.
+    spelled = lambda read: float(read["number"]) if read.keys() == {"number"} else read
+    ops = {op["op"]: op for op in json.loads(dump.stdout, object_hook=spelled)}
     oracles = {name: oracle for group in GROUPS.values() for name, oracle in group.items()}
     missing = [name for name, op in ops.items() if name not in oracles and not op["internal"] and not op["random"]]
     if missing:

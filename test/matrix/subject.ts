@@ -3,7 +3,7 @@ import { CpuDevice } from '../../runtime/devices/cpu/device.js';
 import { CompilerProblem, findCompiler } from '../../runtime/devices/cpu/native/compiler.js';
 import { CudaDevice } from '../../runtime/devices/cuda/device.js';
 import type { TierName } from '../../runtime/devices/device.js';
-import { getDevice, setDevice } from '../../runtime/devices/registry.js';
+import { getDevice, makeDefault } from '../../runtime/devices/registry.js';
 import { simulatedCudaProblem, useSimulatedCuda } from '../support/cuda-sim.js';
 
 export interface Subject {
@@ -43,7 +43,7 @@ function cudaSubject(): Subject {
   const missing = simulatedCudaProblem();
   if (missing === undefined) {
     useSimulatedCuda();
-    setDevice('cuda');
+    makeDefault(gpu());
   }
   return {
     name: 'cuda',

@@ -2,6 +2,7 @@
  * Prints every sample of ops.yaml as JSON, for test/golden/make.py: `node dist/test/support/dump-samples.js`.
  */
 import { readFileSync } from 'node:fs';
+import { spelled } from '../../codegen/emit/records.js';
 import type { Expression } from '../../codegen/lang/ast.js';
 import { loadSpec } from '../../codegen/spec/load.js';
 import type { Input } from '../../codegen/spec/model.js';
@@ -22,7 +23,7 @@ const ops = [...model.ops.values()].map((op) => ({
   dtypes: Object.fromEntries(op.outputs.map((output) => [output.name, inputsOfDtype(op.inputs, output.dtype)])),
   samples: op.samples.map((sample) => sampleData(model, op, sample)),
 }));
-process.stdout.write(JSON.stringify(ops));
+process.stdout.write(JSON.stringify(ops, spelled));
 
 function inputsOfDtype(inputs: readonly Input[], dtype: Expression): readonly string[] {
   const isSame = (input: Input) => dtype.kind === 'name' && input.dtype.kind === 'name' && input.dtype.name === dtype.name;

@@ -1,15 +1,16 @@
 /**
  * Which tier of the cpu runs a piece of work: one table, by kind of work, dtype and size alone, so that results repeat bit for bit.
- * The figures are what `npm run bench -- --tiers` measures: the size from which native code is faster, launch included.
+ * The figures follow `npm run bench -- --tiers`: native code is faster from
+ * 2^12 to 2^14 elements on, launch included, but below 2^14 it saves a microsecond, and a kernel costs a compiler's run.
  */
 import { formatValue, OpwrightError } from '../../errors.js';
 import type { CpuTierName, Work, WorkKind } from '../device.js';
 
 /** Elements, or multiplications, from which on native code runs. */
 const nativeFrom: Readonly<Record<WorkKind, number>> = {
-  map: 1 << 15,
-  row: 1 << 15,
-  column: 1 << 15,
+  map: 1 << 14,
+  row: 1 << 14,
+  column: 1 << 14,
   function: 1 << 14,
   product: 1 << 14,
   convolution: 1 << 17,

@@ -53,15 +53,8 @@ export class Gpu {
     readonly driver: Driver,
     readonly index: number,
   ) {
-    const count = driver.deviceCount();
-    if (index >= count)
-      throw new OpwrightError('DEVICE_UNAVAILABLE', `There is no device cuda:${index}.`, {
-        argument: 'device',
-        rule: `the driver finds ${count} GPU${count === 1 ? '' : 's'}, numbered from 0`,
-        remedy: 'cuda.deviceCount() tells how many there are; CUDA_VISIBLE_DEVICES hides the others.',
-      });
-    const handle = driver.integer('cuDeviceGet', (out) => driver.calls.cuDeviceGet(out, index));
-    this.properties = propertiesOf(driver, index, handle);
+    const handle = handleAt(driver, index);
+    this.properties = propertiesAt(driver, index);
     this.computeCapability = Math.round(Number(this.properties.computeCapability) * 10);
     this.context = driver.handle('cuDevicePrimaryCtxRetain', (out) => driver.calls.cuDevicePrimaryCtxRetain(out, handle));
     this.use();
@@ -99,9 +92,20 @@ export class Gpu {
   }
 }
 
-/** What the driver says of a GPU, without making a context on it. */
-export function propertiesOf(driver: Driver, index: number, handle: number): DeviceProperties {
+function handleAt(driver: Driver, index: number): number {
+  const count = driver.deviceCount();
+  if (index < count) return driver.integer('cuDeviceGet', (out) => driver.calls.cuDeviceGet(out, index));
+  throw new OpwrightError('DEVICE_UNAVAILABLE', `There is no device cuda:${index}.`, {
+    argument: 'device',
+    rule: `the driver finds ${count} GPU${count === 1 ? '' : 's'}, numbered from 0`,
+    remedy: 'cuda.deviceCount() tells how many there are; CUDA_VISIBLE_DEVICES hides the others.',
+  });
+}
+
+/** What the driver says of a GPU, without making a context on it. Throws DEVICE_UNAVAILABLE where there is none of that index. */
+export function propertiesAt(driver: Driver, index: number): DeviceProperties {
   const { calls } = driver;
+  const handle = handleAt(driver, index);
   const attribute = (name: keyof typeof attributes): number =>
     driver.integer('cuDeviceGetAttribute', (out) => calls.cuDeviceGetAttribute(out, attributes[name], handle));
   const name = new Uint8Array(256);

@@ -74,9 +74,15 @@ export function tryToOpen(path: string): NativeLibrary | Attempt {
   try {
     return openLibrary(path);
   } catch (error) {
-    if (error instanceof OpwrightError) return { path, problem: error.summary };
+    if (error instanceof OpwrightError) return { path, problem: reasonOf(error) };
     throw error;
   }
+}
+
+/** What the system says: the path stands beside it. */
+function reasonOf({ cause, summary }: OpwrightError): string {
+  const [line = ''] = cause instanceof Error ? cause.message.split('\n') : [];
+  return line === '' ? summary : line.replace('Failed to load shared library: ', '');
 }
 
 /** One line for each attempt, for the error that nothing was found. */
