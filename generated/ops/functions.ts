@@ -5,10 +5,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:605
+// From ops.yaml:611
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:605',
+  source: 'ops.yaml:611',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -45,10 +45,10 @@ export const expDefinition: OpDefinition = {
 export function exp(x: TensorLike): Tensor {
   return callOne(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:613
+// From ops.yaml:619
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:613',
+  source: 'ops.yaml:619',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -85,10 +85,10 @@ export const expm1Definition: OpDefinition = {
 export function expm1(x: TensorLike): Tensor {
   return callOne(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:623
+// From ops.yaml:629
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:623',
+  source: 'ops.yaml:629',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -127,10 +127,10 @@ export const logDefinition: OpDefinition = {
 export function log(x: TensorLike): Tensor {
   return callOne(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:634
+// From ops.yaml:640
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:634',
+  source: 'ops.yaml:640',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -169,10 +169,10 @@ export const log2Definition: OpDefinition = {
 export function log2(x: TensorLike): Tensor {
   return callOne(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:645
+// From ops.yaml:651
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:645',
+  source: 'ops.yaml:651',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -211,10 +211,10 @@ export const log10Definition: OpDefinition = {
 export function log10(x: TensorLike): Tensor {
   return callOne(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:656
+// From ops.yaml:662
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:656',
+  source: 'ops.yaml:662',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -253,10 +253,10 @@ export const log1pDefinition: OpDefinition = {
 export function log1p(x: TensorLike): Tensor {
   return callOne(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:667
+// From ops.yaml:673
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:667',
+  source: 'ops.yaml:673',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -295,10 +295,10 @@ export const sinDefinition: OpDefinition = {
 export function sin(x: TensorLike): Tensor {
   return callOne(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:676
+// From ops.yaml:682
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:676',
+  source: 'ops.yaml:682',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -337,10 +337,10 @@ export const cosDefinition: OpDefinition = {
 export function cos(x: TensorLike): Tensor {
   return callOne(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:685
+// From ops.yaml:691
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:685',
+  source: 'ops.yaml:691',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -379,10 +379,10 @@ export const tanDefinition: OpDefinition = {
 export function tan(x: TensorLike): Tensor {
   return callOne(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:695
+// From ops.yaml:701
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:695',
+  source: 'ops.yaml:701',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -421,10 +421,10 @@ export const asinDefinition: OpDefinition = {
 export function asin(x: TensorLike): Tensor {
   return callOne(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:705
+// From ops.yaml:711
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:705',
+  source: 'ops.yaml:711',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -463,10 +463,10 @@ export const acosDefinition: OpDefinition = {
 export function acos(x: TensorLike): Tensor {
   return callOne(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:715
+// From ops.yaml:721
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:715',
+  source: 'ops.yaml:721',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export const atanDefinition: OpDefinition = {
 export function atan(x: TensorLike): Tensor {
   return callOne(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:724
+// From ops.yaml:730
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:724',
+  source: 'ops.yaml:730',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -545,10 +545,10 @@ export const sinhDefinition: OpDefinition = {
 export function sinh(x: TensorLike): Tensor {
   return callOne(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:731
+// From ops.yaml:737
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:731',
+  source: 'ops.yaml:737',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -585,10 +585,10 @@ export const coshDefinition: OpDefinition = {
 export function cosh(x: TensorLike): Tensor {
   return callOne(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:738
+// From ops.yaml:744
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:738',
+  source: 'ops.yaml:744',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -625,10 +625,10 @@ export const tanhDefinition: OpDefinition = {
 export function tanh(x: TensorLike): Tensor {
   return callOne(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:747
+// From ops.yaml:753
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:747',
+  source: 'ops.yaml:753',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:3038
+// From ops.yaml:3044
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:3038',
+  source: 'ops.yaml:3044',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -65,10 +65,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:3062
+// From ops.yaml:3068
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:3062',
+  source: 'ops.yaml:3068',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -121,10 +121,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:3078
+// From ops.yaml:3084
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:3078',
+  source: 'ops.yaml:3084',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3090
+// From ops.yaml:3096
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:3090',
+  source: 'ops.yaml:3096',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -242,10 +242,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:3118
+// From ops.yaml:3124
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:3118',
+  source: 'ops.yaml:3124',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -293,10 +293,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:3137
+// From ops.yaml:3143
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:3137',
+  source: 'ops.yaml:3143',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -326,10 +326,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:3147
+// From ops.yaml:3153
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:3147',
+  source: 'ops.yaml:3153',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -366,10 +366,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:3161
+// From ops.yaml:3167
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:3161',
+  source: 'ops.yaml:3167',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -402,7 +402,7 @@ export const gatherNdDefinition: OpDefinition = {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = host.take(x.shape, 0, k);
         const value2 = [host.count(value), ...host.take(x.shape, k, x.shape.length)];
-        const target = (host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(x.shape, value2);
+        const target = ((host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(x.shape, value2);
         return [g.reshape(g.rowsAdd(g.full(target, 0, { dtype: x.dtype }), g.rowPlaces(index, value), g.reshape(dout, [host.count(i), ...host.take(target, 1, target.length)])), x.shape)];
       },
     },
@@ -432,10 +432,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:3194
+// From ops.yaml:3200
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:3194',
+  source: 'ops.yaml:3200',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -467,7 +467,7 @@ export const scatterNdAddDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }): readonly V[] {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = [host.count(host.take(x.shape, 0, k)), ...host.take(x.shape, k, x.shape.length)];
-        return [g.reshape(g.reshape(dout, (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value)), x.shape)];
+        return [g.reshape(g.reshape(dout, ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
     {
@@ -478,7 +478,7 @@ export const scatterNdAddDefinition: OpDefinition = {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = host.take(x.shape, 0, k);
         const value2 = [host.count(value), ...host.take(x.shape, k, x.shape.length)];
-        return [g.reshape(g.gather(g.reshape(dout, (host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(x.shape, value2)), g.rowPlaces(index, value)), updates.shape)];
+        return [g.reshape(g.gather(g.reshape(dout, ((host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(x.shape, value2)), g.rowPlaces(index, value)), updates.shape)];
       },
     },
   ],
@@ -506,10 +506,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:3227
+// From ops.yaml:3233
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:3227',
+  source: 'ops.yaml:3233',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -534,7 +534,7 @@ export const scatterNdDefinition: OpDefinition = {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = host.take(shape, 0, k);
         const value2 = [host.count(value), ...host.take(shape, k, shape.length)];
-        return [g.reshape(g.gather(g.reshape(dout, (host.count(value2) === host.count(shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(shape, value2)), g.rowPlaces(index, value)), updates.shape)];
+        return [g.reshape(g.gather(g.reshape(dout, ((host.count(value2) === host.count(shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(shape, value2)), g.rowPlaces(index, value)), updates.shape)];
       },
     },
   ],
@@ -568,10 +568,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:3249
+// From ops.yaml:3255
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:3249',
+  source: 'ops.yaml:3255',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -633,10 +633,10 @@ export const scatterDefinition: OpDefinition = {
 export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callOne(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:3281
+// From ops.yaml:3287
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:3281',
+  source: 'ops.yaml:3287',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -679,10 +679,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:3290
+// From ops.yaml:3296
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:3290',
+  source: 'ops.yaml:3296',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -735,10 +735,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:3303
+// From ops.yaml:3309
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:3303',
+  source: 'ops.yaml:3309',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -791,10 +791,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:3316
+// From ops.yaml:3322
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:3316',
+  source: 'ops.yaml:3322',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:3346
+// From ops.yaml:3352
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:3346',
+  source: 'ops.yaml:3352',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -876,12 +876,12 @@ export const multiplexDefinition: OpDefinition = {
         const rows = host.at(host.at(xs, 0).shape, 0);
         const value = host.insert(host.at(xs, 0).shape, 0, xs.length);
         const value2 = [rows, 1];
-        const target = (host.count(value2) === host.count(index.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(index.shape, value2);
+        const target = ((host.count(value2) === host.count(index.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(index.shape, value2);
         const value3 = host.replace(target, [1], host.at(target, 1) + 1);
         const value4 = target.length - 1;
         const value5 = host.take(value, 0, host.at(value3, value4));
         const value22 = [host.count(value5), ...host.take(value, host.at(value3, value4), value.length)];
-        const target2 = (host.count(value22) === host.count(value)) && host.all(value22, (size2: number) => size2 >= 0) ? value22 : host.inferReshape(value, value22);
+        const target2 = ((host.count(value22) === host.count(value)) && host.all(value22, (size2: number) => size2 >= 0)) ? value22 : host.inferReshape(value, value22);
         return g.unstack(g.reshape(g.rowsAdd(g.full(target2, 0, { dtype: host.at(xs, 0).dtype }), g.rowPlaces(g.concat([g.reshape(index, value2), g.iota(value2, { axis: 0, dtype: index.dtype })], { axis: 1 }), value5), g.reshape(dout, [host.count(host.take(value3, 0, value4)), ...host.take(target2, 1, target2.length)])), value), { axis: 0 });
       },
     },
@@ -914,10 +914,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:3382
+// From ops.yaml:3388
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:3382',
+  source: 'ops.yaml:3388',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -970,10 +970,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:3419
+// From ops.yaml:3425
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:3419',
+  source: 'ops.yaml:3425',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -1044,10 +1044,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:3460
+// From ops.yaml:3466
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:3460',
+  source: 'ops.yaml:3466',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1058,7 +1058,7 @@ export const embeddingDefinition: OpDefinition = {
     dimensions.match('weight', weight.shape, ['n', 'd']);
     const n = host.lazy(() => host.at(weight.shape, 0));
     const padding = host.lazy(() => (paddingIndex == null) ? 0 : (((paddingIndex as number) < 0) ? (paddingIndex as number) + n() : (paddingIndex as number)));
-    if (!((paddingIndex == null) || (padding() >= 0) && (padding() < n()))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "paddingIndex must be a row of weight");
+    if (!((paddingIndex == null) || ((padding() >= 0) && (padding() < n())))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "paddingIndex must be a row of weight");
     const i = index.shape;
     const d = host.at(weight.shape, 1);
     return [{ shape: host.checkShape([...i, d], 'out'), dtype: weight.dtype }];
@@ -1086,8 +1086,8 @@ export const embeddingDefinition: OpDefinition = {
         const d = host.lazy(() => host.at(weight.shape, 1));
         const padding = host.lazy(() => (paddingIndex == null) ? 0 : (((paddingIndex as number) < 0) ? (paddingIndex as number) + n() : (paddingIndex as number)));
         const value = host.lazy(() => [...index.shape, d()]);
-        const value2 = [host.at((host.count(index.shape) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(weight.shape, 1, weight.shape.length)];
-        return [g.rowsAdd(g.full(weight.shape, 0, { dtype: weight.dtype }), g.reshape(index, [host.count(index.shape)]), g.reshape((paddingIndex == null) ? dout : g.sumTo(g.where(g.reshape(g.notEqual(index, padding()), [...index.shape, 1]), dout, 0), (host.count(value()) === host.count(value2)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(value2, value())), value2))];
+        const value2 = [host.at(((host.count(index.shape) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0)) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(weight.shape, 1, weight.shape.length)];
+        return [g.rowsAdd(g.full(weight.shape, 0, { dtype: weight.dtype }), g.reshape(index, [host.count(index.shape)]), g.reshape((paddingIndex == null) ? dout : g.sumTo(g.where(g.reshape(g.notEqual(index, padding()), [...index.shape, 1]), dout, 0), ((host.count(value()) === host.count(value2)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(value2, value())), value2))];
       },
     },
   ],
@@ -1122,10 +1122,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3507
+// From ops.yaml:3513
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:3507',
+  source: 'ops.yaml:3513',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1162,10 +1162,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:3533
+// From ops.yaml:3539
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:3533',
+  source: 'ops.yaml:3539',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1198,10 +1198,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:3551
+// From ops.yaml:3557
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:3551',
+  source: 'ops.yaml:3557',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
