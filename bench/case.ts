@@ -11,10 +11,12 @@ import type { TensorFlow, TensorFlowTensor } from './contenders/tensorflow-types
 
 export type InputDtype = 'float32' | 'bfloat16' | 'int32';
 
-/** Normally distributed values, or whole numbers from 0 to `below` - 1. */
+/** Normally distributed values, their sizes (from 1/8 on), uniform ones between -1 and 1, or whole numbers from 0 to `below` - 1. */
 export interface InputSpec {
   readonly shape: readonly number[];
   readonly dtype?: InputDtype;
+  readonly positive?: boolean;
+  readonly unit?: boolean;
   readonly below?: number;
 }
 
@@ -70,14 +72,20 @@ export interface InputValues {
 export function createInputs(inputs: Readonly<Record<string, InputSpec>>): Record<string, InputValues> {
   const random = mulberry(20);
   const made: Record<string, InputValues> = {};
-  for (const [name, { shape, dtype = 'float32', below }] of Object.entries(inputs)) {
+  for (const [name, spec] of Object.entries(inputs)) {
+    const { shape, dtype = 'float32' } = spec;
     const size = shape.reduce((product, dimension) => product * dimension, 1);
     const values = dtype === 'int32' ? new Int32Array(size) : new Float32Array(size);
-    for (let index = 0; index < size; index++)
-      values[index] = below === undefined ? normal(random) : Math.floor(random() * below);
+    for (let index = 0; index < size; index++) values[index] = element(spec, random);
     made[name] = { shape, dtype, values };
   }
   return made;
+}
+
+function element({ below, positive, unit }: InputSpec, random: () => number): number {
+  if (below !== undefined) return Math.floor(random() * below);
+  if (unit) return 2 * random() - 1;
+  return positive ? Math.abs(normal(random)) + 1 / 8 : normal(random);
 }
 
 /** The sum of twelve uniforms is close enough to normal here, and quick. */

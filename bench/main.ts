@@ -57,12 +57,18 @@ async function main(options: Options): Promise<void> {
   console.log(`\nwritten to ${path}`);
 }
 
-async function selectCases({ filter, epoch, tiers }: Options): Promise<readonly Case[]> {
-  const cases: readonly Case[] = tiers ? (await import('./tier-cases.js')).tierCases : (await import('./cases/index.js')).cases;
-  return cases.filter(({ name, long }) => {
+async function selectCases(options: Options): Promise<readonly Case[]> {
+  const { filter, epoch } = options;
+  return (await listedCases(options)).filter(({ name, long }) => {
     const named = filter.length === 0 || filter.some((word) => name.toLowerCase().includes(word));
     return named && (epoch || long !== true);
   });
+}
+
+async function listedCases({ tiers, survey }: Options): Promise<readonly Case[]> {
+  if (tiers) return (await import('./tier-cases.js')).tierCases;
+  if (survey) return (await import('./survey.js')).survey;
+  return (await import('./cases/index.js')).cases;
 }
 
 /** Ours first: it is what the others' results are compared with. */
@@ -95,7 +101,7 @@ async function openPeer(name: PeerName, threads: number): Promise<Contender> {
     case 'torch':
     case 'torch-fresh': {
       const { openTorch } = await import('./contenders/torch.js');
-      return openTorch(process.env.OPWRIGHT_PYTHON ?? 'python3', threads, name === 'torch');
+      return openTorch(process.env.OPWRIGHT_PYTHON ?? 'python3', { threads, recycled: name === 'torch' });
     }
     case 'onnxruntime':
       return (await import('./contenders/onnx.js')).openOnnx(threads);

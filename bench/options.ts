@@ -14,6 +14,8 @@ export interface Options {
   readonly epoch: boolean;
   /** Work in growing sizes in both tiers, for the table that chooses between them. */
   readonly tiers: boolean;
+  /** Every class of op beside PyTorch's. */
+  readonly survey: boolean;
 }
 
 export const peerNames = contenderNames.filter((name): name is PeerName => name !== 'ours');
@@ -28,6 +30,7 @@ and writes them as JSON.
   --threads <n>       threads for everyone who can use them (all that the machine has)
   --peers <names>     of ${peerNames.join(', ')} (all); none for nobody
   --tiers             instead, each kind of work in growing sizes in both tiers, for runtime/devices/cpu/tiers.ts
+  --survey            instead, every class of op at 2^20 elements beside PyTorch
   --epoch             also train LeNet for one epoch, which takes some minutes
   --markdown          print the table as Markdown
   --json <path>       where the figures go (bench/results/<time>.json)
@@ -44,11 +47,18 @@ export function readOptions(args: readonly string[]): Options {
       filter: listOf(values.filter).map((word) => word.toLowerCase()),
       rounds: count('rounds', values.rounds),
       threads: values.threads === undefined ? availableParallelism() : count('threads', values.threads),
-      peers: values.tiers ? tierNames : values.peers === undefined ? peerNames : readPeers(values.peers),
+      peers: values.tiers
+        ? tierNames
+        : values.peers !== undefined
+          ? readPeers(values.peers)
+          : values.survey
+            ? ['torch']
+            : peerNames,
       json: values.json,
       markdown: values.markdown,
       epoch: values.epoch,
       tiers: values.tiers,
+      survey: values.survey,
     };
   } catch (error) {
     return leave(`${error instanceof Error ? error.message : error}\n\n${usage}`, 2);
@@ -64,6 +74,7 @@ function parse(args: readonly string[]) {
       threads: { type: 'string' },
       peers: { type: 'string' },
       tiers: { type: 'boolean', default: false },
+      survey: { type: 'boolean', default: false },
       epoch: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
       json: { type: 'string' },

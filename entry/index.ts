@@ -22,6 +22,7 @@ export type { Dtype } from '../runtime/dtype.js';
 export { dtypes, getDefaultDtype, setDefaultDtype } from '../runtime/dtype.js';
 export type { ErrorCode } from '../runtime/errors.js';
 export { errorCodes, OpwrightError } from '../runtime/errors.js';
+export { increment } from '../runtime/in-place.js';
 export { dispose, keep, memory, tidy } from '../runtime/memory.js';
 export { inDynamicMode } from '../runtime/mode.js';
 export { CPUPlace, CUDAPinnedPlace, CUDAPlace, type DeviceLike, type Place, XPUPlace } from '../runtime/places.js';

@@ -10,12 +10,13 @@ import { Compiler, findCompiler } from '../runtime/devices/cpu/native/compiler.j
 import { type NativeUse, readNativeUse } from '../runtime/devices/cpu/tiers.js';
 import { versionText } from '../runtime/devices/cuda/driver.js';
 import { type DeviceProperties, propertiesAt } from '../runtime/devices/cuda/gpu.js';
-import { cudaDriver, openCuda } from '../runtime/devices/cuda/open.js';
+import { cudaDeviceCount, cudaDriver, openCuda } from '../runtime/devices/cuda/open.js';
 import { type ForeignInterface, foreignInterface } from '../runtime/devices/ffi.js';
 import { type CacheInfo, type KernelCache, kernelCache } from '../runtime/devices/kernel-cache.js';
 import { OpwrightError } from '../runtime/errors.js';
 import { tidy } from '../runtime/memory.js';
 import './index.js';
+import { type SampleCall, warmGpu } from './warm.js';
 
 export type { CacheInfo };
 
@@ -80,9 +81,23 @@ export function cache(): KernelCache {
   return kernelCache();
 }
 
-/** Compiles ahead what every program needs on this machine, or says why it cannot. */
-export function warm(): NativeReport['tier'] {
-  return orMissing(openNative);
+export interface WarmReport {
+  readonly native: NativeReport['tier'];
+  /** By GPU, how many kernels the cache has gained. Empty where there is none. */
+  readonly gpus: readonly { readonly name: string; readonly kernels: number }[];
+}
+
+/** Compiles ahead what every program needs on this machine and, for its GPUs, the kernels of the calls; or says why it cannot. */
+export function warm(calls: () => Iterable<SampleCall>): WarmReport {
+  return {
+    native: orMissing(openNative),
+    gpus: Array.from({ length: cudaDeviceCount() }, (_, index) => {
+      const device = openCuda(index);
+      const before = kernelCache().info().entries;
+      warmGpu(device, calls());
+      return { name: device.name, kernels: kernelCache().info().entries - before };
+    }),
+  };
 }
 
 function openNative(): { readonly threads: number } {

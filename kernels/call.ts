@@ -39,6 +39,7 @@ export const dtypeClasses: Readonly<Record<string, readonly Dtype[]>> = {
   index: ['int32', 'int64'],
 };
 
+const isConcrete = (name: string): name is Dtype => concrete.has(name);
 const concrete: ReadonlySet<string> = new Set<Storage>([
   'bool',
   'uint8',
@@ -52,8 +53,15 @@ const concrete: ReadonlySet<string> = new Set<Storage>([
   'float64',
 ]);
 
+/** The dtype variable, dtype or class of dtypes of an input in a call with these attributes, which need not be checked yet. */
+export function dtypeNameOf(op: OpDefinition, { dtype, dtypeWhen }: InputDefinition, attrs: Attrs): string {
+  if (dtypeWhen === undefined) return dtype;
+  const value = attrs[dtypeWhen.attr] ?? op.attrs.find(({ name }) => name === dtypeWhen.attr)?.default;
+  return value === true ? dtypeWhen.dtype : dtype;
+}
+
 export function prepareCall<V extends MaybeWeak>(op: OpDefinition, inputs: Arguments<ArgumentValue<V>>, attrs: Attrs): Call<V> {
-  const variables = bindVariables(op, inputs);
+  const variables = bindVariables(op, inputs, attrs);
   const dtypes: Record<string, Dtype> = {};
   const metas: Record<string, TensorMeta | readonly TensorMeta[] | undefined> = {};
   let weak = op.inputs.length > 0;
@@ -67,8 +75,9 @@ export function prepareCall<V extends MaybeWeak>(op: OpDefinition, inputs: Argum
     if (values.length === 0) throw new RuleError('INVALID_ARGUMENT', `${input.name} must hold at least one tensor`, input.name);
     const own = values.find((one): one is V => typeof one !== 'number' && one.weak !== true);
     if (own !== undefined) weak = false;
-    const dtype = variables[input.dtype] ?? (concrete.has(input.dtype) ? (input.dtype as Dtype) : (own?.dtype ?? 'float32'));
-    checkDtype(op, input, own?.dtype ?? dtype, dtype);
+    const named = dtypeNameOf(op, input, attrs);
+    const dtype = variables[named] ?? (isConcrete(named) ? named : (own?.dtype ?? 'float32'));
+    checkDtype(input.name, op.dtypes[named] ?? dtypeClasses[named], own?.dtype ?? dtype, dtype);
     dtypes[input.name] = dtype;
     const meta = (one: ArgumentValue<V>): TensorMeta => ({ shape: typeof one === 'number' ? [] : one.shape, dtype });
     metas[input.name] = input.list ? values.map(meta) : meta(values[0]!);
@@ -77,15 +86,20 @@ export function prepareCall<V extends MaybeWeak>(op: OpDefinition, inputs: Argum
 }
 
 /** Each dtype variable takes the dtype of the first input of that variable that has one of its own. */
-function bindVariables<V extends MaybeWeak>(op: OpDefinition, inputs: Arguments<ArgumentValue<V>>): Record<string, Dtype> {
+function bindVariables<V extends MaybeWeak>(
+  op: OpDefinition,
+  inputs: Arguments<ArgumentValue<V>>,
+  attrs: Attrs,
+): Record<string, Dtype> {
   const variables: Record<string, Dtype> = {};
   for (const input of op.inputs) {
-    if (op.dtypes[input.dtype] === undefined || variables[input.dtype] !== undefined) continue;
+    const variable = dtypeNameOf(op, input, attrs);
+    if (op.dtypes[variable] === undefined || variables[variable] !== undefined) continue;
     const value = inputs[input.name];
     const values = Array.isArray(value) ? value : [value];
     for (const one of values as readonly (ArgumentValue<V> | undefined)[]) {
       if (one === undefined || typeof one === 'number' || one.weak === true) continue;
-      variables[input.dtype] = one.dtype;
+      variables[variable] = one.dtype;
       break;
     }
   }
@@ -99,12 +113,10 @@ function weakDtype(op: OpDefinition, variable: string): Dtype {
   return allowed.includes('float64') ? 'float64' : allowed[0]!;
 }
 
-function checkDtype(op: OpDefinition, input: InputDefinition, got: Dtype, expected: Dtype): void {
-  const allowed = op.dtypes[input.dtype] ?? dtypeClasses[input.dtype];
+function checkDtype(name: string, allowed: readonly Dtype[] | undefined, got: Dtype, expected: Dtype): void {
   if (allowed !== undefined && !allowed.includes(got))
-    throw new RuleError('DTYPE_MISMATCH', `${input.name} must be one of ${allowed.join(', ')}, got ${got}`);
-  if (allowed === undefined && got !== expected)
-    throw new RuleError('DTYPE_MISMATCH', `${input.name} must be ${expected}, got ${got}`);
+    throw new RuleError('DTYPE_MISMATCH', `${name} must be one of ${allowed.join(', ')}, got ${got}`);
+  if (allowed === undefined && got !== expected) throw new RuleError('DTYPE_MISMATCH', `${name} must be ${expected}, got ${got}`);
 }
 
 /** Checks attributes and hands back all of them, in their one form. A scalar attribute may be a value of the algebra. */

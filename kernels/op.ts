@@ -25,6 +25,8 @@ export interface InputDefinition {
   readonly name: string;
   /** A dtype variable of the op (`T`), or a concrete dtype, or a dtype class such as `integer`. */
   readonly dtype: string;
+  /** What the dtype is instead where a boolean attribute is set. */
+  readonly dtypeWhen?: { readonly attr: string; readonly dtype: string };
   readonly optional?: boolean;
   readonly list?: boolean;
   /** A plain number may stand here without becoming a tensor: it reaches fused kernels as a scalar. */
@@ -165,4 +167,6 @@ export interface OutputDefinition {
   readonly list?: boolean;
   /** This output is that input, written in place. */
   readonly writes?: string;
+  /** With `writes`: the caller gets it all the same, because the gradient flows through what was written. */
+  readonly returned?: boolean;
 }

@@ -138,9 +138,11 @@ const scaled = (stride: number, factor: Expr): number | undefined =>
 
 // Loads and stores
 
+const loadableStrides: ReadonlySet<number> = new Set([-1, 0, 1, 2]);
+
 /**
- * Every load is uniform, of consecutive elements or of every second one, every store of consecutive ones, and no turn loads what another
- * stores: a buffer that the loop stores to is loaded only at the place where it is stored.
+ * Every load is uniform, of consecutive elements, forwards or backwards, or of every second one, every store of consecutive ones, and no
+ * turn loads what another stores: a buffer that the loop stores to is loaded only at the place where it is stored.
  */
 function accessesHaveLanes(loop: Loop, strideOf: (expr: Expr) => number | undefined): boolean {
   const stored = new Map<string, string>();
@@ -157,7 +159,7 @@ function accessesHaveLanes(loop: Loop, strideOf: (expr: Expr) => number | undefi
       visitExpr(expr, (node) => {
         if (node.op !== 'load') return;
         const stride = strideOf(node.index);
-        if (stride !== 0 && stride !== 1 && stride !== 2) sound = false;
+        if (stride === undefined || !loadableStrides.has(stride)) sound = false;
         const place = stored.get(node.buffer);
         if (place !== undefined && place !== JSON.stringify(node.index)) sound = false;
       });

@@ -426,11 +426,23 @@ class BodyWriter {
     return mapOperands({ ...expr, type }, (operand) => this.#vector(operand));
   }
 
-  /** Consecutive elements, or every second one: two vectors hold those, and the second ends with the last that is wanted. */
+  /** Consecutive elements, turned around where they are read backwards, or every second one. */
   #load(expr: Load, type: Type): Expr {
     const index = this.#scalar(expr.index);
+    const { lanes } = type;
+    const stride = this.#analysis.strideOf(expr.index);
+    if (stride === -1) {
+      const run: Expr = { ...expr, type, index: sub(index, lanes - 1) };
+      const backwards = Array.from({ length: lanes }, (_, at) => lanes - 1 - at);
+      return shuffle(run, run, backwards);
+    }
     const first: Expr = { ...expr, type, index };
-    if (this.#analysis.strideOf(expr.index) === 1) return first;
+    return stride === 1 ? first : this.#everySecond(expr, first, index);
+  }
+
+  /** Two vectors hold every second element of a run, and the second ends with the last that is wanted. */
+  #everySecond(expr: Load, first: Expr, index: Expr): Expr {
+    const { type } = first;
     const { lanes } = type;
     const second: Expr = { ...expr, type, index: add(index, lanes - 1) };
     const picked = Array.from({ length: lanes }, (_, at) => (at < lanes / 2 ? 2 * at : 2 * at + 1));

@@ -5,6 +5,8 @@
 export interface GradientEdge {
   /** Marks an edge among other objects. */
   readonly isGradientEdge: true;
+  /** Whether the tensor was computed from nothing that has a gradient, and collects its own. */
+  readonly isLeaf: boolean;
   /** One tensor less that leads to the graph. */
   release(): void;
 }

@@ -49,6 +49,10 @@ function withRecording<T>(on: boolean, fn: () => T): T {
 /** Where a tensor hangs in the graph: an output of a node, or a leaf that collects its gradient. Who keeps one holds its node. */
 class Edge implements GradientEdge {
   readonly isGradientEdge = true;
+  get isLeaf(): boolean {
+    return this.node === null;
+  }
+
   constructor(
     readonly node: GradientNode | null,
     readonly output: number,
@@ -63,6 +67,19 @@ class Edge implements GradientEdge {
   release(): void {
     if (this.node !== null && --this.node.holders === 0) dismantle(this.node);
   }
+}
+
+/** The leaf that collects the gradient of this tensor and lies in the same memory: itself, or what it is a view of. */
+export function leafOver(tensor: Tensor): Tensor | null {
+  if (tensor.stopGradient) return null;
+  let edge = tensor.edge as Edge | null;
+  if (edge === null) return tensor;
+  while (edge.node !== null) {
+    const { viewOf }: GradientNode = edge.node;
+    if (viewOf === null) return null;
+    edge = viewOf;
+  }
+  return edge.leaf;
 }
 
 function attach(tensor: Tensor, edge: Edge | null): void {
@@ -125,6 +142,8 @@ abstract class GradientNode {
   readonly order = ++lastNode;
   /** Tensors and nodes that lead here. With the last of them goes what is kept: nobody can ask for these gradients any more. */
   holders = 0;
+  /** Of a view: the tensor whose memory it shows. */
+  viewOf: Edge | null = null;
 
   /** `edges` are those of what it was computed from. */
   constructor(
@@ -202,22 +221,38 @@ function dismantle(node: GradientNode): void {
 }
 
 /** Enters a call into the graph: its outputs become differentiable where they can be. */
-export function record(call: CallShape, slots: readonly SlotValue[], results: readonly Tensor[], attrs: Attrs): void {
+export function record(
+  call: CallShape,
+  slots: readonly SlotValue[],
+  results: readonly Tensor[],
+  attrs: Attrs,
+  /** Counts what the call wrote as written: inputs are kept as they were before, outputs as they are now. */
+  markWritten: () => void,
+): void {
   const edges: (Edge | null)[] = [];
   for (const slot of slots) edges.push(slot instanceof Tensor ? edgeOf(slot) : null);
   const { gradients, flowing, kept } = recordingOf(call, edges, results);
-  if (gradients.length === 0 || flowing.length === 0) return;
+  if (gradients.length === 0 || flowing.length === 0) {
+    markWritten();
+    return;
+  }
   const node = new CallNode(call, attrs, edges, gradients);
+  const [result] = results;
+  if (!call.op.outputs.some(({ writes }) => writes !== undefined))
+    node.viewOf = edges.find((_, slot) => sharesMemory(slots[slot], result)) ?? null;
   for (const index of flowing) {
     const result = results[index]!;
     result.stopGradient = false;
     attach(result, new Edge(node, index, null));
   }
-  for (const { name, from, index, keep } of kept) {
-    if (from === 'slot') save(node, name, slots[index], keep, edges[index] ?? null);
-    else save(node, name, results[index], keep, results[index]!.edge as Edge | null);
-  }
+  for (const { name, from, index, keep } of kept) if (from === 'slot') save(node, name, slots[index], keep, edges[index] ?? null);
+  markWritten();
+  for (const { name, from, index, keep } of kept)
+    if (from === 'output') save(node, name, results[index], keep, results[index]!.edge as Edge | null);
 }
+
+const sharesMemory = (slot: SlotValue, result: Tensor | undefined): boolean =>
+  slot instanceof Tensor && slot.storage === result?.storage;
 
 /** Enters a copy on another device into the graph; `back` takes a gradient to where the source is. */
 export function recordMove(source: Tensor, result: Tensor, back: (gradient: Tensor) => Tensor): void {
@@ -326,6 +361,7 @@ function runBackward(
 
 function rootEdge(root: Tensor): Edge {
   root.checkUsable('backward');
+  root.checkGraph('backward', 'x');
   const edge = edgeOf(root);
   if (edge !== null) return edge;
   throw new OpwrightError('NO_GRADIENT', 'The tensor does not depend on anything that requires a gradient.', {

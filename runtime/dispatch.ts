@@ -2,7 +2,7 @@
  * The one way in which an op is called. Arguments become tensors, the plan for their layouts is found or made, it runs, and the
  * call is recorded where gradients flow. Capture, profiling and anomaly checks belong here too.
  */
-import { dtypeClasses, prepareCall } from '../kernels/call.js';
+import { dtypeClasses, dtypeNameOf, prepareCall } from '../kernels/call.js';
 import { type TracedValue, Tracer } from '../kernels/graph.js';
 import { RuleError } from '../kernels/host.js';
 import { mapOperations } from '../kernels/map-operations.js';
@@ -13,9 +13,9 @@ import { type TensorData, tensor } from './create.js';
 import type { Device } from './devices/device.js';
 import { defaultDevice } from './devices/registry.js';
 import { type Dtype, getDefaultDtype, isDtype, isFloating, promote } from './dtype.js';
-import { OpwrightError } from './errors.js';
+import { formatShape, OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
-import type { Layout } from './layout.js';
+import { type Layout, sameShape } from './layout.js';
 import { PlanCache } from './plan-cache.js';
 import { reportPlan } from './plan-report.js';
 import { definitionOf, nameResults, withOpMethods } from './registry.js';
@@ -89,7 +89,7 @@ export const noAttrs: Attrs = {};
 export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs): Tensor[] {
   const made: Tensor[] = [];
   try {
-    return dispatchSlots(op, inputs, acceptInputs(op, inputs, made), attrs, made);
+    return dispatchSlots(op, inputs, acceptInputs(op, { inputs, attrs }, made), attrs, made);
   } finally {
     for (let i = 0; i < made.length; i++) made[i]!.dispose();
   }
@@ -105,6 +105,7 @@ function dispatchSlots(
 ): Tensor[] {
   const device = deviceOf(slots);
   const recording = gradientsEnabled() && wantsGradient(op, slots);
+  if (gradientsEnabled()) checkGraphs(op, inputs, slots);
   let ops = caches.get(device);
   if (ops === undefined) {
     ops = new Map();
@@ -131,11 +132,14 @@ function run(entry: Extract<Entry, { kind: 'plan' }>, slots: readonly SlotValue[
   const { call, plan } = entry;
   const { op } = call;
   const results = runPlan(op, plan, slots, scalarAttrs(call, attrs));
-  for (let i = 0; i < plan.written.length; i++) {
-    const slot = slots[plan.written[i]!];
-    if (slot instanceof Tensor) slot.storage.version++;
-  }
-  if (recording) record(call, slots, results, scalarAttrs(call, attrs));
+  const markWritten = (): void => {
+    for (let i = 0; i < plan.written.length; i++) {
+      const slot = slots[plan.written[i]!];
+      if (slot instanceof Tensor) slot.storage.version++;
+    }
+  };
+  if (recording) record(call, slots, results, scalarAttrs(call, attrs), markWritten);
+  else markWritten();
   return call.returned === null ? results : dropOthers(results, call.returned);
 }
 
@@ -171,10 +175,13 @@ function dropOthers(results: readonly Tensor[], returned: ReadonlySet<number>): 
 }
 
 function returnedOutputs(op: OpDefinition, count: number): ReadonlySet<number> | null {
-  const isReturned = ({ hidden, writes }: OpDefinition['outputs'][number]): boolean => !hidden && writes === undefined;
   if (op.outputs.every(isReturned)) return null;
   return new Set(presentOutputs(op, count).flatMap((output, index) => (isReturned(output) ? [index] : [])));
 }
+
+/** Whether the caller gets an output; others were written into inputs or are kept for backward. */
+export const isReturned = (output: OpDefinition['outputs'][number] | undefined): boolean =>
+  output === undefined || (!output.hidden && (output.writes === undefined || output.returned === true));
 
 /** The output that each value of a plan belongs to: a plan has all outputs, or all but the hidden ones. */
 export function presentOutputs(op: OpDefinition, count: number): OpDefinition['outputs'] {
@@ -185,7 +192,14 @@ export function presentOutputs(op: OpDefinition, count: number): OpDefinition['o
 
 // ---- Arguments
 
-function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: Tensor[]): SlotValue[] {
+/** The arguments of a call, as they came. */
+interface Given {
+  readonly inputs: readonly InputArgument[];
+  readonly attrs: Attrs;
+}
+
+function acceptInputs(op: OpDefinition, given: Given, made: Tensor[]): SlotValue[] {
+  const { inputs } = given;
   const slots: SlotValue[] = [];
   for (let i = 0; i < op.inputs.length; i++) {
     const input = op.inputs[i]!;
@@ -197,20 +211,20 @@ function acceptInputs(op: OpDefinition, inputs: readonly InputArgument[], made: 
           op: op.name,
           argument: input.name,
         });
-      for (const one of value) slots.push(accept(op, input, one as TensorLike, inputs, made));
+      for (const one of value) slots.push(accept(op, input, one as TensorLike, given, made));
     } else {
-      slots.push(accept(op, input, value as TensorLike | undefined | null, inputs, made));
+      slots.push(accept(op, input, value as TensorLike | undefined | null, given, made));
     }
   }
-  if (typeof slots[0] === 'number') giveDtype(op, slots, inputs, made);
+  if (typeof slots[0] === 'number') giveDtype(op, slots, given, made);
   return slots;
 }
 
 /** Numbers among themselves are what tensor() makes of them: one becomes a tensor, and the others follow it. */
-function giveDtype(op: OpDefinition, slots: SlotValue[], inputs: readonly InputArgument[], made: Tensor[]): void {
+function giveDtype(op: OpDefinition, slots: SlotValue[], given: Given, made: Tensor[]): void {
   const [first] = slots;
   if (typeof first !== 'number' || slots.some((slot) => slot instanceof Tensor)) return;
-  const result = literal(op, op.inputs[0]!, first, inputs);
+  const result = literal(op, op.inputs[0]!, first, given);
   made.push(result);
   slots[0] = result;
 }
@@ -223,7 +237,7 @@ function accept(
   op: OpDefinition,
   input: InputDefinition,
   value: TensorLike | undefined | null,
-  inputs: readonly InputArgument[],
+  given: Given,
   made: Tensor[],
 ): SlotValue {
   if (value instanceof Tensor) {
@@ -240,14 +254,14 @@ function accept(
       op: op.name,
       argument: input.name,
     });
-  const result = literal(op, input, value, inputs);
+  const result = literal(op, input, value, given);
   made.push(result);
   return result;
 }
 
 /** What is written out in a call is where the call's tensors are. */
-function literal(op: OpDefinition, input: InputDefinition, value: TensorData, inputs: readonly InputArgument[]): Tensor {
-  const dtype = literalDtype(op, input);
+function literal(op: OpDefinition, input: InputDefinition, value: TensorData, { inputs, attrs }: Given): Tensor {
+  const dtype = literalDtype(op, dtypeNameOf(op, input, attrs));
   const beside = inputs.flat().find((one) => one instanceof Tensor);
   const device = beside instanceof Tensor ? beside.device : defaultDevice();
   try {
@@ -258,8 +272,8 @@ function literal(op: OpDefinition, input: InputDefinition, value: TensorData, in
 }
 
 /** What numbers in arrays become where the input takes no tensor of the default dtype: indices are int32, conditions bool. */
-function literalDtype(op: OpDefinition, input: InputDefinition): Dtype | undefined {
-  const allowed = op.dtypes[input.dtype] ?? dtypeClasses[input.dtype] ?? (isDtype(input.dtype) ? [input.dtype] : undefined);
+function literalDtype(op: OpDefinition, name: string): Dtype | undefined {
+  const allowed = op.dtypes[name] ?? dtypeClasses[name] ?? (isDtype(name) ? [name] : undefined);
   if (allowed === undefined || allowed.includes(getDefaultDtype())) return undefined;
   return allowed.includes('int32') ? 'int32' : allowed[0];
 }
@@ -281,6 +295,14 @@ function wantsGradient(op: OpDefinition, slots: readonly SlotValue[]): boolean {
   if (op.gradients.length === 0) return false;
   for (const slot of slots) if (slot instanceof Tensor && !slot.stopGradient) return true;
   return false;
+}
+
+/** A tensor whose memory an in-place op changed through another tensor may lead gradients astray. */
+function checkGraphs(op: OpDefinition, inputs: readonly InputArgument[], slots: readonly SlotValue[]): void {
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i];
+    if (slot instanceof Tensor && slot.storage.graphVersion > 0) slot.checkGraph(op.name, slotDefinitions(op, inputs).names[i]!);
+  }
 }
 
 /** A scalar is no part of the signature, so what the op demands of it is checked in every call. */
@@ -363,7 +385,7 @@ function prepare(
   device: Device,
 ): Entry {
   const { names, definitions } = slotDefinitions(op, inputs);
-  const dtypes = commonDtypes(op, slots, definitions);
+  const dtypes = commonDtypes(op, slots, definitions, attrs);
   if (dtypes !== undefined) return { kind: 'promote', dtypes, free: () => {} };
   const start = performance.now();
   const tracer = new Tracer(withOpMethods);
@@ -381,6 +403,7 @@ function prepare(
   const wanted = all.filter((_, index) => recording || op.outputs[0]!.list || !op.outputs[index]!.hidden);
   const outputs = wanted.map((value) => ({ shape: value.shape, dtype: value.dtype }));
   const graph = tracer.finish(wanted);
+  checkWrites(op, names, slots, outputs);
   const steps = partition(graph);
   reportPlan(op.name, graph, steps, start);
   const plan = BoundPlan.bind(device, steps, {
@@ -403,6 +426,24 @@ function prepare(
     for (const gradient of call.gradientPlans.values()) gradient.free();
   };
   return { kind: 'plan', plan, call, free };
+}
+
+/** What is written into an input must have its shape: an operand may not broadcast it. */
+function checkWrites(
+  op: OpDefinition,
+  names: readonly string[],
+  slots: readonly SlotValue[],
+  outputs: readonly TensorMeta[],
+): void {
+  for (const [output, slot] of writesOf(op, names, outputs.length)) {
+    const target = slots[slot];
+    const { shape } = outputs[output]!;
+    if (!(target instanceof Tensor) || sameShape(target.shape, shape)) continue;
+    throw new RuleError(
+      'SHAPE_MISMATCH',
+      `the result has shape ${formatShape(shape)} and cannot be written into ${names[slot]}, which has shape ${formatShape(target.shape)}`,
+    );
+  }
 }
 
 function writesOf(op: OpDefinition, names: readonly string[], count: number): Map<number, number> {
@@ -454,23 +495,25 @@ function commonDtypes(
   op: OpDefinition,
   slots: readonly SlotValue[],
   definitions: readonly InputDefinition[],
+  attrs: Attrs,
 ): (Dtype | undefined)[] | undefined {
   const common = new Map<string, Dtype>();
+  const variables = definitions.map((input, index) => sharedVariable(op, input, slots[index], attrs));
   slots.forEach((slot, index) => {
-    const { dtype: variable } = definitions[index]!;
+    const variable = variables[index]!;
     if (!(slot instanceof Tensor) || op.dtypes[variable] === undefined) return;
     const so = common.get(variable);
     common.set(variable, so === undefined ? slot.dtype : promote(so, slot.dtype));
   });
   slots.forEach((slot, index) => {
-    const { dtype: variable } = definitions[index]!;
+    const variable = variables[index]!;
     const so = common.get(variable);
     if (typeof slot === 'number' && so !== undefined && !isFloating(so) && !Number.isInteger(slot))
       common.set(variable, getDefaultDtype());
   });
   let differs = false;
   const dtypes = slots.map((slot, index) => {
-    const wanted = common.get(definitions[index]!.dtype);
+    const wanted = common.get(variables[index]!);
     if (!(slot instanceof Tensor) || wanted === undefined || slot.dtype === wanted) return undefined;
     const cause = definitions[index]!.mutated;
     if (cause)
@@ -482,6 +525,17 @@ function commonDtypes(
     return wanted;
   });
   return differs ? dtypes : undefined;
+}
+
+/**
+ * The variable whose dtype a tensor shares with others, or the name of none. Where an attribute chose the variable, a dtype that it does
+ * not have is a mistake about the attribute, and no cast hides it.
+ */
+function sharedVariable(op: OpDefinition, input: InputDefinition, slot: SlotValue, attrs: Attrs): string {
+  const variable = dtypeNameOf(op, input, attrs);
+  const isMistaken =
+    input.dtypeWhen !== undefined && slot instanceof Tensor && op.dtypes[variable]?.includes(slot.dtype) === false;
+  return isMistaken ? slot.dtype : variable;
 }
 
 function castSlots(slots: readonly SlotValue[], dtypes: readonly (Dtype | undefined)[], made: Tensor[]): SlotValue[] {

@@ -26,6 +26,7 @@ export const errorCodes = {
   BACKWARD_TWICE: 'The graph was freed by an earlier backward(); keep it with { retainGraph: true }.',
   NO_GRADIENT: 'The tensor does not depend on anything that requires a gradient.',
   OVERWRITTEN: 'A value that a gradient needs was overwritten by an in-place op.',
+  IN_PLACE_LEAF: 'A leaf that collects its gradient, or a view of one, was to be changed in place.',
   OUT_OF_MEMORY: 'The device has no room left, even after dropping its pool.',
   TIDY_ASYNC: 'tidy() was given an asynchronous function.',
   NO_GRAD_ASYNC: 'noGrad() was given an asynchronous function.',

@@ -3,7 +3,7 @@
  * itself is autograd.ts's.
  */
 import type { GradientDefinition } from '../kernels/op.js';
-import { type CallShape, presentOutputs } from './dispatch.js';
+import { type CallShape, isReturned, presentOutputs } from './dispatch.js';
 import { isFloating } from './dtype.js';
 import type { Tensor } from './tensor.js';
 
@@ -44,9 +44,7 @@ export function recordingOf(call: CallShape, edges: readonly (object | null)[], 
 
 function makeRecording(call: CallShape, edges: readonly (object | null)[], results: readonly Tensor[]): Recording {
   const outputs = presentOutputs(call.op, results.length);
-  const flowing = results.flatMap((result, index) =>
-    isFloating(result.dtype) && outputs[index]?.writes === undefined ? [index] : [],
-  );
+  const flowing = results.flatMap((result, index) => (isFloating(result.dtype) && isReturned(outputs[index]) ? [index] : []));
   const names = new Set(call.slotInputs.filter((_, slot) => edges[slot] != null).map(({ name }) => name));
   const gradients = call.op.gradients.filter((gradient) => names.has(gradient.input));
   const kept = new Map<string, Kept>();

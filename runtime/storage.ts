@@ -13,6 +13,8 @@ export class Storage {
   readonly bytes: number;
   /** In-place ops add one: a gradient that kept a value knows by this that it was overwritten. */
   version = 0;
+  /** The version up to which an in-place op changed where gradients go: tensors that are older do not know their place in the graph. */
+  graphVersion = 0;
   /** The device address; not to be used once `isFreed`. */
   readonly address: number;
   private holders = 0;

@@ -19,8 +19,6 @@ import { Storage } from './storage.js';
 export type NestedNumbers = number | NestedNumbers[];
 
 export class Tensor<D extends Dtype = Dtype> {
-  readonly storage: Storage;
-  readonly layout: Layout;
   readonly dtype: D;
   /** Whether backward() stops here: true for data, false for parameters and what was computed from them. */
   stopGradient: boolean;
@@ -28,6 +26,10 @@ export class Tensor<D extends Dtype = Dtype> {
   edge: GradientEdge | null = null;
   /** Set by keep(): no tidy scope disposes it. */
   isKept = false;
+  private ownStorage: Storage;
+  private ownLayout: Layout;
+  /** The storage's version when the place in the gradient graph was last known to be right. */
+  private knownVersion: number;
   private disposed = false;
   private gradient: Tensor | null = null;
   /** Whether the gradient was read, or set from outside: somebody may have it then, and it is not the library's to dispose. */
@@ -35,12 +37,23 @@ export class Tensor<D extends Dtype = Dtype> {
 
   /** A tensor over a storage, of which it becomes a holder. The layout must fit the storage: nothing is checked. */
   constructor(storage: Storage, layout: Layout, dtype: D, stopGradient = true) {
-    this.storage = storage;
-    this.layout = layout;
+    this.ownStorage = storage;
+    this.ownLayout = layout;
+    this.knownVersion = storage.version;
     this.dtype = dtype;
     this.stopGradient = stopGradient;
     storage.retain();
     track(this);
+  }
+
+  /** The memory, which views share. */
+  get storage(): Storage {
+    return this.ownStorage;
+  }
+
+  /** Where the elements lie in it. */
+  get layout(): Layout {
+    return this.ownLayout;
   }
 
   get shape(): Shape {
@@ -141,6 +154,53 @@ export class Tensor<D extends Dtype = Dtype> {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /**
+   * Takes the place in the gradient graph of a tensor that was written into this one's memory. Other tensors over that memory do not know
+   * where gradients of the new elements go: they are refused where one would be recorded.
+   */
+  standFor(result: Tensor): void {
+    const changes = this.edge !== null || result.edge !== null;
+    this.takeEdge(result);
+    this.stopGradient = result.stopGradient;
+    if (changes) this.storage.graphVersion = this.storage.version;
+    this.knownVersion = this.storage.version;
+  }
+
+  /** Becomes a view that was made of it, which is then disposed. Without `recorded` a leaf stays one. */
+  become(view: Tensor, recorded: boolean): void {
+    if (recorded || this.edge?.isLeaf === false) {
+      this.takeEdge(view);
+      this.stopGradient = view.stopGradient;
+    }
+    view.storage.retain();
+    this.storage.release();
+    this.ownStorage = view.storage;
+    this.ownLayout = view.layout;
+    this.knownVersion = view.knownVersion;
+    view.dispose();
+  }
+
+  private takeEdge(other: Tensor): void {
+    this.edge?.release();
+    this.edge = other.edge;
+    other.edge = null;
+  }
+
+  /** Throws OVERWRITTEN if another tensor over the same memory was changed in place in a way that this one's gradients do not know of. */
+  checkGraph(op: string, argument: string): void {
+    if (this.storage.graphVersion <= this.knownVersion) return;
+    throw new OpwrightError(
+      'OVERWRITTEN',
+      `An in-place op on another tensor over the memory of ${argument} changed where its gradients go.`,
+      {
+        op,
+        argument,
+        shapes: { [argument]: this.shape },
+        remedy: 'Take the view again from the tensor that was changed, or change a copy.',
+      },
+    );
   }
 
   /** Throws DISPOSED if the tensor was disposed; `op` is what is about to read it. */

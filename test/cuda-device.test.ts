@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { gather, matmul, noGrad, normal, OpwrightError, rand, seed, softmax, type Tensor, tensor, tidy } from '../entry/index.js';
+import { warmGpu } from '../entry/warm.js';
 import { F32, forItems, kernel as kernelOf, load, store, unary } from '../kernels/build.js';
 import { digest } from '../runtime/devices/cache-folder.js';
 import { Blocks, granule } from '../runtime/devices/cuda/blocks.js';
@@ -190,7 +191,9 @@ test('a random sequence of takes and releases never overlaps, and ends as it beg
     return Math.floor((state / 2 ** 32) * below);
   };
   for (let round = 0; round < 4000; round++) {
-    const block = random(5) < 3 ? blocks.take((1 + random(200)) * granule) : null;
+    const bytes = (1 + random(200)) * granule;
+    const block = random(5) < 3 ? blocks.take(bytes) : null;
+    if (block !== null) t.is(block.bytes, bytes);
     if (block !== null) live.push(block);
     else if (live.length > 0) blocks.release(live.splice(random(live.length), 1)[0]!);
     if (round % 100 !== 0) continue;
@@ -289,6 +292,26 @@ onSimulator('a second process, or device, takes kernels from the cache', (t) => 
   second.device.tier().compile(doubled);
   second.device.finishCompiling();
   t.is(second.sim.calls('nvrtcCompileProgram'), 0);
+});
+
+onSimulator('kernels that were warmed, gradients among them, are not compiled again', (t) => {
+  kernelCache().clear();
+  const { device } = openDevice();
+  const sample = { shape: [3, 4], dtype: 'float32' } as const;
+  const index = { shape: [2], dtype: 'int32' } as const;
+  warmGpu(device, [
+    { op: 'softmax', inputs: { x: sample }, attrs: {} },
+    { op: 'gather', inputs: { x: sample, index }, attrs: {} },
+    { op: 'softmax', inputs: { x: sample }, attrs: { axis: 7 } },
+  ]);
+  const next = openDevice();
+  const x = tensor(counting(12), { device: next.device, shape: [3, 4], stopGradient: false });
+  const weights = tensor(counting(12), { device: next.device, shape: [3, 4] });
+  const before = next.sim.calls('nvrtcCompileProgram');
+  const y = softmax(x);
+  y.backward({ gradient: weights });
+  gather(x, tensor([2, 0], { dtype: 'int32', device: next.device })).dataSync();
+  t.is(next.sim.calls('nvrtcCompileProgram'), before);
 });
 
 onSimulator('a damaged entry of the cache is compiled again without a word', (t) => {

@@ -15,12 +15,19 @@ import { PeerProcess } from './peer-process.js';
 /** glibc: no separate mappings for large blocks, and nothing given back from the top of the heap. */
 const keepMemory = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: `${2 ** 40}`, MALLOC_TOP_PAD_: `${256 << 20}` };
 
-export async function openTorch(python: string, threads: number, recycled: boolean): Promise<Contender> {
-  const peer = new PeerProcess(python, [join(peersFolder, 'torch_peer.py')], recycled ? keepMemory : {});
-  const { version, threads: used } = await peer.ask<{ version: string; threads: number }>({ command: 'hello', threads });
+/** PyTorch on the cpu, with so many threads, or on a GPU. */
+export type TorchPlace = { readonly threads: number; readonly recycled: boolean } | { readonly on: string };
+
+export async function openTorch(python: string, place: TorchPlace): Promise<Contender> {
+  const onCpu = 'threads' in place;
+  const recycled = !onCpu || place.recycled;
+  const peer = new PeerProcess(python, [join(peersFolder, 'torch_peer.py')], onCpu && recycled ? keepMemory : {});
+  const described = await peer.ask<{ version: string; device: string; threads: number }>({ command: 'hello', ...place });
+  const outputs = recycled ? 'outputs recycled (freed memory kept by the C library)' : 'outputs on fresh pages (as installed)';
+  const how = onCpu ? `${described.threads} threads, ${outputs}` : `on ${described.device}, time by events`;
   return {
     name: recycled ? 'torch' : 'torch-fresh',
-    description: `PyTorch ${version}, eager, ${used} threads, ${recycled ? 'outputs recycled (freed memory kept by the C library)' : 'outputs on fresh pages (as installed)'}`,
+    description: `PyTorch ${described.version}, eager, ${how}`,
     prepare: (benchCase, inputs) => prepare(peer, benchCase, inputs),
     close: () => peer.close(),
   };

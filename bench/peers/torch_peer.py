@@ -13,14 +13,18 @@ DTYPES = {"float32": torch.float32, "int32": torch.int32}
 
 
 def hello(request):
+    if "on" in request:
+        place["device"] = torch.device(request["on"])
+        name = torch.cuda.get_device_name(place["device"])
+        return {"version": torch.__version__, "device": name, "threads": torch.get_num_threads()}
     torch.set_num_threads(request["threads"])
-    return {"version": torch.__version__, "threads": torch.get_num_threads()}
+    return {"version": torch.__version__, "device": "cpu", "threads": torch.get_num_threads()}
 
 
 def read(spec):
     stored = torch.float32 if spec["dtype"] == "bfloat16" else DTYPES[spec["dtype"]]
     count = os.path.getsize(spec["path"]) // 4
-    values = torch.from_file(spec["path"], size=count, dtype=stored).clone().reshape(spec["shape"])
+    values = torch.from_file(spec["path"], size=count, dtype=stored).clone().reshape(spec["shape"]).to(place["device"])
     return values.to(torch.bfloat16) if spec["dtype"] == "bfloat16" else values
 
 
@@ -44,9 +48,20 @@ def describe(result):
 
 
 def run(request):
+    if place["device"].type == "cuda":
+        return {"ms": run_on_gpu(request["calls"]) / request["calls"]}
     start = time.perf_counter()
     state["loop"](request["calls"])
     return {"ms": (time.perf_counter() - start) * 1000 / request["calls"]}
+
+
+def run_on_gpu(calls):
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start.record()
+    state["loop"](calls)
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end)
 
 
 def release(_):
@@ -54,6 +69,7 @@ def release(_):
     return {}
 
 
+place = {"device": torch.device("cpu")}
 state = {}
 commands = {"hello": hello, "prepare": prepare, "time": run, "release": release}
 for line in sys.stdin:

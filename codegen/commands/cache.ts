@@ -1,9 +1,12 @@
 /**
  * `opwright cache`: the compiled kernels that are kept on disk. How they are kept is the library's concern; this shows and removes them.
  */
+
+import { type SampleData, sampleData } from '../spec/sample-data.js';
 import { type Command, commonOptions, exitCodes, expectAtMost, type Outcome, parseArguments, UsageError } from './command.js';
 import { bytesText, countOf, table } from './format.js';
 import { loadMachine, type Machine } from './machine.js';
+import { loadSpecs } from './spec-files.js';
 
 const options = { ...commonOptions };
 
@@ -16,7 +19,7 @@ export const command: Command = {
     description:
       'Kernels that a C compiler or a GPU toolkit compiled are kept in OPWRIGHT_CACHE_DIR, else $XDG_CACHE_HOME/opwright, else\n' +
       '~/.cache/opwright, up to OPWRIGHT_CACHE_LIMIT (1g). info, which is the default, says what is there; clear removes it; warm compiles\n' +
-      'what every program needs, so that the first one does not wait for it.',
+      'what every program needs and, where there is a GPU, the kernels of all samples of the spec, so that the first program does not wait.',
     examples: ['opwright cache', 'opwright cache clear', 'OPWRIGHT_CACHE_DIR=/opt/kernels opwright cache warm'],
     options,
   },
@@ -62,9 +65,19 @@ function clear(machine: Machine): Outcome {
 }
 
 function warm(machine: Machine): Outcome {
-  const outcome = machine.warm();
-  if (!('problem' in outcome)) return info(machine);
-  const { problem, remedy } = outcome;
-  const text = [problem, ...(remedy === undefined ? [] : [remedy])].join('\n');
-  return { exitCode: exitCodes.problems, text, json: { problem, remedy } };
+  const { native, gpus } = machine.warm(sampleCalls);
+  const compiled = gpus.map(({ name, kernels }) => `${name}: ${countOf(kernels, 'kernel')} compiled`);
+  if (!('problem' in native)) {
+    const { text, json, ...rest } = info(machine);
+    return { ...rest, text: [...compiled, text].join('\n'), json: { ...json, gpus: gpus.map((gpu) => ({ ...gpu })) } };
+  }
+  const { problem, remedy } = native;
+  const text = [...compiled, problem, ...(remedy === undefined ? [] : [remedy])].join('\n');
+  return { exitCode: exitCodes.problems, text, json: { problem, remedy, gpus: gpus.map((gpu) => ({ ...gpu })) } };
+}
+
+/** Every sample of the spec. */
+function* sampleCalls(): Generator<{ readonly op: string } & SampleData> {
+  const { model } = loadSpecs({}).checked;
+  for (const op of model.ops.values()) for (const sample of op.samples) yield { op: op.name, ...sampleData(model, op, sample) };
 }

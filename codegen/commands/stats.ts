@@ -3,6 +3,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { answers } from '../emit/records.js';
 import type { CheckedModel } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
 import { gapsOf } from '../spec/completeness.js';
@@ -119,10 +120,11 @@ function tally(words: readonly string[]): Readonly<Record<string, number>> {
 
 function coverage(answering: readonly (Op | Api)[]): Stats['paddle'] {
   const names = paddleNames();
-  const answered = new Set(answering.flatMap((one) => one.names.map(({ name }) => name)));
+  const answered = new Set(answering.flatMap((one) => answers(one).map(([name]) => name)));
   const known = new Set(names);
+  const written = answering.flatMap((one) => one.names.map(({ name }) => name));
   const missing = names.filter((name) => !answered.has(name));
-  const unknown = names.length === 0 ? [] : [...answered].filter((name) => !known.has(name));
+  const unknown = names.length === 0 ? [] : written.filter((name) => !known.has(name));
   return { total: names.length, covered: names.length - missing.length, missing, unknown };
 }
 

@@ -9,7 +9,7 @@ import type { Attribute, Input, Op } from '../spec/model.js';
 import { originOf } from '../spec/source.js';
 import { definitionText } from './definition.js';
 import type { ImportRoots } from './library.js';
-import { definitionName, functionName, optionsName } from './names.js';
+import { definitionName, functionName, inPlaceName, optionsName } from './names.js';
 import { givenType } from './types.js';
 
 export interface OpSignature {
@@ -92,13 +92,29 @@ export function writeOp(file: SourceFile, model: CheckedModel, checked: CheckedO
     returnType: signature.returns,
     statements: callText(op, signature),
   });
+  if (op.inPlace) writeInPlaceForm(file, op, signature);
+}
+
+function writeInPlaceForm(file: SourceFile, op: Op, signature: OpSignature): void {
+  const [x, ...others] = parametersOf(op);
+  const input = op.inputs[0]?.name ?? '';
+  file.addFunction({
+    name: inPlaceName(op),
+    isExported: true,
+    docs: [
+      `\nAs {@link ${functionName(op)}}, written into ${input}, which is returned.\n\n@throws OpwrightError IN_PLACE_LEAF\n@throws OpwrightError INVALID_ARGUMENT`,
+    ],
+    parameters: x === undefined ? others : [{ ...x, type: 'Tensor' }, ...others],
+    returnType: 'Tensor',
+    statements: callText(op, signature, 'callInPlace'),
+  });
 }
 
 /**
  * Options are checked as they are taken. A function without any looks at what follows its last parameter all the same, so that an option
  * that it does not have is an error; `arguments` leaves its signature as it is.
  */
-function callText(op: Op, signature: OpSignature): string[] {
+function callText(op: Op, signature: OpSignature, by = caller(signature.returns)): string[] {
   const attrs = signature.required.map(({ name }) => (safe(name) === name ? name : `${name}: ${safe(name)}`));
   const lines: string[] = [];
   const taken = signature.optionalInputs.map(({ name }) => `${name}: _${name}`);
@@ -113,12 +129,13 @@ function callText(op: Op, signature: OpSignature): string[] {
   const attrsText = attrs.length === 0 ? rest : `{ ${[...attrs, `...${rest}`].join(', ')} }`;
   const inputText = op.inputs.map((input) => (input.optional ? `_${input.name}` : safe(input.name)));
   const call = `(${definitionName(op)}, [${inputText.join(', ')}], ${attrsText})`;
-  lines.push(signature.returns === 'void' ? `callVoid${call};` : `return ${caller(signature.returns)}${call};`);
+  lines.push(`${signature.returns === 'void' ? '' : 'return '}${by}${call};`);
   return lines;
 }
 
 function caller(returns: string): string {
-  return returns === 'Tensor' ? 'callOne' : returns === 'Tensor[]' ? 'callList' : 'callNamed';
+  const callers: Readonly<Record<string, string>> = { Tensor: 'callOne', 'Tensor[]': 'callList', void: 'callVoid' };
+  return callers[returns] ?? 'callNamed';
 }
 
 /** The text that editors show: what it does, of what shapes and dtypes, which errors it raises. */
@@ -182,6 +199,7 @@ function importsFor(from: ImportRoots, text: string): string {
   lines.push(
     `import { ${[...calls, ...(uses('TensorLike') ? ['type TensorLike'] : [])].join(', ')} } from '${from.runtime}/dispatch.js';`,
   );
+  if (uses('callInPlace')) lines.push(`import { callInPlace } from '${from.runtime}/in-place.js';`);
   const checks = ['optionsOf', 'surplusOptions'].filter(uses);
   if (checks.length > 0) lines.push(`import { ${checks.join(', ')} } from '${from.runtime}/options.js';`);
   if (uses('Tensor')) lines.push(`import type { Tensor } from '${from.runtime}/tensor.js';`);

@@ -4,6 +4,7 @@
 
 import type { CheckedModel, CheckedOp } from '../lang/check.js';
 import { gradientsOf, isDifferentiable } from '../lang/differentiate.js';
+import { dtypeRule } from '../lang/dtype-rule.js';
 import { compileIndexKernel } from '../lang/index-kernel.js';
 import { type Binding, bindingsOf, type Line, type Term, type TermProgram } from '../lang/terms.js';
 import type { Type } from '../lang/types.js';
@@ -38,8 +39,12 @@ function inputText(checked: CheckedOp, input: Input): string {
   const mutated = checked.op.outputs.some((output) => output.writes?.name === name);
   const flags = { optional, list: isList, number, mutated };
   const extra = Object.entries(flags).flatMap(([flag, on]) => (on ? [`${flag}: true`] : []));
-  const dtype = input.dtype.kind === 'name' ? input.dtype.name : input.dtype.kind === 'string' ? input.dtype.value : 'any';
-  return `{ ${[`name: '${name}'`, `dtype: '${dtype}'`, ...extra, `differentiable: ${isDifferentiable(checked, input)}`].join(', ')} }`;
+  const { dtype, dtypeWhen } = dtypeRule(input.dtype);
+  const rule = [
+    `dtype: '${dtype}'`,
+    ...(dtypeWhen === undefined ? [] : [`dtypeWhen: { attr: '${dtypeWhen.attr}', dtype: '${dtypeWhen.dtype}' }`]),
+  ];
+  return `{ ${[`name: '${name}'`, ...rule, ...extra, `differentiable: ${isDifferentiable(checked, input)}`].join(', ')} }`;
 }
 
 function attrText(checked: CheckedOp, attr: Op['attrs'][number]): string {

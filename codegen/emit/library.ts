@@ -10,7 +10,7 @@ import { TypeScriptWriter } from '../lang/typescript.js';
 import type { Op } from '../spec/model.js';
 import { originOf } from '../spec/source.js';
 import { hasOptions, parametersOf, signatureOf } from './api.js';
-import { definitionName, functionName, moduleName, optionsName } from './names.js';
+import { definitionName, functionName, inPlaceName, moduleName, optionsName } from './names.js';
 import { fillTemplate } from './template.js';
 import { operandType } from './types.js';
 
@@ -31,10 +31,13 @@ const tensorMembers: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+const inPlaceNames = (op: Op): readonly string[] => (op.inPlace ? [inPlaceName(op)] : []);
+
 export function indexText(ops: readonly Op[]): string {
   const exported = (op: Op): string[] => {
     const type = hasOptions(signatureOf(op)) ? [`type ${optionsName(op)}`] : [];
-    return [functionName(op), ...op.aliases.map(({ name }) => `${functionName(op)} as ${name}`), ...type];
+    const aliases = op.aliases.map(({ name }) => `${functionName(op)} as ${name}`);
+    return [functionName(op), ...aliases, ...inPlaceNames(op), ...type];
   };
   const files = byFile(
     ops.filter((op) => !op.internal),
@@ -45,9 +48,13 @@ export function indexText(ops: readonly Op[]): string {
 
 /** Registers every op, and states the functions that the runtime may call. */
 export function registerText(from: ImportRoots, ops: readonly Op[]): string {
-  const files = byFile(ops, (op) => [definitionName(op), functionName(op)]);
-  const named = ops.map((op) => ({ name: op.name, function: functionName(op), definition: definitionName(op) }));
-  return fillTemplate('register.ts', { from, files, ops: named });
+  const files = byFile(ops, (op) => [definitionName(op), functionName(op), ...inPlaceNames(op)]);
+  const definitions = ops.map(definitionName);
+  const functions = ops.flatMap((op) => [
+    { name: op.name, function: functionName(op) },
+    ...inPlaceNames(op).map((name) => ({ name, function: name })),
+  ]);
+  return fillTemplate('register.ts', { from, files, definitions, functions });
 }
 
 /** `x.add(y)` for every op whose first argument is a tensor. */
@@ -60,16 +67,27 @@ export function methodsText(from: ImportRoots, ops: readonly Op[]): string {
     const parameters = parametersOf(op, 1)
       .map(({ name, type, initializer }) => `${name}${initializer === undefined ? '' : '?'}: ${String(type)}`)
       .join(', ');
-    return methodNames(op).map((name) => ({
-      name,
-      function: functionName(op),
-      parameters,
-      summary: op.summary,
-      returns: signatureOf(op).returns,
-    }));
+    return methodNames(op)
+      .map((name) => ({
+        name,
+        function: functionName(op),
+        parameters,
+        summary: op.summary,
+        returns: signatureOf(op).returns,
+      }))
+      .concat(
+        inPlaceNames(op).map((name) => ({
+          name,
+          function: name,
+          parameters,
+          summary: `As {@link ${functionName(op)}}, written into this tensor, which is returned.`,
+          returns: 'this',
+        })),
+      );
   });
   const files = byFile(withMethods, (op) => [
     functionName(op),
+    ...inPlaceNames(op),
     ...(hasOptions(signatureOf(op)) ? [`type ${optionsName(op)}`] : []),
   ]);
   return fillTemplate('methods.ts', { from, files, methods });

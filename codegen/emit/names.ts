@@ -11,6 +11,9 @@ export const fileName = (op: Op): string => kebab(op.name);
 /** The exported function. A reserved word cannot be declared, and gets an underscore. */
 export const functionName = (op: Op): string => (isReservedWord(op.name) ? `${op.name}_` : op.name);
 
+/** The function that writes its result into its first argument. */
+export const inPlaceName = (op: Op): string => `${op.name}_`;
+
 export const definitionName = (op: Op): string => `${op.name}Definition`;
 
 export const optionsName = (op: Op): string => `${capitalised(op.name)}Options`;

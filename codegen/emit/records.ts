@@ -5,9 +5,11 @@
 import type { OpDefinition } from '../../kernels/op.js';
 import type { CheckedModel, CheckedOp } from '../lang/check.js';
 import { gradientsOf } from '../lang/differentiate.js';
+import { printProgram } from '../lang/print.js';
 import type { Api, Op } from '../spec/model.js';
 import { sampleData } from '../spec/sample-data.js';
 import { originOf } from '../spec/source.js';
+import { inPlaceName } from './names.js';
 import { ruledSample } from './refusals.js';
 import { givenType } from './types.js';
 
@@ -29,6 +31,7 @@ export function testText({ model }: CheckedModel, { op, scalars }: CheckedOp, de
     internal: op.internal,
     kind: op.body.kind,
     random: op.random,
+    inPlace: op.inPlace,
     inputs: op.inputs.map(({ name, optional, list, number, mutated, dtype }) => ({
       name,
       optional,
@@ -67,6 +70,9 @@ export function recordText(model: CheckedModel, checked: CheckedOp): string {
     formula: op.formula ?? null,
     names: op.names.map(({ name }) => name),
     aliases: op.aliases.map(({ name }) => name),
+    inPlace: op.inPlace ? inPlaceName(op) : null,
+    keywords: op.keywords,
+    elsewhere: op.elsewhere,
     layer: op.layer?.name ?? null,
     inputs: op.inputs.map((input) => ({
       name: input.name,
@@ -101,6 +107,7 @@ export function recordText(model: CheckedModel, checked: CheckedOp): string {
         input: input.name,
         how: gradient === undefined ? 'none' : gradient.derived ? 'derived' : 'explicit',
         saved: gradient?.saved ?? [],
+        program: gradient === undefined ? null : printProgram(gradient.program),
       };
     }),
     constraints: op.constraints.map(({ code, message }) => ({ code, message })),
@@ -127,6 +134,8 @@ export function apiText(api: readonly Api[]): string {
       doc: one.doc ?? null,
       names: one.names.map(({ name }) => name),
       aliases: one.aliases.map(({ name }) => name),
+      keywords: one.keywords,
+      elsewhere: one.elsewhere,
       differences: one.differences ?? null,
       example: one.example,
       seeAlso: one.seeAlso.map(({ name }) => name),
@@ -134,9 +143,16 @@ export function apiText(api: readonly Api[]): string {
   );
 }
 
+/** The Paddle names that something answers to, and what it is called here. An in-place form has its op's names, with an underscore. */
+export function answers(one: Op | Api): readonly (readonly [string, string])[] {
+  const own = one.names.map(({ name }) => [name, one.name] as const);
+  const isInPlace = 'inPlace' in one && one.inPlace;
+  return isInPlace ? [...own, ...own.map(([name]) => [`${name}_`, inPlaceName(one)] as const)] : own;
+}
+
 /** Which of the public names an op answers to, or something that is written by hand. */
 export function coverageText(answering: readonly (Op | Api)[], names: readonly string[]): string {
-  const by = new Map(answering.flatMap((one) => one.names.map(({ name }) => [name, one.name] as const)));
+  const by = new Map(answering.flatMap((one) => answers(one)));
   const covered = names.filter((name) => by.has(name));
   return json({
     total: names.length,

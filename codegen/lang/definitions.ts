@@ -35,9 +35,10 @@ import type {
 import { UnsupportedByReference } from '../../kernels/reference-array.js';
 import type { Input, Op } from '../spec/model.js';
 import { originOf } from '../spec/source.js';
-import type { Expression, PatternItem } from './ast.js';
+import type { PatternItem } from './ast.js';
 import type { CheckedModel, CheckedOp } from './check.js';
 import { gradientsOf, isDifferentiable } from './differentiate.js';
+import { dtypeRule } from './dtype-rule.js';
 import {
   Environment,
   type Evaluated,
@@ -266,18 +267,13 @@ function inputDefinition(checked: CheckedOp, input: Input): InputDefinition {
   const { name, optional, list, number, mutated } = input;
   return {
     name,
-    dtype: dtypeName(input.dtype),
+    ...dtypeRule(input.dtype),
     ...(optional ? { optional } : {}),
     ...(list ? { list } : {}),
     ...(number ? { number } : {}),
     differentiable: isDifferentiable(checked, input),
     ...(mutated ? { mutated } : {}),
   };
-}
-
-/** A dtype that a condition decides is checked by the op's own constraints: any will do at first. */
-function dtypeName(dtype: Expression): string {
-  return dtype.kind === 'name' ? dtype.name : dtype.kind === 'string' ? dtype.value : 'any';
 }
 
 function attrBindings<V extends Tensor>(

@@ -29,6 +29,7 @@ import {
   checkName,
   dtypeNames,
   dtypeSet,
+  elsewhereOf,
   type Fields,
   fieldsOf,
   flagOf,
@@ -85,6 +86,7 @@ class OpReader {
     const lets = this.#expressions(this.#fields.get('let'));
     this.#checkNames(inputs, attrs, lets, outputs);
     this.#checkReferences(inputs, attrs, outputs);
+    this.#checkInPlace(inputs, outputs);
     const constraints = itemsOf(this.#fields.get('constraints')?.value).flatMap((item) => this.#constraint(fieldsOf(item)) ?? []);
     const body = this.#body();
     const gradients = this.#gradients(inputs);
@@ -127,11 +129,14 @@ class OpReader {
       summary: text('summary') ?? '',
       doc: text('doc'),
       formula: text('formula'),
+      inPlace: flagOf(this.#fields, 'inPlace'),
       random: flagOf(this.#fields, 'random'),
       internal: flagOf(this.#fields, 'internal'),
       escape: text('escape'),
       names: words('names'),
       aliases: words('aliases'),
+      keywords: words('keywords').map((word) => word.name),
+      elsewhere: elsewhereOf(this.#fields),
       layer: wordOf(this.#fields.get('layer')?.value),
       seeAlso: words('seeAlso'),
       differences: text('differences'),
@@ -197,6 +202,25 @@ class OpReader {
           reference,
           inputs.map((input) => input.name),
         );
+    }
+  }
+
+  /** What an in-place form writes into must be a tensor of the dtype of what is written, and all that the op gives. */
+  #checkInPlace([input]: readonly Input[], outputs: readonly Output[]): void {
+    const field = this.#fields.get('inPlace');
+    if (field === undefined || !flagOf(this.#fields, 'inPlace')) return;
+    const [output, ...others] = outputs.filter(({ hidden }) => !hidden);
+    const text = (node: Expression): string => node.span.source.text.slice(node.span.start, node.span.end);
+    if (input === undefined || output === undefined) return;
+    const fits = others.length === 0 && !output.list && output.writes === undefined && !output.dataSized;
+    const isTensor = !input.optional && !input.list;
+    if (!fits || !isTensor || text(input.dtype) !== text(output.dtype)) {
+      this.#problems.add(
+        'IN_PLACE',
+        `the output of '${this.#name.name}' cannot take the place of its first input`,
+        field.keySpan,
+        'an in-place form needs one output, of the dtype of the first input, which is a tensor',
+      );
     }
   }
 

@@ -22,6 +22,7 @@
  * | `define`      | program                                  | a composition of other ops; or                                       |
  * | `kernel`      | kernel                                   | a primitive: map, reduce, create, view, index, function or library   |
  * | `grad`        | input: program, or `none`                | gradients; an input without an entry has a derived one               |
+ * | `inPlace`     | true                                     | there is an in-place form, with an underscore: `x.tanh_()`           |
  * | `random`      | true                                     | draws random numbers                                                 |
  * | `internal`    | true                                     | called by other entries only, not exported                           |
  * | `escape`      | a sentence                               | why a hand-written part cannot be said here                          |
@@ -29,6 +30,8 @@
  * | `errors`      | list of samples with `code`              | arguments that must be refused                                       |
  * | `names`       | list                                     | the Paddle names that this op answers to                             |
  * | `aliases`     | list                                     | other names of the function; a reserved word may be one (`var`)      |
+ * | `keywords`    | list of texts                            | what else a reader may look for it with (`deconvolution`)            |
+ * | `elsewhere`   | `numpy`, `pytorch`, `tensorflow`: name   | what the same thing is called in other libraries                     |
  * | `layer`       | class name                               | the layer generated around it                                        |
  * | `seeAlso`     | list of ops                              | links                                                                |
  * | `differences` | Markdown                                 | where it differs from Paddle                                         |
@@ -44,7 +47,7 @@
 import type { RuleCode } from '../../kernels/host.js';
 import type { AttrType, AttrValue, Dtype, ReduceKind } from '../../kernels/op.js';
 import type { AttrTypeNode, Expression, IndexProgram, Program, ShapePattern } from '../lang/ast.js';
-import type { entryPoints } from './schema.js';
+import type { entryPoints, otherLibraries } from './schema.js';
 import type { Span } from './source.js';
 
 export interface SpecModel {
@@ -64,6 +67,9 @@ export interface Word {
   readonly name: string;
   readonly span: Span;
 }
+
+/** Names in other libraries, as a user of them would write them: `np.concatenate`. */
+export type Elsewhere = Readonly<Partial<Record<(typeof otherLibraries)[number], string>>>;
 
 /** A named set of dtypes, such as `floating`. */
 export interface DtypeClass extends Word {
@@ -90,6 +96,8 @@ export interface Api extends Word {
   readonly names: readonly Word[];
   /** Other names that it is exported under. */
   readonly aliases: readonly Word[];
+  readonly keywords: readonly string[];
+  readonly elsewhere: Elsewhere;
   /** Ops and others of its kind. */
   readonly seeAlso: readonly Word[];
   readonly differences: string | undefined;
@@ -116,6 +124,8 @@ export interface Op extends Word {
   readonly dtypes: readonly DtypeVariable[];
   readonly body: Body;
   readonly gradients: readonly Gradient[];
+  /** There is a form that writes the output into the first input. */
+  readonly inPlace: boolean;
   readonly random: boolean;
   readonly internal: boolean;
   readonly escape: string | undefined;
@@ -123,6 +133,8 @@ export interface Op extends Word {
   readonly errors: readonly ErrorSample[];
   readonly names: readonly Word[];
   readonly aliases: readonly Word[];
+  readonly keywords: readonly string[];
+  readonly elsewhere: Elsewhere;
   readonly layer: Word | undefined;
   readonly seeAlso: readonly Word[];
   readonly differences: string | undefined;

@@ -7,7 +7,8 @@ import { bytesOf } from '../../kernels/ir.js';
 import type { Dtype } from '../../kernels/op.js';
 import type { Expression } from '../lang/ast.js';
 import { type Diagnostic, DiagnosticError, diagnosticAt, didYouMean } from './diagnostic.js';
-import type { DtypeClass, Word } from './model.js';
+import type { DtypeClass, Elsewhere, Word } from './model.js';
+import { otherLibraries } from './schema.js';
 import { locationOf, type SourceFile, type SourceText, type Span } from './source.js';
 import type { YamlEntry, YamlNode } from './yaml.js';
 
@@ -83,6 +84,17 @@ export function wordOf(node: YamlNode | undefined): Word | undefined {
 
 export function wordsOf(node: YamlNode | undefined): readonly Word[] {
   return itemsOf(node).flatMap((item) => wordOf(item) ?? []);
+}
+
+/** Names in other libraries. */
+export function elsewhereOf(fields: Fields): Elsewhere {
+  const named = fieldsOf(fields.get('elsewhere')?.value);
+  return Object.fromEntries(
+    otherLibraries.flatMap((library) => {
+      const name = textOf(named.get(library));
+      return name === undefined ? [] : [[library, name]];
+    }),
+  );
 }
 
 export function keyOf(entry: YamlEntry): Word {

@@ -91,6 +91,7 @@ const sharedFields = {
   define: expression.optional(),
   kernel: kernel.optional(),
   grad: named(expression).optional(),
+  inPlace: flag.optional(),
   random: flag.optional(),
   internal: flag.optional(),
   escape: text.optional(),
@@ -103,6 +104,10 @@ const sharedFields = {
 
 /** The package's entry points. */
 export const entryPoints = ['opwright', 'opwright/nn', 'opwright/optimizer', 'opwright/io'] as const;
+
+/** The libraries that a reader may come from besides Paddle, whose names are in `names`. */
+export const otherLibraries = ['numpy', 'pytorch', 'tensorflow'] as const;
+const elsewhere = strict({ numpy: text.optional(), pytorch: text.optional(), tensorflow: text.optional() });
 
 const spec = strict({
   dtypes: named(dtypeSet).optional(),
@@ -117,6 +122,8 @@ const spec = strict({
         doc: text.optional(),
         names: words.optional(),
         aliases: words.optional(),
+        keywords: words.optional(),
+        elsewhere: elsewhere.optional(),
         seeAlso: words.optional(),
         differences: text.optional(),
         example: text,
@@ -132,6 +139,8 @@ const spec = strict({
         ...sharedFields,
         names: words.optional(),
         aliases: words.optional(),
+        keywords: words.optional(),
+        elsewhere: elsewhere.optional(),
         layer: word.optional(),
       }),
     )

@@ -298,7 +298,7 @@ function binaryText(place: Place, expr: Node<'binary'>): Text {
     const [first, second] = besideVectors(left, right);
     return infix(written(place, first), operator, written(place, second), level);
   }
-  if (name === 'min' || name === 'max')
+  if (name === 'min' || name === 'max' || (name === 'rem' && type.scalar === 'f32' && type.lanes === 1))
     return atom(place.module.call(name, type, printExpr(place, left), printExpr(place, right)));
   if (name === 'rem' || name === 'pow' || name === 'atan2') return libraryText(place, name, type, [left, right]);
   throw unsupported(name, type);

@@ -33,7 +33,22 @@ function divide(type: Type, module: Module): HelperText {
   return ofTwo(type, module, 'if (b == 0) return 0;', `if (b == -1) return (${name})(0u - (${unsigned})a);`, 'return a / b;');
 }
 
-const remainder = (type: Type, module: Module): HelperText => ofTwo(type, module, 'return b == 0 || b == -1 ? 0 : a % b;');
+/**
+ * Of f32: a - trunc(a / b) * b in f64 is exact while the quotient has at most 29 bits, and the quotient of 24-bit numbers cannot round
+ * up to an integer. Huge quotients, infinities, zeros and NaN are left to the library, which takes its time.
+ */
+function remainder(type: Type, module: Module): HelperText {
+  if (type.scalar !== 'f32') return ofTwo(type, module, 'return b == 0 || b == -1 ? 0 : a % b;');
+  const { library, infinity } = module.dialect;
+  return ofTwo(
+    type,
+    module,
+    `const f64 x = a, y = b, quotient = ${library}trunc(x / y);`,
+    `if (${library}fabs(quotient) < 536870912.0 && ${library}fabs(y) < ${infinity.f64})`,
+    `  return (f32)${library}copysign(x - quotient * y, x);`,
+    `return ${library}fmodf(a, b);`,
+  );
+}
 
 /** By squaring; a negative exponent gives the quotient cut off, which only 1 and -1 have. */
 function integerPower(type: Type, module: Module): HelperText {

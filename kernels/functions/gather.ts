@@ -2,7 +2,7 @@
  * Rows along the middle axis of [outer, rows, inner], taken or added by index (32 or 64 bits). An index out of range is reported (error
  * code 1) and replaced by the nearest; with `wrap` negative ones count from the end.
  */
-import { type Buffer, clampToI32, fail, type i32, idiv, irem, lanes, max, min } from './language.js';
+import { type Buffer, clampToI32, fail, type i32, idiv, lanes, max, min } from './language.js';
 
 function checkedRow(index: i32, rows: i32, wrap: i32): i32 {
   const row = wrap !== 0 && index < 0 ? index + rows : index;
@@ -22,10 +22,16 @@ export function gatherRows(
   inner: i32,
   wrap: i32,
 ): void {
-  for (let item = begin; item < end; item++) {
-    const row = checkedRow(clampToI32(index[irem(item, n)]!), rows, wrap);
-    const source = (idiv(item, n) * rows + row) * inner;
-    if (rows > 0) for (const at of lanes(0, inner)) out[item * inner + at] = x[source + at]!;
+  for (let outer = idiv(begin, n); outer < idiv(end + n - 1, n); outer++) {
+    for (let j = max(begin - outer * n, 0); j < min(end - outer * n, n); j++) {
+      const row = checkedRow(clampToI32(index[j]!), rows, wrap);
+      const source = (outer * rows + row) * inner;
+      const target = (outer * n + j) * inner;
+      if (rows > 0) {
+        if (inner === 1) out[target] = x[source]!;
+        else for (const at of lanes(0, inner)) out[target + at] = x[source + at]!;
+      }
+    }
   }
 }
 

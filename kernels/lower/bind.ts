@@ -360,13 +360,17 @@ function halves(kernel: FusedKernel): { partial: FusedKernel; rest: FusedKernel;
 // ---- Parameters
 
 function innerClasses(inner: Dimension): InnerStride[] {
-  return inner.strides.map((stride) => (stride === 0 ? '0' : stride === 1 ? '1' : 's'));
+  return inner.strides.map(innerClass);
+}
+
+function innerClass(stride: number): InnerStride {
+  return stride === 0 ? '0' : stride === 1 ? '1' : stride === -1 ? '-1' : 's';
 }
 
 function innerParams(inner: Dimension): Record<string, number> {
   const params: Record<string, number> = {};
   inner.strides.forEach((stride, operand) => {
-    if (stride !== 0 && stride !== 1) params[innerStride(operand)] = stride;
+    if (innerClass(stride) === 's') params[innerStride(operand)] = stride;
   });
   return params;
 }

@@ -129,16 +129,19 @@ function runOfTiles(body: Body, form: ConvolutionForm, run: Run): void {
     convolutionTile(inner, form, run, { pixel, offsets: range(vectors).map((part) => i32(part * lanes)), isWhole: true });
   body.for('tile', 0, wholeEnd, whole, { step: vectors * lanes });
   const last = body.let('lastOffset', sub(max(sub(pixels, lanes), 0), wholeEnd));
-  const tail = (at: Body, [size, ...larger]: readonly number[]): void => {
+  // What is left is known to fill as many vectors as the next smaller tile has: these stay where they are.
+  const tail = (at: Body, [size, ...larger]: readonly number[], full: number): void => {
     if (size === undefined) return;
     const one = (inner: Body): void => {
-      const offsets = range(size).map((part) => inner.let(`offset_${part}`, min(i32(part * lanes), last)));
+      const offsets = range(size).map((part) =>
+        part < full ? i32(part * lanes) : inner.let(`offset_${part}`, min(i32(part * lanes), last)),
+      );
       convolutionTile(inner, form, run, { pixel: wholeEnd, offsets, isWhole: false });
     };
     if (larger.length === 0) one(at);
-    else at.if(le(rest, size * lanes), one, (next) => tail(next, larger));
+    else at.if(le(rest, size * lanes), one, (next) => tail(next, larger, size));
   };
-  body.if(lt(0, rest), (left) => tail(left, tailVectors(vectors)));
+  body.if(lt(0, rest), (left) => tail(left, tailVectors(vectors), 0));
 }
 
 interface Tile {

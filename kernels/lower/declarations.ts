@@ -20,8 +20,8 @@ import {
 } from './names.js';
 import { scratchStorage } from './values.js';
 
-/** How an operand moves along the innermost dimension: not at all, by one element, or by a stride that is a parameter. */
-export type InnerStride = '0' | '1' | 's';
+/** How an operand moves along the innermost dimension: not at all, by one element, backwards, or by a stride that is a parameter. */
+export type InnerStride = '0' | '1' | '-1' | 's';
 
 export interface Variant {
   readonly form: 'flat' | 'map' | 'tile' | 'row' | 'column';

@@ -453,8 +453,16 @@ class Lowering {
   }
 
   private step(operand: number, index: Expr): Expr {
-    const stride = this.variant.inner[operand];
-    return stride === '0' ? i32(0) : stride === '1' ? index : mul(index, param(innerStride(operand)));
+    switch (this.variant.inner[operand]) {
+      case '0':
+        return i32(0);
+      case '1':
+        return index;
+      case '-1':
+        return sub(0, index);
+      default:
+        return mul(index, param(innerStride(operand)));
+    }
   }
 
   private operands(): number[] {

@@ -45,6 +45,7 @@ export interface OpCase {
   readonly internal: boolean;
   readonly kind: string;
   readonly random: boolean;
+  readonly inPlace: boolean;
   readonly inputs: readonly TestInput[];
   readonly attrs: readonly { readonly name: string; readonly required: boolean; readonly scalar: boolean }[];
   readonly outputs: readonly TestOutput[];

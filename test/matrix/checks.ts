@@ -8,6 +8,7 @@ import { checkEmpty } from './empty.js';
 import { checkErrors, checkMisuse } from './errors.js';
 import { checkExample } from './examples.js';
 import { checkGradients } from './gradients.js';
+import { checkInPlace } from './in-place.js';
 import { checkLayouts } from './layouts.js';
 import type { Report } from './report.js';
 import { checkRules } from './rules.js';
@@ -35,6 +36,7 @@ export const checks: readonly Check[] = [
   { name: 'size', places: (one) => (hasSizes(one) ? [one.op] : []), run: checkSizes },
   { name: 'empty', places: ({ samples }) => samples, run: checkEmpty },
   { name: 'writes', places: ({ inputs, samples }) => (inputs.some(({ mutated }) => mutated) ? samples : []), run: checkWrites },
+  { name: 'in-place', places: ({ inPlace, samples }) => (inPlace ? samples : []), run: checkInPlace },
   { name: 'rules', places: ({ samples }) => samples, run: checkRules },
   { name: 'errors', places: ({ errors }) => errors, run: checkErrors },
   { name: 'misuse', places: ({ op }) => [op], run: checkMisuse },
@@ -45,7 +47,7 @@ export const checks: readonly Check[] = [
  * What the short run does where each kernel takes a compiler a tenth of a second, in native code and for CUDA: not what is decided before a kernel
  * runs, and not second derivatives, which run the same kinds of kernels as the first.
  */
-export const compiledChecks: ReadonlySet<string> = new Set(['values', 'gradient', 'writes']);
+export const compiledChecks: ReadonlySet<string> = new Set(['values', 'gradient', 'writes', 'in-place']);
 
 /** Every layout makes kernels of its own: the short run tries those of each op's first sample where a compiler makes kernels. */
 export function isTriedPlace({ name }: Check, tier: TierName, place: number): boolean {

@@ -1,10 +1,11 @@
-/** What the matrix is run on: a tier of the cpu, or the CUDA device on the simulated driver. */
+/** What the matrix is run on: a tier of the cpu, or the CUDA device, on the simulated driver unless asked otherwise. */
 import { CpuDevice } from '../../runtime/devices/cpu/device.js';
 import { CompilerProblem, findCompiler } from '../../runtime/devices/cpu/native/compiler.js';
 import { CudaDevice } from '../../runtime/devices/cuda/device.js';
 import type { TierName } from '../../runtime/devices/device.js';
 import { getDevice, makeDefault } from '../../runtime/devices/registry.js';
 import { simulatedCudaProblem, useSimulatedCuda } from '../support/cuda-sim.js';
+import { fullRun } from './cases.js';
 
 export interface Subject {
   readonly name: TierName;
@@ -39,10 +40,11 @@ function cpuSubject(name: 'wasm' | 'native'): Subject {
   };
 }
 
+/** With OPWRIGHT_TEST_GPU=1, on the machine's own GPU. */
 function cudaSubject(): Subject {
-  const missing = simulatedCudaProblem();
+  const missing = process.env.OPWRIGHT_TEST_GPU === '1' ? undefined : simulatedCudaProblem();
   if (missing === undefined) {
-    useSimulatedCuda();
+    if (process.env.OPWRIGHT_TEST_GPU !== '1') simulate();
     makeDefault(gpu());
   }
   return {
@@ -53,6 +55,15 @@ function cudaSubject(): Subject {
     launches: () => gpu().launches,
     otherLaunches: () => 0,
   };
+}
+
+/** The full run looks at every access of every thread, which takes several times as long, and at threads in another order. */
+function simulate(): void {
+  if (fullRun) {
+    process.env.OPWRIGHT_SIM_CHECKS ??= '1';
+    process.env.OPWRIGHT_SIM_ORDER ??= 'shuffle';
+  }
+  useSimulatedCuda();
 }
 
 function cpu(): CpuDevice {

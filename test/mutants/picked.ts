@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FaultClass, Mutant, Plan } from './mutant.js';
+import { cudaDevice } from './picked/cuda.js';
 import { reverseMode } from './picked/gradients.js';
 import { instructions } from './picked/instructions.js';
 import { lowering } from './picked/lowering.js';
@@ -20,7 +21,15 @@ export interface PickedFaults {
 /** A text that stands once in the file, and its replacement. */
 export type PickedFault = readonly [fault: FaultClass, find: string, replacement: string, plan?: Plan];
 
-const tables: readonly PickedFaults[] = [...reverseMode, ...lowering, ...vectors, ...instructions, ...libraryKernels, ...calling];
+const tables: readonly PickedFaults[] = [
+  ...reverseMode,
+  ...lowering,
+  ...vectors,
+  ...instructions,
+  ...libraryKernels,
+  ...calling,
+  ...cudaDevice,
+];
 
 export interface Planting {
   readonly mutants: readonly Mutant[];

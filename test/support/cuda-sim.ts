@@ -115,10 +115,15 @@ function removeUnused(): void {
   }
 }
 
-/** Makes this process, and those that it starts, find the simulated libraries in place of real ones. */
+/**
+ * Makes this process, and those that it starts, find the simulated libraries in place of real ones. Unless it is said where, kernels are
+ * kept beside these: to the real driver, they are none.
+ */
 export function useSimulatedCuda(): SimulatedCuda {
   const paths = simulatedCuda();
   if (paths === undefined) throw new Error(simulatedCudaProblem());
+  const images = process.env.OPWRIGHT_SIM_CHECKS === '1' ? 'checked-images' : 'images';
+  process.env.OPWRIGHT_CACHE_DIR ??= join(dirname(paths.driver), images);
   process.env.OPWRIGHT_CUDA_DRIVER = paths.driver;
   process.env.OPWRIGHT_NVRTC = paths.nvrtc;
   return paths;

@@ -26,7 +26,7 @@ export const reverseMode: readonly PickedFaults[] = [
       [books, '!createGraph && options.retainGraph !== true', '!createGraph'],
       [books, '!createGraph && options.retainGraph !== true', 'false'],
       [books, 'withRecording(createGraph, () => {', 'withRecording(true, () => {'],
-      [books, 'withRecording(false, fn)', 'withRecording(true, fn)'],
+      [books, 'withRecording(false, () => {', 'withRecording(true, () => {'],
       [books, 'enabled = before;', ''],
       ['dropped constraint', '!sameShape(gradient.shape, root.shape)', 'false'],
       ['dropped constraint', 'gradient.dtype !== root.dtype', 'false'],

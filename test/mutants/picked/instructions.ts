@@ -112,6 +112,15 @@ export const instructions: readonly PickedFaults[] = [
     ],
   },
   {
+    file: 'kernels/math/integer-power',
+    plan: { ops: ['pow'], suites: ['integers'] },
+    faults: [
+      ['wrong formula', 'select(lt(y, 0), unitBase, result)', 'result'],
+      ['wrong formula', 'select(odd, constant(x.type, -1), unit)', 'unit'],
+      ['wrong formula', "x.type.scalar === 'i64' ? 63 : 31", '7'],
+    ],
+  },
+  {
     file: 'kernels/map-operations',
     plan: elementwise,
     faults: [
@@ -122,7 +131,6 @@ export const instructions: readonly PickedFaults[] = [
         'quotient',
       ],
       ['wrong formula', 'and(and(inexact, negative), ne(y, constant(y.type, 0)))', 'and(inexact, negative)'],
-      ['wrong formula', 'select(lt(y, 0), unitBase, result)', 'result'],
       ['wrong formula', 'select(ne(x, x), x, nonzero)', 'nonzero'],
       ['wrong formula', 'div(1, sqrt(x))', 'sqrt(x)', { ops: ['rsqrt'] }],
       [
