@@ -3,14 +3,14 @@
 import type { Dtype } from '../kernels/op.js';
 import type { TensorLike } from '../runtime/dispatch.js';
 import { addTensorMethods } from '../runtime/methods.js';
-import { add, subtract, multiply, divide, floorDivide, mod, pow, maximum, minimum, neg, abs, sign, square, sqrt, rsqrt, reciprocal } from './ops/arithmetic.js';
-import { exp, expm1, log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf } from './ops/functions.js';
-import { floor, ceil, round, trunc, isnan, isinf, isfinite, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalOr, logicalXor, logicalNot, equalAll, allclose, type AllcloseOptions, where, cast } from './ops/rounding-and-tests.js';
-import { sigmoid, logSigmoid, relu, relu6, leakyRelu, type LeakyReluOptions, elu, type EluOptions, selu, type SeluOptions, gelu, type GeluOptions, softplus, type SoftplusOptions, softsign, softshrink, type SoftshrinkOptions, hardshrink, type HardshrinkOptions, tanhshrink, hardtanh, type HardtanhOptions, hardsigmoid, type HardsigmoidOptions, hardswish, thresholdedRelu, type ThresholdedReluOptions, swish, stanh, type StanhOptions, scale, type ScaleOptions, clip, type ClipOptions } from './ops/activations.js';
+import { add, add_, subtract, subtract_, multiply, multiply_, divide, divide_, floorDivide, floorDivide_, mod, mod_, pow, pow_, maximum, maximum_, minimum, minimum_, neg, neg_, abs, abs_, sign, sign_, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_ } from './ops/arithmetic.js';
+import { exp, exp_, expm1, expm1_, log, log_, log2, log2_, log10, log10_, log1p, log1p_, sin, sin_, cos, cos_, tan, tan_, asin, asin_, acos, acos_, atan, atan_, sinh, sinh_, cosh, cosh_, tanh, tanh_, erf, erf_ } from './ops/functions.js';
+import { floor, floor_, ceil, ceil_, round, round_, trunc, trunc_, isnan, isinf, isfinite, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalAnd_, logicalOr, logicalOr_, logicalXor, logicalXor_, logicalNot, equalAll, allclose, type AllcloseOptions, where, cast } from './ops/rounding-and-tests.js';
+import { sigmoid, sigmoid_, logSigmoid, logSigmoid_, relu, relu_, relu6, relu6_, leakyRelu, leakyRelu_, type LeakyReluOptions, elu, elu_, type EluOptions, selu, selu_, type SeluOptions, gelu, gelu_, type GeluOptions, softplus, softplus_, type SoftplusOptions, softsign, softsign_, softshrink, softshrink_, type SoftshrinkOptions, hardshrink, hardshrink_, type HardshrinkOptions, tanhshrink, tanhshrink_, hardtanh, hardtanh_, type HardtanhOptions, hardsigmoid, hardsigmoid_, type HardsigmoidOptions, hardswish, hardswish_, thresholdedRelu, thresholdedRelu_, type ThresholdedReluOptions, swish, swish_, stanh, stanh_, type StanhOptions, scale, scale_, type ScaleOptions, clip, clip_, type ClipOptions } from './ops/activations.js';
 import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, dist, type DistOptions, cumsum, type CumsumOptions } from './ops/reductions.js';
 import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, emptyLike, type EmptyLikeOptions, assign, numel, isEmpty, bernoulli } from './ops/creation.js';
-import { reshape, squeeze, type SqueezeOptions, unsqueeze, flatten, type FlattenOptions, detach, transpose, t, diagonal, type DiagonalOptions, diag, type DiagOptions, tril, type TrilOptions, triu, type TriuOptions, trace, type TraceOptions, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile } from './ops/movement.js';
-import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
+import { reshape, reshape_, squeeze, squeeze_, type SqueezeOptions, unsqueeze, unsqueeze_, flatten, type FlattenOptions, detach, transpose, t, diagonal, type DiagonalOptions, diag, type DiagOptions, tril, tril_, type TrilOptions, triu, triu_, type TriuOptions, trace, type TraceOptions, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile } from './ops/movement.js';
+import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, scatter_, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
 import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
 import { bmm, matmul, type MatmulOptions, mv, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
 import { solve, inverse, lu, triangularSolve, type TriangularSolveOptions, cholesky, type CholeskyOptions, choleskySolve, type CholeskySolveOptions, slogdet, qr, type QrOptions, eigh, type EighOptions, eigvalsh, type EigvalshOptions, svd, type SvdOptions, svdvals, det, pinv, type PinvOptions, matrixRank, type MatrixRankOptions, lstsq, type LstsqOptions, matrixNorm, type MatrixNormOptions, cond, type CondOptions } from './ops/linear-algebra.js';
@@ -23,78 +23,150 @@ declare module '../runtime/tensor.js' {
   interface Tensor<D extends Dtype = Dtype> {
     /** The sum of two tensors, element by element. */
     add(y: TensorLike): Tensor;
+    /** As {@link add}, written into this tensor, which is returned. */
+    add_(y: TensorLike): this;
     /** The difference of two tensors, element by element. */
     subtract(y: TensorLike): Tensor;
+    /** As {@link subtract}, written into this tensor, which is returned. */
+    subtract_(y: TensorLike): this;
     /** The product of two tensors, element by element. */
     multiply(y: TensorLike): Tensor;
+    /** As {@link multiply}, written into this tensor, which is returned. */
+    multiply_(y: TensorLike): this;
     /** The quotient of two tensors, element by element. */
     divide(y: TensorLike): Tensor;
+    /** As {@link divide}, written into this tensor, which is returned. */
+    divide_(y: TensorLike): this;
     /** The quotient of two tensors rounded down, element by element; of integers by 0 it is 0. */
     floorDivide(y: TensorLike): Tensor;
+    /** As {@link floorDivide}, written into this tensor, which is returned. */
+    floorDivide_(y: TensorLike): this;
     /** The remainder of a floored division, element by element; it has the divisor's sign. */
     mod(y: TensorLike): Tensor;
     /** The remainder of a floored division, element by element; it has the divisor's sign. */
     remainder(y: TensorLike): Tensor;
+    /** As {@link mod}, written into this tensor, which is returned. */
+    mod_(y: TensorLike): this;
     /** The first tensor to the power of the second, element by element. */
     pow(y: TensorLike): Tensor;
+    /** As {@link pow}, written into this tensor, which is returned. */
+    pow_(y: TensorLike): this;
     /** The larger of two elements; NaN if either is NaN. */
     maximum(y: TensorLike): Tensor;
+    /** As {@link maximum}, written into this tensor, which is returned. */
+    maximum_(y: TensorLike): this;
     /** The smaller of two elements; NaN if either is NaN. */
     minimum(y: TensorLike): Tensor;
+    /** As {@link minimum}, written into this tensor, which is returned. */
+    minimum_(y: TensorLike): this;
     /** Each element with the opposite sign. */
     neg(): Tensor;
+    /** As {@link neg}, written into this tensor, which is returned. */
+    neg_(): this;
     /** Each element without its sign. */
     abs(): Tensor;
+    /** As {@link abs}, written into this tensor, which is returned. */
+    abs_(): this;
     /** Each element's sign, -1, 0 or 1; NaN stays NaN. */
     sign(): Tensor;
+    /** As {@link sign}, written into this tensor, which is returned. */
+    sign_(): this;
     /** Each element times itself. */
     square(): Tensor;
+    /** As {@link square}, written into this tensor, which is returned. */
+    square_(): this;
     /** The square root of each element. */
     sqrt(): Tensor;
+    /** As {@link sqrt}, written into this tensor, which is returned. */
+    sqrt_(): this;
     /** One over the square root of each element. */
     rsqrt(): Tensor;
+    /** As {@link rsqrt}, written into this tensor, which is returned. */
+    rsqrt_(): this;
     /** One over each element. */
     reciprocal(): Tensor;
+    /** As {@link reciprocal}, written into this tensor, which is returned. */
+    reciprocal_(): this;
     /** The exponential of each element. */
     exp(): Tensor;
+    /** As {@link exp}, written into this tensor, which is returned. */
+    exp_(): this;
     /** The exponential of each element minus 1, exact near 0. */
     expm1(): Tensor;
+    /** As {@link expm1}, written into this tensor, which is returned. */
+    expm1_(): this;
     /** The natural logarithm of each element. */
     log(): Tensor;
+    /** As {@link log}, written into this tensor, which is returned. */
+    log_(): this;
     /** The logarithm of each element to base 2. */
     log2(): Tensor;
+    /** As {@link log2}, written into this tensor, which is returned. */
+    log2_(): this;
     /** The logarithm of each element to base 10. */
     log10(): Tensor;
+    /** As {@link log10}, written into this tensor, which is returned. */
+    log10_(): this;
     /** The natural logarithm of 1 plus each element, exact near 0. */
     log1p(): Tensor;
+    /** As {@link log1p}, written into this tensor, which is returned. */
+    log1p_(): this;
     /** The sine of each element, in radians. */
     sin(): Tensor;
+    /** As {@link sin}, written into this tensor, which is returned. */
+    sin_(): this;
     /** The cosine of each element, in radians. */
     cos(): Tensor;
+    /** As {@link cos}, written into this tensor, which is returned. */
+    cos_(): this;
     /** The tangent of each element, in radians. */
     tan(): Tensor;
+    /** As {@link tan}, written into this tensor, which is returned. */
+    tan_(): this;
     /** The angle in radians whose sine each element is. */
     asin(): Tensor;
+    /** As {@link asin}, written into this tensor, which is returned. */
+    asin_(): this;
     /** The angle in radians whose cosine each element is. */
     acos(): Tensor;
+    /** As {@link acos}, written into this tensor, which is returned. */
+    acos_(): this;
     /** The angle in radians whose tangent each element is. */
     atan(): Tensor;
+    /** As {@link atan}, written into this tensor, which is returned. */
+    atan_(): this;
     /** The hyperbolic sine of each element. */
     sinh(): Tensor;
+    /** As {@link sinh}, written into this tensor, which is returned. */
+    sinh_(): this;
     /** The hyperbolic cosine of each element. */
     cosh(): Tensor;
+    /** As {@link cosh}, written into this tensor, which is returned. */
+    cosh_(): this;
     /** The hyperbolic tangent of each element. */
     tanh(): Tensor;
+    /** As {@link tanh}, written into this tensor, which is returned. */
+    tanh_(): this;
     /** The Gauss error function of each element. */
     erf(): Tensor;
+    /** As {@link erf}, written into this tensor, which is returned. */
+    erf_(): this;
     /** Each element rounded down. */
     floor(): Tensor;
+    /** As {@link floor}, written into this tensor, which is returned. */
+    floor_(): this;
     /** Each element rounded up. */
     ceil(): Tensor;
+    /** As {@link ceil}, written into this tensor, which is returned. */
+    ceil_(): this;
     /** Each element rounded to the nearest whole number, halves to the even one. */
     round(): Tensor;
+    /** As {@link round}, written into this tensor, which is returned. */
+    round_(): this;
     /** Each element without its fraction. */
     trunc(): Tensor;
+    /** As {@link trunc}, written into this tensor, which is returned. */
+    trunc_(): this;
     /** Whether each element is not a number. */
     isnan(): Tensor;
     /** Whether each element is infinite. */
@@ -115,10 +187,16 @@ declare module '../runtime/tensor.js' {
     greaterEqual(y: TensorLike): Tensor;
     /** Whether both elements are true. */
     logicalAnd(y: TensorLike): Tensor;
+    /** As {@link logicalAnd}, written into this tensor, which is returned. */
+    logicalAnd_(y: TensorLike): this;
     /** Whether at least one of two elements is true. */
     logicalOr(y: TensorLike): Tensor;
+    /** As {@link logicalOr}, written into this tensor, which is returned. */
+    logicalOr_(y: TensorLike): this;
     /** Whether exactly one of two elements is true. */
     logicalXor(y: TensorLike): Tensor;
+    /** As {@link logicalXor}, written into this tensor, which is returned. */
+    logicalXor_(y: TensorLike): this;
     /** Whether each element is false. */
     logicalNot(): Tensor;
     /** Whether two tensors have the same shape and all their elements are equal. */
@@ -131,46 +209,88 @@ declare module '../runtime/tensor.js' {
     cast(dtype: Dtype): Tensor;
     /** The logistic function, which squeezes each element between 0 and 1. */
     sigmoid(): Tensor;
+    /** As {@link sigmoid}, written into this tensor, which is returned. */
+    sigmoid_(): this;
     /** The logarithm of the logistic function, without overflow. */
     logSigmoid(): Tensor;
+    /** As {@link logSigmoid}, written into this tensor, which is returned. */
+    logSigmoid_(): this;
     /** Each element, or 0 where it is negative. */
     relu(): Tensor;
+    /** As {@link relu}, written into this tensor, which is returned. */
+    relu_(): this;
     /** Each element held between 0 and 6. */
     relu6(): Tensor;
+    /** As {@link relu6}, written into this tensor, which is returned. */
+    relu6_(): this;
     /** Each element, scaled down where it is negative. */
     leakyRelu(options?: LeakyReluOptions): Tensor;
+    /** As {@link leakyRelu}, written into this tensor, which is returned. */
+    leakyRelu_(options?: LeakyReluOptions): this;
     /** Each element, or alpha times its exponential minus 1 where it is negative. */
     elu(options?: EluOptions): Tensor;
+    /** As {@link elu}, written into this tensor, which is returned. */
+    elu_(options?: EluOptions): this;
     /** The self-normalising form of elu. */
     selu(options?: SeluOptions): Tensor;
+    /** As {@link selu}, written into this tensor, which is returned. */
+    selu_(options?: SeluOptions): this;
     /** Each element times the probability that a standard normal variable is below it. */
     gelu(options?: GeluOptions): Tensor;
+    /** As {@link gelu}, written into this tensor, which is returned. */
+    gelu_(options?: GeluOptions): this;
     /** A smooth form of relu, the logarithm of 1 plus the exponential. */
     softplus(options?: SoftplusOptions): Tensor;
+    /** As {@link softplus}, written into this tensor, which is returned. */
+    softplus_(options?: SoftplusOptions): this;
     /** Each element divided by 1 plus its size. */
     softsign(): Tensor;
+    /** As {@link softsign}, written into this tensor, which is returned. */
+    softsign_(): this;
     /** Each element moved toward 0 by a threshold, and 0 within it. */
     softshrink(options?: SoftshrinkOptions): Tensor;
+    /** As {@link softshrink}, written into this tensor, which is returned. */
+    softshrink_(options?: SoftshrinkOptions): this;
     /** Each element, or 0 where its size is at most a threshold. */
     hardshrink(options?: HardshrinkOptions): Tensor;
+    /** As {@link hardshrink}, written into this tensor, which is returned. */
+    hardshrink_(options?: HardshrinkOptions): this;
     /** Each element minus its hyperbolic tangent. */
     tanhshrink(): Tensor;
+    /** As {@link tanhshrink}, written into this tensor, which is returned. */
+    tanhshrink_(): this;
     /** Each element held between two bounds. */
     hardtanh(options?: HardtanhOptions): Tensor;
+    /** As {@link hardtanh}, written into this tensor, which is returned. */
+    hardtanh_(options?: HardtanhOptions): this;
     /** A piecewise linear form of sigmoid. */
     hardsigmoid(options?: HardsigmoidOptions): Tensor;
+    /** As {@link hardsigmoid}, written into this tensor, which is returned. */
+    hardsigmoid_(options?: HardsigmoidOptions): this;
     /** Each element times a piecewise linear gate. */
     hardswish(): Tensor;
+    /** As {@link hardswish}, written into this tensor, which is returned. */
+    hardswish_(): this;
     /** Each element, or 0 where it is at most a threshold. */
     thresholdedRelu(options?: ThresholdedReluOptions): Tensor;
+    /** As {@link thresholdedRelu}, written into this tensor, which is returned. */
+    thresholdedRelu_(options?: ThresholdedReluOptions): this;
     /** Smooth gate, x times its sigmoid. */
     swish(): Tensor;
+    /** As {@link swish}, written into this tensor, which is returned. */
+    swish_(): this;
     /** A hyperbolic tangent, scaled in both directions. */
     stanh(options?: StanhOptions): Tensor;
+    /** As {@link stanh}, written into this tensor, which is returned. */
+    stanh_(options?: StanhOptions): this;
     /** Each element times a factor, plus a bias. */
     scale(options?: ScaleOptions): Tensor;
+    /** As {@link scale}, written into this tensor, which is returned. */
+    scale_(options?: ScaleOptions): this;
     /** Each element held between two bounds. */
     clip(options?: ClipOptions): Tensor;
+    /** As {@link clip}, written into this tensor, which is returned. */
+    clip_(options?: ClipOptions): this;
     /** The sum along axes. */
     sum(options?: SumOptions): Tensor;
     /** The product along axes. */
@@ -227,10 +347,16 @@ declare module '../runtime/tensor.js' {
     bernoulli(): Tensor;
     /** The same elements in another shape; -1 stands for what is left, 0 for the input's size there. */
     reshape(shape: readonly number[]): Tensor;
+    /** As {@link reshape}, written into this tensor, which is returned. */
+    reshape_(shape: readonly number[]): this;
     /** A tensor without axes of size 1, or without those named that have it. */
     squeeze(options?: SqueezeOptions): Tensor;
+    /** As {@link squeeze}, written into this tensor, which is returned. */
+    squeeze_(options?: SqueezeOptions): this;
     /** A tensor with axes of size 1 put in, so that they stand at those places of the result. */
     unsqueeze(axis: number | readonly number[]): Tensor;
+    /** As {@link unsqueeze}, written into this tensor, which is returned. */
+    unsqueeze_(axis: number | readonly number[]): this;
     /** A tensor with the axes from one to another, both included, made one. */
     flatten(options?: FlattenOptions): Tensor;
     /** The same elements over the same memory, from which no gradient flows back. */
@@ -245,8 +371,12 @@ declare module '../runtime/tensor.js' {
     diag(options?: DiagOptions): Tensor;
     /** A matrix, or each of a batch, with zeros above one diagonal. */
     tril(options?: TrilOptions): Tensor;
+    /** As {@link tril}, written into this tensor, which is returned. */
+    tril_(options?: TrilOptions): this;
     /** A matrix, or each of a batch, with zeros below one diagonal. */
     triu(options?: TriuOptions): Tensor;
+    /** As {@link triu}, written into this tensor, which is returned. */
+    triu_(options?: TriuOptions): this;
     /** The sum along a diagonal, of each plane of two axes. */
     trace(options?: TraceOptions): Tensor;
     /** A tensor stretched to a larger shape; its elements are repeated, not copied. */
@@ -287,6 +417,8 @@ declare module '../runtime/tensor.js' {
     scatterNd(updates: TensorLike, shape: readonly number[]): Tensor;
     /** A copy of a tensor with updates in place of the rows that an index names, or their sum. */
     scatter(index: TensorLike, updates: TensorLike, options?: ScatterOptions): Tensor;
+    /** As {@link scatter}, written into this tensor, which is returned. */
+    scatter_(index: TensorLike, updates: TensorLike, options?: ScatterOptions): this;
     /** Elements along one axis, chosen by an index of the same shape but there. */
     takeAlongAxis(index: TensorLike, axis: number): Tensor;
     /** Numbers of a whole, as numbers within one of several shards; those of other shards become ignoreValue. */
@@ -410,42 +542,78 @@ declare module '../runtime/tensor.js' {
 
 addTensorMethods({
   add: add,
+  add_: add_,
   subtract: subtract,
+  subtract_: subtract_,
   multiply: multiply,
+  multiply_: multiply_,
   divide: divide,
+  divide_: divide_,
   floorDivide: floorDivide,
+  floorDivide_: floorDivide_,
   mod: mod,
   remainder: mod,
+  mod_: mod_,
   pow: pow,
+  pow_: pow_,
   maximum: maximum,
+  maximum_: maximum_,
   minimum: minimum,
+  minimum_: minimum_,
   neg: neg,
+  neg_: neg_,
   abs: abs,
+  abs_: abs_,
   sign: sign,
+  sign_: sign_,
   square: square,
+  square_: square_,
   sqrt: sqrt,
+  sqrt_: sqrt_,
   rsqrt: rsqrt,
+  rsqrt_: rsqrt_,
   reciprocal: reciprocal,
+  reciprocal_: reciprocal_,
   exp: exp,
+  exp_: exp_,
   expm1: expm1,
+  expm1_: expm1_,
   log: log,
+  log_: log_,
   log2: log2,
+  log2_: log2_,
   log10: log10,
+  log10_: log10_,
   log1p: log1p,
+  log1p_: log1p_,
   sin: sin,
+  sin_: sin_,
   cos: cos,
+  cos_: cos_,
   tan: tan,
+  tan_: tan_,
   asin: asin,
+  asin_: asin_,
   acos: acos,
+  acos_: acos_,
   atan: atan,
+  atan_: atan_,
   sinh: sinh,
+  sinh_: sinh_,
   cosh: cosh,
+  cosh_: cosh_,
   tanh: tanh,
+  tanh_: tanh_,
   erf: erf,
+  erf_: erf_,
   floor: floor,
+  floor_: floor_,
   ceil: ceil,
+  ceil_: ceil_,
   round: round,
+  round_: round_,
   trunc: trunc,
+  trunc_: trunc_,
   isnan: isnan,
   isinf: isinf,
   isfinite: isfinite,
@@ -456,34 +624,58 @@ addTensorMethods({
   greaterThan: greaterThan,
   greaterEqual: greaterEqual,
   logicalAnd: logicalAnd,
+  logicalAnd_: logicalAnd_,
   logicalOr: logicalOr,
+  logicalOr_: logicalOr_,
   logicalXor: logicalXor,
+  logicalXor_: logicalXor_,
   logicalNot: logicalNot,
   equalAll: equalAll,
   allclose: allclose,
   where: where,
   cast: cast,
   sigmoid: sigmoid,
+  sigmoid_: sigmoid_,
   logSigmoid: logSigmoid,
+  logSigmoid_: logSigmoid_,
   relu: relu,
+  relu_: relu_,
   relu6: relu6,
+  relu6_: relu6_,
   leakyRelu: leakyRelu,
+  leakyRelu_: leakyRelu_,
   elu: elu,
+  elu_: elu_,
   selu: selu,
+  selu_: selu_,
   gelu: gelu,
+  gelu_: gelu_,
   softplus: softplus,
+  softplus_: softplus_,
   softsign: softsign,
+  softsign_: softsign_,
   softshrink: softshrink,
+  softshrink_: softshrink_,
   hardshrink: hardshrink,
+  hardshrink_: hardshrink_,
   tanhshrink: tanhshrink,
+  tanhshrink_: tanhshrink_,
   hardtanh: hardtanh,
+  hardtanh_: hardtanh_,
   hardsigmoid: hardsigmoid,
+  hardsigmoid_: hardsigmoid_,
   hardswish: hardswish,
+  hardswish_: hardswish_,
   thresholdedRelu: thresholdedRelu,
+  thresholdedRelu_: thresholdedRelu_,
   swish: swish,
+  swish_: swish_,
   stanh: stanh,
+  stanh_: stanh_,
   scale: scale,
+  scale_: scale_,
   clip: clip,
+  clip_: clip_,
   sum: sum,
   prod: prod,
   max: max,
@@ -512,8 +704,11 @@ addTensorMethods({
   isEmpty: isEmpty,
   bernoulli: bernoulli,
   reshape: reshape,
+  reshape_: reshape_,
   squeeze: squeeze,
+  squeeze_: squeeze_,
   unsqueeze: unsqueeze,
+  unsqueeze_: unsqueeze_,
   flatten: flatten,
   detach: detach,
   transpose: transpose,
@@ -521,7 +716,9 @@ addTensorMethods({
   diagonal: diagonal,
   diag: diag,
   tril: tril,
+  tril_: tril_,
   triu: triu,
+  triu_: triu_,
   trace: trace,
   broadcastTo: broadcastTo,
   expand: expand,
@@ -542,6 +739,7 @@ addTensorMethods({
   scatterNdAdd: scatterNdAdd,
   scatterNd: scatterNd,
   scatter: scatter,
+  scatter_: scatter_,
   takeAlongAxis: takeAlongAxis,
   shardIndex: shardIndex,
   putAlongAxis: putAlongAxis,

@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1015
+// From ops.yaml:1127
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:1015',
+  source: 'ops.yaml:1127',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -51,10 +52,20 @@ export const sigmoidDefinition: OpDefinition = {
 export function sigmoid(x: TensorLike): Tensor {
   return callOne(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:1025
+
+/**
+ * As {@link sigmoid}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sigmoid_(x: Tensor): Tensor {
+  return callInPlace(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
+}
+// From ops.yaml:1139
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:1025',
+  source: 'ops.yaml:1139',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -96,10 +107,20 @@ export const logSigmoidDefinition: OpDefinition = {
 export function logSigmoid(x: TensorLike): Tensor {
   return callOne(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:1035
+
+/**
+ * As {@link logSigmoid}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logSigmoid_(x: Tensor): Tensor {
+  return callInPlace(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
+}
+// From ops.yaml:1150
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:1035',
+  source: 'ops.yaml:1150',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -143,10 +164,20 @@ export const reluDefinition: OpDefinition = {
 export function relu(x: TensorLike): Tensor {
   return callOne(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:1055
+
+/**
+ * As {@link relu}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function relu_(x: Tensor): Tensor {
+  return callInPlace(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
+}
+// From ops.yaml:1172
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:1055',
+  source: 'ops.yaml:1172',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -191,15 +222,25 @@ export function relu6(x: TensorLike): Tensor {
   return callOne(relu6Definition, [x], surplusOptions(relu6Definition, arguments[1]));
 }
 
+/**
+ * As {@link relu6}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function relu6_(x: Tensor): Tensor {
+  return callInPlace(relu6Definition, [x], surplusOptions(relu6Definition, arguments[1]));
+}
+
 /** Options of {@link leakyRelu}. */
 export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:1068
+// From ops.yaml:1187
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:1068',
+  source: 'ops.yaml:1187',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -247,15 +288,25 @@ export function leakyRelu(x: TensorLike, options: LeakyReluOptions = {}): Tensor
   return callOne(leakyReluDefinition, [x], optionsOf(leakyReluDefinition, options));
 }
 
+/**
+ * As {@link leakyRelu}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function leakyRelu_(x: Tensor, options: LeakyReluOptions = {}): Tensor {
+  return callInPlace(leakyReluDefinition, [x], optionsOf(leakyReluDefinition, options));
+}
+
 /** Options of {@link elu}. */
 export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:1082
+// From ops.yaml:1203
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:1082',
+  source: 'ops.yaml:1203',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -298,6 +349,16 @@ export function elu(x: TensorLike, options: EluOptions = {}): Tensor {
   return callOne(eluDefinition, [x], optionsOf(eluDefinition, options));
 }
 
+/**
+ * As {@link elu}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function elu_(x: Tensor, options: EluOptions = {}): Tensor {
+  return callInPlace(eluDefinition, [x], optionsOf(eluDefinition, options));
+}
+
 /** Options of {@link selu}. */
 export interface SeluOptions {
   /** The factor of all elements. Default: `1.0507009873554805`. */
@@ -305,10 +366,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:1095
+// From ops.yaml:1218
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:1095',
+  source: 'ops.yaml:1218',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -353,15 +414,25 @@ export function selu(x: TensorLike, options: SeluOptions = {}): Tensor {
   return callOne(seluDefinition, [x], optionsOf(seluDefinition, options));
 }
 
+/**
+ * As {@link selu}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function selu_(x: Tensor, options: SeluOptions = {}): Tensor {
+  return callInPlace(seluDefinition, [x], optionsOf(seluDefinition, options));
+}
+
 /** Options of {@link gelu}. */
 export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:1108
+// From ops.yaml:1233
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:1108',
+  source: 'ops.yaml:1233',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -416,6 +487,16 @@ export function gelu(x: TensorLike, options: GeluOptions = {}): Tensor {
   return callOne(geluDefinition, [x], optionsOf(geluDefinition, options));
 }
 
+/**
+ * As {@link gelu}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function gelu_(x: Tensor, options: GeluOptions = {}): Tensor {
+  return callInPlace(geluDefinition, [x], optionsOf(geluDefinition, options));
+}
+
 /** Options of {@link softplus}. */
 export interface SoftplusOptions {
   /** How sharp the bend is. Default: `1`. */
@@ -423,10 +504,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1123
+// From ops.yaml:1250
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:1123',
+  source: 'ops.yaml:1250',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -470,10 +551,20 @@ export const softplusDefinition: OpDefinition = {
 export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
   return callOne(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:1138
+
+/**
+ * As {@link softplus}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function softplus_(x: Tensor, options: SoftplusOptions = {}): Tensor {
+  return callInPlace(softplusDefinition, [x], optionsOf(softplusDefinition, options));
+}
+// From ops.yaml:1267
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:1138',
+  source: 'ops.yaml:1267',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -518,15 +609,25 @@ export function softsign(x: TensorLike): Tensor {
   return callOne(softsignDefinition, [x], surplusOptions(softsignDefinition, arguments[1]));
 }
 
+/**
+ * As {@link softsign}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function softsign_(x: Tensor): Tensor {
+  return callInPlace(softsignDefinition, [x], surplusOptions(softsignDefinition, arguments[1]));
+}
+
 /** Options of {@link softshrink}. */
 export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1146
+// From ops.yaml:1277
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:1146',
+  source: 'ops.yaml:1277',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -574,15 +675,25 @@ export function softshrink(x: TensorLike, options: SoftshrinkOptions = {}): Tens
   return callOne(softshrinkDefinition, [x], optionsOf(softshrinkDefinition, options));
 }
 
+/**
+ * As {@link softshrink}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function softshrink_(x: Tensor, options: SoftshrinkOptions = {}): Tensor {
+  return callInPlace(softshrinkDefinition, [x], optionsOf(softshrinkDefinition, options));
+}
+
 /** Options of {@link hardshrink}. */
 export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1158
+// From ops.yaml:1290
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:1158',
+  source: 'ops.yaml:1290',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -627,10 +738,20 @@ export const hardshrinkDefinition: OpDefinition = {
 export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tensor {
   return callOne(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:1167
+
+/**
+ * As {@link hardshrink}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function hardshrink_(x: Tensor, options: HardshrinkOptions = {}): Tensor {
+  return callInPlace(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
+}
+// From ops.yaml:1300
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:1167',
+  source: 'ops.yaml:1300',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -675,6 +796,16 @@ export function tanhshrink(x: TensorLike): Tensor {
   return callOne(tanhshrinkDefinition, [x], surplusOptions(tanhshrinkDefinition, arguments[1]));
 }
 
+/**
+ * As {@link tanhshrink}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function tanhshrink_(x: Tensor): Tensor {
+  return callInPlace(tanhshrinkDefinition, [x], surplusOptions(tanhshrinkDefinition, arguments[1]));
+}
+
 /** Options of {@link hardtanh}. */
 export interface HardtanhOptions {
   /** The lower bound. Default: `-1`. */
@@ -682,10 +813,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:1174
+// From ops.yaml:1308
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:1174',
+  source: 'ops.yaml:1308',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -730,6 +861,16 @@ export function hardtanh(x: TensorLike, options: HardtanhOptions = {}): Tensor {
   return callOne(hardtanhDefinition, [x], optionsOf(hardtanhDefinition, options));
 }
 
+/**
+ * As {@link hardtanh}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function hardtanh_(x: Tensor, options: HardtanhOptions = {}): Tensor {
+  return callInPlace(hardtanhDefinition, [x], optionsOf(hardtanhDefinition, options));
+}
+
 /** Options of {@link hardsigmoid}. */
 export interface HardsigmoidOptions {
   /** The factor of elements between the flat parts. Default: `0.16666666666666666`. */
@@ -737,10 +878,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:1191
+// From ops.yaml:1326
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:1191',
+  source: 'ops.yaml:1326',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -782,10 +923,20 @@ export const hardsigmoidDefinition: OpDefinition = {
 export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Tensor {
   return callOne(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:1208
+
+/**
+ * As {@link hardsigmoid}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function hardsigmoid_(x: Tensor, options: HardsigmoidOptions = {}): Tensor {
+  return callInPlace(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
+}
+// From ops.yaml:1344
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:1208',
+  source: 'ops.yaml:1344',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -828,15 +979,25 @@ export function hardswish(x: TensorLike): Tensor {
   return callOne(hardswishDefinition, [x], surplusOptions(hardswishDefinition, arguments[1]));
 }
 
+/**
+ * As {@link hardswish}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function hardswish_(x: Tensor): Tensor {
+  return callInPlace(hardswishDefinition, [x], surplusOptions(hardswishDefinition, arguments[1]));
+}
+
 /** Options of {@link thresholdedRelu}. */
 export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1220
+// From ops.yaml:1357
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:1220',
+  source: 'ops.yaml:1357',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -881,10 +1042,20 @@ export const thresholdedReluDefinition: OpDefinition = {
 export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions = {}): Tensor {
   return callOne(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:1231
+
+/**
+ * As {@link thresholdedRelu}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function thresholdedRelu_(x: Tensor, options: ThresholdedReluOptions = {}): Tensor {
+  return callInPlace(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
+}
+// From ops.yaml:1368
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:1231',
+  source: 'ops.yaml:1368',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -929,6 +1100,16 @@ export function swish(x: TensorLike): Tensor {
   return callOne(swishDefinition, [x], surplusOptions(swishDefinition, arguments[1]));
 }
 
+/**
+ * As {@link swish}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function swish_(x: Tensor): Tensor {
+  return callInPlace(swishDefinition, [x], surplusOptions(swishDefinition, arguments[1]));
+}
+
 /** Options of {@link stanh}. */
 export interface StanhOptions {
   /** The factor of elements. Default: `0.67`. */
@@ -936,10 +1117,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:1239
+// From ops.yaml:1378
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:1239',
+  source: 'ops.yaml:1378',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -984,6 +1165,16 @@ export function stanh(x: TensorLike, options: StanhOptions = {}): Tensor {
   return callOne(stanhDefinition, [x], optionsOf(stanhDefinition, options));
 }
 
+/**
+ * As {@link stanh}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function stanh_(x: Tensor, options: StanhOptions = {}): Tensor {
+  return callInPlace(stanhDefinition, [x], optionsOf(stanhDefinition, options));
+}
+
 /** Options of {@link scale}. */
 export interface ScaleOptions {
   /** The factor. Default: `1`. */
@@ -993,10 +1184,10 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:1251
+// From ops.yaml:1390
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:1251',
+  source: 'ops.yaml:1390',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1042,10 +1233,20 @@ export const scaleDefinition: OpDefinition = {
 export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
   return callOne(scaleDefinition, [x], optionsOf(scaleDefinition, options));
 }
-// From ops.yaml:1277
+
+/**
+ * As {@link scale}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function scale_(x: Tensor, options: ScaleOptions = {}): Tensor {
+  return callInPlace(scaleDefinition, [x], optionsOf(scaleDefinition, options));
+}
+// From ops.yaml:1416
 export const addNDefinition: OpDefinition = {
   name: 'addN',
-  source: 'ops.yaml:1277',
+  source: 'ops.yaml:1416',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1097,10 +1298,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:1297
+// From ops.yaml:1437
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:1297',
+  source: 'ops.yaml:1437',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1147,4 +1348,15 @@ export const clipDefinition: OpDefinition = {
 export function clip(x: TensorLike, options: ClipOptions = {}): Tensor {
   const { min: _min, max: _max, ...attrs } = optionsOf(clipDefinition, options);
   return callOne(clipDefinition, [x, _min, _max], attrs);
+}
+
+/**
+ * As {@link clip}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function clip_(x: Tensor, options: ClipOptions = {}): Tensor {
+  const { min: _min, max: _max, ...attrs } = optionsOf(clipDefinition, options);
+  return callInPlace(clipDefinition, [x, _min, _max], attrs);
 }

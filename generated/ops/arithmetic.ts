@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:391
+// From ops.yaml:403
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:391',
+  source: 'ops.yaml:403',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -57,10 +58,20 @@ export const addDefinition: OpDefinition = {
 export function add(x: TensorLike, y: TensorLike): Tensor {
   return callOne(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:400
+
+/**
+ * As {@link add}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function add_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
+}
+// From ops.yaml:414
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:400',
+  source: 'ops.yaml:414',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +119,20 @@ export const subtractDefinition: OpDefinition = {
 export function subtract(x: TensorLike, y: TensorLike): Tensor {
   return callOne(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:407
+
+/**
+ * As {@link subtract}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function subtract_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
+}
+// From ops.yaml:423
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:407',
+  source: 'ops.yaml:423',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -159,10 +180,20 @@ export const multiplyDefinition: OpDefinition = {
 export function multiply(x: TensorLike, y: TensorLike): Tensor {
   return callOne(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:415
+
+/**
+ * As {@link multiply}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function multiply_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
+}
+// From ops.yaml:433
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:415',
+  source: 'ops.yaml:433',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -211,10 +242,20 @@ export const divideDefinition: OpDefinition = {
 export function divide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:441
+
+/**
+ * As {@link divide}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function divide_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
+}
+// From ops.yaml:461
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:441',
+  source: 'ops.yaml:461',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -247,10 +288,20 @@ export const floorDivideDefinition: OpDefinition = {
 export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
   return callOne(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:456
+
+/**
+ * As {@link floorDivide}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function floorDivide_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
+}
+// From ops.yaml:478
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:456',
+  source: 'ops.yaml:478',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -297,10 +348,20 @@ export const modDefinition: OpDefinition = {
 export function mod(x: TensorLike, y: TensorLike): Tensor {
   return callOne(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:471
+
+/**
+ * As {@link mod}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function mod_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
+}
+// From ops.yaml:495
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:471',
+  source: 'ops.yaml:495',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -348,10 +409,20 @@ export const powDefinition: OpDefinition = {
 export function pow(x: TensorLike, y: TensorLike): Tensor {
   return callOne(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:490
+
+/**
+ * As {@link pow}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function pow_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
+}
+// From ops.yaml:516
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:490',
+  source: 'ops.yaml:516',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -399,10 +470,20 @@ export const maximumDefinition: OpDefinition = {
 export function maximum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:512
+
+/**
+ * As {@link maximum}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function maximum_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
+}
+// From ops.yaml:539
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:512',
+  source: 'ops.yaml:539',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -450,10 +531,20 @@ export const minimumDefinition: OpDefinition = {
 export function minimum(x: TensorLike, y: TensorLike): Tensor {
   return callOne(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:534
+
+/**
+ * As {@link minimum}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function minimum_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
+}
+// From ops.yaml:562
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:534',
+  source: 'ops.yaml:562',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -490,10 +581,20 @@ export const negDefinition: OpDefinition = {
 export function neg(x: TensorLike): Tensor {
   return callOne(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:542
+
+/**
+ * As {@link neg}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function neg_(x: Tensor): Tensor {
+  return callInPlace(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
+}
+// From ops.yaml:572
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:542',
+  source: 'ops.yaml:572',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -532,10 +633,20 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:551
+
+/**
+ * As {@link abs}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function abs_(x: Tensor): Tensor {
+  return callInPlace(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
+}
+// From ops.yaml:583
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:551',
+  source: 'ops.yaml:583',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -566,10 +677,20 @@ export const signDefinition: OpDefinition = {
 export function sign(x: TensorLike): Tensor {
   return callOne(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:561
+
+/**
+ * As {@link sign}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sign_(x: Tensor): Tensor {
+  return callInPlace(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
+}
+// From ops.yaml:595
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:561',
+  source: 'ops.yaml:595',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -606,10 +727,20 @@ export const squareDefinition: OpDefinition = {
 export function square(x: TensorLike): Tensor {
   return callOne(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:569
+
+/**
+ * As {@link square}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function square_(x: Tensor): Tensor {
+  return callInPlace(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
+}
+// From ops.yaml:604
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:569',
+  source: 'ops.yaml:604',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -648,10 +779,20 @@ export const sqrtDefinition: OpDefinition = {
 export function sqrt(x: TensorLike): Tensor {
   return callOne(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:586
+
+/**
+ * As {@link sqrt}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function sqrt_(x: Tensor): Tensor {
+  return callInPlace(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
+}
+// From ops.yaml:623
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:586',
+  source: 'ops.yaml:623',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -690,10 +831,20 @@ export const rsqrtDefinition: OpDefinition = {
 export function rsqrt(x: TensorLike): Tensor {
   return callOne(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:598
+
+/**
+ * As {@link rsqrt}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function rsqrt_(x: Tensor): Tensor {
+  return callInPlace(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
+}
+// From ops.yaml:637
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:598',
+  source: 'ops.yaml:637',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -731,4 +882,14 @@ export const reciprocalDefinition: OpDefinition = {
  */
 export function reciprocal(x: TensorLike): Tensor {
   return callOne(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
+}
+
+/**
+ * As {@link reciprocal}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function reciprocal_(x: Tensor): Tensor {
+  return callInPlace(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
 }

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:4014
+// From ops.yaml:4323
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:4014',
+  source: 'ops.yaml:4323',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:4041
+// From ops.yaml:4350
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:4041',
+  source: 'ops.yaml:4350',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:4050
+// From ops.yaml:4359
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:4050',
+  source: 'ops.yaml:4359',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:4059
+// From ops.yaml:4368
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:4059',
+  source: 'ops.yaml:4368',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -238,10 +238,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:4096
+// From ops.yaml:4405
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:4096',
+  source: 'ops.yaml:4405',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,10 +290,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:4110
+// From ops.yaml:4419
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:4110',
+  source: 'ops.yaml:4419',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -376,10 +376,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:4145
+// From ops.yaml:4454
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:4145',
+  source: 'ops.yaml:4454',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:4173
+// From ops.yaml:4482
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:4173',
+  source: 'ops.yaml:4482',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -529,10 +529,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:4198
+// From ops.yaml:4507
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:4198',
+  source: 'ops.yaml:4507',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -622,10 +622,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:4228
+// From ops.yaml:4537
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:4228',
+  source: 'ops.yaml:4537',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -681,10 +681,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:4245
+// From ops.yaml:4554
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:4245',
+  source: 'ops.yaml:4554',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -747,10 +747,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:4272
+// From ops.yaml:4581
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:4272',
+  source: 'ops.yaml:4581',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export const choleskySolveDefinition: OpDefinition = {
 export function choleskySolve(x: TensorLike, y: TensorLike, options: CholeskySolveOptions = {}): Tensor {
   return callOne(choleskySolveDefinition, [x, y], optionsOf(choleskySolveDefinition, options));
 }
-// From ops.yaml:4291
+// From ops.yaml:4600
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:4291',
+  source: 'ops.yaml:4600',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -906,10 +906,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:4316
+// From ops.yaml:4625
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:4316',
+  source: 'ops.yaml:4625',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -956,10 +956,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:4336
+// From ops.yaml:4645
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:4336',
+  source: 'ops.yaml:4645',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1020,10 +1020,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:4361
+// From ops.yaml:4670
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:4361',
+  source: 'ops.yaml:4670',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1073,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:4371
+// From ops.yaml:4680
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:4371',
+  source: 'ops.yaml:4680',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1169,10 +1169,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:4407
+// From ops.yaml:4716
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:4407',
+  source: 'ops.yaml:4716',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1233,10 +1233,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:4433
+// From ops.yaml:4742
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:4433',
+  source: 'ops.yaml:4742',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1314,10 +1314,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:4473
+// From ops.yaml:4782
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:4473',
+  source: 'ops.yaml:4782',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1374,10 +1374,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:4491
+// From ops.yaml:4800
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:4491',
+  source: 'ops.yaml:4800',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1425,10 +1425,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:4514
+// From ops.yaml:4823
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:4514',
+  source: 'ops.yaml:4823',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1508,10 +1508,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:4552
+// From ops.yaml:4861
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:4552',
+  source: 'ops.yaml:4861',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1618,10 +1618,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:4596
+// From ops.yaml:4905
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:4596',
+  source: 'ops.yaml:4905',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1675,10 +1675,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:4613
+// From ops.yaml:4922
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:4613',
+  source: 'ops.yaml:4922',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1722,10 +1722,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:4630
+// From ops.yaml:4939
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:4630',
+  source: 'ops.yaml:4939',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1783,10 +1783,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:4652
+// From ops.yaml:4961
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:4652',
+  source: 'ops.yaml:4961',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1851,10 +1851,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:4686
+// From ops.yaml:4995
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:4686',
+  source: 'ops.yaml:4995',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1895,10 +1895,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:4714
+// From ops.yaml:5023
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:4714',
+  source: 'ops.yaml:5023',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1963,10 +1963,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:4736
+// From ops.yaml:5045
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:4736',
+  source: 'ops.yaml:5045',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2119,10 +2119,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4777
+// From ops.yaml:5086
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:4777',
+  source: 'ops.yaml:5086',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2205,10 +2205,10 @@ export interface CondOptions {
   /** The norm, as with `matrixNorm`. Default: `2`. */
   p?: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf' | undefined;
 }
-// From ops.yaml:4823
+// From ops.yaml:5132
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:4823',
+  source: 'ops.yaml:5132',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -2219,18 +2219,19 @@ export const condDefinition: OpDefinition = {
     const m = host.at(x.shape, x.shape.length - 2);
     const n = host.at(x.shape, x.shape.length - 1);
     if (!((m * n) > 0)) throw new host.RuleError('SHAPE_MISMATCH', "x must not be empty");
-    if (!(((m === n) || (host.equals(p, 2))) || (host.equals(p, -2)))) throw new host.RuleError('SHAPE_MISMATCH', "this norm asks for square matrices");
+    const spectral = host.lazy(() => (host.equals(p, 2)) || (host.equals(p, -2)));
+    if (!((m === n) || spectral())) throw new host.RuleError('SHAPE_MISMATCH', "this norm asks for square matrices");
     const b = host.take(x.shape, 0, x.shape.length - 2);
     return [{ shape: host.checkShape(b, 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p }: { p: number | string }): readonly V[] {
+      const spectral = (host.equals(p, 2)) || (host.equals(p, -2));
       const s = host.lazy(() => g.svdvals(x));
-      const largest = host.lazy(() => g.max(s(), { axis: -1 }));
-      const least = host.lazy(() => g.min(s(), { axis: -1 }));
+      const quotient = host.lazy(() => g.divide(g.max(s(), { axis: -1 }), g.min(s(), { axis: -1 })));
       const norms = host.lazy(() => g.matrixNorm(g.stack([x, g.inverse(x)]), { p }));
-      const out = (host.equals(p, 2)) ? g.divide(largest(), least()) : ((host.equals(p, -2)) ? g.divide(least(), largest()) : g.prod(norms(), { axis: 0 }));
+      const out = spectral ? ((host.equals(p, 2)) ? quotient() : g.divide(1, quotient())) : g.prod(norms(), { axis: 0 });
       return [out];
     },
   },
@@ -2243,58 +2244,59 @@ export const condDefinition: OpDefinition = {
         const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 2));
         const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
         const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
+        const spectral = (host.equals(p, 2)) || (host.equals(p, -2));
         const value = host.lazy(() => host.count(b()));
         const thin = host.lazy(() => g.thinSvd(g.reshape(x, [value(), m(), n()])));
         const s = host.lazy(() => g.svdvals(x));
-        const least = host.lazy(() => g.min(s(), { axis: -1 }));
+        const part = host.lazy(() => g.min(s(), { axis: -1 }));
         const value2 = host.lazy(() => host.min(m(), n()));
         const value3 = host.lazy(() => [...b(), value2()]);
         const value4 = host.lazy(() => [value3().length - 1]);
         const value5 = host.lazy(() => host.replace(value3(), value4(), 1));
-        const hit = host.lazy(() => g.equal(s(), g.reshape(least(), value5())));
-        const part = host.lazy(() => g.neg(dout));
-        const largest = host.lazy(() => g.max(s(), { axis: -1 }));
+        const hit = host.lazy(() => g.equal(s(), g.reshape(part(), value5())));
+        const part2 = host.lazy(() => g.max(s(), { axis: -1 }));
+        const quotient = host.lazy(() => g.divide(part2(), part()));
         const value6 = host.lazy(() => (rules.reduced(value3(), value4(), false) as readonly number[]));
-        const part2 = host.lazy(() => g.sum(g.cast(hit(), x.dtype), { axis: value4(), keepdim: true }));
-        const hit2 = host.lazy(() => g.equal(s(), g.reshape(largest(), value5())));
-        const part3 = host.lazy(() => g.sum(g.cast(hit2(), x.dtype), { axis: value4(), keepdim: true }));
-        const value7 = host.lazy(() => [value(), 1, value2()]);
+        const part3 = host.lazy(() => spectral ? ((host.equals(p, 2)) ? dout : g.sumTo(g.divide(g.multiply(g.neg(dout), g.divide(1, quotient())), quotient()), value6())) : undefined!);
+        const hit2 = host.lazy(() => g.equal(s(), g.reshape(part2(), value5())));
         const part4 = host.lazy(() => g.inverse(x));
         const part5 = host.lazy(() => g.stack([x, part4()]));
-        const value8 = host.lazy(() => host.insert(x.shape, 0, 2));
-        const value9 = host.lazy(() => [value8().length - 2, value8().length - 1]);
-        const value10 = host.lazy(() => [...host.drop(host.range(value8().length), value9()), ...value9()]);
-        const matrices = host.lazy(() => g.transpose(part5(), value10()));
-        const value22 = host.lazy(() => host.pick(value8(), host.each(value10(), (axis: number) => (axis < 0) ? axis + value8().length : axis)).length - 2);
-        const value32 = host.lazy(() => host.pick(value8(), host.each(value10(), (axis2: number) => (axis2 < 0) ? axis2 + value8().length : axis2)).length - 1);
+        const value7 = host.lazy(() => host.insert(x.shape, 0, 2));
+        const value8 = host.lazy(() => [value7().length - 2, value7().length - 1]);
+        const value9 = host.lazy(() => [...host.drop(host.range(value7().length), value8()), ...value8()]);
+        const matrices = host.lazy(() => g.transpose(part5(), value9()));
+        const value22 = host.lazy(() => host.pick(value7(), host.each(value9(), (axis: number) => (axis < 0) ? axis + value7().length : axis)).length - 2);
+        const value32 = host.lazy(() => host.pick(value7(), host.each(value9(), (axis2: number) => (axis2 < 0) ? axis2 + value7().length : axis2)).length - 1);
         const value42 = host.lazy(() => [value22(), value32()]);
         const part22 = host.lazy(() => g.sum(g.multiply(matrices(), matrices()), { axis: value42(), keepdim: false }));
         const part32 = host.lazy(() => g.equal(part22(), 0));
-        const norms = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.matrixNorm(part5(), { p })));
-        const hole = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.equal(norms(), 0)));
-        const filled = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.where(hole(), 1, norms())));
-        const part6 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.cast(hole(), x.dtype)));
-        const otherHoles = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.subtract(g.sum(part6(), { axis: [0], keepdim: true }), part6())));
-        const part7 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.where(hole(), norms(), 0)));
-        const value52 = host.lazy(() => host.pick(value8(), host.each(value10(), (axis3: number) => (axis3 < 0) ? axis3 + value8().length : axis3)));
+        const norms = host.lazy(() => spectral ? undefined! : g.matrixNorm(part5(), { p }));
+        const hole = host.lazy(() => spectral ? undefined! : g.equal(norms(), 0));
+        const filled = host.lazy(() => spectral ? undefined! : g.where(hole(), 1, norms()));
+        const part6 = host.lazy(() => spectral ? undefined! : g.cast(hole(), x.dtype));
+        const otherHoles = host.lazy(() => spectral ? undefined! : g.subtract(g.sum(part6(), { axis: [0], keepdim: true }), part6()));
+        const part7 = host.lazy(() => spectral ? undefined! : g.where(hole(), norms(), 0));
+        const value52 = host.lazy(() => host.pick(value7(), host.each(value9(), (axis3: number) => (axis3 < 0) ? axis3 + value7().length : axis3)));
         const b2 = host.lazy(() => host.take(value52(), 0, value22()));
         const value62 = host.lazy(() => host.min(host.at(value52(), value22()), host.at(value52(), value32())));
         const value72 = host.lazy(() => [...b2(), value62()]);
         const value82 = host.lazy(() => [value72().length - 1]);
         const value92 = host.lazy(() => (rules.reduced(value72(), value82(), false) as readonly number[]));
-        const part8 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.multiply(g.multiply(g.reshape(dout, host.replace((rules.reduced(value8(), value9(), false) as readonly number[]), [0], 1)), g.divide(g.prod(filled(), { axis: [0], keepdim: true }), filled())), g.where(g.equal(otherHoles(), 0), 1, g.where(g.equal(otherHoles(), 1), g.subtract(g.sum(part7(), { axis: [0], keepdim: true }), part7()), 0))), (host.equals(p, 'fro')) ? (rules.reduced(value52(), value42(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value92() : ((host.equals(p, 2)) ? value92() : ((host.equals(p, -2)) ? value92() : (rules.reduced((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], false) as readonly number[])))))));
-        const part222 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? ((host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part32(), 0, g.divide(g.multiply(g.where(part32(), 0, part8()), 0.5), g.sqrt(g.where(part32(), 1, part22())))), host.replace(value52(), value42(), 1)), value52()), matrices()) : 0) : undefined!)));
-        const value102 = host.lazy(() => host.count(b2()));
-        const thin2 = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value102(), host.at(value52(), value22()), host.at(value52(), value32())])));
+        const part8 = host.lazy(() => spectral ? undefined! : g.reshape(g.multiply(g.multiply(g.reshape(dout, host.replace((rules.reduced(value7(), value8(), false) as readonly number[]), [0], 1)), g.divide(g.prod(filled(), { axis: [0], keepdim: true }), filled())), g.where(g.equal(otherHoles(), 0), 1, g.where(g.equal(otherHoles(), 1), g.subtract(g.sum(part7(), { axis: [0], keepdim: true }), part7()), 0))), (host.equals(p, 'fro')) ? (rules.reduced(value52(), value42(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value92() : ((host.equals(p, 2)) ? value92() : ((host.equals(p, -2)) ? value92() : (rules.reduced((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], false) as readonly number[]))))));
+        const part222 = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? ((host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part32(), 0, g.divide(g.multiply(g.where(part32(), 0, part8()), 0.5), g.sqrt(g.where(part32(), 1, part22())))), host.replace(value52(), value42(), 1)), value52()), matrices()) : 0) : undefined!));
+        const value10 = host.lazy(() => host.count(b2()));
+        const thin2 = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value10(), host.at(value52(), value22()), host.at(value52(), value32())])));
         const value11 = host.lazy(() => host.replace(value72(), value82(), 1));
-        const part9 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? g.reshape(part8(), value11()) : undefined!))));
-        const value12 = host.lazy(() => [value102(), 1, value62()]);
-        const summed = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : g.sum(g.abs(matrices()), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1 })))))))));
-        const hit3 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.equal(summed(), g.reshape(g.max(summed(), { axis: -1 }), host.replace((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1))) : 0))))) : undefined!)))));
-        const part42 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : g.reshape(part8(), host.replace((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1))))))))));
-        const hit4 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? 0 : g.equal(summed(), g.reshape(g.min(summed(), { axis: -1 }), host.replace((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1)))))))))))));
-        const part10 = host.lazy(() => g.swapLast(part4()));
-        return [(host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(g.multiply(part(), g.divide(largest(), least())), least()), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(dout, least()), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(dout, largest()), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(g.multiply(part(), g.divide(least(), largest())), largest()), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : g.subtract(host.at(g.unstack(g.transpose((host.equals(p, 'fro')) ? g.add(part222(), part222()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(part9(), value72()), value12())), thin2().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value11())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value11())), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value11())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value11())), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : g.multiply(g.broadcastTo(g.reshape(((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.where(hit3(), g.divide(part42(), g.sum(g.cast(hit3(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0) : g.where(hit4(), g.divide(part42(), g.sum(g.cast(hit4(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0), host.replace(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], 1)), value52()), g.sign(matrices()))))), host.inversePermutation(host.each(value10(), (axis4: number) => (axis4 < 0) ? axis4 + value8().length : axis4))), { axis: 0 }), 0), g.matmul(g.matmul(part10(), host.at(g.unstack(g.transpose((host.equals(p, 'fro')) ? g.add(part222(), part222()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(part9(), value72()), value12())), thin2().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value11())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value11())), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value11())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value11())), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : g.multiply(g.broadcastTo(g.reshape(((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.where(hit3(), g.divide(part42(), g.sum(g.cast(hit3(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0) : g.where(hit4(), g.divide(part42(), g.sum(g.cast(hit4(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0), host.replace(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], 1)), value52()), g.sign(matrices()))))), host.inversePermutation(host.each(value10(), (axis4: number) => (axis4 < 0) ? axis4 + value8().length : axis4))), { axis: 0 }), 1)), part10())))];
+        const value12 = host.lazy(() => [value10(), 1, value62()]);
+        const values = host.lazy(() => g.svdvals(matrices()));
+        const hit3 = host.lazy(() => g.equal(values(), g.reshape(g.max(values(), { axis: -1 }), value11())));
+        const hit22 = host.lazy(() => g.equal(values(), g.reshape(g.min(values(), { axis: -1 }), value11())));
+        const summed = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : g.sum(g.abs(matrices()), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1 }))))))))));
+        const hit32 = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.equal(summed(), g.reshape(g.max(summed(), { axis: -1 }), host.replace((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1))) : 0))))) : undefined!))))));
+        const part42 = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : g.reshape(part8(), host.replace((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1)))))))))));
+        const hit4 = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? 0 : g.equal(summed(), g.reshape(g.min(summed(), { axis: -1 }), host.replace((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1))))))))))))));
+        const part9 = host.lazy(() => g.swapLast(part4()));
+        return [spectral ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(g.multiply(g.neg(part3()), quotient()), part()), value6()), value5()), g.sum(g.cast(hit(), x.dtype), { axis: value4(), keepdim: true })), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(part3(), part()), value6()), value5()), g.sum(g.cast(hit2(), x.dtype), { axis: value4(), keepdim: true })), 0)), [value(), 1, value2()])), thin().vh), x.shape) : g.subtract(host.at(g.unstack(g.transpose((host.equals(p, 'fro')) ? g.add(part222(), part222()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(g.reshape(part8(), value11()), value72()), value12())), thin2().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(hit3(), g.divide(g.reshape(part8(), value11()), g.sum(g.cast(hit3(), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(hit22(), g.divide(g.reshape(part8(), value11()), g.sum(g.cast(hit22(), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : g.multiply(g.broadcastTo(g.reshape(((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.where(hit32(), g.divide(part42(), g.sum(g.cast(hit32(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0) : g.where(hit4(), g.divide(part42(), g.sum(g.cast(hit4(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0), host.replace(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], 1)), value52()), g.sign(matrices()))))), host.inversePermutation(host.each(value9(), (axis4: number) => (axis4 < 0) ? axis4 + value7().length : axis4))), { axis: 0 }), 0), g.matmul(g.matmul(part9(), host.at(g.unstack(g.transpose((host.equals(p, 'fro')) ? g.add(part222(), part222()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(g.reshape(part8(), value11()), value72()), value12())), thin2().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(hit3(), g.divide(g.reshape(part8(), value11()), g.sum(g.cast(hit3(), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(hit22(), g.divide(g.reshape(part8(), value11()), g.sum(g.cast(hit22(), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : g.multiply(g.broadcastTo(g.reshape(((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.where(hit32(), g.divide(part42(), g.sum(g.cast(hit32(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0) : g.where(hit4(), g.divide(part42(), g.sum(g.cast(hit4(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0), host.replace(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], 1)), value52()), g.sign(matrices()))))), host.inversePermutation(host.each(value9(), (axis4: number) => (axis4 < 0) ? axis4 + value7().length : axis4))), { axis: 0 }), 1)), part9()))];
       },
     },
   ],

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:5704
+// From ops.yaml:6033
 export const reduceLossDefinition: OpDefinition = {
   name: 'reduceLoss',
-  source: 'ops.yaml:5704',
+  source: 'ops.yaml:6033',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export interface MseLossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:5714
+// From ops.yaml:6043
 export const mseLossDefinition: OpDefinition = {
   name: 'mseLoss',
-  source: 'ops.yaml:5714',
+  source: 'ops.yaml:6043',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const mseLossDefinition: OpDefinition = {
 export function mseLoss(input: TensorLike, label: TensorLike, options: MseLossOptions = {}): Tensor {
   return callOne(mseLossDefinition, [input, label], optionsOf(mseLossDefinition, options));
 }
-// From ops.yaml:5722
+// From ops.yaml:6053
 export const squareErrorCostDefinition: OpDefinition = {
   name: 'squareErrorCost',
-  source: 'ops.yaml:5722',
+  source: 'ops.yaml:6053',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -182,10 +182,10 @@ export interface L1LossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:5735
+// From ops.yaml:6067
 export const l1LossDefinition: OpDefinition = {
   name: 'l1Loss',
-  source: 'ops.yaml:5735',
+  source: 'ops.yaml:6067',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -252,10 +252,10 @@ export interface SmoothL1LossOptions {
   /** Where small differences end. Default: `1`. */
   delta?: number | undefined;
 }
-// From ops.yaml:5743
+// From ops.yaml:6077
 export const smoothL1LossDefinition: OpDefinition = {
   name: 'smoothL1Loss',
-  source: 'ops.yaml:5743',
+  source: 'ops.yaml:6077',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }, { name: 'delta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -334,10 +334,10 @@ export interface KlDivOptions {
   /** The mean of all, the sum divided by the first size, the sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'batchmean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:5763
+// From ops.yaml:6099
 export const klDivDefinition: OpDefinition = {
   name: 'klDiv',
-  source: 'ops.yaml:5763',
+  source: 'ops.yaml:6099',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"batchmean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -412,10 +412,10 @@ export interface BinaryCrossEntropyWithLogitsOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:5798
+// From ops.yaml:6136
 export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   name: 'binaryCrossEntropyWithLogits',
-  source: 'ops.yaml:5798',
+  source: 'ops.yaml:6136',
   inputs: [{ name: 'logit', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'posWeight', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -534,10 +534,10 @@ export interface NllLossOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:5855
+// From ops.yaml:6195
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
-  source: 'ops.yaml:5855',
+  source: 'ops.yaml:6195',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -621,11 +621,11 @@ export interface CrossEntropyOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:5894
+// From ops.yaml:6236
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
-  source: 'ops.yaml:5894',
-  inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'any', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
+  source: 'ops.yaml:6236',
+  inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'index', dtypeWhen: { attr: 'softLabel', dtype: 'T' }, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
@@ -682,7 +682,7 @@ export const crossEntropyDefinition: OpDefinition = {
 /**
  * The cross entropy between logits and labels, given as class numbers or as distributions.
  *
- * Softmax is part of it: `input` holds logits. One kernel computes it all, so nothing overflows and no probabilities are kept.
+ * Softmax is part of it: `input` holds logits. One kernel computes it all, so nothing overflows and no probabilities are kept. Class numbers are int32 or int64; numbers in arrays become int32.
  *
  * Paddle: paddle.nn.functional.cross_entropy.
  *
@@ -692,6 +692,7 @@ export const crossEntropyDefinition: OpDefinition = {
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * const logits = tensor([[2, 1, 0], [0, 1, 2]]);

@@ -2,15 +2,16 @@
 import * as host from '../../kernels/host.js';
 import type { LayoutMeta, OpDefinition, TensorMeta, Value, ViewLayout } from '../../kernels/op.js';
 import { callList, callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2228
+// From ops.yaml:2441
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:2228',
+  source: 'ops.yaml:2441',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -61,15 +62,25 @@ export function reshape(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(reshapeDefinition, [x], { shape, ...surplusOptions(reshapeDefinition, arguments[2]) });
 }
 
+/**
+ * As {@link reshape}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function reshape_(x: Tensor, shape: readonly number[]): Tensor {
+  return callInPlace(reshapeDefinition, [x], { shape, ...surplusOptions(reshapeDefinition, arguments[2]) });
+}
+
 /** Options of {@link squeeze}. */
 export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:2255
+// From ops.yaml:2471
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:2255',
+  source: 'ops.yaml:2471',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -115,10 +126,20 @@ export const squeezeDefinition: OpDefinition = {
 export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
   return callOne(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:2287
+
+/**
+ * As {@link squeeze}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
+  return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
+}
+// From ops.yaml:2506
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:2287',
+  source: 'ops.yaml:2506',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -171,6 +192,16 @@ export function unsqueeze(x: TensorLike, axis: number | readonly number[]): Tens
   return callOne(unsqueezeDefinition, [x], { axis, ...surplusOptions(unsqueezeDefinition, arguments[2]) });
 }
 
+/**
+ * As {@link unsqueeze}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function unsqueeze_(x: Tensor, axis: number | readonly number[]): Tensor {
+  return callInPlace(unsqueezeDefinition, [x], { axis, ...surplusOptions(unsqueezeDefinition, arguments[2]) });
+}
+
 /** Options of {@link flatten}. */
 export interface FlattenOptions {
   /** The first of the axes. Default: `0`. */
@@ -178,10 +209,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:2317
+// From ops.yaml:2539
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:2317',
+  source: 'ops.yaml:2539',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -235,10 +266,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:2361
+// From ops.yaml:2585
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:2361',
+  source: 'ops.yaml:2585',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -275,10 +306,10 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:2378
+// From ops.yaml:2604
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:2378',
+  source: 'ops.yaml:2604',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -326,10 +357,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:2402
+// From ops.yaml:2630
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:2402',
+  source: 'ops.yaml:2630',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -374,10 +405,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:2416
+// From ops.yaml:2646
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:2416',
+  source: 'ops.yaml:2646',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -420,10 +451,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:2433
+// From ops.yaml:2663
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:2433',
+  source: 'ops.yaml:2663',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -459,10 +490,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:2451
+// From ops.yaml:2681
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:2451',
+  source: 'ops.yaml:2681',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -508,10 +539,10 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:2465
+// From ops.yaml:2695
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:2465',
+  source: 'ops.yaml:2695',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -558,10 +589,10 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:2504
+// From ops.yaml:2735
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:2504',
+  source: 'ops.yaml:2735',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -619,10 +650,10 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:2533
+// From ops.yaml:2764
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:2533',
+  source: 'ops.yaml:2764',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -678,10 +709,10 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:2567
+// From ops.yaml:2800
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:2567',
+  source: 'ops.yaml:2800',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -729,15 +760,25 @@ export function tril(x: TensorLike, options: TrilOptions = {}): Tensor {
   return callOne(trilDefinition, [x], optionsOf(trilDefinition, options));
 }
 
+/**
+ * As {@link tril}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function tril_(x: Tensor, options: TrilOptions = {}): Tensor {
+  return callInPlace(trilDefinition, [x], optionsOf(trilDefinition, options));
+}
+
 /** Options of {@link triu}. */
 export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:2582
+// From ops.yaml:2818
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:2582',
+  source: 'ops.yaml:2818',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -785,6 +826,16 @@ export function triu(x: TensorLike, options: TriuOptions = {}): Tensor {
   return callOne(triuDefinition, [x], optionsOf(triuDefinition, options));
 }
 
+/**
+ * As {@link triu}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function triu_(x: Tensor, options: TriuOptions = {}): Tensor {
+  return callInPlace(triuDefinition, [x], optionsOf(triuDefinition, options));
+}
+
 /** Options of {@link trace}. */
 export interface TraceOptions {
   /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
@@ -794,10 +845,10 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:2597
+// From ops.yaml:2836
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:2597',
+  source: 'ops.yaml:2836',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -843,10 +894,10 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:2627
+// From ops.yaml:2868
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:2627',
+  source: 'ops.yaml:2868',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -892,10 +943,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:2644
+// From ops.yaml:2886
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:2644',
+  source: 'ops.yaml:2886',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -933,10 +984,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:2657
+// From ops.yaml:2899
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:2657',
+  source: 'ops.yaml:2899',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -984,10 +1035,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:2672
+// From ops.yaml:2916
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:2672',
+  source: 'ops.yaml:2916',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1039,10 +1090,10 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2686
+// From ops.yaml:2932
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:2686',
+  source: 'ops.yaml:2932',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1099,10 +1150,10 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:2732
+// From ops.yaml:2980
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:2732',
+  source: 'ops.yaml:2980',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1162,10 +1213,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:2768
+// From ops.yaml:3017
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:2768',
+  source: 'ops.yaml:3017',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1212,10 +1263,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:2796
+// From ops.yaml:3045
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:2796',
+  source: 'ops.yaml:3045',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1262,10 +1313,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:2816
+// From ops.yaml:3067
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:2816',
+  source: 'ops.yaml:3067',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1311,10 +1362,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:2829
+// From ops.yaml:3080
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:2829',
+  source: 'ops.yaml:3080',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1372,10 +1423,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2871
+// From ops.yaml:3124
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:2871',
+  source: 'ops.yaml:3124',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1428,10 +1479,10 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2910
+// From ops.yaml:3165
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:2910',
+  source: 'ops.yaml:3165',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1484,10 +1535,10 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2928
+// From ops.yaml:3184
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:2928',
+  source: 'ops.yaml:3184',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1538,10 +1589,10 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2944
+// From ops.yaml:3202
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:2944',
+  source: 'ops.yaml:3202',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1598,10 +1649,10 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:2981
+// From ops.yaml:3241
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:2981',
+  source: 'ops.yaml:3241',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1645,10 +1696,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:3015
+// From ops.yaml:3277
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:3015',
+  source: 'ops.yaml:3277',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],

@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:3807
+// From ops.yaml:4101
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:3807',
+  source: 'ops.yaml:4101',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -73,10 +73,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:3825
+// From ops.yaml:4121
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:3825',
+  source: 'ops.yaml:4121',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -150,10 +150,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:3862
+// From ops.yaml:4160
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:3862',
+  source: 'ops.yaml:4160',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -224,10 +224,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:3874
+// From ops.yaml:4174
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:3874',
+  source: 'ops.yaml:4174',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -288,10 +288,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3894
+// From ops.yaml:4196
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:3894',
+  source: 'ops.yaml:4196',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -354,10 +354,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:3934
+// From ops.yaml:4238
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:3934',
+  source: 'ops.yaml:4238',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -441,10 +441,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:3962
+// From ops.yaml:4268
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:3962',
+  source: 'ops.yaml:4268',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -516,10 +516,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:3987
+// From ops.yaml:4294
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:3987',
+  source: 'ops.yaml:4294',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -2,14 +2,15 @@
 import * as host from '../../kernels/host.js';
 import type { Dtype, OpDefinition, TensorMeta, Value } from '../../kernels/op.js';
 import { callOne, type TensorLike } from '../../runtime/dispatch.js';
+import { callInPlace } from '../../runtime/in-place.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:763
+// From ops.yaml:834
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:763',
+  source: 'ops.yaml:834',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -40,10 +41,20 @@ export const floorDefinition: OpDefinition = {
 export function floor(x: TensorLike): Tensor {
   return callOne(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
 }
-// From ops.yaml:775
+
+/**
+ * As {@link floor}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function floor_(x: Tensor): Tensor {
+  return callInPlace(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
+}
+// From ops.yaml:848
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:775',
+  source: 'ops.yaml:848',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -74,10 +85,20 @@ export const ceilDefinition: OpDefinition = {
 export function ceil(x: TensorLike): Tensor {
   return callOne(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
 }
-// From ops.yaml:786
+
+/**
+ * As {@link ceil}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function ceil_(x: Tensor): Tensor {
+  return callInPlace(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
+}
+// From ops.yaml:861
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:786',
+  source: 'ops.yaml:861',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +129,20 @@ export const roundDefinition: OpDefinition = {
 export function round(x: TensorLike): Tensor {
   return callOne(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
 }
-// From ops.yaml:798
+
+/**
+ * As {@link round}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function round_(x: Tensor): Tensor {
+  return callInPlace(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
+}
+// From ops.yaml:875
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:798',
+  source: 'ops.yaml:875',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -140,10 +171,20 @@ export const truncDefinition: OpDefinition = {
 export function trunc(x: TensorLike): Tensor {
   return callOne(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
 }
-// From ops.yaml:809
+
+/**
+ * As {@link trunc}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function trunc_(x: Tensor): Tensor {
+  return callInPlace(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
+}
+// From ops.yaml:888
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:809',
+  source: 'ops.yaml:888',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -174,10 +215,10 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
 }
-// From ops.yaml:816
+// From ops.yaml:897
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:816',
+  source: 'ops.yaml:897',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -208,10 +249,10 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
 }
-// From ops.yaml:823
+// From ops.yaml:906
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:823',
+  source: 'ops.yaml:906',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -242,10 +283,10 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
 }
-// From ops.yaml:830
+// From ops.yaml:914
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:830',
+  source: 'ops.yaml:914',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -278,10 +319,10 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
 }
-// From ops.yaml:837
+// From ops.yaml:923
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:837',
+  source: 'ops.yaml:923',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -312,10 +353,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
 }
-// From ops.yaml:843
+// From ops.yaml:931
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:843',
+  source: 'ops.yaml:931',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -348,10 +389,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
 }
-// From ops.yaml:849
+// From ops.yaml:939
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:849',
+  source: 'ops.yaml:939',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -384,10 +425,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
 }
-// From ops.yaml:855
+// From ops.yaml:947
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:855',
+  source: 'ops.yaml:947',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -420,10 +461,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
 }
-// From ops.yaml:861
+// From ops.yaml:955
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:861',
+  source: 'ops.yaml:955',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -456,10 +497,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
 }
-// From ops.yaml:867
+// From ops.yaml:963
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:867',
+  source: 'ops.yaml:963',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -491,10 +532,20 @@ export const logicalAndDefinition: OpDefinition = {
 export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
 }
-// From ops.yaml:873
+
+/**
+ * As {@link logicalAnd}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalAnd_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
+}
+// From ops.yaml:971
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:873',
+  source: 'ops.yaml:971',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -526,10 +577,20 @@ export const logicalOrDefinition: OpDefinition = {
 export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
 }
-// From ops.yaml:879
+
+/**
+ * As {@link logicalOr}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalOr_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
+}
+// From ops.yaml:979
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:879',
+  source: 'ops.yaml:979',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -561,10 +622,20 @@ export const logicalXorDefinition: OpDefinition = {
 export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
 }
-// From ops.yaml:885
+
+/**
+ * As {@link logicalXor}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function logicalXor_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
+}
+// From ops.yaml:987
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:885',
+  source: 'ops.yaml:987',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -594,10 +665,10 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
 }
-// From ops.yaml:897
+// From ops.yaml:1001
 export const equalAllDefinition: OpDefinition = {
   name: 'equalAll',
-  source: 'ops.yaml:897',
+  source: 'ops.yaml:1001',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -644,10 +715,10 @@ export interface AllcloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:919
+// From ops.yaml:1025
 export const allcloseDefinition: OpDefinition = {
   name: 'allclose',
-  source: 'ops.yaml:919',
+  source: 'ops.yaml:1025',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -692,10 +763,10 @@ export const allcloseDefinition: OpDefinition = {
 export function allclose(x: TensorLike, y: TensorLike, options: AllcloseOptions = {}): Tensor {
   return callOne(allcloseDefinition, [x, y], optionsOf(allcloseDefinition, options));
 }
-// From ops.yaml:955
+// From ops.yaml:1063
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:955',
+  source: 'ops.yaml:1063',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -745,10 +816,10 @@ export const whereDefinition: OpDefinition = {
 export function where(condition: TensorLike, x: TensorLike, y: TensorLike): Tensor {
   return callOne(whereDefinition, [condition, x, y], surplusOptions(whereDefinition, arguments[3]));
 }
-// From ops.yaml:982
+// From ops.yaml:1092
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:982',
+  source: 'ops.yaml:1092',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -789,10 +860,10 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });
 }
-// From ops.yaml:1004
+// From ops.yaml:1116
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:1004',
+  source: 'ops.yaml:1116',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

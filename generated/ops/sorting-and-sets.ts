@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3581
+// From ops.yaml:3864
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:3581',
+  source: 'ops.yaml:3864',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -55,10 +55,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:3595
+// From ops.yaml:3878
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:3595',
+  source: 'ops.yaml:3878',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -111,10 +111,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:3619
+// From ops.yaml:3904
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:3619',
+  source: 'ops.yaml:3904',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -149,10 +149,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:3643
+// From ops.yaml:3930
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:3643',
+  source: 'ops.yaml:3930',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -199,10 +199,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:3656
+// From ops.yaml:3943
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:3656',
+  source: 'ops.yaml:3943',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -258,10 +258,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:3691
+// From ops.yaml:3980
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:3691',
+  source: 'ops.yaml:3980',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -311,10 +311,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3712
+// From ops.yaml:4003
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:3712',
+  source: 'ops.yaml:4003',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -413,10 +413,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:3763
+// From ops.yaml:4055
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:3763',
+  source: 'ops.yaml:4055',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
