@@ -118,7 +118,28 @@ export type Expr =
   /** Lanes picked from two vectors of one type: number l is lane `lanes[l]` of left's lanes followed by right's. */
   | { readonly op: 'shuffle'; readonly type: Type; readonly left: Expr; readonly right: Expr; readonly lanes: readonly number[] }
   /** The vector 0, 1, 2, ... */
-  | { readonly op: 'iota'; readonly type: Type };
+  | { readonly op: 'iota'; readonly type: Type }
+  /** A vector of these scalars. */
+  | { readonly op: 'pack'; readonly type: Type; readonly lanes: readonly Expr[] }
+  // Of group programs (see Group) only
+  /** Where a thread stands, an i32. */
+  | { readonly op: 'place'; readonly type: Type; readonly name: PlaceName }
+  /**
+   * What `value` is in another thread of the warp: in number `thread xor distance` (across), or in `thread - distance` (before), where
+   * there is one; else in the thread itself. All threads of the group have to come here together. Stands only as the value of a local.
+   */
+  | {
+      readonly op: 'exchange';
+      readonly type: Type;
+      readonly value: Expr;
+      readonly from: ExchangeFrom;
+      readonly distance: number;
+    };
+
+/** A thread's number in its group, and how many it has; the group's number, and how many there are. */
+export type PlaceName = 'thread' | 'threads' | 'group' | 'groups';
+
+export type ExchangeFrom = 'across' | 'before';
 
 export type AccumulateKind = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all';
 
@@ -146,7 +167,23 @@ export type Stmt =
   /** Begins the next turn of the innermost loop. */
   | { readonly do: 'continue' }
   /** Writes `code` (not 0) into the error word, unless one is there; the kernel goes on. */
-  | { readonly do: 'fail'; readonly code: number };
+  | { readonly do: 'fail'; readonly code: number }
+  // Of group programs only
+  /** Waits until all threads of the group are here; what they wrote before, all see after. All come here, or none. */
+  | { readonly do: 'barrier' }
+  /**
+   * sums += a b, by the 32 threads of a warp together: a has 16 x 16 elements, b 16 x 8, the sums are 16 x 8 of f32. ARCHITECTURE.md
+   * says which elements each thread holds; two of them are in an i32. All threads of the group have to come here together.
+   */
+  | {
+      readonly do: 'multiplyTiles';
+      readonly storage: HalfStorage;
+      readonly sums: readonly string[];
+      readonly a: readonly Expr[];
+      readonly b: readonly Expr[];
+    };
+
+export type HalfStorage = 'float16' | 'bfloat16';
 
 export interface BufferDeclaration {
   readonly name: string;
@@ -168,6 +205,31 @@ export interface Kernel {
   readonly buffers: readonly BufferDeclaration[];
   readonly params: readonly ParamDeclaration[];
   readonly body: readonly Stmt[];
+  /** What lies side by side in memory, if not what turns of the `vector` loops use: what items that follow each other do. */
+  readonly adjoining?: 'items';
+  readonly group?: Group;
+}
+
+/**
+ * Makes a kernel a *group program*, for machines that run thousands of threads: threads of a group work on one item together. The
+ * body is then run once by each thread of each group, with `begin` and `end` the whole range; it shares the items out itself.
+ */
+export interface Group {
+  /** How many threads: so many, or as many as suit a loop of that length (`threadsAlong`). */
+  readonly threads: number | Extent;
+  /** Items that a group works on at a time. */
+  readonly items: number;
+  /** Arrays that the threads of a group have in common, loaded and stored like buffers. What is in them at first is arbitrary. */
+  readonly shared: readonly SharedArray[];
+}
+
+/** A sum of products of parameters, which a launch knows. */
+export type Extent = readonly { readonly factor: number; readonly params: readonly string[] }[];
+
+export interface SharedArray {
+  readonly name: string;
+  readonly storage: Storage;
+  readonly length: number;
 }
 
 /** Where everything lies in the parameter block, in bytes: the error word's address, the buffers' addresses, then the scalars. */

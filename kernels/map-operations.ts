@@ -42,6 +42,8 @@ import {
   xor,
 } from './build.js';
 import type { Expr, MathOp, Scalar } from './ir.js';
+import { hasSignBit, withSign } from './math/writer.js';
+import { erfc } from './scalar-math.js';
 
 /** Names a subexpression, so that it is computed once. */
 export type Share = (value: Expr) => Expr;
@@ -96,6 +98,22 @@ function sign(x: Expr): Expr {
   return isFloat(x) ? select(ne(x, x), x, nonzero) : nonzero;
 }
 
+/** How far a value can be shifted, less 1; shifts of the IR take counts modulo the width. */
+const lastShift = (x: Expr): number => (x.type.scalar === 'i64' ? 63 : 31);
+
+const isShift = (count: Expr, share: Share): Expr => {
+  const places = share(count);
+  return and(ge(places, 0), le(places, lastShift(places)));
+};
+
+function shiftLeft(x: Expr, y: Expr, share: Share): Expr {
+  return select(isShift(y, share), shl(x, y), 0);
+}
+
+function shiftRight(x: Expr, y: Expr, share: Share): Expr {
+  return shr(x, select(isShift(y, share), y, lastShift(x)));
+}
+
 const rounded = (lower: (x: Expr) => Expr) => (x: Expr) => (isFloat(x) ? lower(x) : x);
 const comparison = (lower: (x: Operand, y: Operand) => Expr, evaluate: (x: number, y: number) => boolean): MapOperation =>
   two(
@@ -140,6 +158,8 @@ export const mapOperations: Readonly<Record<string, MapOperation>> = {
   xor: two(xor, (x, y) => x ^ y),
   shl: two(shl, (x, y) => x << y),
   shr: two(shr, (x, y) => x >> y),
+  shiftLeft: two(shiftLeft, (x, y) => (y >= 0 && y < 32 ? x << y : 0)),
+  shiftRight: two(shiftRight, (x, y) => x >> (y >= 0 && y < 32 ? y : 31)),
   not: one(not, (x) => (x === 0 ? 1 : 0)),
   bitNot: one(
     (x) => unary('bitNot', x),
@@ -152,6 +172,14 @@ export const mapOperations: Readonly<Record<string, MapOperation>> = {
   isinf: one(
     (x) => (isFloat(x) ? eq(abs(x), constant(x.type, 'inf')) : constant(scalarType('bool'), 0)),
     (x) => Number(Math.abs(x) === Number.POSITIVE_INFINITY),
+  ),
+  signbit: one(
+    (x) => (isFloat(x) ? hasSignBit(x) : lt(x, 0)),
+    (x) => Number(x < 0 || Object.is(x, -0)),
+  ),
+  copysign: two(
+    (x, y, share) => withSign(share(abs(x)), y),
+    (x, y) => (Object.is(Math.abs(y), y) ? Math.abs(x) : -Math.abs(x)),
   ),
   isfinite: one(
     (x) => (isFloat(x) ? lt(abs(x), constant(x.type, 'inf')) : constant(scalarType('bool'), 1)),
@@ -211,6 +239,7 @@ export const mapOperations: Readonly<Record<string, MapOperation>> = {
   atanh: math('atanh', Math.atanh),
   cbrt: math('cbrt', Math.cbrt),
   erf: math('erf', errorFunction),
+  erfc: math('erfc', erfc),
 
   /** Word (index modulo 4) of Philox4x32-10 at counter offset + index / 4: index, key low, key high, offset low, offset high. */
   random: { arity: 5, lower: philox, evaluate: () => Number.NaN, heavy: true },

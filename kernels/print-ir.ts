@@ -9,10 +9,10 @@
  *         for i from 0 to n, in lanes
  *           largest max= in0[at + i]
  */
-import type { AccumulateKind, BinaryOp, CompareOp, Expr, Kernel, Stmt, Type } from './ir.js';
+import type { AccumulateKind, BinaryOp, CompareOp, Expr, Extent, Kernel, Stmt, Type } from './ir.js';
 
 export function printKernel(kernel: Kernel): string {
-  return [printSignature(kernel), ...printBlock(kernel.body, '  ')].join('\n');
+  return [printSignature(kernel), ...printGroup(kernel), ...printBlock(kernel.body, '  ')].join('\n');
 }
 
 /** How `variable` loops, and everything else of a body, read: one line for each statement. */
@@ -25,6 +25,17 @@ function printSignature({ name, buffers, params }: Kernel): string {
   const numbers = params.map((param) => `${param.name}: ${param.type}`);
   const parameters = [operands.join(', '), numbers.join(', ')].filter((part) => part !== '');
   return `kernel ${name}(${parameters.join('; ')})`;
+}
+
+function printGroup({ group }: Kernel): string[] {
+  if (group === undefined) return [];
+  const threads = typeof group.threads === 'number' ? String(group.threads) : `as suit ${extentText(group.threads)}`;
+  const shared = group.shared.map(({ name, storage, length }) => `  shared ${name}: ${storage}[${length}]`);
+  return [`  by groups of threads (${threads}), for ${group.items} items at a time`, ...shared];
+}
+
+function extentText(extent: Extent): string {
+  return extent.map(({ factor, params }) => [...(factor === 1 ? [] : [factor]), ...params].join(' * ')).join(' + ');
 }
 
 function printBlock(statements: readonly Stmt[], indent: string): string[] {
@@ -63,6 +74,12 @@ function printStatement(statement: Stmt, indent: string): string[] {
       return [`${indent}${statement.do}`];
     case 'fail':
       return [`${indent}fail ${statement.code}`];
+    case 'barrier':
+      return [`${indent}barrier`];
+    case 'multiplyTiles': {
+      const [a, b] = [statement.a, statement.b].map((tile) => `[${tile.map(printExpr).join(', ')}]`);
+      return [`${indent}[${statement.sums.join(', ')}] += ${statement.storage}(${a}, ${b})`];
+    }
   }
 }
 
@@ -152,6 +169,12 @@ function written(expr: Expr): Written {
       return { text: `shuffle(${printExpr(expr.left)}, ${printExpr(expr.right)}, [${expr.lanes.join(', ')}])`, binds: atomBinds };
     case 'iota':
       return { text: 'iota', binds: atomBinds };
+    case 'pack':
+      return { text: `[${expr.lanes.map(printExpr).join(', ')}]`, binds: atomBinds };
+    case 'place':
+      return { text: `#${expr.name}`, binds: atomBinds };
+    case 'exchange':
+      return { text: `from.${expr.from}(${printExpr(expr.value)}, ${expr.distance})`, binds: atomBinds };
   }
 }
 

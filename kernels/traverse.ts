@@ -11,7 +11,10 @@ export function operandsOf(expr: Expr): readonly Expr[] {
     case 'local':
     case 'param':
     case 'iota':
+    case 'place':
       return [];
+    case 'pack':
+      return expr.lanes;
     case 'load':
       return [expr.index];
     case 'unary':
@@ -19,6 +22,7 @@ export function operandsOf(expr: Expr): readonly Expr[] {
     case 'bits':
     case 'splat':
     case 'lane':
+    case 'exchange':
       return [expr.value];
     case 'binary':
     case 'compare':
@@ -38,7 +42,10 @@ export function mapOperands(expr: Expr, replace: (operand: Expr) => Expr): Expr 
     case 'local':
     case 'param':
     case 'iota':
+    case 'place':
       return expr;
+    case 'pack':
+      return { ...expr, lanes: expr.lanes.map(replace) };
     case 'load':
       return { ...expr, index: replace(expr.index) };
     case 'unary':
@@ -46,6 +53,7 @@ export function mapOperands(expr: Expr, replace: (operand: Expr) => Expr): Expr 
     case 'bits':
     case 'splat':
     case 'lane':
+    case 'exchange':
       return { ...expr, value: replace(expr.value) };
     case 'binary':
     case 'compare':
@@ -67,6 +75,8 @@ export function expressionsOf(statement: Stmt): readonly Expr[] {
       return [statement.value];
     case 'store':
       return [statement.index, statement.value];
+    case 'multiplyTiles':
+      return [...statement.a, ...statement.b];
     case 'for':
       return [statement.from, statement.to];
     case 'while':
@@ -75,6 +85,7 @@ export function expressionsOf(statement: Stmt): readonly Expr[] {
     case 'break':
     case 'continue':
     case 'fail':
+    case 'barrier':
       return [];
   }
 }
@@ -105,6 +116,8 @@ export function mapStatement(
       return { ...statement, value: expression(statement.value) };
     case 'store':
       return { ...statement, index: expression(statement.index), value: expression(statement.value) };
+    case 'multiplyTiles':
+      return { ...statement, a: statement.a.map(expression), b: statement.b.map(expression) };
     case 'for':
       return { ...statement, from: expression(statement.from), to: expression(statement.to), body: block(statement.body) };
     case 'while':
@@ -119,6 +132,7 @@ export function mapStatement(
     case 'break':
     case 'continue':
     case 'fail':
+    case 'barrier':
       return statement;
   }
 }

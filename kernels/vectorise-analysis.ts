@@ -57,7 +57,7 @@ function isStraight(statements: readonly Stmt[]): boolean {
   });
 }
 
-function declaredIn(loop: Loop): ReadonlySet<string> {
+export function declaredIn(loop: Loop): ReadonlySet<string> {
   const names = new Set([loop.name]);
   visitStatements(loop.body, (statement) => {
     if (statement.do === 'let' || statement.do === 'for') names.add(statement.name);
@@ -66,7 +66,7 @@ function declaredIn(loop: Loop): ReadonlySet<string> {
 }
 
 /** Undefined where the loop changes an outer local otherwise than by accumulating, or reads what it accumulates. */
-function accumulatorsOf(loop: Loop, inside: ReadonlySet<string>): Analysis['accumulators'] | undefined {
+export function accumulatorsOf(loop: Loop, inside: ReadonlySet<string>): Analysis['accumulators'] | undefined {
   const found = new Map<string, { kind: AccumulateKind; type: Type }>();
   let sound = true;
   visitStatements(loop.body, (statement) => {

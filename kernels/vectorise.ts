@@ -33,7 +33,9 @@ import {
   variable,
   vectorType,
 } from './build.js';
+import { combine, identity } from './combine.js';
 import type { AccumulateKind, BinaryOp, Expr, Kernel, Stmt, Type } from './ir.js';
+import { Names } from './names.js';
 import { blocksOf, expressionsOf, mapOperands, mapStatement, operandsOf, visitExpr, visitStatements } from './traverse.js';
 import { type Analysis, analyse, type Loop } from './vectorise-analysis.js';
 import { type Running, runningTotal, totalInLanes } from './vectorise-running.js';
@@ -70,25 +72,6 @@ export function vectorise(kernel: Kernel, target: VectorTarget): Kernel {
   }
 }
 
-/** Hands out names that the kernel does not use. */
-class Names {
-  readonly #used = new Set<string>(['begin', 'end']);
-
-  constructor(kernel: Kernel) {
-    for (const { name } of [...kernel.buffers, ...kernel.params]) this.#used.add(name);
-    visitStatements(kernel.body, (statement) => {
-      if ('name' in statement) this.#used.add(statement.name);
-    });
-  }
-
-  fresh(wanted: string): string {
-    let name = wanted;
-    for (let count = 2; this.#used.has(name); count++) name = `${wanted}_${count}`;
-    this.#used.add(name);
-    return name;
-  }
-}
-
 /** Independent accumulators hide the latency of the addition; more would only cost registers. */
 const accumulatorCount = 4;
 /** Vectors of other loops that run side by side: enough to keep a processor busy while one waits for itself. */
@@ -97,36 +80,6 @@ const sideBySide = 2;
 const cheapBody = 16;
 /** A body of more operations than this, some six transcendental functions, is not worth writing out twice. */
 const longBody = 96;
-
-const combine: Readonly<Record<AccumulateKind, BinaryOp>> = {
-  sum: 'add',
-  prod: 'mul',
-  max: 'max',
-  min: 'min',
-  any: 'or',
-  all: 'and',
-};
-
-const identities: Readonly<Record<AccumulateKind, number | 'lowest' | 'highest'>> = {
-  sum: 0,
-  prod: 1,
-  max: 'lowest',
-  min: 'highest',
-  any: 0,
-  all: 1,
-};
-
-const limits: Readonly<Record<string, Readonly<Record<'lowest' | 'highest', number | string>>>> = {
-  i32: { lowest: -2147483648, highest: 2147483647 },
-  i64: { lowest: '-9223372036854775808', highest: '9223372036854775807' },
-  f32: { lowest: '-inf', highest: 'inf' },
-  f64: { lowest: '-inf', highest: 'inf' },
-};
-
-function identity(kind: AccumulateKind, type: Type): Expr {
-  const value = identities[kind];
-  return constant(type, typeof value === 'number' ? value : limits[type.scalar]![value]);
-}
 
 /** One accumulator of the loop: its parts in lanes, and the total of this loop's elements. */
 interface Accumulator {

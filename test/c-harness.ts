@@ -173,6 +173,7 @@ int main(int count, char **arguments) {
 const cudaOnHost = `
 #include <math.h>
 #include <string.h>
+#define OPWRIGHT_SIMULATED 1
 #define __global__
 #define __device__
 #define __forceinline__ inline

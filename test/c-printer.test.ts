@@ -616,7 +616,7 @@ test('a kernel that cannot be printed is refused with its reason', (t) => {
   const storing = (value: Expr, storage: string = 'float32') => makeKernel({ out: storage }, [b.store('out', 0, value)]);
   t.throws(() => printC(storing(b.f32(1), 'T'), gnuC), { message: /still of dtype T/ });
   t.throws(() => printC(storing(b.i32(1)), gnuC), { message: /holds float32, which is no i32/ });
-  t.throws(() => printC(storing(b.constant(b.vectorType('f32', 8), 1)), cudaC), { message: /CUDA C\+\+ has no vector/ });
+  t.throws(() => printC(storing(b.constant(b.vectorType('f32', 8), 1)), cudaC), { message: /CUDA C\+\+ has no splat/ });
   t.throws(() => printC(storing(b.local('nowhere', b.F32)), gnuC), { message: /no local nowhere/ });
   t.throws(() => printC(makeKernel({}, [b.break_]), gnuC), { message: /break outside of a loop/ });
 });

@@ -35,10 +35,8 @@ export function typeText(type: Type, tensor = 'V'): string {
       return type.kind;
     case 'dtype':
       return 'Dtype';
-    case 'list': {
-      const of = typeText(type.of, tensor);
-      return `readonly ${/[ |]/.test(of) ? `(${of})` : of}[]`;
-    }
+    case 'list':
+      return listText(typeText(type.of, tensor));
     case 'union':
       return [...new Set(type.options.map((option) => typeText(option, tensor)))].join(' | ');
     case 'function':
@@ -297,12 +295,10 @@ function hostTypeText(type: HostType): string {
     return 'unknown';
   }
   if ('either' in type) return type.either.map(hostTypeText).join(' | ');
-  if ('list' in type) {
-    const of = hostTypeText(type.list);
-    return of === 'unknown' ? 'readonly unknown[]' : `readonly ${of}[]`;
-  }
-  return 'unknown';
+  return 'list' in type ? listText(hostTypeText(type.list)) : 'unknown';
 }
+
+const listText = (of: string): string => `readonly ${of.includes(' ') ? `(${of})` : of}[]`;
 
 const quote = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 

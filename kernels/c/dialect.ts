@@ -10,17 +10,18 @@
  * lays out that struct so): the very block that the WebAssembly form of the kernel reads.
  *
  * `cudaC` is CUDA C++ without any header, for NVRTC. The block travels by value as the first launch argument, then begin and end; a
- * thread runs the items begin + thread, begin + thread + threads, ... of a one-dimensional grid of any size. It has scalars only.
+ * thread runs the items begin + thread, begin + thread + threads, ... of a one-dimensional grid of any size, unless the kernel is a
+ * group program (groups.ts). Vectors are moved, but not computed with.
  */
 import type { Type } from '../ir.js';
+import { cudaGroups, cudaVectorHelpers, cudaVectors, type GroupForm, multiplyHelpers } from './groups.js';
 import { cudaHelpers, gnuHelpers } from './helpers.js';
 import type { HelperCatalogue, HelperText } from './module.js';
 import { vectorHelpers } from './vectors.js';
 
 export interface Dialect {
   readonly name: string;
-  /** Whether values may have more than one lane. */
-  readonly vectors: boolean;
+  readonly vectors: VectorForm;
   /** Lines before everything else. */
   readonly preamble: readonly string[];
   /** What the definition of a helper of that type begins with. */
@@ -36,6 +37,15 @@ export interface Dialect {
   readonly kernel: KernelForm;
 }
 
+/** How vectors are written. */
+export interface VectorForm {
+  /** Whether there is arithmetic of them; they are only loaded, stored, packed and taken apart where not. */
+  readonly arithmetic: boolean;
+  declare(name: string, element: string, lanes: number, bytes: number): string;
+  lane(vector: string, at: number): string;
+  pack(type: string, lanes: readonly string[]): string;
+}
+
 /** How a kernel's function is framed. */
 export interface KernelForm {
   readonly result: string;
@@ -49,13 +59,19 @@ export interface KernelForm {
   readonly distances: boolean;
   /** The loop over the items that one call runs one by one, if there is one; within it the item is named `item`. */
   readonly items?: string;
+  readonly groups?: GroupForm;
 }
 
 const failParameters = ['i32 *error', 'i32 code'];
 
 export const gnuC: Dialect = {
   name: 'C',
-  vectors: true,
+  vectors: {
+    arithmetic: true,
+    declare: (name, element, lanes, bytes) => `typedef ${element} ${name} __attribute__((vector_size(${lanes * bytes})));`,
+    lane: (vector, at) => `${vector}[${at}]`,
+    pack: (type, lanes) => `(${type}){${lanes.join(', ')}}`,
+  },
   preamble: [
     '_Static_assert(sizeof(void *) == 8, "kernels are printed for 64-bit pointers");',
     '#ifndef OW_FUSED',
@@ -88,13 +104,13 @@ export const gnuC: Dialect = {
 
 export const cudaC: Dialect = {
   name: 'CUDA C++',
-  vectors: false,
+  vectors: { arithmetic: false, ...cudaVectors },
   preamble: [],
   inline: () => 'static __device__ __forceinline__',
   library: '',
   infinity: { f32: '__int_as_float(0x7f800000)', f64: '__longlong_as_double(0x7ff0000000000000ll)' },
   notANumber: { f32: '__int_as_float(0x7fc00000)', f64: '__longlong_as_double(0x7ff8000000000000ll)' },
-  helpers: () => cudaHelpers,
+  helpers: ({ lanes }) => (lanes === 1 ? { ...cudaHelpers, ...multiplyHelpers } : cudaVectorHelpers),
   fail: { result: 'void', parameters: failParameters, body: ['atomicCAS(error, 0, code);'] },
   kernel: {
     result: 'extern "C" __global__ void',
@@ -103,5 +119,6 @@ export const cudaC: Dialect = {
     member: 'block.',
     distances: false,
     items: 'for (i64 item = begin + (i64)blockIdx.x * blockDim.x + threadIdx.x; item < end; item += (i64)gridDim.x * blockDim.x)',
+    groups: cudaGroups,
   },
 };

@@ -4,7 +4,7 @@
  * What C has no operator for calls a helper function.
  */
 import { lane } from '../build.js';
-import type { BinaryOp, CompareOp, Expr, Storage, Type, UnaryOp } from '../ir.js';
+import type { BinaryOp, CompareOp, Expr, PlaceName, Storage, Type, UnaryOp } from '../ir.js';
 import type { Share } from '../math/half.js';
 import type { LanewiseName, Module } from './module.js';
 import {
@@ -24,7 +24,8 @@ export interface Place {
   readonly module: Module;
   local(name: string): string;
   param(name: string): string;
-  buffer(name: string, type: Type): { readonly name: string; readonly storage: Storage };
+  buffer(name: string, type: Type): { readonly name: string; readonly storage: Storage; readonly isShared: boolean };
+  place(name: PlaceName): string;
 }
 
 /** A piece of text and how tightly its outermost operator binds. */
@@ -59,7 +60,7 @@ export function printFormula(
   const none = (name: string): never => {
     throw new TypeError(`a formula reads ${name}`);
   };
-  const place: Place = { module, local: (name) => name, param: none, buffer: none };
+  const place: Place = { module, local: (name) => name, param: none, buffer: none, place: none };
   const share: Share = (value) => {
     const name = `t${lines.length}`;
     lines.push(`const ${module.type(value.type)} ${name} = ${printExpr(place, value)};`);
@@ -69,8 +70,13 @@ export function printFormula(
   return [...lines, `return ${printExpr(place, result)};`];
 }
 
+/** What is done with vectors that have no arithmetic. */
+const moves: ReadonlySet<Expr['op']> = new Set(['load', 'local', 'pack']);
+
 function written(place: Place, expr: Expr): Text {
   const { module } = place;
+  if (expr.type.lanes > 1 && !module.dialect.vectors.arithmetic && !moves.has(expr.op))
+    throw new TypeError(`${module.dialect.name} has no ${expr.op} of ${expr.type.lanes} lanes`);
   switch (expr.op) {
     case 'const':
       return constantText(module, expr.type, expr.value);
@@ -102,6 +108,12 @@ function written(place: Place, expr: Expr): Text {
       return shuffleText(place, expr);
     case 'iota':
       return iotaText(module, expr.type);
+    case 'pack':
+      return packText(place, expr);
+    case 'place':
+      return atom(place.place(expr.name));
+    case 'exchange':
+      return exchangeText(place, expr);
   }
 }
 
@@ -158,9 +170,9 @@ function magnitudeOfNegative(expr: Expr): bigint | undefined {
 }
 
 function loadText(place: Place, { type, buffer: bufferName, index }: Node<'load'>): Text {
-  const { name, storage } = place.buffer(bufferName, type);
+  const { name, storage, isShared } = place.buffer(bufferName, type);
   const element = `${name}[${printIndex(place, index)}]`;
-  if (type.lanes > 1) return atom(place.module.call(`load_${storage}`, type, `&${element}`));
+  if (type.lanes > 1) return atom(place.module.call(`load${isShared ? 'Shared' : ''}_${storage}`, type, `&${element}`));
   if (storage === 'bool') return { text: `${element} != 0`, binds: binds.comparison };
   if (storage === 'float16' || storage === 'bfloat16') return atom(place.module.call(`from_${storage}`, type, element));
   return atom(element);
@@ -171,10 +183,11 @@ export function printStore(
   place: Place,
   { buffer: bufferName, index, value }: { buffer: string; index: Expr; value: Expr },
 ): string {
-  const { name, storage } = place.buffer(bufferName, value.type);
+  const { name, storage, isShared } = place.buffer(bufferName, value.type);
   const element = `${name}[${printIndex(place, index)}]`;
   const text = written(place, value);
-  if (value.type.lanes > 1) return `${place.module.call(`store_${storage}`, value.type, `&${element}`, text.text)};`;
+  const helper = `store${isShared ? 'Shared' : ''}_${storage}` as const;
+  if (value.type.lanes > 1) return `${place.module.call(helper, value.type, `&${element}`, text.text)};`;
   return `${element} = ${storedText(place.module, storage, value.type, text)};`;
 }
 
@@ -487,8 +500,22 @@ function splatText(place: Place, type: Type, value: Expr): Text {
 }
 
 function laneText(place: Place, value: Expr, lane: number): Text {
-  const text = `${within(written(place, value), binds.atom)}[${lane}]`;
+  const text = place.module.dialect.vectors.lane(within(written(place, value), binds.atom), lane);
   return value.type.scalar === 'bool' ? { text: `${text} != 0`, binds: binds.comparison } : atom(text);
+}
+
+/** A mask's lane is all bits, where there is arithmetic of masks. */
+function packText(place: Place, { type, lanes }: Node<'pack'>): Text {
+  const { vectors } = place.module.dialect;
+  const negated = type.scalar === 'bool' && vectors.arithmetic;
+  const texts = lanes.map((value) => (negated ? `-${within(written(place, value), binds.atom)}` : printExpr(place, value)));
+  return atom(vectors.pack(place.module.type(type), texts));
+}
+
+function exchangeText(place: Place, { value, from, distance }: Node<'exchange'>): Text {
+  const { groups } = place.module.dialect.kernel;
+  if (groups === undefined) throw new TypeError(`${place.module.dialect.name} has no groups of threads`);
+  return atom(groups.exchange(from, printExpr(place, value), distance));
 }
 
 function shuffleText(place: Place, { left, right, lanes }: Node<'shuffle'>): Text {

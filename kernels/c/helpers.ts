@@ -206,8 +206,18 @@ const cudaBits = {
   f64: '__longlong_as_double',
 } as const;
 
+/** As the processor converts, but where the text is compiled for another machine. */
+function withPtx(name: 'from_float16' | 'to_float16', ...own: readonly string[]) {
+  return (type: Type, module: Module): HelperText => {
+    const helper = halfHelpers[name](type, module);
+    return { ...helper, body: ['#ifdef OPWRIGHT_SIMULATED', ...helper.body, '#else', ...own, '#endif'] };
+  };
+}
+
 export const cudaHelpers: HelperCatalogue = {
   ...sharedHelpers,
+  from_float16: withPtx('from_float16', 'f32 r;', 'asm("cvt.f32.f16 %0, %1;" : "=f"(r) : "h"((u16)a));', 'return r;'),
+  to_float16: withPtx('to_float16', 'u16 r;', 'asm("cvt.rn.f16.f32 %0, %1;" : "=h"(r) : "f"(a));', 'return r;'),
   fma: (type, module) => ofThree(type, module, `return ${byWidth(type, 'fmaf', 'fma')}(a, b, c);`),
   bits: (type) => bitsHelper(type, `return ${cudaBits[laneTypeName(type)]}(a);`),
   clz: (type, module) => ofOne(type, module, `return ${byWidth(type, '__clz', '__clzll')}(a);`),

@@ -2,7 +2,7 @@
  * One C or CUDA text while it is being written: it hands out the names of types and helper functions and declares, once and in order,
  * those that were asked for. What a helper does is in helpers.ts and vectors.ts; the kernels' own functions are printed by printer.ts.
  */
-import type { Storage, Type } from '../ir.js';
+import type { HalfStorage, Storage, Type } from '../ir.js';
 import type { Dialect } from './dialect.js';
 import { laneTypeName, scalarTypedefs, widthOf } from './types.js';
 
@@ -31,7 +31,11 @@ export type HelperName =
   | 'lesser'
   | 'greater'
   | `load_${Storage}`
-  | `store_${Storage}`;
+  | `store_${Storage}`
+  // Group programs only
+  | `loadShared_${Storage}`
+  | `storeShared_${Storage}`
+  | `multiply_${HalfStorage}`;
 
 /** Functions of floats that C's library has. */
 export type LanewiseName =
@@ -64,8 +68,6 @@ export type LanewiseName =
   | 'atanh'
   | 'cbrt';
 
-export type HalfStorage = 'float16' | 'bfloat16';
-
 /** A helper function without its name. */
 export interface HelperText {
   readonly result: string;
@@ -97,9 +99,8 @@ export class Module {
 
   /** A vector of elements that are not as wide as a register's lanes. */
   vector(element: string, lanes: number, bytes: number): string {
-    if (!this.dialect.vectors) throw new TypeError(`${this.dialect.name} has no vector of ${lanes} ${element}`);
     const name = `${element}x${lanes}`;
-    this.#vectors.set(name, `typedef ${element} ${name} __attribute__((vector_size(${lanes * bytes})));`);
+    this.#vectors.set(name, this.dialect.vectors.declare(name, element, lanes, bytes));
     return name;
   }
 

@@ -4,13 +4,13 @@
  *
  * IR names get a prefix by what they name: `v_` locals, `p_` parameters, `b_` buffers, so that none is a keyword or a function of C.
  */
-import { binary, local } from '../build.js';
+import { binary, F32, local } from '../build.js';
+import { combine } from '../combine.js';
 import {
-  type AccumulateKind,
-  type BinaryOp,
   type BufferDeclaration,
   type Expr,
   type Kernel,
+  type PlaceName,
   registerOf,
   type Stmt,
   type Storage,
@@ -19,6 +19,7 @@ import {
 import { expandMath, isLibraryFunction, type MathOptions } from '../math/expand.js';
 import type { Dialect } from './dialect.js';
 import { type Place, printExpr, printStore } from './expressions.js';
+import type { GroupForm } from './groups.js';
 import { Module, PREFIX } from './module.js';
 import { elementTypes } from './types.js';
 
@@ -49,15 +50,6 @@ const mathOptions: MathOptions = {
 
 const identifier = (name: string): string => name.replaceAll(/[^A-Za-z0-9_]/g, '_');
 
-const combine: Readonly<Record<AccumulateKind, BinaryOp>> = {
-  sum: 'add',
-  prod: 'mul',
-  max: 'max',
-  min: 'min',
-  any: 'or',
-  all: 'and',
-};
-
 interface Local {
   readonly name: string;
   readonly mutable: boolean;
@@ -68,10 +60,12 @@ type Node<Do extends Stmt['do']> = Extract<Stmt, { do: Do }>;
 class FunctionPrinter implements Place {
   readonly #lines: string[] = [];
   readonly #buffers: ReadonlyMap<string, Storage>;
+  readonly #shared: ReadonlySet<string>;
   readonly #params: ReadonlySet<string>;
   #scopes: Map<string, Local>[] = [];
   /** The block's members that the body reads. */
   readonly #read = new Set<string>();
+  readonly #places = new Set<PlaceName>();
   #loops = 0;
   #depth = 0;
 
@@ -79,24 +73,48 @@ class FunctionPrinter implements Place {
     readonly kernel: Kernel,
     readonly module: Module,
   ) {
-    this.#buffers = new Map(kernel.buffers.map((buffer) => [buffer.name, concreteStorage(kernel, buffer)]));
+    const shared = kernel.group?.shared ?? [];
+    this.#shared = new Set(shared.map(({ name }) => name));
+    this.#buffers = new Map([
+      ...kernel.buffers.map((buffer) => [buffer.name, concreteStorage(kernel, buffer)] as const),
+      ...shared.map(({ name, storage }) => [name, storage] as const),
+    ]);
     this.#params = new Set(kernel.params.map(({ name }) => name));
   }
 
   print(): string {
     const { kernel } = this.module.dialect;
+    const { group } = this.kernel;
     const symbol = symbolOf(this.kernel.name);
     const struct = `${symbol}_block`;
-    const [begin, end] = kernel.items === undefined ? ['v_begin', 'v_end'] : ['begin', 'end'];
+    const items = group === undefined ? kernel.items : undefined;
+    const [begin, end] = items === undefined ? ['v_begin', 'v_end'] : ['begin', 'end'];
+    const bounds = group === undefined ? '' : this.#groups().bounds(group);
     this.#struct(struct);
     this.#line('');
-    this.#braces(`${kernel.result} ${symbol}(${kernel.parameters(struct)}, i32 ${begin}, i32 ${end})`, () => {
+    this.#braces(`${kernel.result} ${bounds}${symbol}(${kernel.parameters(struct)}, i32 ${begin}, i32 ${end})`, () => {
       const start = this.#lines.length;
-      if (kernel.items === undefined) this.#body();
-      else this.#braces(kernel.items, () => this.#oneItem());
-      this.#lines.splice(start, 0, ...this.#members(struct));
+      if (items === undefined) this.#body();
+      else this.#braces(items, () => this.#oneItem());
+      this.#lines.splice(start, 0, ...this.#members(struct), ...this.#groupLines());
     });
     return this.#lines.join('\n');
+  }
+
+  #groups(): GroupForm {
+    const { name, kernel } = this.module.dialect;
+    if (kernel.groups === undefined) throw this.#broken(`it is for groups of threads, which ${name} does not have`);
+    return kernel.groups;
+  }
+
+  /** Shared arrays, and where the thread stands. */
+  #groupLines(): readonly string[] {
+    const { group } = this.kernel;
+    if (group === undefined) return [];
+    const { places, shared } = this.#groups();
+    const arrays = group.shared.flatMap((array) => shared(`b_${identifier(array.name)}`, array, group));
+    const named = [...this.#places].map((name) => `const i32 ${name} = ${places[name]};`);
+    return [...arrays, ...named].map((line) => `  ${line}`);
   }
 
   /** C lays its members out as `paramLayout` does. */
@@ -161,11 +179,18 @@ class FunctionPrinter implements Place {
     return this.#member(`p_${identifier(name)}`);
   }
 
-  buffer(name: string, type: Type): { readonly name: string; readonly storage: Storage } {
+  place(name: PlaceName): string {
+    if (this.kernel.group === undefined) throw this.#broken(`there is no ${name}`);
+    this.#places.add(name);
+    return name;
+  }
+
+  buffer(name: string, type: Type): ReturnType<Place['buffer']> {
     const storage = this.#storage(name);
     if (registerOf(storage) !== type.scalar)
       throw this.#broken(`${name} holds ${storage}, which is no ${type.scalar} in a register`);
-    return { name: this.#member(`b_${identifier(name)}`), storage };
+    const isShared = this.#shared.has(name);
+    return { name: isShared ? `b_${identifier(name)}` : this.#member(`b_${identifier(name)}`), storage, isShared };
   }
 
   #member(name: string): string {
@@ -243,7 +268,19 @@ class FunctionPrinter implements Place {
         break;
       case 'fail':
         this.#line(this.module.fail(this.#member('error'), statement.code));
+        break;
+      case 'barrier':
+        if (this.kernel.group === undefined) throw this.#broken('a barrier for a single thread');
+        this.#line(this.#groups().barrier(this.kernel.group));
+        break;
+      case 'multiplyTiles':
+        this.#multiplyTiles(statement);
     }
+  }
+
+  #multiplyTiles({ storage, sums, a, b }: Node<'multiplyTiles'>): void {
+    const operands = [...sums.map((sum) => this.#target(sum)), ...[...a, ...b].map((word) => printExpr(this, word))];
+    this.#line(`${this.module.call(`multiply_${storage}`, F32, ...operands)};`);
   }
 
   #target(name: string): string {

@@ -7,7 +7,7 @@
  */
 import { Body, break_, if_, not, or, select } from '../build.js';
 import type { BinaryOp, Expr, Kernel, MathOp, Scalar, Stmt, TypeVariable, UnaryOp } from '../ir.js';
-import { visitExpr } from '../traverse.js';
+import { mapStatement, visitExpr } from '../traverse.js';
 import * as exponential from './exponential.js';
 import { integerPower } from './integer-power.js';
 import * as logarithm from './logarithm.js';
@@ -105,7 +105,14 @@ class Expansion {
       case 'break':
       case 'continue':
       case 'fail':
+      case 'barrier':
         return statement;
+      case 'multiplyTiles':
+        return mapStatement(
+          statement,
+          (expr) => this.#expr(expr, block),
+          (inner) => inner,
+        );
     }
   }
 
@@ -125,7 +132,10 @@ class Expansion {
       case 'local':
       case 'param':
       case 'iota':
+      case 'place':
         return expr;
+      case 'pack':
+        return { ...expr, lanes: expr.lanes.map((lane) => this.#expr(lane, block)) };
       case 'load':
         return { ...expr, index: this.#expr(expr.index, block) };
       case 'unary':
@@ -143,6 +153,7 @@ class Expansion {
       case 'bits':
       case 'splat':
       case 'lane':
+      case 'exchange':
         return { ...expr, value: this.#expr(expr.value, block) };
     }
   }

@@ -41,6 +41,10 @@ export function signBit(x: Expr): Expr {
   return and(pattern, signMask(pattern.type));
 }
 
+export function hasSignBit(x: Expr): Expr {
+  return lt(integerBits(x), 0);
+}
+
 /** A value without a sign bit, given the sign of `x`. */
 export function withSign(magnitude: Expr, x: Expr): Expr {
   return bits(x.type, or(integerBits(magnitude), signBit(x)));

@@ -39,7 +39,15 @@ const printers: Printers = {
   lane: printLane,
   shuffle: printShuffle,
   iota: (frame, { type }) => printLanes(frame, type, (lane) => lane),
+  pack: ofGroupsOnly,
+  place: ofGroupsOnly,
+  exchange: ofGroupsOnly,
 };
+
+/** Only kernels for GPUs have these; nothing here makes them. */
+function ofGroupsOnly({ kernel }: Frame, { op }: Expr): never {
+  throw new TypeError(`kernel ${kernel.name}: '${op}' has no form in WebAssembly`);
+}
 
 export function printExpr<Op extends Expr['op']>(frame: Frame, expr: Node<Op>): void {
   printers[expr.op](frame, expr);

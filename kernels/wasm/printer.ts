@@ -7,7 +7,8 @@
  * The kernel's types must be concrete, its vectors 128 bits wide, and its transcendental functions expanded (compile.ts does that).
  */
 import { binary, local } from '../build.js';
-import type { AccumulateKind, BinaryOp, Expr, Kernel, Stmt } from '../ir.js';
+import { combine } from '../combine.js';
+import type { Expr, Kernel, Stmt } from '../ir.js';
 import { Code, encodeModule } from './encoder.js';
 import { printCondition, printExpr } from './expressions.js';
 import { Frame, type PrintOptions } from './frame.js';
@@ -16,6 +17,8 @@ import { printStore } from './memory.js';
 type Node<Do extends Stmt['do']> = Extract<Stmt, { do: Do }>;
 
 export function printWasm(kernel: Kernel, options: PrintOptions = {}): Uint8Array<ArrayBuffer> {
+  if (kernel.group !== undefined)
+    throw new TypeError(`kernel ${kernel.name} is for groups of threads, which WebAssembly does not have`);
   const frame = new Frame(kernel, options, printExpr);
   new StatementPrinter(frame).block(kernel.body);
   const code = new Code();
@@ -23,15 +26,6 @@ export function printWasm(kernel: Kernel, options: PrintOptions = {}): Uint8Arra
   code.append(frame.code.bytes);
   return encodeModule({ imports: frame.imports, exportName: 'run', locals: frame.locals, code });
 }
-
-const combine: Readonly<Record<AccumulateKind, BinaryOp>> = {
-  sum: 'add',
-  prod: 'mul',
-  max: 'max',
-  min: 'min',
-  any: 'or',
-  all: 'and',
-};
 
 /** The nesting depths of the labels that leave and repeat a loop. */
 interface LoopLabels {
@@ -87,6 +81,10 @@ class StatementPrinter {
         break;
       case 'fail':
         this.#fail(statement.code);
+        break;
+      case 'barrier':
+      case 'multiplyTiles':
+        throw new TypeError(`kernel ${frame.kernel.name}: '${statement.do}' has no form in WebAssembly`);
     }
   }
 

@@ -92,7 +92,10 @@ def tensor_of(text, data):
     kind = torch.bool if dtype == "bool" else torch.float64 if dtype in FLOATING else torch.int64
     if kind == torch.float64:
         values = np.asarray(values, np.float32).astype(np.float64)
-    return torch.tensor(np.asarray(values), dtype=kind).reshape(data["shape"])
+    tensor = torch.tensor(np.asarray(values), dtype=kind).reshape(data["shape"])
+    # What an oracle asks for that depends on the width of integers.
+    tensor.declared = dtype
+    return tensor
 
 
 # ---- Helpers of the oracles --------------------------------------------------------------------------------------------------
@@ -108,8 +111,8 @@ def listed(value):
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def pair(value):
-    return tuple(value) if isinstance(value, list) else (value, value)
+def per_axis(value, axes):
+    return [value] * axes if isinstance(value, int) else value
 
 
 def axes_of(x, axis):
@@ -144,30 +147,40 @@ def place_of_extremum(function):
     return run
 
 
-def amounts(padding, sizes, kernel, stride, dilation=(1, 1)):
-    """Above, below, left and right; 'same' as TensorFlow defines it."""
+def amounts(padding, sizes, kernel, stride, dilation):
+    """Before and after each axis; 'same' as TensorFlow defines it."""
     if padding == "valid":
-        return [0, 0, 0, 0]
+        return [0, 0] * len(sizes)
     if padding == "same":
         ends = []
         for n, k, s, d in zip(sizes, kernel, stride, dilation):
             total = max(0, (math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n)
             ends += [total // 2, total - total // 2]
         return ends
+    axes = len(sizes)
     padding = listed(padding)
-    return padding * 4 if len(padding) == 1 else [padding[0], padding[0], padding[1], padding[1]] if len(padding) == 2 else padding
+    if len(padding) == 1 and axes > 1:
+        return padding * 2 * axes
+    return [end for p in padding for end in (p, p)] if len(padding) == axes else padding
 
 
-def conv2d_transpose(x, weight, bias, stride, padding, outputPadding, dilation, groups):
-    if isinstance(padding, list) and len(padding) == 4:
-        raise NotImplementedError("PyTorch pads both sides alike")
-    return F.conv_transpose2d(x, weight, bias, stride, padding, outputPadding, groups, dilation)
+def transposed_convolution(function, axes):
+    def transposed(x, weight, bias, stride, padding, outputPadding, dilation, groups):
+        if isinstance(padding, list) and len(padding) == 2 * axes:
+            raise NotImplementedError("PyTorch pads both sides alike")
+        return function(x, weight, bias, stride, padding, outputPadding, groups, dilation)
+
+    return transposed
 
 
-def conv2d(x, weight, bias, stride, padding, dilation, groups):
-    stride, dilation = pair(stride), pair(dilation)
-    top, bottom, left, right = amounts(padding, x.shape[2:], weight.shape[2:], stride, dilation)
-    return F.conv2d(F.pad(x, [left, right, top, bottom]), weight, bias, stride, 0, dilation, groups)
+def convolution(function, axes):
+    def convolve(x, weight, bias, stride, padding, dilation, groups):
+        stride, dilation = per_axis(stride, axes), per_axis(dilation, axes)
+        ends = amounts(padding, x.shape[2:], weight.shape[2:], stride, dilation)
+        last_first = [ends[2 * axis + side] for axis in reversed(range(axes)) for side in (0, 1)]
+        return function(F.pad(x, last_first), weight, bias, stride, 0, dilation, groups)
+
+    return convolve
 
 
 def avg_pool2d(x, kernelSize, stride, padding, ceilMode, exclusive, divisorOverride):
@@ -315,6 +328,25 @@ def histogram(x, bins, min, max):
     return torch.tensor(np.histogram(x.numpy(), bins, (low - 1, high + 1) if low == high else (low, high))[0])
 
 
+def cube_root(x):
+    """NumPy's where nothing asks for a gradient."""
+    return torch.sign(x) * torch.abs(x) ** (1 / 3) if x.requires_grad else torch.tensor(np.cbrt(x.numpy()))
+
+
+def in_own_width(function):
+    """A function of integers whose width counts; by NumPy, which defines shifts by any number of places."""
+
+    def run(x, y):
+        own = np.dtype(x.declared)
+        return torch.tensor(function(x.numpy().astype(own), np.asarray(y, own)).astype(np.int64))
+
+    return run
+
+
+def logical_right_shift(x, y):
+    return np.right_shift(x.view(f"u{x.itemsize}"), y.astype(f"u{x.itemsize}")).view(x.dtype)
+
+
 # ---- The oracles: an op's arguments by name, to its outputs -------------------------------------------------------------------
 
 ARITHMETIC = {
@@ -334,6 +366,19 @@ ARITHMETIC = {
     "sqrt": lambda x: torch.sqrt(x),
     "rsqrt": lambda x: torch.rsqrt(x),
     "reciprocal": lambda x: torch.reciprocal(x),
+    "fmod": lambda x, y: torch.fmod(x, y),
+    "frac": lambda x: torch.frac(x),
+    "lerp": lambda x, y, weight: torch.lerp(*torch.broadcast_tensors(x, y), weight) if not torch.is_tensor(weight) else torch.lerp(
+        *torch.broadcast_tensors(x, y, weight)
+    ),
+    "copysign": lambda x, y: torch.copysign(x, y),
+    "heaviside": lambda x, y: torch.heaviside(x.detach(), torch.as_tensor(y, dtype=x.dtype).detach()),
+    "fmax": lambda x, y: torch.fmax(x, torch.as_tensor(y, dtype=x.dtype)),
+    "fmin": lambda x, y: torch.fmin(x, torch.as_tensor(y, dtype=x.dtype)),
+    "hypot": lambda x, y: torch.hypot(x, torch.as_tensor(y, dtype=x.dtype)),
+    "nanToNum": lambda x, nan, posinf, neginf: torch.nan_to_num(
+        x, nan, GREATEST if posinf is None else posinf, -GREATEST if neginf is None else neginf
+    ),
     "scale": lambda x, scale, bias, biasAfterScale: x * scale + bias if biasAfterScale else (x + bias) * scale,
     "clip": lambda x, min, max: x if min is None and max is None else torch.clamp(x, min, max),
 }
@@ -341,9 +386,12 @@ ARITHMETIC = {
 FUNCTIONS = {
     **{name: (lambda f: lambda x: f(x))(getattr(torch, name)) for name in (
         "exp", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf",
+        "exp2", "asinh", "acosh", "atanh", "deg2rad", "rad2deg",
     )},
+    "cbrt": cube_root,
+    "atan2": lambda x, y: torch.atan2(x, torch.as_tensor(y, dtype=x.dtype)),
     **{name: (lambda f: lambda x: f(x))(getattr(torch, name)) for name in (
-        "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite",
+        "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite", "isposinf", "isneginf", "signbit",
     )},
     **{op: (lambda f: lambda x, y: f(x, y))(getattr(torch, name)) for op, name in {
         "equal": "eq", "notEqual": "ne", "lessThan": "lt", "lessEqual": "le", "greaterThan": "gt", "greaterEqual": "ge",
@@ -353,6 +401,24 @@ FUNCTIONS = {
     "where": lambda condition, x, y: torch.where(condition, x, y),
     "cast": lambda x, dtype: x.to(DTYPES[dtype]),
 }  # fmt: skip
+
+BITS = {
+    "bitwiseNot": lambda x: torch.bitwise_not(x),
+    "bitwiseAnd": lambda x, y: torch.bitwise_and(x, y),
+    "bitwiseOr": lambda x, y: torch.bitwise_or(x, y),
+    "bitwiseXor": lambda x, y: torch.bitwise_xor(x, y),
+    "bitwiseLeftShift": in_own_width(np.left_shift),
+    "bitwiseRightShift": in_own_width(np.right_shift),
+    "logicalRightShift": in_own_width(logical_right_shift),
+}
+
+SPECIAL = {
+    "erfc": lambda x: torch.special.erfc(x),
+    "sinc": lambda x: torch.special.sinc(x),
+    "logit": lambda x, eps: torch.special.logit(x, eps),
+    "xlogy": lambda x, y: torch.special.xlogy(x, y),
+    "logaddexp": lambda x, y: torch.logaddexp(x, torch.as_tensor(y, dtype=x.dtype)),
+}
 
 ACTIVATIONS = {
     "sigmoid": lambda x: torch.special.expit(x),
@@ -465,8 +531,12 @@ PRODUCTS = {
 }
 
 NETWORKS = {
-    "conv2d": conv2d,
-    "conv2dTranspose": conv2d_transpose,
+    "conv1d": convolution(F.conv1d, 1),
+    "conv1dTranspose": transposed_convolution(F.conv_transpose1d, 1),
+    "conv2d": convolution(F.conv2d, 2),
+    "conv2dTranspose": transposed_convolution(F.conv_transpose2d, 2),
+    "conv3d": convolution(F.conv3d, 3),
+    "conv3dTranspose": transposed_convolution(F.conv_transpose3d, 3),
     "maxPool2d": lambda x, kernelSize, stride, padding, ceilMode: F.max_pool2d(x, kernelSize, stride, padding, 1, ceilMode),
     "avgPool2d": avg_pool2d,
     "unfold": lambda x, kernelSizes, strides, paddings, dilations: F.unfold(x, kernelSizes, dilations, paddings, strides),
@@ -497,6 +567,7 @@ WHOLE = {
     "addN": lambda xs: torch.stack(xs).sum(0),
     "assign": lambda x: x.clone(),
     "equalAll": lambda x, y: torch.tensor(np.array_equal(x.numpy(), y.numpy())),
+    "isclose": lambda x, y, rtol, atol, equalNan: torch.tensor(np.isclose(x.numpy(), y.numpy(), rtol, atol, equalNan)),
     "allclose": lambda x, y, rtol, atol, equalNan: torch.tensor(np.allclose(x.numpy(), y.numpy(), rtol, atol, equalNan)),
     "dist": lambda x, y, p: torch.linalg.vector_norm(x - y, p),
     "empty": lambda shape, dtype: torch.zeros(shape, dtype=DTYPES[dtype]),
@@ -652,6 +723,8 @@ LINEAR_ALGEBRA = {
 GROUPS = {
     "arithmetic": ARITHMETIC,
     "functions": FUNCTIONS,
+    "bits": BITS,
+    "special": SPECIAL,
     "activations": ACTIVATIONS,
     "reductions": REDUCTIONS,
     "creation": CREATION,

@@ -2,7 +2,8 @@
  * The test cases: what the generator wrote about each op (generated/tests), the goldens (test/golden), and which of them this run is
  * asked for. It calls no op.
  *
- * OPWRIGHT_TEST chooses cases as `op/check/place`, each part optional: `softmax`, `softmax/gradient`, `softmax/gradient/0`.
+ * OPWRIGHT_TEST chooses cases as `op/check/place`, each part optional: `softmax`, `softmax/gradient`, `softmax/gradient/0`;
+ * ops may be several: `sort,topk/values`.
  * OPWRIGHT_FULL=1 runs what the short run leaves out.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -70,14 +71,14 @@ export const fullRun = process.env.OPWRIGHT_FULL === '1';
 /** Attributes as a sample writes them. */
 export type SampleAttrs = SampleData['attrs'];
 
-const [chosenOp, chosenCheck, chosenPlace] = (process.env.OPWRIGHT_TEST ?? '').split('/');
+const [chosenOps = '', chosenCheck, chosenPlace] = (process.env.OPWRIGHT_TEST ?? '').split('/');
 
 /** The ops of one shard, in the spec's order. */
 export function loadCases(shard: number): readonly OpCase[] {
   const folder = 'generated/tests';
   return readdirSync(folder)
     .map((file): OpCase => JSON.parse(readFileSync(`${folder}/${file}`, 'utf8'), revive))
-    .filter(({ op }) => shardOf(op) === shard && (chosenOp === undefined || chosenOp === '' || chosenOp === op));
+    .filter(({ op }) => shardOf(op) === shard && (chosenOps === '' || chosenOps.split(',').includes(op)));
 }
 
 export function isChosen(check: string): boolean {

@@ -105,15 +105,20 @@ export class CudaDevice implements Device {
     if (kernel.function === 0) this.tierOfAll.load(kernel);
     if (kernel.mayFail) params.setPointer(errorWord, this.errors.place(kernel.kernel.name, this.op));
     params.setWork(work);
-    const { blocks, threads } = launchShape(this.gpu, work);
+    const { blocks, threads, groups } = launchShape(kernel.room(this.gpu), kernel.printed.group, work, (name) =>
+      params.i32(kernel.offsets.get(name)!),
+    );
     const { driver, stream } = this.gpu;
     const calls = this.gpu.use();
     driver.check(
       'cuLaunchKernel',
-      calls.cuLaunchKernel(kernel.function, blocks, 1, 1, threads, 1, 1, 0, stream, params.address, 0),
+      calls.cuLaunchKernel(kernel.function, blocks, 1, 1, threads, groups, 1, 0, stream, params.address, 0),
     );
     this.launches++;
-    if (debugging.launch) report('launch', `${kernel.kernel.name}: ${this.name}, ${work} items, ${blocks} blocks of ${threads}`);
+    if (debugging.launch) {
+      const block = `${blocks} blocks of ${threads}${groups === 1 ? '' : ` x ${groups}`}`;
+      report('launch', `${kernel.kernel.name}: ${this.name}, ${work} items, ${block} threads`);
+    }
   }
 
   async synchronize(): Promise<void> {

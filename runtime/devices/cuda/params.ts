@@ -40,6 +40,10 @@ export class CudaParams implements ParamBlock {
     this.view.setInt32(offset, value, true);
   }
 
+  i32(offset: number): number {
+    return this.view.getInt32(offset, true);
+  }
+
   setI64(offset: number, value: bigint): void {
     this.view.setBigInt64(offset, value, true);
   }

@@ -9,6 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { cudaC } from '../../../kernels/c/dialect.js';
 import { cudaFlags, flagsOf } from '../../../kernels/c/options.js';
 import { printC, printModule, symbolOf } from '../../../kernels/c/printer.js';
+import { distribute } from '../../../kernels/distribute.js';
 import { type Kernel, paramLayout } from '../../../kernels/ir.js';
 import { canFail } from '../../../kernels/traverse.js';
 import { debugging, report } from '../../debug.js';
@@ -18,6 +19,7 @@ import type { CompiledKernel, Target, Tier } from '../device.js';
 import { cacheKey, kernelCache } from '../kernel-cache.js';
 import { versionText } from './driver.js';
 import type { Gpu } from './gpu.js';
+import type { Room } from './launch-shape.js';
 import type { Architecture, Nvrtc } from './nvrtc.js';
 
 const pointerBytes = 8;
@@ -27,12 +29,13 @@ export class CudaKernel implements CompiledKernel {
   readonly offsets: ReadonlyMap<string, number>;
   readonly paramBytes: number;
   readonly mayFail: boolean;
-  /** Under a name that says what it does: no two kernels that differ have one name. */
+  /** As it is shared out between threads, under a name that says what it does: no two kernels that differ have one name. */
   readonly printed: Kernel;
   /** Of its entry in the cache. */
   readonly key: string;
   /** The driver's handle; 0 until it is loaded. */
   function = 0;
+  private readonly blocksAtOnce = new Map<number, number>();
 
   constructor(
     readonly kernel: Kernel,
@@ -42,8 +45,24 @@ export class CudaKernel implements CompiledKernel {
     this.offsets = offsets;
     this.paramBytes = size;
     this.mayFail = canFail(kernel);
-    this.key = cacheKey({ what: 'kernel named by its key', source: printC({ ...kernel, name: 'kernel' }, cudaC), identity });
-    this.printed = { ...kernel, name: `kernel_${this.key.slice(0, 16)}` };
+    const shared = distribute(kernel);
+    this.key = cacheKey({ what: 'kernel named by its key', source: printC({ ...shared, name: 'kernel' }, cudaC), identity });
+    this.printed = { ...shared, name: `kernel_${this.key.slice(0, 16)}` };
+  }
+
+  /** What launches of the loaded kernel have to fit into. */
+  room(gpu: Gpu): Room {
+    const blocksAtOnce = (threads: number): number => {
+      let blocks = this.blocksAtOnce.get(threads);
+      if (blocks === undefined) {
+        blocks = gpu.driver.integer('cuOccupancyMaxActiveBlocksPerMultiprocessor', (out) =>
+          gpu.use().cuOccupancyMaxActiveBlocksPerMultiprocessor(out, this.function, threads, 0),
+        );
+        this.blocksAtOnce.set(threads, blocks);
+      }
+      return blocks;
+    };
+    return { multiprocessors: gpu.properties.multiprocessors, blocksAtOnce };
   }
 }
 
