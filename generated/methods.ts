@@ -3,9 +3,11 @@
 import type { Dtype } from '../kernels/op.js';
 import type { TensorLike } from '../runtime/dispatch.js';
 import { addTensorMethods } from '../runtime/methods.js';
-import { add, add_, subtract, subtract_, multiply, multiply_, divide, divide_, floorDivide, floorDivide_, mod, mod_, pow, pow_, maximum, maximum_, minimum, minimum_, neg, neg_, abs, abs_, sign, sign_, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_ } from './ops/arithmetic.js';
-import { exp, exp_, expm1, expm1_, log, log_, log2, log2_, log10, log10_, log1p, log1p_, sin, sin_, cos, cos_, tan, tan_, asin, asin_, acos, acos_, atan, atan_, sinh, sinh_, cosh, cosh_, tanh, tanh_, erf, erf_ } from './ops/functions.js';
-import { floor, floor_, ceil, ceil_, round, round_, trunc, trunc_, isnan, isinf, isfinite, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalAnd_, logicalOr, logicalOr_, logicalXor, logicalXor_, logicalNot, equalAll, allclose, type AllcloseOptions, where, cast } from './ops/rounding-and-tests.js';
+import { add, add_, subtract, subtract_, multiply, multiply_, divide, divide_, floorDivide, floorDivide_, mod, mod_, pow, pow_, maximum, maximum_, minimum, minimum_, neg, neg_, abs, abs_, sign, sign_, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, fmod, fmod_, frac, frac_, lerp, copysign, copysign_, heaviside, heaviside_, fmax, fmax_, fmin, fmin_, hypot, hypot_ } from './ops/arithmetic.js';
+import { exp, exp_, expm1, expm1_, log, log_, log2, log2_, log10, log10_, log1p, log1p_, sin, sin_, cos, cos_, tan, tan_, asin, asin_, acos, acos_, atan, atan_, sinh, sinh_, cosh, cosh_, tanh, tanh_, erf, erf_, exp2, exp2_, cbrt, cbrt_, asinh, asinh_, acosh, acosh_, atanh, atanh_, atan2, atan2_, deg2rad, deg2rad_, rad2deg, rad2deg_ } from './ops/functions.js';
+import { floor, floor_, ceil, ceil_, round, round_, trunc, trunc_, isnan, isinf, isfinite, isposinf, isneginf, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalAnd_, logicalOr, logicalOr_, logicalXor, logicalXor_, logicalNot, equalAll, isclose, type IscloseOptions, allclose, type AllcloseOptions, where, nanToNum, type NanToNumOptions, cast } from './ops/rounding-and-tests.js';
+import { bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, logicalRightShift, signbit } from './ops/bits.js';
+import { erfc, erfc_, sinc, sinc_, logit, type LogitOptions, xlogy, logaddexp, logaddexp_ } from './ops/special-functions.js';
 import { sigmoid, sigmoid_, logSigmoid, logSigmoid_, relu, relu_, relu6, relu6_, leakyRelu, leakyRelu_, type LeakyReluOptions, elu, elu_, type EluOptions, selu, selu_, type SeluOptions, gelu, gelu_, type GeluOptions, softplus, softplus_, type SoftplusOptions, softsign, softsign_, softshrink, softshrink_, type SoftshrinkOptions, hardshrink, hardshrink_, type HardshrinkOptions, tanhshrink, tanhshrink_, hardtanh, hardtanh_, type HardtanhOptions, hardsigmoid, hardsigmoid_, type HardsigmoidOptions, hardswish, hardswish_, thresholdedRelu, thresholdedRelu_, type ThresholdedReluOptions, swish, swish_, stanh, stanh_, type StanhOptions, scale, scale_, type ScaleOptions, clip, clip_, type ClipOptions } from './ops/activations.js';
 import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, dist, type DistOptions, cumsum, type CumsumOptions } from './ops/reductions.js';
 import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, emptyLike, type EmptyLikeOptions, assign, numel, isEmpty, bernoulli } from './ops/creation.js';
@@ -14,7 +16,7 @@ import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, s
 import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
 import { bmm, matmul, type MatmulOptions, mv, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
 import { solve, inverse, lu, triangularSolve, type TriangularSolveOptions, cholesky, type CholeskyOptions, choleskySolve, type CholeskySolveOptions, slogdet, qr, type QrOptions, eigh, type EighOptions, eigvalsh, type EigvalshOptions, svd, type SvdOptions, svdvals, det, pinv, type PinvOptions, matrixRank, type MatrixRankOptions, lstsq, type LstsqOptions, matrixNorm, type MatrixNormOptions, cond, type CondOptions } from './ops/linear-algebra.js';
-import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
+import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, conv1d, type Conv1dOptions, conv1dTranspose, type Conv1dTransposeOptions, conv3d, type Conv3dOptions, conv3dTranspose, type Conv3dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
 import { clipByNorm } from './ops/optimizer-steps.js';
 
@@ -87,6 +89,36 @@ declare module '../runtime/tensor.js' {
     reciprocal(): Tensor;
     /** As {@link reciprocal}, written into this tensor, which is returned. */
     reciprocal_(): this;
+    /** The remainder of a division cut off toward 0, element by element; it has the dividend's sign. */
+    fmod(y: TensorLike): Tensor;
+    /** As {@link fmod}, written into this tensor, which is returned. */
+    fmod_(y: TensorLike): this;
+    /** What is left of each element beyond the whole number toward 0; it has the element's sign. */
+    frac(): Tensor;
+    /** As {@link frac}, written into this tensor, which is returned. */
+    frac_(): this;
+    /** The point between two elements, a share of the way from the first to the second. */
+    lerp(y: TensorLike, weight: TensorLike): Tensor;
+    /** The size of the first element with the sign of the second. */
+    copysign(y: TensorLike): Tensor;
+    /** As {@link copysign}, written into this tensor, which is returned. */
+    copysign_(y: TensorLike): this;
+    /** The unit step, 0 of negative elements, 1 of positive ones, and what the second tensor says at 0. */
+    heaviside(y: TensorLike): Tensor;
+    /** As {@link heaviside}, written into this tensor, which is returned. */
+    heaviside_(y: TensorLike): this;
+    /** The larger of two elements; of NaN and a number, the number. */
+    fmax(y: TensorLike): Tensor;
+    /** As {@link fmax}, written into this tensor, which is returned. */
+    fmax_(y: TensorLike): this;
+    /** The smaller of two elements; of NaN and a number, the number. */
+    fmin(y: TensorLike): Tensor;
+    /** As {@link fmin}, written into this tensor, which is returned. */
+    fmin_(y: TensorLike): this;
+    /** The length of the hypotenuse over two legs, without overflow on the way. */
+    hypot(y: TensorLike): Tensor;
+    /** As {@link hypot}, written into this tensor, which is returned. */
+    hypot_(y: TensorLike): this;
     /** The exponential of each element. */
     exp(): Tensor;
     /** As {@link exp}, written into this tensor, which is returned. */
@@ -151,6 +183,38 @@ declare module '../runtime/tensor.js' {
     erf(): Tensor;
     /** As {@link erf}, written into this tensor, which is returned. */
     erf_(): this;
+    /** Two to the power of each element. */
+    exp2(): Tensor;
+    /** As {@link exp2}, written into this tensor, which is returned. */
+    exp2_(): this;
+    /** The cube root of each element, negative ones too. */
+    cbrt(): Tensor;
+    /** As {@link cbrt}, written into this tensor, which is returned. */
+    cbrt_(): this;
+    /** The inverse of the hyperbolic sine of each element. */
+    asinh(): Tensor;
+    /** As {@link asinh}, written into this tensor, which is returned. */
+    asinh_(): this;
+    /** The inverse of the hyperbolic cosine of each element. */
+    acosh(): Tensor;
+    /** As {@link acosh}, written into this tensor, which is returned. */
+    acosh_(): this;
+    /** The inverse of the hyperbolic tangent of each element. */
+    atanh(): Tensor;
+    /** As {@link atanh}, written into this tensor, which is returned. */
+    atanh_(): this;
+    /** The angle of the point whose ordinate is the first element and whose abscissa is the second, in radians. */
+    atan2(y: TensorLike): Tensor;
+    /** As {@link atan2}, written into this tensor, which is returned. */
+    atan2_(y: TensorLike): this;
+    /** Each angle in degrees, as radians. */
+    deg2rad(): Tensor;
+    /** As {@link deg2rad}, written into this tensor, which is returned. */
+    deg2rad_(): this;
+    /** Each angle in radians, as degrees. */
+    rad2deg(): Tensor;
+    /** As {@link rad2deg}, written into this tensor, which is returned. */
+    rad2deg_(): this;
     /** Each element rounded down. */
     floor(): Tensor;
     /** As {@link floor}, written into this tensor, which is returned. */
@@ -173,6 +237,10 @@ declare module '../runtime/tensor.js' {
     isinf(): Tensor;
     /** Whether each element is neither infinite nor NaN. */
     isfinite(): Tensor;
+    /** Whether each element is positive infinity. */
+    isposinf(): Tensor;
+    /** Whether each element is negative infinity. */
+    isneginf(): Tensor;
     /** Whether two elements are equal. */
     equal(y: TensorLike): Tensor;
     /** Whether two elements differ; NaN differs from itself. */
@@ -201,12 +269,50 @@ declare module '../runtime/tensor.js' {
     logicalNot(): Tensor;
     /** Whether two tensors have the same shape and all their elements are equal. */
     equalAll(y: TensorLike): Tensor;
+    /** Whether each element of a tensor is close to that of another. */
+    isclose(y: TensorLike, options?: IscloseOptions): Tensor;
     /** Whether all elements of two tensors are close to each other. */
     allclose(y: TensorLike, options?: AllcloseOptions): Tensor;
     /** Elements of one tensor where a condition holds, of another elsewhere. */
     where(x: TensorLike, y: TensorLike): Tensor;
+    /** A tensor with numbers in place of NaN and the infinities. */
+    nanToNum(options?: NanToNumOptions): Tensor;
     /** The same elements in another dtype. */
     cast(dtype: Dtype): Tensor;
+    /** The bits that are set in both elements. */
+    bitwiseAnd(y: TensorLike): Tensor;
+    /** The bits that are set in at least one of two elements. */
+    bitwiseOr(y: TensorLike): Tensor;
+    /** The bits that are set in exactly one of two elements. */
+    bitwiseXor(y: TensorLike): Tensor;
+    /** Each element with all its bits inverted. */
+    bitwiseNot(): Tensor;
+    /** Each element with all its bits inverted. */
+    bitwiseInvert(): Tensor;
+    /** Each element with its bits moved to the left by a number of places; zeros come in from the right. */
+    bitwiseLeftShift(y: TensorLike): Tensor;
+    /** Each element with its bits moved to the right by a number of places; copies of the sign come in from the left. */
+    bitwiseRightShift(y: TensorLike): Tensor;
+    /** Each element with its bits moved to the right by a number of places; zeros come in from the left. */
+    logicalRightShift(y: TensorLike): Tensor;
+    /** Whether each element has a sign bit, as negative numbers and the negative zero do. */
+    signbit(): Tensor;
+    /** One less the error function of each element, exact where that is close to 1. */
+    erfc(): Tensor;
+    /** As {@link erfc}, written into this tensor, which is returned. */
+    erfc_(): this;
+    /** The sine of pi times each element, over pi times the element; 1 at 0. */
+    sinc(): Tensor;
+    /** As {@link sinc}, written into this tensor, which is returned. */
+    sinc_(): this;
+    /** The logarithm of the odds of each probability, which sigmoid undoes. */
+    logit(options?: LogitOptions): Tensor;
+    /** The first element times the logarithm of the second; 0 where the first is 0, whatever that logarithm is. */
+    xlogy(y: TensorLike): Tensor;
+    /** The logarithm of the sum of two exponentials, without overflow. */
+    logaddexp(y: TensorLike): Tensor;
+    /** As {@link logaddexp}, written into this tensor, which is returned. */
+    logaddexp_(y: TensorLike): this;
     /** The logistic function, which squeezes each element between 0 and 1. */
     sigmoid(): Tensor;
     /** As {@link sigmoid}, written into this tensor, which is returned. */
@@ -499,12 +605,20 @@ declare module '../runtime/tensor.js' {
     lstsq(y: TensorLike, options?: LstsqOptions): { solution: Tensor; residuals: Tensor; rank: Tensor; singularValues: Tensor };
     /** A norm of matrices that lie in two axes. */
     matrixNorm(options?: MatrixNormOptions): Tensor;
-    /** The condition number of a matrix, or of each of a batch, its norm times that of its inverse. */
+    /** The condition number of a matrix, or of each of a batch, the largest singular value over the least. */
     cond(options?: CondOptions): Tensor;
     /** Two-dimensional convolution of images with a bank of filters. */
     conv2d(weight: TensorLike, options?: Conv2dOptions): Tensor;
     /** Two-dimensional transposed convolution ("deconvolution"), the adjoint of conv2d in its images. */
     conv2dTranspose(weight: TensorLike, options?: Conv2dTransposeOptions): Tensor;
+    /** One-dimensional convolution of sequences with a bank of filters. */
+    conv1d(weight: TensorLike, options?: Conv1dOptions): Tensor;
+    /** One-dimensional transposed convolution ("deconvolution"), the adjoint of conv1d in its sequences. */
+    conv1dTranspose(weight: TensorLike, options?: Conv1dTransposeOptions): Tensor;
+    /** Three-dimensional convolution of volumes with a bank of filters. */
+    conv3d(weight: TensorLike, options?: Conv3dOptions): Tensor;
+    /** Three-dimensional transposed convolution ("deconvolution"), the adjoint of conv3d in its volumes. */
+    conv3dTranspose(weight: TensorLike, options?: Conv3dTransposeOptions): Tensor;
     /** The largest element of each window of images. */
     maxPool2d(kernelSize: number | readonly [number, number], options?: MaxPool2dOptions): Tensor;
     /** The mean of each window of images. */
@@ -574,6 +688,21 @@ addTensorMethods({
   rsqrt_: rsqrt_,
   reciprocal: reciprocal,
   reciprocal_: reciprocal_,
+  fmod: fmod,
+  fmod_: fmod_,
+  frac: frac,
+  frac_: frac_,
+  lerp: lerp,
+  copysign: copysign,
+  copysign_: copysign_,
+  heaviside: heaviside,
+  heaviside_: heaviside_,
+  fmax: fmax,
+  fmax_: fmax_,
+  fmin: fmin,
+  fmin_: fmin_,
+  hypot: hypot,
+  hypot_: hypot_,
   exp: exp,
   exp_: exp_,
   expm1: expm1,
@@ -606,6 +735,22 @@ addTensorMethods({
   tanh_: tanh_,
   erf: erf,
   erf_: erf_,
+  exp2: exp2,
+  exp2_: exp2_,
+  cbrt: cbrt,
+  cbrt_: cbrt_,
+  asinh: asinh,
+  asinh_: asinh_,
+  acosh: acosh,
+  acosh_: acosh_,
+  atanh: atanh,
+  atanh_: atanh_,
+  atan2: atan2,
+  atan2_: atan2_,
+  deg2rad: deg2rad,
+  deg2rad_: deg2rad_,
+  rad2deg: rad2deg,
+  rad2deg_: rad2deg_,
   floor: floor,
   floor_: floor_,
   ceil: ceil,
@@ -617,6 +762,8 @@ addTensorMethods({
   isnan: isnan,
   isinf: isinf,
   isfinite: isfinite,
+  isposinf: isposinf,
+  isneginf: isneginf,
   equal: equal,
   notEqual: notEqual,
   lessThan: lessThan,
@@ -631,9 +778,28 @@ addTensorMethods({
   logicalXor_: logicalXor_,
   logicalNot: logicalNot,
   equalAll: equalAll,
+  isclose: isclose,
   allclose: allclose,
   where: where,
+  nanToNum: nanToNum,
   cast: cast,
+  bitwiseAnd: bitwiseAnd,
+  bitwiseOr: bitwiseOr,
+  bitwiseXor: bitwiseXor,
+  bitwiseNot: bitwiseNot,
+  bitwiseInvert: bitwiseNot,
+  bitwiseLeftShift: bitwiseLeftShift,
+  bitwiseRightShift: bitwiseRightShift,
+  logicalRightShift: logicalRightShift,
+  signbit: signbit,
+  erfc: erfc,
+  erfc_: erfc_,
+  sinc: sinc,
+  sinc_: sinc_,
+  logit: logit,
+  xlogy: xlogy,
+  logaddexp: logaddexp,
+  logaddexp_: logaddexp_,
   sigmoid: sigmoid,
   sigmoid_: sigmoid_,
   logSigmoid: logSigmoid,
@@ -783,6 +949,10 @@ addTensorMethods({
   cond: cond,
   conv2d: conv2d,
   conv2dTranspose: conv2dTranspose,
+  conv1d: conv1d,
+  conv1dTranspose: conv1dTranspose,
+  conv3d: conv3d,
+  conv3dTranspose: conv3dTranspose,
   maxPool2d: maxPool2d,
   avgPool2d: avgPool2d,
   unfold: unfold,

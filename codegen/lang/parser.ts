@@ -43,9 +43,9 @@ const precedence: Readonly<Record<BinaryOperator, number>> = {
 };
 const lowest = 0;
 const conditionalPrecedence = 1;
-/** Enough for anything written by hand or derived from that; they keep hostile specs from exhausting the stack, here and in every walk over the tree. */
+/** Enough for anything written by hand; they keep hostile specs from exhausting the stack, here and in every walk over the tree. */
 const deepestNesting = 200;
-const mostTokens = 5000;
+const mostTokens = 2000;
 
 /** One expression, and nothing after it. */
 export function parseExpression(text: SourceText): Expression {

@@ -7,10 +7,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:403
+// From ops.yaml:467
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:403',
+  source: 'ops.yaml:467',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -68,10 +68,10 @@ export function add(x: TensorLike, y: TensorLike): Tensor {
 export function add_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:414
+// From ops.yaml:478
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:414',
+  source: 'ops.yaml:478',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -129,10 +129,10 @@ export function subtract(x: TensorLike, y: TensorLike): Tensor {
 export function subtract_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:423
+// From ops.yaml:487
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:423',
+  source: 'ops.yaml:487',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -190,10 +190,10 @@ export function multiply(x: TensorLike, y: TensorLike): Tensor {
 export function multiply_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:433
+// From ops.yaml:497
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:433',
+  source: 'ops.yaml:497',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -252,10 +252,10 @@ export function divide(x: TensorLike, y: TensorLike): Tensor {
 export function divide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:461
+// From ops.yaml:525
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:461',
+  source: 'ops.yaml:525',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -298,10 +298,10 @@ export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
 export function floorDivide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:478
+// From ops.yaml:542
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:478',
+  source: 'ops.yaml:542',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -358,10 +358,10 @@ export function mod(x: TensorLike, y: TensorLike): Tensor {
 export function mod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:495
+// From ops.yaml:559
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:495',
+  source: 'ops.yaml:559',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -419,10 +419,10 @@ export function pow(x: TensorLike, y: TensorLike): Tensor {
 export function pow_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:516
+// From ops.yaml:580
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:516',
+  source: 'ops.yaml:580',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -480,10 +480,10 @@ export function maximum(x: TensorLike, y: TensorLike): Tensor {
 export function maximum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:539
+// From ops.yaml:603
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:539',
+  source: 'ops.yaml:603',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -541,10 +541,10 @@ export function minimum(x: TensorLike, y: TensorLike): Tensor {
 export function minimum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:562
+// From ops.yaml:626
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:562',
+  source: 'ops.yaml:626',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -591,10 +591,10 @@ export function neg(x: TensorLike): Tensor {
 export function neg_(x: Tensor): Tensor {
   return callInPlace(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:572
+// From ops.yaml:636
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:572',
+  source: 'ops.yaml:636',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -643,10 +643,10 @@ export function abs(x: TensorLike): Tensor {
 export function abs_(x: Tensor): Tensor {
   return callInPlace(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:583
+// From ops.yaml:647
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:583',
+  source: 'ops.yaml:647',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -687,10 +687,10 @@ export function sign(x: TensorLike): Tensor {
 export function sign_(x: Tensor): Tensor {
   return callInPlace(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:595
+// From ops.yaml:659
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:595',
+  source: 'ops.yaml:659',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -737,10 +737,10 @@ export function square(x: TensorLike): Tensor {
 export function square_(x: Tensor): Tensor {
   return callInPlace(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:604
+// From ops.yaml:668
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:604',
+  source: 'ops.yaml:668',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -789,10 +789,10 @@ export function sqrt(x: TensorLike): Tensor {
 export function sqrt_(x: Tensor): Tensor {
   return callInPlace(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:623
+// From ops.yaml:687
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:623',
+  source: 'ops.yaml:687',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -841,10 +841,10 @@ export function rsqrt(x: TensorLike): Tensor {
 export function rsqrt_(x: Tensor): Tensor {
   return callInPlace(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:637
+// From ops.yaml:701
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:637',
+  source: 'ops.yaml:701',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -892,4 +892,497 @@ export function reciprocal(x: TensorLike): Tensor {
  */
 export function reciprocal_(x: Tensor): Tensor {
   return callInPlace(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
+}
+// From ops.yaml:714
+export const fmodDefinition: OpDefinition = {
+  name: 'fmod',
+  source: 'ops.yaml:714',
+  inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
+  },
+  body: { kind: 'map', map: 'rem' },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.sumTo(dout, x.shape)];
+      },
+    },
+    {
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.multiply(g.neg(dout), g.trunc(g.divide(x, y))), y.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The remainder of a division cut off toward 0, element by element; it has the dividend's sign.
+ *
+ * C's `fmod`, where `mod` is Python's `%`. The remainder of a division of integers by 0 is 0, that of floating-point numbers NaN.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(fmod([7, -7, 7, -7], [3, 3, -3, -3]));
+ * ```
+ */
+export function fmod(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(fmodDefinition, [x, y], surplusOptions(fmodDefinition, arguments[2]));
+}
+
+/**
+ * As {@link fmod}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function fmod_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(fmodDefinition, [x, y], surplusOptions(fmodDefinition, arguments[2]));
+}
+// From ops.yaml:728
+export const fracDefinition: OpDefinition = {
+  name: 'frac',
+  source: 'ops.yaml:728',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.subtract(x, g.trunc(x))];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [],
+      run<V extends Value>(_g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
+        return [dout];
+      },
+    },
+  ],
+};
+
+/**
+ * What is left of each element beyond the whole number toward 0; it has the element's sign.
+ *
+ * NaN of infinite elements.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(frac([-2, -0.5, 0, 0.5, 2]));
+ * ```
+ */
+export function frac(x: TensorLike): Tensor {
+  return callOne(fracDefinition, [x], surplusOptions(fracDefinition, arguments[1]));
+}
+
+/**
+ * As {@link frac}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function frac_(x: Tensor): Tensor {
+  return callInPlace(fracDefinition, [x], surplusOptions(fracDefinition, arguments[1]));
+}
+// From ops.yaml:736
+export const lerpDefinition: OpDefinition = {
+  name: 'lerp',
+  source: 'ops.yaml:736',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', number: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x, y, weight }: { x: TensorMeta; y: TensorMeta; weight: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape, weight.shape), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y, weight }: { x: V; y: V; weight: V }): readonly V[] {
+      return [g.where(g.lessThan(g.abs(weight), 0.5), g.add(x, g.multiply(weight, g.subtract(y, x))), g.subtract(y, g.multiply(g.subtract(y, x), g.subtract(1, weight))))];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'weight', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.multiply(dout, g.subtract(1, weight)), x.shape)];
+      },
+    },
+    {
+      input: 'y',
+      saved: [{ name: 'y', keep: 'shape' }, { name: 'weight', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { y, weight, dout }: { y: V; weight: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.multiply(dout, weight), y.shape)];
+      },
+    },
+    {
+      input: 'weight',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }, { name: 'weight', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, weight, dout }: { x: V; y: V; weight: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.multiply(dout, g.subtract(y, x)), weight.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The point between two elements, a share of the way from the first to the second.
+ *
+ * Shapes are broadcast. At a weight of 0 it is x and at 1 it is y, exactly; weights beyond these extrapolate.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @param weight - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape, weight.shape)`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @example
+ * ```js
+ * console.log(lerp([0, 10], [10, 20], 0.25));
+ * console.log(lerp([0, 10], [10, 20], [0, 1.5]));
+ * ```
+ */
+export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
+  return callOne(lerpDefinition, [x, y, weight], surplusOptions(lerpDefinition, arguments[3]));
+}
+// From ops.yaml:759
+export const copysignDefinition: OpDefinition = {
+  name: 'copysign',
+  source: 'ops.yaml:759',
+  inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
+  },
+  body: { kind: 'map', map: 'copysign' },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.multiply(dout, g.where(g.signbit(y), g.neg(g.sign(x)), g.sign(x))), x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The size of the first element with the sign of the second.
+ *
+ * Zeros and NaN have signs too. The gradient at 0 is 0, and none flows to y.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(copysign([1, -2, 3], [-1, 1, -0]));
+ * ```
+ */
+export function copysign(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
+}
+
+/**
+ * As {@link copysign}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function copysign_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
+}
+// From ops.yaml:784
+export const heavisideDefinition: OpDefinition = {
+  name: 'heaviside',
+  source: 'ops.yaml:784',
+  inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      return [g.where(g.equal(x, 0), y, g.where(g.greaterThan(x, 0), 1, g.zerosLike(x)))];
+    },
+  },
+  gradients: [
+    {
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.where(g.equal(x, 0), dout, 0), y.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The unit step, 0 of negative elements, 1 of positive ones, and what the second tensor says at 0.
+ *
+ * NaN counts as negative. No gradient flows to x; y gets that of the zeros.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(heaviside([-1.5, 0, 2], 0.5));
+ * ```
+ */
+export function heaviside(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
+}
+
+/**
+ * As {@link heaviside}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function heaviside_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
+}
+// From ops.yaml:802
+export const fmaxDefinition: OpDefinition = {
+  name: 'fmax',
+  source: 'ops.yaml:802',
+  inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      return [g.where(g.isnan(x), y, g.where(g.isnan(y), x, g.maximum(x, y)))];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        const part = g.isnan(y);
+        const part2 = g.sumTo(g.where(g.isnan(x), 0, dout), host.broadcast(y.shape, x.shape));
+        const part3 = g.sumTo(g.where(part, 0, part2), host.broadcast(x.shape, y.shape));
+        return [g.add(g.sumTo(g.where(part, part2, 0), x.shape), g.sumTo(g.where(g.greaterThan(x, y), part3, g.where(g.equal(x, y), g.multiply(part3, 0.5), 0)), x.shape))];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        const part = g.isnan(x);
+        const part2 = g.sumTo(g.where(g.isnan(y), 0, g.sumTo(g.where(part, 0, dout), host.broadcast(y.shape, x.shape))), host.broadcast(x.shape, y.shape));
+        return [g.add(g.sumTo(g.where(part, dout, 0), y.shape), g.sumTo(g.where(g.greaterThan(y, x), part2, g.where(g.equal(x, y), g.multiply(part2, 0.5), 0)), y.shape))];
+      },
+    },
+  ],
+};
+
+/**
+ * The larger of two elements; of NaN and a number, the number.
+ *
+ * Where both are equal, each gets half of the gradient; where one is NaN, the other gets all of it.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(fmax([1, NaN, 3], [2, 2, NaN]));
+ * ```
+ */
+export function fmax(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
+}
+
+/**
+ * As {@link fmax}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function fmax_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
+}
+// From ops.yaml:819
+export const fminDefinition: OpDefinition = {
+  name: 'fmin',
+  source: 'ops.yaml:819',
+  inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      return [g.where(g.isnan(x), y, g.where(g.isnan(y), x, g.minimum(x, y)))];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        const part = g.isnan(y);
+        const part2 = g.sumTo(g.where(g.isnan(x), 0, dout), host.broadcast(y.shape, x.shape));
+        const part3 = g.sumTo(g.where(part, 0, part2), host.broadcast(x.shape, y.shape));
+        return [g.add(g.sumTo(g.where(part, part2, 0), x.shape), g.sumTo(g.where(g.lessThan(x, y), part3, g.where(g.equal(x, y), g.multiply(part3, 0.5), 0)), x.shape))];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        const part = g.isnan(x);
+        const part2 = g.sumTo(g.where(g.isnan(y), 0, g.sumTo(g.where(part, 0, dout), host.broadcast(y.shape, x.shape))), host.broadcast(x.shape, y.shape));
+        return [g.add(g.sumTo(g.where(part, dout, 0), y.shape), g.sumTo(g.where(g.lessThan(y, x), part2, g.where(g.equal(x, y), g.multiply(part2, 0.5), 0)), y.shape))];
+      },
+    },
+  ],
+};
+
+/**
+ * The smaller of two elements; of NaN and a number, the number.
+ *
+ * Where both are equal, each gets half of the gradient; where one is NaN, the other gets all of it.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(fmin([1, NaN, 3], [2, 2, NaN]));
+ * ```
+ */
+export function fmin(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
+}
+
+/**
+ * As {@link fmin}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function fmin_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
+}
+// From ops.yaml:836
+export const hypotDefinition: OpDefinition = {
+  name: 'hypot',
+  source: 'ops.yaml:836',
+  inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      const long = g.maximum(g.abs(x), g.abs(y));
+      const short = g.minimum(g.abs(x), g.abs(y));
+      const ratio = g.divide(short, g.where(g.equal(long, 0), 1, long));
+      const out = g.where(g.logicalOr(g.isinf(x), g.isinf(y)), g.abs(g.where(g.isinf(x), x, y)), g.multiply(long, g.sqrt(g.add(1, g.multiply(ratio, ratio)))));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.where(g.equal(out, 0), 0, g.multiply(dout, g.divide(x, out))), x.shape)];
+      },
+    },
+    {
+      input: 'y',
+      saved: [{ name: 'y', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { y, out, dout }: { y: V; out: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.where(g.equal(out, 0), 0, g.multiply(dout, g.divide(y, out))), y.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The length of the hypotenuse over two legs, without overflow on the way.
+ *
+ * Infinite where a leg is, even beside NaN. The gradient where both are 0 is 0.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(hypot([3, 5], [4, 12]));
+ * console.log(hypot([3e30], [4e30]));
+ * ```
+ */
+export function hypot(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(hypotDefinition, [x, y], surplusOptions(hypotDefinition, arguments[2]));
+}
+
+/**
+ * As {@link hypot}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function hypot_(x: Tensor, y: TensorLike): Tensor {
+  return callInPlace(hypotDefinition, [x, y], surplusOptions(hypotDefinition, arguments[2]));
 }

@@ -11,10 +11,10 @@ export interface FullOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1990
+// From ops.yaml:2582
 export const fullDefinition: OpDefinition = {
   name: 'full',
-  source: 'ops.yaml:1990',
+  source: 'ops.yaml:2582',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -51,10 +51,10 @@ export interface ZerosOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2021
+// From ops.yaml:2613
 export const zerosDefinition: OpDefinition = {
   name: 'zeros',
-  source: 'ops.yaml:2021',
+  source: 'ops.yaml:2613',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -94,10 +94,10 @@ export interface OnesOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2028
+// From ops.yaml:2620
 export const onesDefinition: OpDefinition = {
   name: 'ones',
-  source: 'ops.yaml:2028',
+  source: 'ops.yaml:2620',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -137,10 +137,10 @@ export interface FullLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:2035
+// From ops.yaml:2627
 export const fullLikeDefinition: OpDefinition = {
   name: 'fullLike',
-  source: 'ops.yaml:2035',
+  source: 'ops.yaml:2627',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export interface ZerosLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:2055
+// From ops.yaml:2647
 export const zerosLikeDefinition: OpDefinition = {
   name: 'zerosLike',
-  source: 'ops.yaml:2055',
+  source: 'ops.yaml:2647',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -228,10 +228,10 @@ export interface OnesLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:2061
+// From ops.yaml:2653
 export const onesLikeDefinition: OpDefinition = {
   name: 'onesLike',
-  source: 'ops.yaml:2061',
+  source: 'ops.yaml:2653',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -275,10 +275,10 @@ export interface IotaOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2067
+// From ops.yaml:2659
 export const iotaDefinition: OpDefinition = {
   name: 'iota',
-  source: 'ops.yaml:2067',
+  source: 'ops.yaml:2659',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, default: 0, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -309,10 +309,10 @@ export interface ArangeOptions {
   /** int32 if start, end and step are whole numbers and it is null, else float32. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:2077
+// From ops.yaml:2669
 export const arangeDefinition: OpDefinition = {
   name: 'arange',
-  source: 'ops.yaml:2077',
+  source: 'ops.yaml:2669',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -365,10 +365,10 @@ export interface LinspaceOptions {
   /** The dtype of the result; integers are cut off. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2121
+// From ops.yaml:2713
 export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
-  source: 'ops.yaml:2121',
+  source: 'ops.yaml:2713',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -415,10 +415,10 @@ export interface EyeOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2149
+// From ops.yaml:2741
 export const eyeDefinition: OpDefinition = {
   name: 'eye',
-  source: 'ops.yaml:2149',
+  source: 'ops.yaml:2741',
   inputs: [],
   attrs: [{ name: 'numRows', type: {"kind":"int"}, required: true }, { name: 'numColumns', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -461,10 +461,10 @@ export interface EmptyOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2169
+// From ops.yaml:2761
 export const emptyDefinition: OpDefinition = {
   name: 'empty',
-  source: 'ops.yaml:2169',
+  source: 'ops.yaml:2761',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -506,10 +506,10 @@ export interface EmptyLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:2178
+// From ops.yaml:2770
 export const emptyLikeDefinition: OpDefinition = {
   name: 'emptyLike',
-  source: 'ops.yaml:2178',
+  source: 'ops.yaml:2770',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -547,10 +547,10 @@ export const emptyLikeDefinition: OpDefinition = {
 export function emptyLike(x: TensorLike, options: EmptyLikeOptions = {}): Tensor {
   return callOne(emptyLikeDefinition, [x], optionsOf(emptyLikeDefinition, options));
 }
-// From ops.yaml:2186
+// From ops.yaml:2778
 export const assignDefinition: OpDefinition = {
   name: 'assign',
-  source: 'ops.yaml:2186',
+  source: 'ops.yaml:2778',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -590,10 +590,10 @@ export const assignDefinition: OpDefinition = {
 export function assign(x: TensorLike): Tensor {
   return callOne(assignDefinition, [x], surplusOptions(assignDefinition, arguments[1]));
 }
-// From ops.yaml:2205
+// From ops.yaml:2797
 export const meshgridDefinition: OpDefinition = {
   name: 'meshgrid',
-  source: 'ops.yaml:2205',
+  source: 'ops.yaml:2797',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'grids', list: true }],
@@ -643,10 +643,10 @@ export const meshgridDefinition: OpDefinition = {
 export function meshgrid(xs: readonly TensorLike[]): Tensor[] {
   return callList(meshgridDefinition, [xs], surplusOptions(meshgridDefinition, arguments[1]));
 }
-// From ops.yaml:2225
+// From ops.yaml:2817
 export const numelDefinition: OpDefinition = {
   name: 'numel',
-  source: 'ops.yaml:2225',
+  source: 'ops.yaml:2817',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -682,10 +682,10 @@ export const numelDefinition: OpDefinition = {
 export function numel(x: TensorLike): Tensor {
   return callOne(numelDefinition, [x], surplusOptions(numelDefinition, arguments[1]));
 }
-// From ops.yaml:2242
+// From ops.yaml:2834
 export const rankDefinition: OpDefinition = {
   name: 'rank',
-  source: 'ops.yaml:2242',
+  source: 'ops.yaml:2834',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -721,10 +721,10 @@ export const rankDefinition: OpDefinition = {
 export function rank(x: TensorLike): Tensor {
   return callOne(rankDefinition, [x], surplusOptions(rankDefinition, arguments[1]));
 }
-// From ops.yaml:2258
+// From ops.yaml:2850
 export const shapeDefinition: OpDefinition = {
   name: 'shape',
-  source: 'ops.yaml:2258',
+  source: 'ops.yaml:2850',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -760,10 +760,10 @@ export const shapeDefinition: OpDefinition = {
 export function shape(x: TensorLike): Tensor {
   return callOne(shapeDefinition, [x], surplusOptions(shapeDefinition, arguments[1]));
 }
-// From ops.yaml:2275
+// From ops.yaml:2867
 export const isEmptyDefinition: OpDefinition = {
   name: 'isEmpty',
-  source: 'ops.yaml:2275',
+  source: 'ops.yaml:2867',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const isEmptyDefinition: OpDefinition = {
 export function isEmpty(x: TensorLike): Tensor {
   return callOne(isEmptyDefinition, [x], surplusOptions(isEmptyDefinition, arguments[1]));
 }
-// From ops.yaml:2289
+// From ops.yaml:2881
 export const randomBitsDefinition: OpDefinition = {
   name: 'randomBits',
-  source: 'ops.yaml:2289',
+  source: 'ops.yaml:2881',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -822,10 +822,10 @@ export const randomBitsDefinition: OpDefinition = {
 export function randomBits(shape: readonly number[]): Tensor {
   return callOne(randomBitsDefinition, [], { shape, ...surplusOptions(randomBitsDefinition, arguments[1]) });
 }
-// From ops.yaml:2297
+// From ops.yaml:2889
 export const bitsToUniformDefinition: OpDefinition = {
   name: 'bitsToUniform',
-  source: 'ops.yaml:2297',
+  source: 'ops.yaml:2889',
   inputs: [{ name: 'x', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -853,10 +853,10 @@ export interface RandOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2306
+// From ops.yaml:2898
 export const randDefinition: OpDefinition = {
   name: 'rand',
-  source: 'ops.yaml:2306',
+  source: 'ops.yaml:2898',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -909,10 +909,10 @@ export interface UniformOptions {
   /** The number that all lie below. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:2322
+// From ops.yaml:2914
 export const uniformDefinition: OpDefinition = {
   name: 'uniform',
-  source: 'ops.yaml:2322',
+  source: 'ops.yaml:2914',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -958,10 +958,10 @@ export interface RandnOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2345
+// From ops.yaml:2937
 export const randnDefinition: OpDefinition = {
   name: 'randn',
-  source: 'ops.yaml:2345',
+  source: 'ops.yaml:2937',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1013,10 +1013,10 @@ export interface NormalOptions {
   /** Its standard deviation. Default: `1`. */
   std?: number | undefined;
 }
-// From ops.yaml:2357
+// From ops.yaml:2949
 export const normalDefinition: OpDefinition = {
   name: 'normal',
-  source: 'ops.yaml:2357',
+  source: 'ops.yaml:2949',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'mean', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'std', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1053,10 +1053,10 @@ export const normalDefinition: OpDefinition = {
 export function normal(shape: readonly number[], options: NormalOptions = {}): Tensor {
   return callOne(normalDefinition, [], { shape, ...optionsOf(normalDefinition, options) });
 }
-// From ops.yaml:2374
+// From ops.yaml:2966
 export const bernoulliDefinition: OpDefinition = {
   name: 'bernoulli',
-  source: 'ops.yaml:2374',
+  source: 'ops.yaml:2966',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1104,10 +1104,10 @@ export interface RandintOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2391
+// From ops.yaml:2983
 export const randintDefinition: OpDefinition = {
   name: 'randint',
-  source: 'ops.yaml:2391',
+  source: 'ops.yaml:2983',
   inputs: [],
   attrs: [{ name: 'low', type: {"kind":"int"}, required: true }, { name: 'high', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'shape', type: {"kind":"shape"}, default: [1], required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1157,10 +1157,10 @@ export interface RandpermOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2420
+// From ops.yaml:3012
 export const randpermDefinition: OpDefinition = {
   name: 'randperm',
-  source: 'ops.yaml:2420',
+  source: 'ops.yaml:3012',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:3308
+// From ops.yaml:3900
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:3308',
+  source: 'ops.yaml:3900',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -66,10 +66,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:3334
+// From ops.yaml:3926
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:3334',
+  source: 'ops.yaml:3926',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -122,10 +122,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:3350
+// From ops.yaml:3942
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:3350',
+  source: 'ops.yaml:3942',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -184,10 +184,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3362
+// From ops.yaml:3954
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:3362',
+  source: 'ops.yaml:3954',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -243,10 +243,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:3392
+// From ops.yaml:3984
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:3392',
+  source: 'ops.yaml:3984',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -294,10 +294,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:3411
+// From ops.yaml:4003
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:3411',
+  source: 'ops.yaml:4003',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -327,10 +327,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:3421
+// From ops.yaml:4013
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:3421',
+  source: 'ops.yaml:4013',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -367,10 +367,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:3435
+// From ops.yaml:4027
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:3435',
+  source: 'ops.yaml:4027',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -433,10 +433,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:3470
+// From ops.yaml:4062
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:3470',
+  source: 'ops.yaml:4062',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -507,10 +507,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:3504
+// From ops.yaml:4096
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:3504',
+  source: 'ops.yaml:4096',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -569,10 +569,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:3527
+// From ops.yaml:4119
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:3527',
+  source: 'ops.yaml:4119',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -644,10 +644,10 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:3560
+// From ops.yaml:4152
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:3560',
+  source: 'ops.yaml:4152',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -690,10 +690,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:3569
+// From ops.yaml:4161
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:3569',
+  source: 'ops.yaml:4161',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -746,10 +746,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:3582
+// From ops.yaml:4174
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:3582',
+  source: 'ops.yaml:4174',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -802,10 +802,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:3595
+// From ops.yaml:4187
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:3595',
+  source: 'ops.yaml:4187',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -856,10 +856,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:3626
+// From ops.yaml:4218
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:3626',
+  source: 'ops.yaml:4218',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -925,10 +925,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:3662
+// From ops.yaml:4254
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:3662',
+  source: 'ops.yaml:4254',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -981,10 +981,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:3699
+// From ops.yaml:4291
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:3699',
+  source: 'ops.yaml:4291',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -1055,10 +1055,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:3741
+// From ops.yaml:4333
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:3741',
+  source: 'ops.yaml:4333',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1133,10 +1133,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3790
+// From ops.yaml:4382
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:3790',
+  source: 'ops.yaml:4382',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1173,10 +1173,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:3818
+// From ops.yaml:4410
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:3818',
+  source: 'ops.yaml:4410',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1209,10 +1209,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:3838
+// From ops.yaml:4430
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:3838',
+  source: 'ops.yaml:4430',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:4323
+// From ops.yaml:4915
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:4323',
+  source: 'ops.yaml:4915',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:4350
+// From ops.yaml:4942
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:4350',
+  source: 'ops.yaml:4942',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:4359
+// From ops.yaml:4951
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:4359',
+  source: 'ops.yaml:4951',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:4368
+// From ops.yaml:4960
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:4368',
+  source: 'ops.yaml:4960',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -238,10 +238,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:4405
+// From ops.yaml:4997
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:4405',
+  source: 'ops.yaml:4997',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,10 +290,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:4419
+// From ops.yaml:5011
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:4419',
+  source: 'ops.yaml:5011',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -376,10 +376,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:4454
+// From ops.yaml:5046
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:4454',
+  source: 'ops.yaml:5046',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:4482
+// From ops.yaml:5074
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:4482',
+  source: 'ops.yaml:5074',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -529,10 +529,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:4507
+// From ops.yaml:5099
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:4507',
+  source: 'ops.yaml:5099',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -622,10 +622,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:4537
+// From ops.yaml:5129
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:4537',
+  source: 'ops.yaml:5129',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -681,10 +681,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:4554
+// From ops.yaml:5146
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:4554',
+  source: 'ops.yaml:5146',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -747,10 +747,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:4581
+// From ops.yaml:5173
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:4581',
+  source: 'ops.yaml:5173',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export const choleskySolveDefinition: OpDefinition = {
 export function choleskySolve(x: TensorLike, y: TensorLike, options: CholeskySolveOptions = {}): Tensor {
   return callOne(choleskySolveDefinition, [x, y], optionsOf(choleskySolveDefinition, options));
 }
-// From ops.yaml:4600
+// From ops.yaml:5192
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:4600',
+  source: 'ops.yaml:5192',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -906,10 +906,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:4625
+// From ops.yaml:5217
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:4625',
+  source: 'ops.yaml:5217',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -956,10 +956,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:4645
+// From ops.yaml:5237
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:4645',
+  source: 'ops.yaml:5237',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1020,10 +1020,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:4670
+// From ops.yaml:5262
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:4670',
+  source: 'ops.yaml:5262',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1073,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:4680
+// From ops.yaml:5272
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:4680',
+  source: 'ops.yaml:5272',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1169,10 +1169,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:4716
+// From ops.yaml:5308
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:4716',
+  source: 'ops.yaml:5308',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1233,10 +1233,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:4742
+// From ops.yaml:5334
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:4742',
+  source: 'ops.yaml:5334',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1314,10 +1314,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:4782
+// From ops.yaml:5374
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:4782',
+  source: 'ops.yaml:5374',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1374,10 +1374,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:4800
+// From ops.yaml:5392
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:4800',
+  source: 'ops.yaml:5392',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1425,10 +1425,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:4823
+// From ops.yaml:5415
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:4823',
+  source: 'ops.yaml:5415',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1508,10 +1508,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:4861
+// From ops.yaml:5453
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:4861',
+  source: 'ops.yaml:5453',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1618,10 +1618,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:4905
+// From ops.yaml:5497
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:4905',
+  source: 'ops.yaml:5497',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1675,10 +1675,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:4922
+// From ops.yaml:5514
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:4922',
+  source: 'ops.yaml:5514',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1722,10 +1722,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:4939
+// From ops.yaml:5531
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:4939',
+  source: 'ops.yaml:5531',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1783,10 +1783,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:4961
+// From ops.yaml:5553
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:4961',
+  source: 'ops.yaml:5553',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1851,10 +1851,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:4995
+// From ops.yaml:5587
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:4995',
+  source: 'ops.yaml:5587',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1895,10 +1895,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:5023
+// From ops.yaml:5615
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:5023',
+  source: 'ops.yaml:5615',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1963,10 +1963,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:5045
+// From ops.yaml:5637
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:5045',
+  source: 'ops.yaml:5637',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2119,10 +2119,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:5086
+// From ops.yaml:5678
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:5086',
+  source: 'ops.yaml:5678',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2136,8 +2136,9 @@ export const matrixNormDefinition: OpDefinition = {
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
       const matrices = host.lazy(() => g.transpose(x, [...host.drop(host.range(x.shape.length), axis), ...axis]));
       const values = host.lazy(() => g.svdvals(matrices()));
-      const summed = host.lazy(() => g.sum(g.abs(matrices()), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1 }));
-      const found = (host.equals(p, 'fro')) ? g.norm(matrices(), { axis: [-2, -1] }) : ((host.equals(p, 'nuc')) ? g.sum(values(), { axis: -1 }) : ((host.equals(p, 2)) ? g.max(values(), { axis: -1 }) : ((host.equals(p, -2)) ? g.min(values(), { axis: -1 }) : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.max(summed(), { axis: -1 }) : g.min(summed(), { axis: -1 })))));
+      const columns = host.lazy(() => g.sum(g.abs(matrices()), { axis: -2 }));
+      const rows = host.lazy(() => g.sum(g.abs(matrices()), { axis: -1 }));
+      const found = (host.equals(p, 'fro')) ? g.norm(matrices(), { axis: [-2, -1] }) : ((host.equals(p, 'nuc')) ? g.sum(values(), { axis: -1 }) : ((host.equals(p, 2)) ? g.max(values(), { axis: -1 }) : ((host.equals(p, -2)) ? g.min(values(), { axis: -1 }) : ((host.equals(p, 1)) ? g.max(columns(), { axis: -1 }) : ((host.equals(p, -1)) ? g.min(columns(), { axis: -1 }) : ((host.equals(p, 'inf')) ? g.max(rows(), { axis: -1 }) : g.min(rows(), { axis: -1 })))))));
       const out = g.reshape(found, (rules.reduced(x.shape, axis, keepdim) as readonly number[]));
       return [out];
     },
@@ -2161,20 +2162,34 @@ export const matrixNormDefinition: OpDefinition = {
         const value7 = host.lazy(() => [...b(), value6()]);
         const value8 = host.lazy(() => [value7().length - 1]);
         const value9 = host.lazy(() => (rules.reduced(value7(), value8(), false) as readonly number[]));
-        const part = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value5(), value4(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : (rules.reduced((rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], false) as readonly number[]))))));
+        const value10 = host.lazy(() => [value5().length - 2]);
+        const value11 = host.lazy(() => (rules.reduced(value5(), value10(), false) as readonly number[]));
+        const value12 = host.lazy(() => [value11().length - 1]);
+        const value13 = host.lazy(() => (rules.reduced(value11(), value12(), false) as readonly number[]));
+        const value14 = host.lazy(() => [value5().length - 1]);
+        const value15 = host.lazy(() => (rules.reduced(value5(), value14(), false) as readonly number[]));
+        const value16 = host.lazy(() => [value15().length - 1]);
+        const part = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value5(), value4(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
         const part22 = host.lazy(() => (host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(g.where(part3(), 0, part()), 0.5), g.sqrt(g.where(part3(), 1, part2())))), host.replace(value5(), value4(), 1)), value5()), matrices()) : undefined!);
-        const value10 = host.lazy(() => host.count(b()));
-        const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value10(), host.at(value5(), value2()), host.at(value5(), value3())])));
-        const value11 = host.lazy(() => host.replace(value7(), value8(), 1));
-        const value12 = host.lazy(() => [value10(), 1, value6()]);
+        const value17 = host.lazy(() => host.count(b()));
+        const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value5(), value2()), host.at(value5(), value3())])));
+        const value18 = host.lazy(() => host.replace(value7(), value8(), 1));
+        const value19 = host.lazy(() => [value17(), 1, value6()]);
         const values = host.lazy(() => g.svdvals(matrices()));
-        const hit = host.lazy(() => g.equal(values(), g.reshape(g.max(values(), { axis: -1 }), value11())));
-        const hit2 = host.lazy(() => g.equal(values(), g.reshape(g.min(values(), { axis: -1 }), value11())));
-        const summed = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.sum(g.abs(matrices()), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1 })))));
-        const hit3 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.equal(summed(), g.reshape(g.max(summed(), { axis: -1 }), host.replace((rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1))) : undefined!)))));
-        const part4 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(part(), host.replace((rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1))))));
-        const hit4 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? undefined! : g.equal(summed(), g.reshape(g.min(summed(), { axis: -1 }), host.replace((rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1))))))));
-        return [g.transpose((host.equals(p, 'fro')) ? g.add(part22(), part22()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part(), value11()), value7()), value12())), thin().vh), value5()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part(), value11()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value12())), thin().vh), value5()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part(), value11()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value12())), thin().vh), value5()) : g.multiply(g.broadcastTo(g.reshape(((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.where(hit3(), g.divide(part4(), g.sum(g.cast(hit3(), x.dtype), { axis: [(rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0) : g.where(hit4(), g.divide(part4(), g.sum(g.cast(hit4(), x.dtype), { axis: [(rules.reduced(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0), host.replace(value5(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value5().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], 1)), value5()), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
+        const hit = host.lazy(() => g.equal(values(), g.reshape(g.max(values(), { axis: -1 }), value18())));
+        const hit2 = host.lazy(() => g.equal(values(), g.reshape(g.min(values(), { axis: -1 }), value18())));
+        const size = host.lazy(() => g.abs(matrices()));
+        const columns = host.lazy(() => g.sum(size(), { axis: -2 }));
+        const value20 = host.lazy(() => host.replace(value11(), value12(), 1));
+        const hit3 = host.lazy(() => g.equal(columns(), g.reshape(g.max(columns(), { axis: -1 }), value20())));
+        const value21 = host.lazy(() => host.replace(value5(), value10(), 1));
+        const hit4 = host.lazy(() => g.equal(columns(), g.reshape(g.min(columns(), { axis: -1 }), value20())));
+        const rows = host.lazy(() => g.sum(size(), { axis: -1 }));
+        const value22 = host.lazy(() => host.replace(value15(), value16(), 1));
+        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value22())));
+        const part4 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : g.reshape(part(), value22())))))));
+        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value22())));
+        return [g.transpose((host.equals(p, 'fro')) ? g.add(part22(), part22()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part(), value18()), value7()), value19())), thin().vh), value5()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : g.multiply((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit3(), x.dtype), { axis: value12(), keepdim: true })), 0), value21()), value5()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit4(), x.dtype), { axis: value12(), keepdim: true })), 0), value21()), value5()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part4(), g.sum(g.cast(hit5(), x.dtype), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part4(), g.sum(g.cast(hit6(), x.dtype), { axis: value16(), keepdim: true })), 0), host.replace(value5(), value14(), 1)), value5())), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
       },
     },
   ],
@@ -2202,36 +2217,32 @@ export function matrixNorm(x: TensorLike, options: MatrixNormOptions = {}): Tens
 
 /** Options of {@link cond}. */
 export interface CondOptions {
-  /** The norm, as with `matrixNorm`. Default: `2`. */
-  p?: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf' | undefined;
+  /** -2 for the quotient the other way. Default: `2`. */
+  p?: 2 | -2 | undefined;
 }
-// From ops.yaml:5132
+// From ops.yaml:5727
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:5132',
+  source: 'ops.yaml:5727',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
-  attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: 2, required: false }],
+  attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":2},{"kind":"literal","value":-2}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float32","float64"] },
-  infer({ x }: { x: TensorMeta }, { p }: { p: number | string }): TensorMeta[] {
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'n']);
     const m = host.at(x.shape, x.shape.length - 2);
     const n = host.at(x.shape, x.shape.length - 1);
     if (!((m * n) > 0)) throw new host.RuleError('SHAPE_MISMATCH', "x must not be empty");
-    const spectral = host.lazy(() => (host.equals(p, 2)) || (host.equals(p, -2)));
-    if (!((m === n) || spectral())) throw new host.RuleError('SHAPE_MISMATCH', "this norm asks for square matrices");
     const b = host.take(x.shape, 0, x.shape.length - 2);
     return [{ shape: host.checkShape(b, 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
-    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p }: { p: number | string }): readonly V[] {
-      const spectral = (host.equals(p, 2)) || (host.equals(p, -2));
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p }: { p: number }): readonly V[] {
       const s = host.lazy(() => g.svdvals(x));
       const quotient = host.lazy(() => g.divide(g.max(s(), { axis: -1 }), g.min(s(), { axis: -1 })));
-      const norms = host.lazy(() => g.matrixNorm(g.stack([x, g.inverse(x)]), { p }));
-      const out = spectral ? ((host.equals(p, 2)) ? quotient() : g.divide(1, quotient())) : g.prod(norms(), { axis: 0 });
+      const out = (host.equals(p, 2)) ? quotient() : g.divide(1, quotient());
       return [out];
     },
   },
@@ -2240,79 +2251,42 @@ export const condDefinition: OpDefinition = {
       // Derived from the definition.
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p }: { p: number | string }): readonly V[] {
-        const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 2));
-        const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
-        const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
-        const spectral = (host.equals(p, 2)) || (host.equals(p, -2));
-        const value = host.lazy(() => host.count(b()));
-        const thin = host.lazy(() => g.thinSvd(g.reshape(x, [value(), m(), n()])));
-        const s = host.lazy(() => g.svdvals(x));
-        const part = host.lazy(() => g.min(s(), { axis: -1 }));
-        const value2 = host.lazy(() => host.min(m(), n()));
-        const value3 = host.lazy(() => [...b(), value2()]);
-        const value4 = host.lazy(() => [value3().length - 1]);
-        const value5 = host.lazy(() => host.replace(value3(), value4(), 1));
-        const hit = host.lazy(() => g.equal(s(), g.reshape(part(), value5())));
-        const part2 = host.lazy(() => g.max(s(), { axis: -1 }));
-        const quotient = host.lazy(() => g.divide(part2(), part()));
-        const value6 = host.lazy(() => (rules.reduced(value3(), value4(), false) as readonly number[]));
-        const part3 = host.lazy(() => spectral ? ((host.equals(p, 2)) ? dout : g.sumTo(g.divide(g.multiply(g.neg(dout), g.divide(1, quotient())), quotient()), value6())) : undefined!);
-        const hit2 = host.lazy(() => g.equal(s(), g.reshape(part2(), value5())));
-        const part4 = host.lazy(() => g.inverse(x));
-        const part5 = host.lazy(() => g.stack([x, part4()]));
-        const value7 = host.lazy(() => host.insert(x.shape, 0, 2));
-        const value8 = host.lazy(() => [value7().length - 2, value7().length - 1]);
-        const value9 = host.lazy(() => [...host.drop(host.range(value7().length), value8()), ...value8()]);
-        const matrices = host.lazy(() => g.transpose(part5(), value9()));
-        const value22 = host.lazy(() => host.pick(value7(), host.each(value9(), (axis: number) => (axis < 0) ? axis + value7().length : axis)).length - 2);
-        const value32 = host.lazy(() => host.pick(value7(), host.each(value9(), (axis2: number) => (axis2 < 0) ? axis2 + value7().length : axis2)).length - 1);
-        const value42 = host.lazy(() => [value22(), value32()]);
-        const part22 = host.lazy(() => g.sum(g.multiply(matrices(), matrices()), { axis: value42(), keepdim: false }));
-        const part32 = host.lazy(() => g.equal(part22(), 0));
-        const norms = host.lazy(() => spectral ? undefined! : g.matrixNorm(part5(), { p }));
-        const hole = host.lazy(() => spectral ? undefined! : g.equal(norms(), 0));
-        const filled = host.lazy(() => spectral ? undefined! : g.where(hole(), 1, norms()));
-        const part6 = host.lazy(() => spectral ? undefined! : g.cast(hole(), x.dtype));
-        const otherHoles = host.lazy(() => spectral ? undefined! : g.subtract(g.sum(part6(), { axis: [0], keepdim: true }), part6()));
-        const part7 = host.lazy(() => spectral ? undefined! : g.where(hole(), norms(), 0));
-        const value52 = host.lazy(() => host.pick(value7(), host.each(value9(), (axis3: number) => (axis3 < 0) ? axis3 + value7().length : axis3)));
-        const b2 = host.lazy(() => host.take(value52(), 0, value22()));
-        const value62 = host.lazy(() => host.min(host.at(value52(), value22()), host.at(value52(), value32())));
-        const value72 = host.lazy(() => [...b2(), value62()]);
-        const value82 = host.lazy(() => [value72().length - 1]);
-        const value92 = host.lazy(() => (rules.reduced(value72(), value82(), false) as readonly number[]));
-        const part8 = host.lazy(() => spectral ? undefined! : g.reshape(g.multiply(g.multiply(g.reshape(dout, host.replace((rules.reduced(value7(), value8(), false) as readonly number[]), [0], 1)), g.divide(g.prod(filled(), { axis: [0], keepdim: true }), filled())), g.where(g.equal(otherHoles(), 0), 1, g.where(g.equal(otherHoles(), 1), g.subtract(g.sum(part7(), { axis: [0], keepdim: true }), part7()), 0))), (host.equals(p, 'fro')) ? (rules.reduced(value52(), value42(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value92() : ((host.equals(p, 2)) ? value92() : ((host.equals(p, -2)) ? value92() : (rules.reduced((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], false) as readonly number[]))))));
-        const part222 = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? ((host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part32(), 0, g.divide(g.multiply(g.where(part32(), 0, part8()), 0.5), g.sqrt(g.where(part32(), 1, part22())))), host.replace(value52(), value42(), 1)), value52()), matrices()) : 0) : undefined!));
-        const value10 = host.lazy(() => host.count(b2()));
-        const thin2 = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value10(), host.at(value52(), value22()), host.at(value52(), value32())])));
-        const value11 = host.lazy(() => host.replace(value72(), value82(), 1));
-        const value12 = host.lazy(() => [value10(), 1, value62()]);
-        const values = host.lazy(() => g.svdvals(matrices()));
-        const hit3 = host.lazy(() => g.equal(values(), g.reshape(g.max(values(), { axis: -1 }), value11())));
-        const hit22 = host.lazy(() => g.equal(values(), g.reshape(g.min(values(), { axis: -1 }), value11())));
-        const summed = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : g.sum(g.abs(matrices()), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1 }))))))))));
-        const hit32 = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.equal(summed(), g.reshape(g.max(summed(), { axis: -1 }), host.replace((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1))) : 0))))) : undefined!))))));
-        const part42 = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : g.reshape(part8(), host.replace((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1)))))))))));
-        const hit4 = host.lazy(() => spectral ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : (((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? 0 : g.equal(summed(), g.reshape(g.min(summed(), { axis: -1 }), host.replace((rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]), [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], 1))))))))))))));
-        const part9 = host.lazy(() => g.swapLast(part4()));
-        return [spectral ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(g.multiply(g.neg(part3()), quotient()), part()), value6()), value5()), g.sum(g.cast(hit(), x.dtype), { axis: value4(), keepdim: true })), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(part3(), part()), value6()), value5()), g.sum(g.cast(hit2(), x.dtype), { axis: value4(), keepdim: true })), 0)), [value(), 1, value2()])), thin().vh), x.shape) : g.subtract(host.at(g.unstack(g.transpose((host.equals(p, 'fro')) ? g.add(part222(), part222()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(g.reshape(part8(), value11()), value72()), value12())), thin2().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(hit3(), g.divide(g.reshape(part8(), value11()), g.sum(g.cast(hit3(), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(hit22(), g.divide(g.reshape(part8(), value11()), g.sum(g.cast(hit22(), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : g.multiply(g.broadcastTo(g.reshape(((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.where(hit32(), g.divide(part42(), g.sum(g.cast(hit32(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0) : g.where(hit4(), g.divide(part42(), g.sum(g.cast(hit4(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0), host.replace(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], 1)), value52()), g.sign(matrices()))))), host.inversePermutation(host.each(value9(), (axis4: number) => (axis4 < 0) ? axis4 + value7().length : axis4))), { axis: 0 }), 0), g.matmul(g.matmul(part9(), host.at(g.unstack(g.transpose((host.equals(p, 'fro')) ? g.add(part222(), part222()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(g.reshape(part8(), value11()), value72()), value12())), thin2().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(hit3(), g.divide(g.reshape(part8(), value11()), g.sum(g.cast(hit3(), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(hit22(), g.divide(g.reshape(part8(), value11()), g.sum(g.cast(hit22(), x.dtype), { axis: value82(), keepdim: true })), 0), value12())), thin2().vh), value52()) : g.multiply(g.broadcastTo(g.reshape(((host.equals(p, 1)) || (host.equals(p, 'inf'))) ? g.where(hit32(), g.divide(part42(), g.sum(g.cast(hit32(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0) : g.where(hit4(), g.divide(part42(), g.sum(g.cast(hit4(), x.dtype), { axis: [(rules.reduced(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], false) as readonly number[]).length - 1], keepdim: true })), 0), host.replace(value52(), [((((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) < 0) ? (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1) + value52().length : (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1)], 1)), value52()), g.sign(matrices()))))), host.inversePermutation(host.each(value9(), (axis4: number) => (axis4 < 0) ? axis4 + value7().length : axis4))), { axis: 0 }), 1)), part9()))];
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p }: { p: number }): readonly V[] {
+        const b = host.take(x.shape, 0, x.shape.length - 2);
+        const m = host.at(x.shape, x.shape.length - 2);
+        const n = host.at(x.shape, x.shape.length - 1);
+        const value = host.count(b);
+        const thin = g.thinSvd(g.reshape(x, [value, m, n]));
+        const s = g.svdvals(x);
+        const part = g.min(s, { axis: -1 });
+        const value2 = host.min(m, n);
+        const value3 = [...b, value2];
+        const value4 = [value3.length - 1];
+        const value5 = host.replace(value3, value4, 1);
+        const hit = g.equal(s, g.reshape(part, value5));
+        const part2 = g.max(s, { axis: -1 });
+        const quotient = g.divide(part2, part);
+        const value6 = (rules.reduced(value3, value4, false) as readonly number[]);
+        const part3 = (host.equals(p, 2)) ? dout : g.sumTo(g.divide(g.multiply(g.neg(dout), g.divide(1, quotient)), quotient), value6);
+        const hit2 = g.equal(s, g.reshape(part2, value5));
+        return [g.reshape(g.bmm(g.multiply(thin.u, g.reshape(g.add(g.where(hit, g.divide(g.reshape(g.sumTo(g.divide(g.multiply(g.neg(part3), quotient), part), value6), value5), g.sum(g.cast(hit, x.dtype), { axis: value4, keepdim: true })), 0), g.where(hit2, g.divide(g.reshape(g.sumTo(g.divide(part3, part), value6), value5), g.sum(g.cast(hit2, x.dtype), { axis: value4, keepdim: true })), 0)), [value, 1, value2])), thin.vh), x.shape)];
       },
     },
   ],
 };
 
 /**
- * The condition number of a matrix, or of each of a batch, its norm times that of its inverse.
+ * The condition number of a matrix, or of each of a batch, the largest singular value over the least.
  *
- * How much relative errors may grow when a system with this matrix is solved. With p 2 and -2 it is a quotient of singular values, of any matrix, infinite for a singular one; with others a singular matrix is a SINGULAR_MATRIX error.
+ * How much relative errors may grow when a system with this matrix is solved; infinite for a singular matrix. By another norm it is
+ * `matrixNorm(x, { p })` times `matrixNorm(inverse(x), { p })`.
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @returns `out`, dtype `T`, shape `b`
  * @remarks Dtypes: T: float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
- * @throws OpwrightError SINGULAR_MATRIX
+ * @throws OpwrightError INVALID_ARGUMENT
  * @example
  * ```js
  * console.log(cond([[1, 0], [0, 0.5]]));

@@ -12,10 +12,10 @@ import * as rules from '../rules.js';
 export interface ConvolutionOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:5166
+// From ops.yaml:5752
 export const convolutionDefinition: OpDefinition = {
   name: 'convolution',
-  source: 'ops.yaml:5166',
+  source: 'ops.yaml:5752',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -77,10 +77,10 @@ export function convolution(x: TensorLike, weight: TensorLike, stride: readonly 
   const { bias: _bias, ...attrs } = optionsOf(convolutionDefinition, options);
   return callOne(convolutionDefinition, [x, weight, _bias], { stride, padding, dilation, groups, ...attrs });
 }
-// From ops.yaml:5199
+// From ops.yaml:5785
 export const convolutionInputGradDefinition: OpDefinition = {
   name: 'convolutionInputGrad',
-  source: 'ops.yaml:5199',
+  source: 'ops.yaml:5785',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -126,10 +126,10 @@ export const convolutionInputGradDefinition: OpDefinition = {
 export function convolutionInputGrad(dout: TensorLike, weight: TensorLike, shape: readonly number[], stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
   return callOne(convolutionInputGradDefinition, [dout, weight], { shape, stride, padding, dilation, groups, ...surplusOptions(convolutionInputGradDefinition, arguments[7]) });
 }
-// From ops.yaml:5228
+// From ops.yaml:5814
 export const convolutionWeightGradDefinition: OpDefinition = {
   name: 'convolutionWeightGrad',
-  source: 'ops.yaml:5228',
+  source: 'ops.yaml:5814',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dweight' }],
@@ -188,10 +188,10 @@ export interface Conv2dOptions {
   /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:5257
+// From ops.yaml:5843
 export const conv2dDefinition: OpDefinition = {
   name: 'conv2d',
-  source: 'ops.yaml:5257',
+  source: 'ops.yaml:5843',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -310,10 +310,10 @@ export interface Conv2dTransposeOptions {
   /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:5312
+// From ops.yaml:5898
 export const conv2dTransposeDefinition: OpDefinition = {
   name: 'conv2dTranspose',
-  source: 'ops.yaml:5312',
+  source: 'ops.yaml:5898',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"pair"}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -353,7 +353,7 @@ export const conv2dTransposeDefinition: OpDefinition = {
       const pads = host.lazy(() => (rules.explicitPadding(padding) as readonly number[]));
       const oh = host.lazy(() => ((((((h() - 1) * host.at(stride, 0)) - host.at(pads(), 0)) - host.at(pads(), 1)) + (host.at(dilation, 0) * (kh() - 1))) + 1) + host.at(outputPadding, 0));
       const ow = host.lazy(() => ((((((w() - 1) * host.at(stride, 1)) - host.at(pads(), 2)) - host.at(pads(), 3)) + (host.at(dilation, 1) * (kw() - 1))) + 1) + host.at(outputPadding, 1));
-      const y = host.lazy(() => g.convolutionInputGrad(x, weight, [n(), i() * groups, oh(), ow()], stride, pads(), dilation, groups));
+      const y = host.lazy(() => g.convolutionInputGrad(x, weight, [n(), i() * groups, oh(), ow()], stride, (rules.shortened(pads(), outputPadding) as readonly number[]), dilation, groups));
       const out = (bias !== undefined) ? g.add(y(), g.reshape(bias!, [i() * groups, 1, 1])) : y();
       return [out];
     },
@@ -363,16 +363,16 @@ export const conv2dTransposeDefinition: OpDefinition = {
       // Derived from the definition.
       input: 'x',
       saved: [{ name: 'weight', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { weight, dout }: { weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
-        return [g.convolution(dout, weight, stride, (rules.explicitPadding(padding) as readonly number[]), dilation, groups)];
+      run<V extends Value>(g: OpAlgebra<V>, { weight, dout }: { weight: V; dout: V }, { stride, padding, outputPadding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[]; outputPadding: readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
+        return [g.convolution(dout, weight, stride, (rules.shortened((rules.explicitPadding(padding) as readonly number[]), outputPadding) as readonly number[]), dilation, groups)];
       },
     },
     {
       // Derived from the definition.
       input: 'weight',
       saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
-        return [g.convolutionWeightGrad(x, dout, weight.shape, stride, (rules.explicitPadding(padding) as readonly number[]), dilation, groups)];
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, outputPadding, dilation, groups }: { stride: readonly number[]; padding: number | readonly number[]; outputPadding: readonly number[]; dilation: readonly number[]; groups: number }): readonly V[] {
+        return [g.convolutionWeightGrad(x, dout, weight.shape, stride, (rules.shortened((rules.explicitPadding(padding) as readonly number[]), outputPadding) as readonly number[]), dilation, groups)];
       },
     },
     {
@@ -410,6 +410,686 @@ export function conv2dTranspose(x: TensorLike, weight: TensorLike, options: Conv
   return callOne(conv2dTransposeDefinition, [x, weight, _bias], attrs);
 }
 
+/** Options of {@link conv1d}. */
+export interface Conv1dOptions {
+  bias?: TensorLike | undefined;
+  /** The distance between windows. Default: `1`. */
+  stride?: number | readonly [number] | undefined;
+  /** Zeros around the sequences: a number, two (before, after), 'same' or 'valid'. Default: `0`. */
+  padding?: number | readonly [number] | readonly [number, number] | 'same' | 'valid' | undefined;
+  /** The distance between a window's elements. Default: `1`. */
+  dilation?: number | readonly [number] | undefined;
+  /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
+  groups?: number | undefined;
+}
+// From ops.yaml:5959
+export const conv1dDefinition: OpDefinition = {
+  name: 'conv1d',
+  source: 'ops.yaml:5959',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
+  attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x, weight, bias }: { x: TensorMeta; weight: TensorMeta; bias: TensorMeta | undefined }, { stride, padding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[]; groups: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['n', 'c', 'l']);
+    dimensions.match('weight', weight.shape, ['o', 'i', 'k']);
+    if (bias !== undefined) {
+      dimensions.match('bias', bias.shape, ['o']);
+    }
+    const c = host.lazy(() => host.at(x.shape, 1));
+    const o = host.lazy(() => host.at(weight.shape, 0));
+    const i = host.lazy(() => host.at(weight.shape, 1));
+    if (!(((groups >= 1) && (c() === (i() * groups))) && ((o() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
+    const steps = (rules.perAxis(stride, 1) as readonly number[]);
+    const spacing = host.lazy(() => (rules.perAxis(dilation, 1) as readonly number[]));
+    if (!(host.all(steps, (s: number) => s >= 1) && host.all(spacing(), (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
+    const l = host.at(x.shape, 2);
+    const k = host.at(weight.shape, 2);
+    const pads = (rules.windowPadding(padding, [l], [k], steps, spacing()) as readonly number[]);
+    const ol = (rules.windowCount(l, k, host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), host.at(spacing(), 0)) as number);
+    if (!(ol >= 1)) throw new host.RuleError('SHAPE_MISMATCH', "the filters must fit into the padded sequences");
+    const n = host.at(x.shape, 0);
+    return [{ shape: host.checkShape([n, o(), ol], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias }: { x: V; weight: V; bias: V | undefined }, { stride, padding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[]; groups: number }): readonly V[] {
+      const n = host.at(x.shape, 0);
+      const c = host.lazy(() => host.at(x.shape, 1));
+      const l = host.at(x.shape, 2);
+      const o = host.at(weight.shape, 0);
+      const i = host.lazy(() => host.at(weight.shape, 1));
+      const k = host.at(weight.shape, 2);
+      const steps = (rules.perAxis(stride, 1) as readonly number[]);
+      const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
+      const pads = (rules.windowPadding(padding, [l], [k], steps, spacing) as readonly number[]);
+      const ol = (rules.windowCount(l, k, host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), host.at(spacing, 0)) as number);
+      const images = host.lazy(() => g.reshape(x, [n, c(), 1, l]));
+      const filters = host.lazy(() => g.reshape(weight, [o, i(), 1, k]));
+      const y = (bias !== undefined) ? g.convolution(images(), filters(), [1, host.at(steps, 0)], [0, 0, ...pads], [1, host.at(spacing, 0)], groups, { bias: bias! }) : g.convolution(images(), filters(), [1, host.at(steps, 0)], [0, 0, ...pads], [1, host.at(spacing, 0)], groups);
+      const out = g.reshape(y, [n, o, ol]);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'weight', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[]; groups: number }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const l = host.at(x.shape, 2);
+        const o = host.at(weight.shape, 0);
+        const i = host.at(weight.shape, 1);
+        const k = host.at(weight.shape, 2);
+        const steps = (rules.perAxis(stride, 1) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
+        const pads = (rules.windowPadding(padding, [l], [k], steps, spacing) as readonly number[]);
+        const value = [n, c, 1, l];
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
+        const value2 = [o, i, 1, k];
+        const target2 = ((host.count(value2) === host.count(weight.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(weight.shape, value2);
+        const value3 = [0, 0, ...pads];
+        return [g.reshape(g.convolutionInputGrad(g.reshape(dout, [host.at(target, 0), host.at(target2, 0), (rules.windowCount(host.at(target, 2), host.at(target2, 2), 1, host.at(value3, 0), host.at(value3, 1), 1) as number), (rules.windowCount(host.at(target, 3), host.at(target2, 3), host.at((rules.perAxis(stride, 1) as readonly number[]), 0), host.at(value3, 2), host.at(value3, 3), host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)) as number)]), g.reshape(weight, value2), target, [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], value3, [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'weight',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[]; groups: number }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const l = host.at(x.shape, 2);
+        const o = host.at(weight.shape, 0);
+        const i = host.at(weight.shape, 1);
+        const k = host.at(weight.shape, 2);
+        const steps = (rules.perAxis(stride, 1) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
+        const pads = (rules.windowPadding(padding, [l], [k], steps, spacing) as readonly number[]);
+        const value = [n, c, 1, l];
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
+        const value2 = [o, i, 1, k];
+        const target2 = ((host.count(value2) === host.count(weight.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(weight.shape, value2);
+        const value3 = [0, 0, ...pads];
+        return [g.reshape(g.convolutionWeightGrad(g.reshape(dout, [host.at(target, 0), host.at(target2, 0), (rules.windowCount(host.at(target, 2), host.at(target2, 2), 1, host.at(value3, 0), host.at(value3, 1), 1) as number), (rules.windowCount(host.at(target, 3), host.at(target2, 3), host.at((rules.perAxis(stride, 1) as readonly number[]), 0), host.at(value3, 2), host.at(value3, 3), host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)) as number)]), g.reshape(x, value), target2, [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], value3, [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), weight.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'bias',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'weight', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[] }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const l = host.at(x.shape, 2);
+        const o = host.at(weight.shape, 0);
+        const i = host.at(weight.shape, 1);
+        const k = host.at(weight.shape, 2);
+        const steps = (rules.perAxis(stride, 1) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
+        const pads = (rules.windowPadding(padding, [l], [k], steps, spacing) as readonly number[]);
+        const value = [n, c, 1, l];
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
+        const value2 = [o, i, 1, k];
+        const target2 = ((host.count(value2) === host.count(weight.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(weight.shape, value2);
+        const value3 = [0, 0, ...pads];
+        return [g.sum(g.reshape(dout, [host.at(target, 0), host.at(target2, 0), (rules.windowCount(host.at(target, 2), host.at(target2, 2), 1, host.at(value3, 0), host.at(value3, 1), 1) as number), (rules.windowCount(host.at(target, 3), host.at(target2, 3), host.at((rules.perAxis(stride, 1) as readonly number[]), 0), host.at(value3, 2), host.at(value3, 3), host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)) as number)]), { axis: [0, 2, 3] })];
+      },
+    },
+  ],
+};
+
+/**
+ * One-dimensional convolution of sequences with a bank of filters.
+ *
+ * A filter is not flipped: strictly, this is a cross-correlation.
+ *
+ * Paddle: paddle.nn.functional.conv1d.
+ *
+ * @param x - Tensor of dtype `T`, shape `[n, c, l]`.
+ * @param weight - Tensor of dtype `T`, shape `[o, i, k]`.
+ * @returns `out`, dtype `T`, shape `[n, o, ol]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * const signal = tensor([[[1, 2, 4, 8, 16]]]);
+ * console.log(conv1d(signal, tensor([[[-1, 1]]])));
+ * console.log(conv1d(signal, ones([1, 1, 3]), { padding: 1, stride: 2 }));
+ * ```
+ */
+export function conv1d(x: TensorLike, weight: TensorLike, options: Conv1dOptions = {}): Tensor {
+  const { bias: _bias, ...attrs } = optionsOf(conv1dDefinition, options);
+  return callOne(conv1dDefinition, [x, weight, _bias], attrs);
+}
+
+/** Options of {@link conv1dTranspose}. */
+export interface Conv1dTransposeOptions {
+  bias?: TensorLike | undefined;
+  /** The distance between windows of the result. Default: `1`. */
+  stride?: number | readonly [number] | undefined;
+  /** Elements taken off the result's ends, as conv1d would pad its sequences. Default: `0`. */
+  padding?: number | readonly [number] | readonly [number, number] | undefined;
+  /** Elements added after the last, to choose among the sizes that conv1d maps to one. Default: `0`. */
+  outputPadding?: number | readonly [number] | undefined;
+  /** The distance between a window's elements. Default: `1`. */
+  dilation?: number | readonly [number] | undefined;
+  /** How many parts the channels are divided into. Default: `1`. */
+  groups?: number | undefined;
+}
+// From ops.yaml:6017
+export const conv1dTransposeDefinition: OpDefinition = {
+  name: 'conv1dTranspose',
+  source: 'ops.yaml:6017',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
+  attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1},{"kind":"list","of":{"kind":"int"},"length":2}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x, weight, bias }: { x: TensorMeta; weight: TensorMeta; bias: TensorMeta | undefined }, { stride, padding, outputPadding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[]; outputPadding: number | readonly number[]; dilation: number | readonly number[]; groups: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    const i = host.lazy(() => host.at(weight.shape, 1));
+    dimensions.match('x', x.shape, ['n', 'c', 'l']);
+    dimensions.match('weight', weight.shape, ['c', 'i', 'k']);
+    if (bias !== undefined) {
+      dimensions.match('bias', bias.shape, [i() * groups]);
+    }
+    const c = host.lazy(() => host.at(x.shape, 1));
+    if (!((groups >= 1) && ((c() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be a multiple of groups");
+    const steps = (rules.perAxis(stride, 1) as readonly number[]);
+    const spacing = host.lazy(() => (rules.perAxis(dilation, 1) as readonly number[]));
+    if (!(host.all(steps, (s: number) => s >= 1) && host.all(spacing(), (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
+    const extra = (rules.perAxis(outputPadding, 1) as readonly number[]);
+    if (!(host.all(extra, (p: number, a: number) => (p >= 0) && (p < host.max(host.at(steps, a), host.at(spacing(), a)))))) throw new host.RuleError('INVALID_ARGUMENT', "outputPadding must be smaller than stride or dilation, and not negative");
+    const l = host.at(x.shape, 2);
+    const k = host.at(weight.shape, 2);
+    const pads = (rules.shortened((rules.paddingOf(padding, 1) as readonly number[]), extra) as readonly number[]);
+    const ol = (((((l - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing(), 0) * (k - 1))) + 1;
+    if (!(ol >= 1)) throw new host.RuleError('SHAPE_MISMATCH', "the padding must leave a result");
+    const n = host.at(x.shape, 0);
+    return [{ shape: host.checkShape([n, i() * groups, ol], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias }: { x: V; weight: V; bias: V | undefined }, { stride, padding, outputPadding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[]; outputPadding: number | readonly number[]; dilation: number | readonly number[]; groups: number }): readonly V[] {
+      const n = host.lazy(() => host.at(x.shape, 0));
+      const c = host.lazy(() => host.at(x.shape, 1));
+      const l = host.lazy(() => host.at(x.shape, 2));
+      const i = host.lazy(() => host.at(weight.shape, 1));
+      const k = host.lazy(() => host.at(weight.shape, 2));
+      const steps = host.lazy(() => (rules.perAxis(stride, 1) as readonly number[]));
+      const spacing = host.lazy(() => (rules.perAxis(dilation, 1) as readonly number[]));
+      const extra = host.lazy(() => (rules.perAxis(outputPadding, 1) as readonly number[]));
+      const pads = host.lazy(() => (rules.shortened((rules.paddingOf(padding, 1) as readonly number[]), extra()) as readonly number[]));
+      const ol = host.lazy(() => (((((l() - 1) * host.at(steps(), 0)) - host.at(pads(), 0)) - host.at(pads(), 1)) + (host.at(spacing(), 0) * (k() - 1))) + 1);
+      const filters = host.lazy(() => g.reshape(weight, [c(), i(), 1, k()]));
+      const images = host.lazy(() => g.convolutionInputGrad(g.reshape(x, [n(), c(), 1, l()]), filters(), [n(), i() * groups, 1, ol()], [1, host.at(steps(), 0)], [0, 0, ...pads()], [1, host.at(spacing(), 0)], groups));
+      const y = host.lazy(() => g.reshape(images(), [n(), i() * groups, ol()]));
+      const out = (bias !== undefined) ? g.add(y(), g.reshape(bias!, [i() * groups, 1])) : y();
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'weight', keep: 'value' }, { name: 'bias', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias, dout }: { x: V; weight: V; bias: V | undefined; dout: V }, { stride, padding, outputPadding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[]; outputPadding: number | readonly number[]; dilation: number | readonly number[]; groups: number }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const l = host.at(x.shape, 2);
+        const i = host.at(weight.shape, 1);
+        const k = host.at(weight.shape, 2);
+        const steps = (rules.perAxis(stride, 1) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
+        const extra = (rules.perAxis(outputPadding, 1) as readonly number[]);
+        const pads = (rules.shortened((rules.paddingOf(padding, 1) as readonly number[]), extra) as readonly number[]);
+        const ol = (((((l - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing, 0) * (k - 1))) + 1;
+        const value = i * groups;
+        const value2 = host.lazy(() => [n, value, ol]);
+        const value3 = [n, value, 1, ol];
+        return [g.reshape(g.convolution(g.reshape((bias !== undefined) ? g.sumTo(dout, ((host.count(value2()) === host.count(value3)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(value3, value2())) : dout, value3), g.reshape(weight, [c, i, 1, k]), [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], [0, 0, ...pads], [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'weight',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias, dout }: { x: V; weight: V; bias: V | undefined; dout: V }, { stride, padding, outputPadding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[]; outputPadding: number | readonly number[]; dilation: number | readonly number[]; groups: number }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const l = host.at(x.shape, 2);
+        const i = host.at(weight.shape, 1);
+        const k = host.at(weight.shape, 2);
+        const steps = (rules.perAxis(stride, 1) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
+        const extra = (rules.perAxis(outputPadding, 1) as readonly number[]);
+        const pads = (rules.shortened((rules.paddingOf(padding, 1) as readonly number[]), extra) as readonly number[]);
+        const ol = (((((l - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing, 0) * (k - 1))) + 1;
+        const value = i * groups;
+        const value2 = host.lazy(() => [n, value, ol]);
+        const value3 = [n, value, 1, ol];
+        const value4 = [c, i, 1, k];
+        return [g.reshape(g.convolutionWeightGrad(g.reshape(x, [n, c, 1, l]), g.reshape((bias !== undefined) ? g.sumTo(dout, ((host.count(value2()) === host.count(value3)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(value3, value2())) : dout, value3), ((host.count(value4) === host.count(weight.shape)) && host.all(value4, (size: number) => size >= 0)) ? value4 : host.inferReshape(weight.shape, value4), [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], [0, 0, ...pads], [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), weight.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'bias',
+      saved: [{ name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }, { groups }: { groups: number }): readonly V[] {
+        const i = host.at(weight.shape, 1);
+        const value = [i * groups, 1];
+        return [g.reshape(g.sumTo(dout, ((host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * One-dimensional transposed convolution ("deconvolution"), the adjoint of conv1d in its sequences.
+ *
+ * Paddle: paddle.nn.functional.conv1d_transpose.
+ *
+ * @param x - Tensor of dtype `T`, shape `[n, c, l]`.
+ * @param weight - Filters by input channel, then by output channel of one group. Tensor of dtype `T`, shape `[c, i, k]`.
+ * @returns `out`, dtype `T`, shape `[n, i * groups, ol]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(conv1dTranspose(tensor([[[1, 2, 3]]]), ones([1, 1, 2]), { stride: 2 }));
+ * ```
+ */
+export function conv1dTranspose(x: TensorLike, weight: TensorLike, options: Conv1dTransposeOptions = {}): Tensor {
+  const { bias: _bias, ...attrs } = optionsOf(conv1dTransposeDefinition, options);
+  return callOne(conv1dTransposeDefinition, [x, weight, _bias], attrs);
+}
+
+/** Options of {@link conv3d}. */
+export interface Conv3dOptions {
+  bias?: TensorLike | undefined;
+  /** The distance between windows, for depth, height and width. Default: `1`. */
+  stride?: number | readonly [number, number, number] | undefined;
+  /** Zeros around the volumes: a number, one for each axis, two (before, after) for each, 'same' or 'valid'. Default: `0`. */
+  padding?: number | readonly [number, number, number] | readonly [number, number, number, number, number, number] | 'same' | 'valid' | undefined;
+  /** The distance between a window's elements. Default: `1`. */
+  dilation?: number | readonly [number, number, number] | undefined;
+  /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
+  groups?: number | undefined;
+}
+// From ops.yaml:6079
+export const conv3dDefinition: OpDefinition = {
+  name: 'conv3d',
+  source: 'ops.yaml:6079',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
+  attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3},{"kind":"list","of":{"kind":"int"},"length":6},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x, weight, bias }: { x: TensorMeta; weight: TensorMeta; bias: TensorMeta | undefined }, { stride, padding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[]; groups: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['n', 'c', 'd', 'h', 'w']);
+    dimensions.match('weight', weight.shape, ['o', 'i', 'kd', 'kh', 'kw']);
+    if (bias !== undefined) {
+      dimensions.match('bias', bias.shape, ['o']);
+    }
+    const c = host.lazy(() => host.at(x.shape, 1));
+    const o = host.lazy(() => host.at(weight.shape, 0));
+    const i = host.lazy(() => host.at(weight.shape, 1));
+    if (!(((groups >= 1) && (c() === (i() * groups))) && ((o() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
+    const steps = (rules.perAxis(stride, 3) as readonly number[]);
+    const spacing = host.lazy(() => (rules.perAxis(dilation, 3) as readonly number[]));
+    if (!(host.all(steps, (s: number) => s >= 1) && host.all(spacing(), (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
+    const d2 = host.lazy(() => host.at(x.shape, 2));
+    const h = host.lazy(() => host.at(x.shape, 3));
+    const w = host.lazy(() => host.at(x.shape, 4));
+    const kd = host.at(weight.shape, 2);
+    const kh = host.lazy(() => host.at(weight.shape, 3));
+    const kw = host.lazy(() => host.at(weight.shape, 4));
+    const pads = host.lazy(() => (rules.windowPadding(padding, [d2(), h(), w()], [kd, kh(), kw()], steps, spacing()) as readonly number[]));
+    const od = host.lazy(() => (rules.windowCount(d2(), kd, host.at(steps, 0), host.at(pads(), 0), host.at(pads(), 1), host.at(spacing(), 0)) as number));
+    const oh = host.lazy(() => (rules.windowCount(h(), kh(), host.at(steps, 1), host.at(pads(), 2), host.at(pads(), 3), host.at(spacing(), 1)) as number));
+    const ow = host.lazy(() => (rules.windowCount(w(), kw(), host.at(steps, 2), host.at(pads(), 4), host.at(pads(), 5), host.at(spacing(), 2)) as number));
+    if (!(((((kd >= 1) && ((h() * w()) >= 1)) && (od() >= 1)) && (oh() >= 1)) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the filters must fit into the padded volumes");
+    const n = host.at(x.shape, 0);
+    return [{ shape: host.checkShape([n, o(), od(), oh(), ow()], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias }: { x: V; weight: V; bias: V | undefined }, { stride, padding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[]; groups: number }): readonly V[] {
+      const n = host.at(x.shape, 0);
+      const c = host.lazy(() => host.at(x.shape, 1));
+      const d = host.at(x.shape, 2);
+      const h = host.at(x.shape, 3);
+      const w = host.at(x.shape, 4);
+      const o = host.at(weight.shape, 0);
+      const i = host.lazy(() => host.at(weight.shape, 1));
+      const kd = host.at(weight.shape, 2);
+      const kh = host.at(weight.shape, 3);
+      const kw = host.at(weight.shape, 4);
+      const steps = (rules.perAxis(stride, 3) as readonly number[]);
+      const spacing = (rules.perAxis(dilation, 3) as readonly number[]);
+      const pads = (rules.windowPadding(padding, [d, h, w], [kd, kh, kw], steps, spacing) as readonly number[]);
+      const od = (rules.windowCount(d, kd, host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), host.at(spacing, 0)) as number);
+      const oh = (rules.windowCount(h, kh, host.at(steps, 1), host.at(pads, 2), host.at(pads, 3), host.at(spacing, 1)) as number);
+      const ow = (rules.windowCount(w, kw, host.at(steps, 2), host.at(pads, 4), host.at(pads, 5), host.at(spacing, 2)) as number);
+      const planes = host.lazy(() => g.unfold(g.reshape(x, [n, c(), d, h * w]), [kd, 1], { strides: [host.at(steps, 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at(spacing, 0), 1] }));
+      const images = host.lazy(() => g.reshape(g.transpose(g.reshape(planes(), [n, c() * kd, od, h * w]), [0, 2, 1, 3]), [n * od, c() * kd, h, w]));
+      const filters = host.lazy(() => g.reshape(weight, [o, i() * kd, kh, kw]));
+      const y = (bias !== undefined) ? g.convolution(images(), filters(), [host.at(steps, 1), host.at(steps, 2)], host.take(pads, 2, 6), [host.at(spacing, 1), host.at(spacing, 2)], groups, { bias: bias! }) : g.convolution(images(), filters(), [host.at(steps, 1), host.at(steps, 2)], host.take(pads, 2, 6), [host.at(spacing, 1), host.at(spacing, 2)], groups);
+      const out = g.transpose(g.reshape(y, [n, od, o, oh, ow]), [0, 2, 1, 3, 4]);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[]; groups: number }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const d = host.at(x.shape, 2);
+        const h = host.at(x.shape, 3);
+        const w = host.at(x.shape, 4);
+        const o = host.at(weight.shape, 0);
+        const i = host.at(weight.shape, 1);
+        const kd = host.at(weight.shape, 2);
+        const kh = host.at(weight.shape, 3);
+        const kw = host.at(weight.shape, 4);
+        const steps = (rules.perAxis(stride, 3) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 3) as readonly number[]);
+        const pads = (rules.windowPadding(padding, [d, h, w], [kd, kh, kw], steps, spacing) as readonly number[]);
+        const od = (rules.windowCount(d, kd, host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), host.at(spacing, 0)) as number);
+        const value = h * w;
+        const value2 = [n, c, d, value];
+        const value3 = [kd, 1];
+        const value4 = [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1];
+        const value5 = [host.at(pads, 0), host.at(pads, 1), 0, 0];
+        const value6 = [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1];
+        const value7 = c * kd;
+        const value8 = [n, value7, od, value];
+        const value9 = [0, 2, 1, 3];
+        const value10 = [o, i * kd, kh, kw];
+        const target = ((host.count(value10) === host.count(weight.shape)) && host.all(value10, (size: number) => size >= 0)) ? value10 : host.inferReshape(weight.shape, value10);
+        const value11 = host.take(pads, 2, 6);
+        const target2 = ((host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(x.shape, value2);
+        const pads2 = (rules.windowPadding(value5, [host.at(target2, 2), host.at(target2, 3)], value3, value4, value6) as readonly number[]);
+        const value12 = [host.at(target2, 0), host.at(target2, 1) * host.count(value3), (rules.windowCount(host.at(target2, 2), kd, host.at((rules.perAxis(stride, 3) as readonly number[]), 0), host.at(pads2, 0), host.at(pads2, 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 0)) as number) * (rules.windowCount(host.at(target2, 3), 1, 1, host.at(pads2, 2), host.at(pads2, 3), 1) as number)];
+        return [g.reshape(g.fold(g.reshape(g.transpose(g.reshape(g.convolutionInputGrad(g.reshape(g.transpose(dout, host.inversePermutation([0, 2, 1, 3, 4])), [host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, 0), host.at(target, 0), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, 2), host.at(target, 2), host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at(value11, 0), host.at(value11, 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 1)) as number), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, 3), host.at(target, 3), host.at((rules.perAxis(stride, 3) as readonly number[]), 2), host.at(value11, 2), host.at(value11, 3), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)) as number)]), g.reshape(weight, value10), g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], value11, [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), host.pick(((host.count(value8) === host.count(value12)) && host.all(value8, (size: number) => size >= 0)) ? value8 : host.inferReshape(value12, value8), value9)), host.inversePermutation(value9)), value12), target2, value3, value4, pads2, value6), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'weight',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[]; groups: number }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const d = host.at(x.shape, 2);
+        const h = host.at(x.shape, 3);
+        const w = host.at(x.shape, 4);
+        const o = host.at(weight.shape, 0);
+        const i = host.at(weight.shape, 1);
+        const kd = host.at(weight.shape, 2);
+        const kh = host.at(weight.shape, 3);
+        const kw = host.at(weight.shape, 4);
+        const steps = (rules.perAxis(stride, 3) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 3) as readonly number[]);
+        const pads = (rules.windowPadding(padding, [d, h, w], [kd, kh, kw], steps, spacing) as readonly number[]);
+        const od = (rules.windowCount(d, kd, host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), host.at(spacing, 0)) as number);
+        const value = h * w;
+        const value2 = c * kd;
+        const images = g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, [n, c, d, value]), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), [n, value2, od, value]), [0, 2, 1, 3]), [n * od, value2, h, w]);
+        const value3 = [o, i * kd, kh, kw];
+        const target = ((host.count(value3) === host.count(weight.shape)) && host.all(value3, (size: number) => size >= 0)) ? value3 : host.inferReshape(weight.shape, value3);
+        const value4 = host.take(pads, 2, 6);
+        return [g.reshape(g.convolutionWeightGrad(g.reshape(g.transpose(dout, host.inversePermutation([0, 2, 1, 3, 4])), [host.at(images.shape, 0), host.at(target, 0), (rules.windowCount(host.at(images.shape, 2), host.at(target, 2), host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at(value4, 0), host.at(value4, 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 1)) as number), (rules.windowCount(host.at(images.shape, 3), host.at(target, 3), host.at((rules.perAxis(stride, 3) as readonly number[]), 2), host.at(value4, 2), host.at(value4, 3), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)) as number)]), images, target, [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], value4, [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), weight.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'bias',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, dout }: { x: V; weight: V; dout: V }, { stride, padding, dilation }: { stride: number | readonly number[]; padding: number | readonly number[] | string; dilation: number | readonly number[] }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const d = host.at(x.shape, 2);
+        const h = host.at(x.shape, 3);
+        const w = host.at(x.shape, 4);
+        const o = host.at(weight.shape, 0);
+        const i = host.at(weight.shape, 1);
+        const kd = host.at(weight.shape, 2);
+        const kh = host.at(weight.shape, 3);
+        const kw = host.at(weight.shape, 4);
+        const steps = (rules.perAxis(stride, 3) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 3) as readonly number[]);
+        const pads = (rules.windowPadding(padding, [d, h, w], [kd, kh, kw], steps, spacing) as readonly number[]);
+        const od = (rules.windowCount(d, kd, host.at(steps, 0), host.at(pads, 0), host.at(pads, 1), host.at(spacing, 0)) as number);
+        const value = h * w;
+        const value2 = c * kd;
+        const value3 = [o, i * kd, kh, kw];
+        const target = ((host.count(value3) === host.count(weight.shape)) && host.all(value3, (size: number) => size >= 0)) ? value3 : host.inferReshape(weight.shape, value3);
+        const value4 = host.take(pads, 2, 6);
+        return [g.sum(g.reshape(g.transpose(dout, host.inversePermutation([0, 2, 1, 3, 4])), [host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, [n, c, d, value]), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), [n, value2, od, value]), [0, 2, 1, 3]), [n * od, value2, h, w]).shape, 0), host.at(target, 0), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, [n, c, d, value]), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), [n, value2, od, value]), [0, 2, 1, 3]), [n * od, value2, h, w]).shape, 2), host.at(target, 2), host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at(value4, 0), host.at(value4, 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 1)) as number), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, [n, c, d, value]), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), [n, value2, od, value]), [0, 2, 1, 3]), [n * od, value2, h, w]).shape, 3), host.at(target, 3), host.at((rules.perAxis(stride, 3) as readonly number[]), 2), host.at(value4, 2), host.at(value4, 3), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)) as number)]), { axis: [0, 2, 3] })];
+      },
+    },
+  ],
+};
+
+/**
+ * Three-dimensional convolution of volumes with a bank of filters.
+ *
+ * A filter is not flipped: strictly, this is a cross-correlation. The planes that a window covers are laid side by side as channels of images, so the copies take as many times the memory of `x` as filters are deep.
+ *
+ * Paddle: paddle.nn.functional.conv3d.
+ *
+ * @param x - Tensor of dtype `T`, shape `[n, c, d, h, w]`.
+ * @param weight - Tensor of dtype `T`, shape `[o, i, kd, kh, kw]`.
+ * @returns `out`, dtype `T`, shape `[n, o, od, oh, ow]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * const volume = arange(8, { dtype: 'float32' }).reshape([1, 1, 2, 2, 2]);
+ * console.log(conv3d(volume, ones([1, 1, 2, 1, 1])));
+ * console.log(conv3d(volume, ones([1, 1, 3, 3, 3]), { padding: 1 }).sum());
+ * ```
+ */
+export function conv3d(x: TensorLike, weight: TensorLike, options: Conv3dOptions = {}): Tensor {
+  const { bias: _bias, ...attrs } = optionsOf(conv3dDefinition, options);
+  return callOne(conv3dDefinition, [x, weight, _bias], attrs);
+}
+
+/** Options of {@link conv3dTranspose}. */
+export interface Conv3dTransposeOptions {
+  bias?: TensorLike | undefined;
+  /** The distance between windows of the result, for depth, height and width. Default: `1`. */
+  stride?: number | readonly [number, number, number] | undefined;
+  /** Planes, rows and columns taken off the result, as conv3d would pad its volumes. Default: `0`. */
+  padding?: number | readonly [number, number, number] | readonly [number, number, number, number, number, number] | undefined;
+  /** Planes, rows and columns added after the last, to choose among the sizes that conv3d maps to one. Default: `0`. */
+  outputPadding?: number | readonly [number, number, number] | undefined;
+  /** The distance between a window's elements. Default: `1`. */
+  dilation?: number | readonly [number, number, number] | undefined;
+  /** How many parts the channels are divided into. Default: `1`. */
+  groups?: number | undefined;
+}
+// From ops.yaml:6146
+export const conv3dTransposeDefinition: OpDefinition = {
+  name: 'conv3dTranspose',
+  source: 'ops.yaml:6146',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
+  attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3},{"kind":"list","of":{"kind":"int"},"length":6}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x, weight, bias }: { x: TensorMeta; weight: TensorMeta; bias: TensorMeta | undefined }, { stride, padding, outputPadding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[]; outputPadding: number | readonly number[]; dilation: number | readonly number[]; groups: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    const i = host.lazy(() => host.at(weight.shape, 1));
+    dimensions.match('x', x.shape, ['n', 'c', 'd', 'h', 'w']);
+    dimensions.match('weight', weight.shape, ['c', 'i', 'kd', 'kh', 'kw']);
+    if (bias !== undefined) {
+      dimensions.match('bias', bias.shape, [i() * groups]);
+    }
+    const c = host.lazy(() => host.at(x.shape, 1));
+    if (!((groups >= 1) && ((c() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be a multiple of groups");
+    const steps = (rules.perAxis(stride, 3) as readonly number[]);
+    const spacing = host.lazy(() => (rules.perAxis(dilation, 3) as readonly number[]));
+    if (!(host.all(steps, (s: number) => s >= 1) && host.all(spacing(), (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
+    const extra = (rules.perAxis(outputPadding, 3) as readonly number[]);
+    if (!(host.all(extra, (p: number, a: number) => (p >= 0) && (p < host.max(host.at(steps, a), host.at(spacing(), a)))))) throw new host.RuleError('INVALID_ARGUMENT', "outputPadding must be smaller than stride or dilation, and not negative");
+    const d2 = host.at(x.shape, 2);
+    const h = host.lazy(() => host.at(x.shape, 3));
+    const w = host.lazy(() => host.at(x.shape, 4));
+    const kd = host.lazy(() => host.at(weight.shape, 2));
+    const kh = host.lazy(() => host.at(weight.shape, 3));
+    const kw = host.lazy(() => host.at(weight.shape, 4));
+    const pads = host.lazy(() => (rules.shortened((rules.paddingOf(padding, 3) as readonly number[]), extra) as readonly number[]));
+    const od = host.lazy(() => (((((d2 - 1) * host.at(steps, 0)) - host.at(pads(), 0)) - host.at(pads(), 1)) + (host.at(spacing(), 0) * (kd() - 1))) + 1);
+    const oh = host.lazy(() => (((((h() - 1) * host.at(steps, 1)) - host.at(pads(), 2)) - host.at(pads(), 3)) + (host.at(spacing(), 1) * (kh() - 1))) + 1);
+    const ow = host.lazy(() => (((((w() - 1) * host.at(steps, 2)) - host.at(pads(), 4)) - host.at(pads(), 5)) + (host.at(spacing(), 2) * (kw() - 1))) + 1);
+    if (!(((((d2 >= 1) && (kd() >= 1)) && (od() >= 1)) && (oh() >= 1)) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the padding must leave a result");
+    const n = host.at(x.shape, 0);
+    return [{ shape: host.checkShape([n, i() * groups, od(), oh(), ow()], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias }: { x: V; weight: V; bias: V | undefined }, { stride, padding, outputPadding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[]; outputPadding: number | readonly number[]; dilation: number | readonly number[]; groups: number }): readonly V[] {
+      const n = host.lazy(() => host.at(x.shape, 0));
+      const c = host.lazy(() => host.at(x.shape, 1));
+      const d = host.lazy(() => host.at(x.shape, 2));
+      const h = host.lazy(() => host.at(x.shape, 3));
+      const w = host.lazy(() => host.at(x.shape, 4));
+      const i = host.lazy(() => host.at(weight.shape, 1));
+      const kd = host.lazy(() => host.at(weight.shape, 2));
+      const kh = host.lazy(() => host.at(weight.shape, 3));
+      const kw = host.lazy(() => host.at(weight.shape, 4));
+      const steps = host.lazy(() => (rules.perAxis(stride, 3) as readonly number[]));
+      const spacing = host.lazy(() => (rules.perAxis(dilation, 3) as readonly number[]));
+      const extra = host.lazy(() => (rules.perAxis(outputPadding, 3) as readonly number[]));
+      const pads = host.lazy(() => (rules.shortened((rules.paddingOf(padding, 3) as readonly number[]), extra()) as readonly number[]));
+      const od = host.lazy(() => (((((d() - 1) * host.at(steps(), 0)) - host.at(pads(), 0)) - host.at(pads(), 1)) + (host.at(spacing(), 0) * (kd() - 1))) + 1);
+      const oh = host.lazy(() => (((((h() - 1) * host.at(steps(), 1)) - host.at(pads(), 2)) - host.at(pads(), 3)) + (host.at(spacing(), 1) * (kh() - 1))) + 1);
+      const ow = host.lazy(() => (((((w() - 1) * host.at(steps(), 2)) - host.at(pads(), 4)) - host.at(pads(), 5)) + (host.at(spacing(), 2) * (kw() - 1))) + 1);
+      const images = host.lazy(() => g.reshape(g.transpose(x, [0, 2, 1, 3, 4]), [n() * d(), c(), h(), w()]));
+      const filters = host.lazy(() => g.reshape(weight, [c(), i() * kd(), kh(), kw()]));
+      const planes = host.lazy(() => g.convolutionInputGrad(images(), filters(), [n() * d(), (i() * groups) * kd(), oh(), ow()], [host.at(steps(), 1), host.at(steps(), 2)], host.take(pads(), 2, 6), [host.at(spacing(), 1), host.at(spacing(), 2)], groups));
+      const columns = host.lazy(() => g.reshape(g.transpose(g.reshape(planes(), [n(), d(), (i() * groups) * kd(), oh() * ow()]), [0, 2, 1, 3]), [n(), (i() * groups) * kd(), (d() * oh()) * ow()]));
+      const volumes = host.lazy(() => g.fold(columns(), [n(), i() * groups, od(), oh() * ow()], [kd(), 1], [host.at(steps(), 0), 1], [host.at(pads(), 0), host.at(pads(), 1), 0, 0], [host.at(spacing(), 0), 1]));
+      const y = host.lazy(() => g.reshape(volumes(), [n(), i() * groups, od(), oh(), ow()]));
+      const out = (bias !== undefined) ? g.add(y(), g.reshape(bias!, [i() * groups, 1, 1, 1])) : y();
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'weight', keep: 'value' }, { name: 'bias', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias, dout }: { x: V; weight: V; bias: V | undefined; dout: V }, { stride, padding, outputPadding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[]; outputPadding: number | readonly number[]; dilation: number | readonly number[]; groups: number }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const d = host.at(x.shape, 2);
+        const h = host.at(x.shape, 3);
+        const w = host.at(x.shape, 4);
+        const i = host.at(weight.shape, 1);
+        const kd = host.at(weight.shape, 2);
+        const kh = host.at(weight.shape, 3);
+        const kw = host.at(weight.shape, 4);
+        const steps = (rules.perAxis(stride, 3) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 3) as readonly number[]);
+        const extra = (rules.perAxis(outputPadding, 3) as readonly number[]);
+        const pads = (rules.shortened((rules.paddingOf(padding, 3) as readonly number[]), extra) as readonly number[]);
+        const od = (((((d - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing, 0) * (kd - 1))) + 1;
+        const oh = (((((h - 1) * host.at(steps, 1)) - host.at(pads, 2)) - host.at(pads, 3)) + (host.at(spacing, 1) * (kh - 1))) + 1;
+        const ow = (((((w - 1) * host.at(steps, 2)) - host.at(pads, 4)) - host.at(pads, 5)) + (host.at(spacing, 2) * (kw - 1))) + 1;
+        const value = i * groups;
+        const value2 = host.lazy(() => [n, value, od, oh, ow]);
+        const value3 = oh * ow;
+        const value4 = [n, value, od, value3];
+        const value5 = value * kd;
+        const value6 = [n, d, value5, value3];
+        const value7 = [n * d, value5, oh, ow];
+        const value8 = [0, 2, 1, 3];
+        const value9 = [0, 2, 1, 3, 4];
+        return [g.transpose(g.reshape(g.convolution(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape((bias !== undefined) ? g.sumTo(dout, ((host.count(value2()) === host.count(value4)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(value4, value2())) : dout, value4), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), host.pick(((host.count(value6) === host.count(value7)) && host.all(value6, (size: number) => size >= 0)) ? value6 : host.inferReshape(value7, value6), value8)), host.inversePermutation(value8)), value7), g.reshape(weight, [c, i * kd, kh, kw]), [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], host.take(pads, 2, 6), [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), host.pick(x.shape, value9)), host.inversePermutation(value9))];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'weight',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, weight, bias, dout }: { x: V; weight: V; bias: V | undefined; dout: V }, { stride, padding, outputPadding, dilation, groups }: { stride: number | readonly number[]; padding: number | readonly number[]; outputPadding: number | readonly number[]; dilation: number | readonly number[]; groups: number }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const c = host.at(x.shape, 1);
+        const d = host.at(x.shape, 2);
+        const h = host.at(x.shape, 3);
+        const w = host.at(x.shape, 4);
+        const i = host.at(weight.shape, 1);
+        const kd = host.at(weight.shape, 2);
+        const kh = host.at(weight.shape, 3);
+        const kw = host.at(weight.shape, 4);
+        const steps = (rules.perAxis(stride, 3) as readonly number[]);
+        const spacing = (rules.perAxis(dilation, 3) as readonly number[]);
+        const extra = (rules.perAxis(outputPadding, 3) as readonly number[]);
+        const pads = (rules.shortened((rules.paddingOf(padding, 3) as readonly number[]), extra) as readonly number[]);
+        const od = (((((d - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing, 0) * (kd - 1))) + 1;
+        const oh = (((((h - 1) * host.at(steps, 1)) - host.at(pads, 2)) - host.at(pads, 3)) + (host.at(spacing, 1) * (kh - 1))) + 1;
+        const ow = (((((w - 1) * host.at(steps, 2)) - host.at(pads, 4)) - host.at(pads, 5)) + (host.at(spacing, 2) * (kw - 1))) + 1;
+        const value = n * d;
+        const value2 = i * groups;
+        const value3 = host.lazy(() => [n, value2, od, oh, ow]);
+        const value4 = oh * ow;
+        const value5 = [n, value2, od, value4];
+        const value6 = value2 * kd;
+        const value7 = [n, d, value6, value4];
+        const value8 = [value, value6, oh, ow];
+        const value9 = [0, 2, 1, 3];
+        const value10 = [c, i * kd, kh, kw];
+        return [g.reshape(g.convolutionWeightGrad(g.reshape(g.transpose(x, [0, 2, 1, 3, 4]), [value, c, h, w]), g.reshape(g.transpose(g.reshape(g.unfold(g.reshape((bias !== undefined) ? g.sumTo(dout, ((host.count(value3()) === host.count(value5)) && host.all(value3(), (size: number) => size >= 0)) ? value3() : host.inferReshape(value5, value3())) : dout, value5), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), host.pick(((host.count(value7) === host.count(value8)) && host.all(value7, (size: number) => size >= 0)) ? value7 : host.inferReshape(value8, value7), value9)), host.inversePermutation(value9)), value8), ((host.count(value10) === host.count(weight.shape)) && host.all(value10, (size: number) => size >= 0)) ? value10 : host.inferReshape(weight.shape, value10), [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], host.take(pads, 2, 6), [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), weight.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'bias',
+      saved: [{ name: 'weight', keep: 'shape' }, { name: 'bias', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }, { groups }: { groups: number }): readonly V[] {
+        const i = host.at(weight.shape, 1);
+        const value = [i * groups, 1, 1, 1];
+        return [g.reshape(g.sumTo(dout, ((host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * Three-dimensional transposed convolution ("deconvolution"), the adjoint of conv3d in its volumes.
+ *
+ * Paddle: paddle.nn.functional.conv3d_transpose.
+ *
+ * @param x - Tensor of dtype `T`, shape `[n, c, d, h, w]`.
+ * @param weight - Filters by input channel, then by output channel of one group. Tensor of dtype `T`, shape `[c, i, kd, kh, kw]`.
+ * @returns `out`, dtype `T`, shape `[n, i * groups, od, oh, ow]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(conv3dTranspose(ones([1, 1, 1, 2, 2]), ones([1, 1, 2, 1, 1])));
+ * ```
+ */
+export function conv3dTranspose(x: TensorLike, weight: TensorLike, options: Conv3dTransposeOptions = {}): Tensor {
+  const { bias: _bias, ...attrs } = optionsOf(conv3dTransposeDefinition, options);
+  return callOne(conv3dTransposeDefinition, [x, weight, _bias], attrs);
+}
+
 /** Options of {@link maxPool2d}. */
 export interface MaxPool2dOptions {
   /** The kernel's size when null. Default: `null`. */
@@ -419,10 +1099,10 @@ export interface MaxPool2dOptions {
   /** Whether a last window may reach over the edge. Default: `false`. */
   ceilMode?: boolean | undefined;
 }
-// From ops.yaml:5372
+// From ops.yaml:6218
 export const maxPool2dDefinition: OpDefinition = {
   name: 'maxPool2d',
-  source: 'ops.yaml:5372',
+  source: 'ops.yaml:6218',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }, { name: 'index', hidden: true }],
@@ -498,10 +1178,10 @@ export const maxPool2dDefinition: OpDefinition = {
 export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: MaxPool2dOptions = {}): Tensor {
   return callOne(maxPool2dDefinition, [x], { kernelSize, ...optionsOf(maxPool2dDefinition, options) });
 }
-// From ops.yaml:5443
+// From ops.yaml:6289
 export const maxPool2dGradDefinition: OpDefinition = {
   name: 'maxPool2dGrad',
-  source: 'ops.yaml:5443',
+  source: 'ops.yaml:6289',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -549,10 +1229,10 @@ export const maxPool2dGradDefinition: OpDefinition = {
 export function maxPool2dGrad(dout: TensorLike, index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(maxPool2dGradDefinition, [dout, index], { shape, ...surplusOptions(maxPool2dGradDefinition, arguments[3]) });
 }
-// From ops.yaml:5454
+// From ops.yaml:6300
 export const maxPool2dGatherDefinition: OpDefinition = {
   name: 'maxPool2dGather',
-  source: 'ops.yaml:5454',
+  source: 'ops.yaml:6300',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -615,10 +1295,10 @@ export interface AvgPool2dOptions {
   /** What each window's sum is divided by instead. Default: `null`. */
   divisorOverride?: number | null | undefined;
 }
-// From ops.yaml:5463
+// From ops.yaml:6309
 export const avgPool2dDefinition: OpDefinition = {
   name: 'avgPool2d',
-  source: 'ops.yaml:5463',
+  source: 'ops.yaml:6309',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }, { name: 'exclusive', type: {"kind":"boolean"}, default: true, required: false }, { name: 'divisorOverride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -695,10 +1375,10 @@ export const avgPool2dDefinition: OpDefinition = {
 export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: AvgPool2dOptions = {}): Tensor {
   return callOne(avgPool2dDefinition, [x], { kernelSize, ...optionsOf(avgPool2dDefinition, options) });
 }
-// From ops.yaml:5551
+// From ops.yaml:6397
 export const avgPool2dGradDefinition: OpDefinition = {
   name: 'avgPool2dGrad',
-  source: 'ops.yaml:5551',
+  source: 'ops.yaml:6397',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSize', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'ceilMode', type: {"kind":"boolean"}, required: true }, { name: 'exclusive', type: {"kind":"boolean"}, required: true }, { name: 'divisor', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -760,10 +1440,10 @@ export interface UnfoldOptions {
   /** The distance between a window's elements. Default: `1`. */
   dilations?: number | readonly [number, number] | undefined;
 }
-// From ops.yaml:5602
+// From ops.yaml:6448
 export const unfoldDefinition: OpDefinition = {
   name: 'unfold',
-  source: 'ops.yaml:5602',
+  source: 'ops.yaml:6448',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSizes', type: {"kind":"pair"}, required: true }, { name: 'strides', type: {"kind":"pair"}, default: 1, required: false }, { name: 'paddings', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilations', type: {"kind":"pair"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -836,10 +1516,10 @@ export const unfoldDefinition: OpDefinition = {
 export function unfold(x: TensorLike, kernelSizes: number | readonly [number, number], options: UnfoldOptions = {}): Tensor {
   return callOne(unfoldDefinition, [x], { kernelSizes, ...optionsOf(unfoldDefinition, options) });
 }
-// From ops.yaml:5667
+// From ops.yaml:6513
 export const foldDefinition: OpDefinition = {
   name: 'fold',
-  source: 'ops.yaml:5667',
+  source: 'ops.yaml:6513',
   inputs: [{ name: 'columns', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSizes', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'paddings', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilations', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }],
   outputs: [{ name: 'out' }],
@@ -901,10 +1581,10 @@ export interface RoiAlignOptions {
   /** Whether pixels are taken at their centres. Default: `false`. */
   aligned?: boolean | undefined;
 }
-// From ops.yaml:5722
+// From ops.yaml:6568
 export const roiAlignDefinition: OpDefinition = {
   name: 'roiAlign',
-  source: 'ops.yaml:5722',
+  source: 'ops.yaml:6568',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'pooledHeight', type: {"kind":"int"}, default: 1, required: false }, { name: 'pooledWidth', type: {"kind":"int"}, default: 1, required: false }, { name: 'spatialScale', type: {"kind":"number"}, default: 1, required: false }, { name: 'samplingRatio', type: {"kind":"int"}, default: -1, required: false }, { name: 'aligned', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -970,10 +1650,10 @@ export const roiAlignDefinition: OpDefinition = {
 export function roiAlign(x: TensorLike, rois: TensorLike, image: TensorLike, options: RoiAlignOptions = {}): Tensor {
   return callOne(roiAlignDefinition, [x, rois, image], optionsOf(roiAlignDefinition, options));
 }
-// From ops.yaml:5798
+// From ops.yaml:6644
 export const roiAlignGradDefinition: OpDefinition = {
   name: 'roiAlignGrad',
-  source: 'ops.yaml:5798',
+  source: 'ops.yaml:6644',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'spatialScale', type: {"kind":"number"}, required: true }, { name: 'samplingRatio', type: {"kind":"int"}, required: true }, { name: 'aligned', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -1040,10 +1720,10 @@ export interface DropoutOptions {
   /** Whether the scaling is done in training or afterwards. Default: `"upscale_in_train"`. */
   mode?: 'upscale_in_train' | 'downscale_in_infer' | undefined;
 }
-// From ops.yaml:5841
+// From ops.yaml:6687
 export const dropoutDefinition: OpDefinition = {
   name: 'dropout',
-  source: 'ops.yaml:5841',
+  source: 'ops.yaml:6687',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 0.5, required: false }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'training', type: {"kind":"boolean"}, default: true, required: false }, { name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"upscale_in_train"},{"kind":"literal","value":"downscale_in_infer"}]}, default: "upscale_in_train", required: false }],
   outputs: [{ name: 'out' }, { name: 'mask', hidden: true }],
@@ -1113,10 +1793,10 @@ export interface BatchNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:5891
+// From ops.yaml:6737
 export const batchNormDefinition: OpDefinition = {
   name: 'batchNorm',
-  source: 'ops.yaml:5891',
+  source: 'ops.yaml:6737',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'runningMean', dtype: 'T', mutated: true, differentiable: false }, { name: 'runningVariance', dtype: 'T', mutated: true, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'training', type: {"kind":"boolean"}, default: false, required: false }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }, { name: 'nextMean', writes: 'runningMean' }, { name: 'nextVariance', writes: 'runningVariance' }],
@@ -1229,10 +1909,10 @@ export interface LayerNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:5971
+// From ops.yaml:6817
 export const layerNormDefinition: OpDefinition = {
   name: 'layerNorm',
-  source: 'ops.yaml:5971',
+  source: 'ops.yaml:6817',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'normalizedShape', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }],

@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1471
+// From ops.yaml:2063
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:1471',
+  source: 'ops.yaml:2063',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1491
+// From ops.yaml:2083
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:1491',
+  source: 'ops.yaml:2083',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1516
+// From ops.yaml:2108
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:1516',
+  source: 'ops.yaml:2108',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1541
+// From ops.yaml:2133
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:1541',
+  source: 'ops.yaml:2133',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1566
+// From ops.yaml:2158
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:1566',
+  source: 'ops.yaml:2158',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1582
+// From ops.yaml:2174
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:1582',
+  source: 'ops.yaml:2174',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,10 +322,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1598
+// From ops.yaml:2190
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:1598',
+  source: 'ops.yaml:2190',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -380,10 +380,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1608
+// From ops.yaml:2200
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:1608',
+  source: 'ops.yaml:2200',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -446,10 +446,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1635
+// From ops.yaml:2227
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:1635',
+  source: 'ops.yaml:2227',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1662
+// From ops.yaml:2254
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:1662',
+  source: 'ops.yaml:2254',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -567,10 +567,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1684
+// From ops.yaml:2276
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:1684',
+  source: 'ops.yaml:2276',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -629,10 +629,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:1735
+// From ops.yaml:2327
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:1735',
+  source: 'ops.yaml:2327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -687,10 +687,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1786
+// From ops.yaml:2378
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:1786',
+  source: 'ops.yaml:2378',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -746,10 +746,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:1822
+// From ops.yaml:2414
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:1822',
+  source: 'ops.yaml:2414',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -805,10 +805,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1846
+// From ops.yaml:2438
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:1846',
+  source: 'ops.yaml:2438',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -881,10 +881,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:1887
+// From ops.yaml:2479
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:1887',
+  source: 'ops.yaml:2479',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -943,10 +943,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:1911
+// From ops.yaml:2503
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:1911',
+  source: 'ops.yaml:2503',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1036,10 +1036,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:1948
+// From ops.yaml:2540
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:1948',
+  source: 'ops.yaml:2540',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1085,10 +1085,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:1974
+// From ops.yaml:2566
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:1974',
+  source: 'ops.yaml:2566',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],

@@ -6,11 +6,12 @@ import { callInPlace } from '../../runtime/in-place.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
+import * as rules from '../rules.js';
 
-// From ops.yaml:834
+// From ops.yaml:1135
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:834',
+  source: 'ops.yaml:1135',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -51,10 +52,10 @@ export function floor(x: TensorLike): Tensor {
 export function floor_(x: Tensor): Tensor {
   return callInPlace(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
 }
-// From ops.yaml:848
+// From ops.yaml:1149
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:848',
+  source: 'ops.yaml:1149',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -95,10 +96,10 @@ export function ceil(x: TensorLike): Tensor {
 export function ceil_(x: Tensor): Tensor {
   return callInPlace(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
 }
-// From ops.yaml:861
+// From ops.yaml:1162
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:861',
+  source: 'ops.yaml:1162',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -139,10 +140,10 @@ export function round(x: TensorLike): Tensor {
 export function round_(x: Tensor): Tensor {
   return callInPlace(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
 }
-// From ops.yaml:875
+// From ops.yaml:1176
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:875',
+  source: 'ops.yaml:1176',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -181,10 +182,10 @@ export function trunc(x: TensorLike): Tensor {
 export function trunc_(x: Tensor): Tensor {
   return callInPlace(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
 }
-// From ops.yaml:888
+// From ops.yaml:1189
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:888',
+  source: 'ops.yaml:1189',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -215,10 +216,10 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
 }
-// From ops.yaml:897
+// From ops.yaml:1198
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:897',
+  source: 'ops.yaml:1198',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -249,10 +250,10 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
 }
-// From ops.yaml:906
+// From ops.yaml:1207
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:906',
+  source: 'ops.yaml:1207',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -283,10 +284,84 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
 }
-// From ops.yaml:914
+// From ops.yaml:1215
+export const isposinfDefinition: OpDefinition = {
+  name: 'isposinf',
+  source: 'ops.yaml:1215',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.logicalAnd(g.isinf(x), g.greaterThan(x, 0))];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Whether each element is positive infinity.
+ *
+ * Never true of integers.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `bool`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(isposinf([1, -Infinity, NaN]));
+ * ```
+ */
+export function isposinf(x: TensorLike): Tensor {
+  return callOne(isposinfDefinition, [x], surplusOptions(isposinfDefinition, arguments[1]));
+}
+// From ops.yaml:1222
+export const isneginfDefinition: OpDefinition = {
+  name: 'isneginf',
+  source: 'ops.yaml:1222',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.logicalAnd(g.isinf(x), g.lessThan(x, 0))];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Whether each element is negative infinity.
+ *
+ * Never true of integers.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `bool`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(isneginf([1, -Infinity, NaN]));
+ * ```
+ */
+export function isneginf(x: TensorLike): Tensor {
+  return callOne(isneginfDefinition, [x], surplusOptions(isneginfDefinition, arguments[1]));
+}
+// From ops.yaml:1229
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:914',
+  source: 'ops.yaml:1229',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -319,10 +394,10 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
 }
-// From ops.yaml:923
+// From ops.yaml:1238
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:923',
+  source: 'ops.yaml:1238',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -353,10 +428,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
 }
-// From ops.yaml:931
+// From ops.yaml:1246
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:931',
+  source: 'ops.yaml:1246',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -389,10 +464,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
 }
-// From ops.yaml:939
+// From ops.yaml:1254
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:939',
+  source: 'ops.yaml:1254',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -425,10 +500,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
 }
-// From ops.yaml:947
+// From ops.yaml:1262
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:947',
+  source: 'ops.yaml:1262',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -461,10 +536,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
 }
-// From ops.yaml:955
+// From ops.yaml:1270
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:955',
+  source: 'ops.yaml:1270',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -497,10 +572,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
 }
-// From ops.yaml:963
+// From ops.yaml:1278
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:963',
+  source: 'ops.yaml:1278',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -542,10 +617,10 @@ export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
 export function logicalAnd_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
 }
-// From ops.yaml:971
+// From ops.yaml:1286
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:971',
+  source: 'ops.yaml:1286',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -587,10 +662,10 @@ export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
 export function logicalOr_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
 }
-// From ops.yaml:979
+// From ops.yaml:1294
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:979',
+  source: 'ops.yaml:1294',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -632,10 +707,10 @@ export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
 export function logicalXor_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
 }
-// From ops.yaml:987
+// From ops.yaml:1302
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:987',
+  source: 'ops.yaml:1302',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -665,10 +740,10 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
 }
-// From ops.yaml:1001
+// From ops.yaml:1316
 export const equalAllDefinition: OpDefinition = {
   name: 'equalAll',
-  source: 'ops.yaml:1001',
+  source: 'ops.yaml:1316',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -706,6 +781,61 @@ export function equalAll(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalAllDefinition, [x, y], surplusOptions(equalAllDefinition, arguments[2]));
 }
 
+/** Options of {@link isclose}. */
+export interface IscloseOptions {
+  /** The tolerance as a share of y's size. Default: `0.00001`. */
+  rtol?: number | undefined;
+  /** The tolerance beside that. Default: `1e-8`. */
+  atol?: number | undefined;
+  /** Whether NaN is close to NaN. Default: `false`. */
+  equalNan?: boolean | undefined;
+}
+// From ops.yaml:1340
+export const iscloseDefinition: OpDefinition = {
+  name: 'isclose',
+  source: 'ops.yaml:1340',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { rtol, atol }: { rtol: number; atol: number }): TensorMeta[] {
+    if (!((rtol >= 0) && (atol >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "rtol and atol must not be negative");
+    return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { rtol, atol, equalNan }: { rtol: V; atol: V; equalNan: boolean }): readonly V[] {
+      const a = host.lazy(() => host.isFloating(x.dtype) ? x : g.cast(x, 'float64'));
+      const b = host.lazy(() => host.isFloating(y.dtype) ? y : g.cast(y, 'float64'));
+      const close = host.lazy(() => g.logicalOr(g.equal(a(), b()), g.logicalAnd(g.isfinite(b()), g.lessEqual(g.abs(g.subtract(a(), b())), g.add(g.multiply(g.abs(b()), rtol), atol)))));
+      const out = equalNan ? g.logicalOr(close(), g.logicalAnd(g.isnan(a()), g.isnan(b()))) : close();
+      return [out];
+    },
+  },
+  gradients: [],
+  constrainsScalars: true,
+};
+
+/**
+ * Whether each element of a tensor is close to that of another.
+ *
+ * Infinities are close to themselves. Shapes are broadcast. The tolerance grows with y, so that the two are not exchangeable.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`.
+ * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(isclose([1, 2, NaN], [1.000001, 2.1, NaN]));
+ * ```
+ */
+export function isclose(x: TensorLike, y: TensorLike, options: IscloseOptions = {}): Tensor {
+  return callOne(iscloseDefinition, [x, y], optionsOf(iscloseDefinition, options));
+}
+
 /** Options of {@link allclose}. */
 export interface AllcloseOptions {
   /** The tolerance as a share of y's size. Default: `0.00001`. */
@@ -715,10 +845,10 @@ export interface AllcloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:1025
+// From ops.yaml:1374
 export const allcloseDefinition: OpDefinition = {
   name: 'allclose',
-  source: 'ops.yaml:1025',
+  source: 'ops.yaml:1374',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -730,11 +860,7 @@ export const allcloseDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { rtol, atol, equalNan }: { rtol: V; atol: V; equalNan: boolean }): readonly V[] {
-      const a = host.lazy(() => host.isFloating(x.dtype) ? x : g.cast(x, 'float64'));
-      const b = host.lazy(() => host.isFloating(y.dtype) ? y : g.cast(y, 'float64'));
-      const close = host.lazy(() => g.logicalOr(g.equal(a(), b()), g.logicalAnd(g.isfinite(b()), g.lessEqual(g.abs(g.subtract(a(), b())), g.add(g.multiply(g.abs(b()), rtol), atol)))));
-      const out = g.all(equalNan ? g.logicalOr(close(), g.logicalAnd(g.isnan(a()), g.isnan(b()))) : close());
-      return [out];
+      return [g.all(g.isclose(x, y, { rtol, atol, equalNan }))];
     },
   },
   gradients: [],
@@ -763,10 +889,10 @@ export const allcloseDefinition: OpDefinition = {
 export function allclose(x: TensorLike, y: TensorLike, options: AllcloseOptions = {}): Tensor {
   return callOne(allcloseDefinition, [x, y], optionsOf(allcloseDefinition, options));
 }
-// From ops.yaml:1063
+// From ops.yaml:1408
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:1063',
+  source: 'ops.yaml:1408',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -816,10 +942,69 @@ export const whereDefinition: OpDefinition = {
 export function where(condition: TensorLike, x: TensorLike, y: TensorLike): Tensor {
   return callOne(whereDefinition, [condition, x, y], surplusOptions(whereDefinition, arguments[3]));
 }
-// From ops.yaml:1092
+
+/** Options of {@link nanToNum}. */
+export interface NanToNumOptions {
+  /** What NaN becomes. Default: `0`. */
+  nan?: number | undefined;
+  /** What infinity becomes; the greatest number of the dtype when null. Default: `null`. */
+  posinf?: number | null | undefined;
+  /** What negative infinity becomes; the least number of the dtype when null. Default: `null`. */
+  neginf?: number | null | undefined;
+}
+// From ops.yaml:1437
+export const nanToNumDefinition: OpDefinition = {
+  name: 'nanToNum',
+  source: 'ops.yaml:1437',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'nan', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'posinf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'neginf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { nan, posinf, neginf }: { nan: V; posinf: number | null; neginf: number | null }): readonly V[] {
+      const numbers = host.lazy(() => g.where(g.isnan(x), nan, x));
+      const bounded = host.lazy(() => g.where(g.isposinf(x), posinf ?? (rules.greatest(x.dtype) as number), g.where(g.isneginf(x), neginf ?? (-(rules.greatest(x.dtype) as number)), numbers())));
+      const out = host.isFloating(x.dtype) ? bounded() : x;
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.where(g.isfinite(x), dout, 0)];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with numbers in place of NaN and the infinities.
+ *
+ * No gradient flows where something was replaced. Integers come back as they are.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(nanToNum([1, NaN, Infinity], { posinf: 9 }));
+ * ```
+ */
+export function nanToNum(x: TensorLike, options: NanToNumOptions = {}): Tensor {
+  return callOne(nanToNumDefinition, [x], optionsOf(nanToNumDefinition, options));
+}
+// From ops.yaml:1471
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:1092',
+  source: 'ops.yaml:1471',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -860,10 +1045,10 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });
 }
-// From ops.yaml:1116
+// From ops.yaml:1495
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:1116',
+  source: 'ops.yaml:1495',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

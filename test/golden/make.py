@@ -691,12 +691,6 @@ def matrix_rank(x, tol):
     return torch.linalg.matrix_rank(x, tol=tol) if tol is not None else torch.linalg.matrix_rank(x, rtol=tolerance(x, None))
 
 
-def cond(x, p):
-    # PyTorch's own has no gradient for these norms.
-    norm = lambda matrix: torch.linalg.matrix_norm(matrix, order_of(p))
-    return torch.linalg.cond(x, p) if p in (2, -2) else norm(x) * norm(torch.linalg.inv(x))
-
-
 LINEAR_ALGEBRA = {
     "solve": square_and_batch,
     "inverse": lambda x: torch.linalg.inv(x),
@@ -717,7 +711,7 @@ LINEAR_ALGEBRA = {
     "matrixRank": matrix_rank,
     "lstsq": lstsq,
     "matrixNorm": lambda x, p, axis, keepdim: torch.linalg.matrix_norm(x, order_of(p), axis, keepdim),
-    "cond": cond,
+    "cond": lambda x, p: torch.linalg.cond(x, p),
 }
 
 GROUPS = {
