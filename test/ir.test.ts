@@ -491,6 +491,30 @@ test('columns reduce in lanes: a loop inside a vector loop', (t) => {
   t.deepEqual(vector, scalar);
 });
 
+test('what wide vectors leave over runs in narrow ones, and one by one only where the order of adding would change', (t) => {
+  const scaled = kernel(
+    'scaled',
+    [read('x', 'float32'), written('out', 'float32')],
+    [],
+    [forItems('i', (i) => [store('out', i, mul(load(F32, 'x', i), 2))], { vector: true })],
+  );
+  const lanesOf = (tested: Kernel): number[] => {
+    const found = new Set<number>();
+    visitStatements(tested.body, (statement) => {
+      if (statement.do === 'store') found.add(statement.value.type.lanes);
+    });
+    return [...found].sort((a, b) => a - b);
+  };
+  t.deepEqual(lanesOf(vectorise(scaled, { vectorBytes: 64 })), [1, 4, 16]);
+  t.deepEqual(lanesOf(vectorise(scaled, { vectorBytes: 16 })), [1, 4]);
+  t.false(JSON.stringify(vectorise(reduction('sum', F32, 'float32', 0), { vectorBytes: 64 })).includes('"lanes":4,'));
+  for (const n of [0, 3, 4, 15, 16, 19, 31, 33, 63, 70]) {
+    const call = (out: BufferArray): Invocation => ({ buffers: { x: filled('float32', n), out }, begin: 0, end: n });
+    const [scalar, vector] = runBoth(scaled, 64, call, 'float32', n);
+    t.deepEqual(vector, scalar, `${n} elements`);
+  }
+});
+
 for (const [which, elements, placeOf] of [
   ['every second element is loaded', 2, (i: Expr) => add(mul(i, 2), 1)],
   ['elements are loaded backwards', 1, (i: Expr) => sub(sub(end, 1), i)],
@@ -511,6 +535,42 @@ for (const [which, elements, placeOf] of [
           t.deepEqual(vector, scalar, `${n} elements of ${storage}`);
         }
   });
+
+test('a loop in lanes that ends before it begins has no turn', (t) => {
+  const body = (i: Expr): Stmt[] => [store('out', i, f32(1))];
+  const params = ['from', 'to'].map((name) => ({ name, type: 'i32' }) as const);
+  const loop = forLoop('i', param('from'), param('to'), body, { vector: true });
+  const tested = vectorise(kernel('k', [written('out', 'float32')], params, [loop]), { vectorBytes: 16 });
+  t.true(hasVectors(tested));
+  for (const [from, to] of [
+    [9, 8],
+    [9, 6],
+    [12, 4],
+  ] as const) {
+    const out = new Float32Array(16);
+    interpret(tested, { buffers: { out }, params: { from, to }, begin: 0, end: 0 });
+    t.deepEqual(out, new Float32Array(16), `from ${from} to ${to}`);
+  }
+});
+
+test('what an inner loop would load is not loaded where it has no turn', (t) => {
+  const inner = forLoop('r', 0, param('rows'), () => [accumulate('acc', 'sum', load(F32, 's', 0))]);
+  const body = (c: Expr): Stmt[] => [variable('acc', load(F32, 'x', c)), inner, store('out', c, local('acc', F32))];
+  const tested = vectorise(
+    kernel(
+      'k',
+      [read('x', 'float32'), read('s', 'float32'), written('out', 'float32')],
+      [{ name: 'rows', type: 'i32' }],
+      [forItems('c', body, { vector: true })],
+    ),
+    { vectorBytes: 16 },
+  );
+  t.true(hasVectors(tested));
+  const [x, out] = [filled('float32', 9), new Float32Array(9)];
+  const buffers = { x, s: new Float32Array(0), out };
+  t.is(interpret(tested, { buffers, params: { rows: 0 }, begin: 0, end: 9 }), 0);
+  t.deepEqual(out, x);
+});
 
 test('a uniform load is moved before the loop, and not made where no vector turn runs', (t) => {
   const tested = vectorise(
