@@ -1277,16 +1277,16 @@ export const flipDefinition: OpDefinition = {
   body: {
     kind: 'view',
     view({ x }: { x: LayoutMeta }, { axis }: { axis: number | readonly number[] }): ViewLayout | null {
-      const axes = (rules.listed(axis) as readonly number[]);
+      const axes = host.normaliseAxes((rules.listed(axis) as readonly number[]), x.shape.length);
       return { shape: x.shape, strides: host.replace(x.strides, axes, host.each(axes, (a: number) => -host.at(x.strides, a))), offset: x.offset + host.total(host.each(axes, (a2: number) => host.max(host.at(x.shape, a2) - 1, 0) * host.at(x.strides, a2))) };
     },
   },
   gradients: [
     {
       input: 'x',
-      saved: [],
-      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { axis }: { axis: number | readonly number[] }): readonly V[] {
-        const axes = (rules.listed(axis) as readonly number[]);
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: number | readonly number[] }): readonly V[] {
+        const axes = host.normaliseAxes((rules.listed(axis) as readonly number[]), x.shape.length);
         return [g.flip(dout, axes)];
       },
     },
@@ -1305,6 +1305,7 @@ export const flipDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError INVALID_ARGUMENT
  * @example
  * ```js
  * console.log(flip([[1, 2, 3], [4, 5, 6]], 1));
