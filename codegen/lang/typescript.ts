@@ -186,9 +186,13 @@ export class TypeScriptWriter {
   }
 
   private property(term: Extract<Term, { kind: 'property' }>): string {
-    if (term.name === 'length') return `${this.as(term.object, 'readonly unknown[]', true)}.length`;
+    const isCompound = ['binary', 'conditional', 'unary', 'present'].includes(term.object.kind);
+    const grouped = (text: string): string => (isCompound ? `(${text})` : text);
+    if (term.name === 'length') return `${grouped(this.as(term.object, 'readonly unknown[]', true))}.length`;
     const object =
-      term.object.type.kind === 'unknown' ? `(${this.expression(term.object)} as LayoutMeta)` : this.expression(term.object);
+      term.object.type.kind === 'unknown'
+        ? `(${this.expression(term.object)} as LayoutMeta)`
+        : grouped(this.expression(term.object));
     return term.name === 'rank' ? `${object}.shape.length` : `${object}.${term.name}`;
   }
 
