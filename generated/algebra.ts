@@ -160,6 +160,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   bernoulli(x: V | number): V;
   randint(low: number, options?: { high?: number | null | undefined; shape?: readonly number[] | undefined; dtype?: Dtype | undefined }): V;
   randperm(n: number, options?: { dtype?: Dtype | undefined }): V;
+  canDraw(x: V | number, needed: number): V;
+  drawPlaces(x: V | number, numSamples: number, replacement: boolean): V;
   reshape(x: V | number, shape: readonly number[]): V;
   squeeze(x: V | number, options?: { axis?: number | readonly number[] | null | undefined }): V;
   unsqueeze(x: V | number, axis: number | readonly number[]): V;
@@ -195,6 +197,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   gather(x: V | number, index: V | number): V;
   rowsAdd(x: V | number, index: V | number, updates: V | number): V;
   rowsSet(x: V | number, index: V | number, updates: V | number): V;
+  overwrite(x: V | number, value: V | number): V;
+  putAt(x: V | number, places: V | number, values: V | number): V;
   indexSelect(x: V | number, index: V | number, options?: { axis?: number | undefined }): V;
   indexSelectGrad(updates: V | number, index: V | number, shape: readonly number[], axis: number): V;
   flatPlaces(index: V | number, size: number, stride: number, beyond: number): V;

@@ -7,9 +7,9 @@ import { bitwiseAndDefinition, bitwiseAnd, bitwiseOrDefinition, bitwiseOr, bitwi
 import { erfcDefinition, erfc, erfc_, sincDefinition, sinc, sinc_, sincSlopeDefinition, sincSlope, logitDefinition, logit, xlogyDefinition, xlogy, logaddexpDefinition, logaddexp, logaddexp_ } from './ops/special-functions.js';
 import { sigmoidDefinition, sigmoid, sigmoid_, logSigmoidDefinition, logSigmoid, logSigmoid_, reluDefinition, relu, relu_, relu6Definition, relu6, relu6_, leakyReluDefinition, leakyRelu, leakyRelu_, eluDefinition, elu, elu_, seluDefinition, selu, selu_, geluDefinition, gelu, gelu_, softplusDefinition, softplus, softplus_, softsignDefinition, softsign, softsign_, softshrinkDefinition, softshrink, softshrink_, hardshrinkDefinition, hardshrink, hardshrink_, tanhshrinkDefinition, tanhshrink, tanhshrink_, hardtanhDefinition, hardtanh, hardtanh_, hardsigmoidDefinition, hardsigmoid, hardsigmoid_, hardswishDefinition, hardswish, hardswish_, thresholdedReluDefinition, thresholdedRelu, thresholdedRelu_, swishDefinition, swish, swish_, stanhDefinition, stanh, stanh_, scaleDefinition, scale, scale_, addNDefinition, addN, clipDefinition, clip, clip_ } from './ops/activations.js';
 import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
-import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
+import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm, canDrawDefinition, canDraw, drawPlacesDefinition, drawPlaces } from './ops/creation.js';
 import { reshapeDefinition, reshape, reshape_, squeezeDefinition, squeeze, squeeze_, unsqueezeDefinition, unsqueeze, unsqueeze_, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, diagonalDefinition, diagonal, placeDiagonalDefinition, placeDiagonal, diagDefinition, diag, trilDefinition, tril, tril_, triuDefinition, triu, triu_, traceDefinition, trace, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
-import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
+import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, overwriteDefinition, overwrite, overwrite_, putAtDefinition, putAt, putAt_, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
 import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
 import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
 import { solveTriangleDefinition, solveTriangle, permuteRowsDefinition, permuteRows, unpermuteRowsDefinition, unpermuteRows, luFactorDefinition, luFactor, solveMatrixDefinition, solveMatrix, solveDefinition, solve, inverseDefinition, inverse, luDefinition, lu, triangularSolveDefinition, triangularSolve, choleskyFactorDefinition, choleskyFactor, choleskyDefinition, cholesky, choleskySolveDefinition, choleskySolve, slogdetDefinition, slogdet, householderQrDefinition, householderQr, thinQrDefinition, thinQr, complementDefinition, complement, qrDefinition, qr, symmetricEigenDefinition, symmetricEigen, eighDefinition, eigh, eigvalshDefinition, eigvalsh, singularValuesDefinition, singularValues, thinSvdDefinition, thinSvd, svdDefinition, svd, svdvalsDefinition, svdvals, cofactorsDefinition, cofactors, detDefinition, det, pinvDefinition, pinv, matrixRankDefinition, matrixRank, leastSquaresDefinition, leastSquares, lstsqDefinition, lstsq, matrixNormDefinition, matrixNorm, condDefinition, cond } from './ops/linear-algebra.js';
@@ -255,6 +255,8 @@ declare module '../runtime/registry.js' {
     bernoulli: typeof bernoulli;
     randint: typeof randint;
     randperm: typeof randperm;
+    canDraw: typeof canDraw;
+    drawPlaces: typeof drawPlaces;
     reshape: typeof reshape;
     reshape_: typeof reshape_;
     squeeze: typeof squeeze;
@@ -295,6 +297,10 @@ declare module '../runtime/registry.js' {
     gather: typeof gather;
     rowsAdd: typeof rowsAdd;
     rowsSet: typeof rowsSet;
+    overwrite: typeof overwrite;
+    overwrite_: typeof overwrite_;
+    putAt: typeof putAt;
+    putAt_: typeof putAt_;
     indexSelect: typeof indexSelect;
     indexSelectGrad: typeof indexSelectGrad;
     flatPlaces: typeof flatPlaces;
@@ -560,6 +566,8 @@ registerOps(
     bernoulliDefinition,
     randintDefinition,
     randpermDefinition,
+    canDrawDefinition,
+    drawPlacesDefinition,
     reshapeDefinition,
     squeezeDefinition,
     unsqueezeDefinition,
@@ -595,6 +603,8 @@ registerOps(
     gatherDefinition,
     rowsAddDefinition,
     rowsSetDefinition,
+    overwriteDefinition,
+    putAtDefinition,
     indexSelectDefinition,
     indexSelectGradDefinition,
     flatPlacesDefinition,
@@ -934,6 +944,8 @@ registerOps(
     bernoulli: bernoulli,
     randint: randint,
     randperm: randperm,
+    canDraw: canDraw,
+    drawPlaces: drawPlaces,
     reshape: reshape,
     reshape_: reshape_,
     squeeze: squeeze,
@@ -974,6 +986,10 @@ registerOps(
     gather: gather,
     rowsAdd: rowsAdd,
     rowsSet: rowsSet,
+    overwrite: overwrite,
+    overwrite_: overwrite_,
+    putAt: putAt,
+    putAt_: putAt_,
     indexSelect: indexSelect,
     indexSelectGrad: indexSelectGrad,
     flatPlaces: flatPlaces,

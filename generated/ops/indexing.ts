@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:3900
+// From ops.yaml:3973
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:3900',
+  source: 'ops.yaml:3973',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -66,10 +66,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:3926
+// From ops.yaml:3999
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:3926',
+  source: 'ops.yaml:3999',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -122,10 +122,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:3942
+// From ops.yaml:4015
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:3942',
+  source: 'ops.yaml:4015',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -158,9 +158,13 @@ export const rowsSetDefinition: OpDefinition = {
     },
     {
       input: 'updates',
-      saved: [{ name: 'index', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, dout }: { index: V; dout: V }): readonly V[] {
-        return [g.gather(dout, index)];
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const i = host.at(index.shape, 0);
+        const number = g.iota([i]);
+        const stays = g.equal(g.gather(g.rowsSet(g.zeros([n], { dtype: 'int32' }), index, number), index), number);
+        return [g.where(g.reshape(stays, [i, ...host.fill(dout.shape.length - 1, 1)]), g.gather(dout, index), 0)];
       },
     },
   ],
@@ -178,16 +182,137 @@ export const rowsSetDefinition: OpDefinition = {
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
+// From ops.yaml:4037
+export const overwriteDefinition: OpDefinition = {
+  name: 'overwrite',
+  source: 'ops.yaml:4037',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, value }: { x: V; value: V }): readonly V[] {
+      return [g.assign(g.broadcastTo(value, x.shape))];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
+        return [g.full(dout.shape, 0, { dtype: dout.dtype })];
+      },
+    },
+    {
+      input: 'value',
+      saved: [{ name: 'value', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { value, dout }: { value: V; dout: V }): readonly V[] {
+        return [g.sumTo(dout, value.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A value broadcast to the shape of a tensor, to be written into it.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param value - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ */
+export function overwrite(x: TensorLike, value: TensorLike): Tensor {
+  return callOne(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
+}
+
+/**
+ * As {@link overwrite}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function overwrite_(x: Tensor, value: TensorLike): Tensor {
+  return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
+}
+// From ops.yaml:4047
+export const putAtDefinition: OpDefinition = {
+  name: 'putAt',
+  source: 'ops.yaml:4047',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, places, values }: { x: V; places: V; values: V }): readonly V[] {
+      const n = host.count(places.shape);
+      const spread = g.reshape(g.broadcastTo(values, places.shape), [n]);
+      const out = g.reshape(g.rowsSet(g.reshape(x, [host.count(x.shape)]), g.reshape(places, [n]), spread), x.shape);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'places', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, places, values, dout }: { x: V; places: V; values: V; dout: V }): readonly V[] {
+        return [g.reshape(g.rowsSet(g.reshape(dout, ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)])), g.reshape(places, [host.count(places.shape)]), g.full(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0, { dtype: values.dtype })), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'values',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'places', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, places, values, dout }: { x: V; places: V; values: V; dout: V }): readonly V[] {
+        const target = ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]);
+        const part = g.reshape(places, [host.count(places.shape)]);
+        const number = g.iota([host.at(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0)]);
+        return [g.sumTo(g.reshape(g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([host.at(target, 0)], { dtype: 'int32' }), part, number), part), number), [host.at(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0), ...host.fill((((host.count(target) === host.count(x.shape)) && host.all(target, (size2: number) => size2 >= 0)) ? target : host.inferReshape(x.shape, target)).length - 1, 1)]), g.gather(g.reshape(dout, target), part), 0), places.shape), values.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A copy of a tensor with values at some places of its elements, counted row by row; the last of several wins.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param places - Tensor of dtype `int32`.
+ * @param values - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ */
+export function putAt(x: TensorLike, places: TensorLike, values: TensorLike): Tensor {
+  return callOne(putAtDefinition, [x, places, values], surplusOptions(putAtDefinition, arguments[3]));
+}
+
+/**
+ * As {@link putAt}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function putAt_(x: Tensor, places: TensorLike, values: TensorLike): Tensor {
+  return callInPlace(putAtDefinition, [x, places, values], surplusOptions(putAtDefinition, arguments[3]));
+}
 
 /** Options of {@link indexSelect}. */
 export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3954
+// From ops.yaml:4063
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:3954',
+  source: 'ops.yaml:4063',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -243,10 +368,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:3984
+// From ops.yaml:4093
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:3984',
+  source: 'ops.yaml:4093',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -294,10 +419,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:4003
+// From ops.yaml:4112
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:4003',
+  source: 'ops.yaml:4112',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -327,10 +452,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:4013
+// From ops.yaml:4122
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:4013',
+  source: 'ops.yaml:4122',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -367,10 +492,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:4027
+// From ops.yaml:4136
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:4027',
+  source: 'ops.yaml:4136',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -433,10 +558,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:4062
+// From ops.yaml:4171
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:4062',
+  source: 'ops.yaml:4171',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -507,10 +632,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:4096
+// From ops.yaml:4205
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:4096',
+  source: 'ops.yaml:4205',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -569,10 +694,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:4119
+// From ops.yaml:4228
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:4119',
+  source: 'ops.yaml:4228',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -602,9 +727,13 @@ export const scatterDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'updates',
-      saved: [{ name: 'index', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, dout }: { index: V; dout: V }): readonly V[] {
-        return [g.gather(dout, index)];
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }, { overwrite }: { overwrite: boolean }): readonly V[] {
+        const n = host.lazy(() => host.at(x.shape, 0));
+        const i = host.lazy(() => host.at(index.shape, 0));
+        const number = host.lazy(() => g.iota([i()]));
+        const part = host.lazy(() => g.gather(dout, index));
+        return [overwrite ? g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([n()], { dtype: 'int32' }), index, number()), index), number()), [i(), ...host.fill(x.shape.length - 1, 1)]), part(), 0) : part()];
       },
     },
   ],
@@ -644,10 +773,10 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:4152
+// From ops.yaml:4261
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:4152',
+  source: 'ops.yaml:4261',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -690,10 +819,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:4161
+// From ops.yaml:4270
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:4161',
+  source: 'ops.yaml:4270',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -726,9 +855,14 @@ export const putLastDefinition: OpDefinition = {
     },
     {
       input: 'values',
-      saved: [{ name: 'index', keep: 'value' }, { name: 'values', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, values, dout }: { index: V; values: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.takeLast(dout, index), values.shape)];
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, values, dout }: { x: V; index: V; values: V; dout: V }): readonly V[] {
+        const b = host.broadcast(host.take(x.shape, 0, x.shape.length - 1), host.take(index.shape, 0, index.shape.length - 1), host.take(values.shape, 0, values.shape.length - 1));
+        const n = host.at(x.shape, x.shape.length - 1);
+        const k = host.at(index.shape, index.shape.length - 1);
+        const number = g.iota([...b, k], { axis: index.shape.length - 1 });
+        const stays = g.equal(g.takeLast(g.putLast(g.zeros([...b, n], { dtype: 'int32' }), index, number), index), number);
+        return [g.sumTo(g.where(stays, g.takeLast(dout, index), 0), values.shape)];
       },
     },
   ],
@@ -746,10 +880,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:4174
+// From ops.yaml:4293
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:4174',
+  source: 'ops.yaml:4293',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -802,10 +936,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:4187
+// From ops.yaml:4306
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:4187',
+  source: 'ops.yaml:4306',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -856,10 +990,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:4218
+// From ops.yaml:4337
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:4218',
+  source: 'ops.yaml:4337',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -925,10 +1059,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:4254
+// From ops.yaml:4373
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:4254',
+  source: 'ops.yaml:4373',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -981,10 +1115,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:4291
+// From ops.yaml:4410
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:4291',
+  source: 'ops.yaml:4410',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -1018,9 +1152,17 @@ export const putAlongAxisDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'values',
-      saved: [{ name: 'index', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, dout }: { index: V; dout: V }, { axis }: { axis: number }): readonly V[] {
-        return [g.moveFromLast(g.takeLast(g.moveToLast(dout, axis), g.moveToLast(index, axis)), axis)];
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }, { axis, reduce }: { axis: number; reduce: string }): readonly V[] {
+        const places = host.lazy(() => g.moveToLast(index, axis));
+        const part = host.lazy(() => g.takeLast(g.moveToLast(dout, axis), places()));
+        const value = host.lazy(() => [...host.drop(x.shape, axis), host.at(x.shape, axis)]);
+        const value2 = host.lazy(() => value().length - 1);
+        const value3 = host.lazy(() => [...host.drop(index.shape, axis), host.at(index.shape, axis)]);
+        const value4 = host.lazy(() => value3().length - 1);
+        const b = host.lazy(() => host.broadcast(host.take(value(), 0, value2()), host.take(value3(), 0, value4())));
+        const number = host.lazy(() => g.iota([...b(), host.at(value3(), value4())], { axis: value4() }));
+        return [g.moveFromLast((host.equals(reduce, 'add')) ? part() : g.sumTo(g.where(g.equal(g.takeLast(g.putLast(g.zeros([...b(), host.at(value(), value2())], { dtype: 'int32' }), places(), number()), places()), number()), part(), 0), value3()), axis)];
       },
     },
   ],
@@ -1055,10 +1197,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:4333
+// From ops.yaml:4452
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:4333',
+  source: 'ops.yaml:4452',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1133,10 +1275,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4382
+// From ops.yaml:4501
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:4382',
+  source: 'ops.yaml:4501',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1173,10 +1315,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:4410
+// From ops.yaml:4529
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:4410',
+  source: 'ops.yaml:4529',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1209,10 +1351,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:4430
+// From ops.yaml:4549
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:4430',
+  source: 'ops.yaml:4549',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

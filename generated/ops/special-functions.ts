@@ -7,10 +7,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1598
+// From ops.yaml:1635
 export const erfcDefinition: OpDefinition = {
   name: 'erfc',
-  source: 'ops.yaml:1598',
+  source: 'ops.yaml:1635',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -55,10 +55,10 @@ export function erfc(x: TensorLike): Tensor {
 export function erfc_(x: Tensor): Tensor {
   return callInPlace(erfcDefinition, [x], surplusOptions(erfcDefinition, arguments[1]));
 }
-// From ops.yaml:1609
+// From ops.yaml:1646
 export const sincDefinition: OpDefinition = {
   name: 'sinc',
-  source: 'ops.yaml:1609',
+  source: 'ops.yaml:1646',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -112,10 +112,10 @@ export function sinc(x: TensorLike): Tensor {
 export function sinc_(x: Tensor): Tensor {
   return callInPlace(sincDefinition, [x], surplusOptions(sincDefinition, arguments[1]));
 }
-// From ops.yaml:1623
+// From ops.yaml:1660
 export const sincSlopeDefinition: OpDefinition = {
   name: 'sincSlope',
-  source: 'ops.yaml:1623',
+  source: 'ops.yaml:1660',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export interface LogitOptions {
   /** How close to 0 and 1 a probability may come; any when null. Default: `null`. */
   eps?: number | null | undefined;
 }
-// From ops.yaml:1636
+// From ops.yaml:1673
 export const logitDefinition: OpDefinition = {
   name: 'logit',
-  source: 'ops.yaml:1636',
+  source: 'ops.yaml:1673',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'eps', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -232,10 +232,10 @@ export const logitDefinition: OpDefinition = {
 export function logit(x: TensorLike, options: LogitOptions = {}): Tensor {
   return callOne(logitDefinition, [x], optionsOf(logitDefinition, options));
 }
-// From ops.yaml:1663
+// From ops.yaml:1700
 export const xlogyDefinition: OpDefinition = {
   name: 'xlogy',
-  source: 'ops.yaml:1663',
+  source: 'ops.yaml:1700',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -292,10 +292,10 @@ export const xlogyDefinition: OpDefinition = {
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   return callOne(xlogyDefinition, [x, y], surplusOptions(xlogyDefinition, arguments[2]));
 }
-// From ops.yaml:1691
+// From ops.yaml:1728
 export const logaddexpDefinition: OpDefinition = {
   name: 'logaddexp',
-  source: 'ops.yaml:1691',
+  source: 'ops.yaml:1728',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
