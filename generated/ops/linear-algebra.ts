@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:5034
+// From ops.yaml:5411
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:5034',
+  source: 'ops.yaml:5411',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:5061
+// From ops.yaml:5438
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:5061',
+  source: 'ops.yaml:5438',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:5070
+// From ops.yaml:5447
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:5070',
+  source: 'ops.yaml:5447',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:5079
+// From ops.yaml:5456
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:5079',
+  source: 'ops.yaml:5456',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -238,10 +238,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:5116
+// From ops.yaml:5493
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:5116',
+  source: 'ops.yaml:5493',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,10 +290,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:5130
+// From ops.yaml:5507
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:5130',
+  source: 'ops.yaml:5507',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -376,10 +376,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:5165
+// From ops.yaml:5542
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:5165',
+  source: 'ops.yaml:5542',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:5193
+// From ops.yaml:5570
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:5193',
+  source: 'ops.yaml:5570',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -529,10 +529,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:5218
+// From ops.yaml:5595
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:5218',
+  source: 'ops.yaml:5595',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -622,10 +622,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:5248
+// From ops.yaml:5625
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:5248',
+  source: 'ops.yaml:5625',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -681,10 +681,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:5265
+// From ops.yaml:5642
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:5265',
+  source: 'ops.yaml:5642',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -747,10 +747,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:5292
+// From ops.yaml:5669
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:5292',
+  source: 'ops.yaml:5669',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export const choleskySolveDefinition: OpDefinition = {
 export function choleskySolve(x: TensorLike, y: TensorLike, options: CholeskySolveOptions = {}): Tensor {
   return callOne(choleskySolveDefinition, [x, y], optionsOf(choleskySolveDefinition, options));
 }
-// From ops.yaml:5311
+// From ops.yaml:5688
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:5311',
+  source: 'ops.yaml:5688',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -906,10 +906,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:5336
+// From ops.yaml:5713
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:5336',
+  source: 'ops.yaml:5713',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -956,10 +956,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:5356
+// From ops.yaml:5733
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:5356',
+  source: 'ops.yaml:5733',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1020,10 +1020,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:5381
+// From ops.yaml:5758
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:5381',
+  source: 'ops.yaml:5758',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1073,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:5391
+// From ops.yaml:5768
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:5391',
+  source: 'ops.yaml:5768',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1169,10 +1169,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:5427
+// From ops.yaml:5804
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:5427',
+  source: 'ops.yaml:5804',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1233,10 +1233,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:5453
+// From ops.yaml:5830
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:5453',
+  source: 'ops.yaml:5830',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1314,10 +1314,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:5493
+// From ops.yaml:5870
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:5493',
+  source: 'ops.yaml:5870',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1374,10 +1374,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:5511
+// From ops.yaml:5888
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:5511',
+  source: 'ops.yaml:5888',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1425,10 +1425,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:5534
+// From ops.yaml:5911
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:5534',
+  source: 'ops.yaml:5911',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1508,10 +1508,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:5572
+// From ops.yaml:5949
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:5572',
+  source: 'ops.yaml:5949',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1618,10 +1618,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:5616
+// From ops.yaml:5993
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:5616',
+  source: 'ops.yaml:5993',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1675,10 +1675,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:5633
+// From ops.yaml:6010
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:5633',
+  source: 'ops.yaml:6010',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1722,10 +1722,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:5650
+// From ops.yaml:6027
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:5650',
+  source: 'ops.yaml:6027',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1783,10 +1783,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:5672
+// From ops.yaml:6049
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:5672',
+  source: 'ops.yaml:6049',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1851,10 +1851,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:5706
+// From ops.yaml:6083
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:5706',
+  source: 'ops.yaml:6083',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1895,10 +1895,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:5734
+// From ops.yaml:6111
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:5734',
+  source: 'ops.yaml:6111',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1963,10 +1963,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:5756
+// From ops.yaml:6133
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:5756',
+  source: 'ops.yaml:6133',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2027,7 +2027,7 @@ export const lstsqDefinition: OpDefinition = {
         const value6 = host.lazy(() => host.matmulShape(x.shape, target2, false, false));
         const value7 = host.lazy(() => host.broadcast(y.shape, value6()));
         const part = host.lazy(() => g.subtract(y, g.matmul(x, solution)));
-        const part2 = host.lazy(() => g.sumTo(g.neg(g.multiply(g.broadcastTo(g.reshape(dresiduals, host.replace(value7(), [value7().length - 2], 1)), value7()), g.add(part(), part()))), value6()));
+        const part2 = host.lazy(() => g.sumTo(g.neg(g.multiply(g.broadcastTo(g.reshape(dresiduals, host.replace(value7(), [value7().length - 2], 1)), value7()), g.conj(g.add(part(), part())))), value6()));
         const value8 = host.lazy(() => [1, host.at(x.shape, 0)]);
         const value9 = host.lazy(() => host.count(value8()) === host.count(x.shape));
         const value10 = host.lazy(() => host.inferReshape(x.shape, value8()));
@@ -2038,7 +2038,7 @@ export const lstsqDefinition: OpDefinition = {
         const value12 = host.lazy(() => host.count(value42()) === host.count(target2));
         const value13 = host.lazy(() => host.inferReshape(target2, value42()));
         const value52 = host.lazy(() => value11 ? ((value12() && host.all(value42(), (size3: number) => size3 >= 0)) ? value42() : value13()) : target2);
-        const part3 = host.lazy(() => g.sumTo(g.bmm(g.reshape(part2(), [...host.broadcast(host.take(value22(), 0, value32()), host.take(value52(), 0, value52().length - 2)), host.at(value22(), value32()), host.at(value52(), value52().length - 1)]), g.swapLast(value11 ? g.reshape(solution, value42()) : solution)), value22()));
+        const part3 = host.lazy(() => g.sumTo(g.bmm(g.reshape(part2(), [...host.broadcast(host.take(value22(), 0, value32()), host.take(value52(), 0, value52().length - 2)), host.at(value22(), value32()), host.at(value52(), value52().length - 1)]), g.conj(g.swapLast(value11 ? g.reshape(solution, value42()) : solution))), value22()));
         const part4 = g.reshape(y, value4);
         const value14 = rcond ?? (rules.rankTolerance(x.dtype, m, n) as number);
         const found = g.leastSquares(matrices, part4, value14);
@@ -2047,7 +2047,7 @@ export const lstsqDefinition: OpDefinition = {
         const value23 = host.lazy(() => (x.shape.length === 1) ? ((value9() && host.all(value8(), (size4: number) => size4 >= 0)) ? value8() : value10()) : x.shape);
         const value33 = host.lazy(() => value23().length - 2);
         const value53 = host.lazy(() => value11 ? ((value12() && host.all(value42(), (size5: number) => size5 >= 0)) ? value42() : value13()) : target2);
-        const part6 = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value8()) : x), g.reshape(part2(), [...host.broadcast(host.take(value23(), 0, value33()), host.take(value53(), 0, value53().length - 2)), host.at(value23(), value33()), host.at(value53(), value53().length - 1)])), value53()));
+        const part6 = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value8()) : x)), g.reshape(part2(), [...host.broadcast(host.take(value23(), 0, value33()), host.take(value53(), 0, value53().length - 2)), host.at(value23(), value33()), host.at(value53(), value53().length - 1)])), value53()));
         const part7 = g.reshape(g.add(dsolution, value11 ? g.reshape(part6(), target2) : part6()), value5);
         const dy = g.bmm(part5, part7);
         return [g.add(g.add(g.reshape(g.bmm(g.multiply(thin.u, g.reshape(dsingularValues, [value, 1, host.min(m, n)])), thin.vh), x.shape), (x.shape.length === 1) ? g.reshape(part3(), x.shape) : part3()), g.reshape(g.subtract(g.add(g.bmm(g.subtract(part4, g.bmm(matrices, found)), g.swapLast(g.bmm(p, dy))), g.bmm(g.bmm(part5, found), g.swapLast(g.subtract(part7, g.bmm(g.swapLast(matrices), dy))))), g.bmm(dy, g.swapLast(found))), x.shape))];
@@ -2072,14 +2072,14 @@ export const lstsqDefinition: OpDefinition = {
         const value6 = host.matmulShape(x.shape, target2, false, false);
         const value7 = host.broadcast(y.shape, value6);
         const part = g.subtract(y, g.matmul(x, solution));
-        const part2 = g.multiply(g.broadcastTo(g.reshape(dresiduals, host.replace(value7, [value7.length - 2], 1)), value7), g.add(part, part));
+        const part2 = g.multiply(g.broadcastTo(g.reshape(dresiduals, host.replace(value7, [value7.length - 2], 1)), value7), g.conj(g.add(part, part)));
         const value8 = target2.length === 1;
         const value9 = host.lazy(() => [1, host.at(x.shape, 0)]);
         const value22 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value9()) === host.count(x.shape)) && host.all(value9(), (size2: number) => size2 >= 0)) ? value9() : host.inferReshape(x.shape, value9())) : x.shape);
         const value32 = host.lazy(() => value22().length - 2);
         const value42 = host.lazy(() => [host.at(target2, 0), 1]);
         const value52 = host.lazy(() => value8 ? (((host.count(value42()) === host.count(target2)) && host.all(value42(), (size3: number) => size3 >= 0)) ? value42() : host.inferReshape(target2, value42())) : target2);
-        const part3 = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value9()) : x), g.reshape(g.sumTo(g.neg(part2), value6), [...host.broadcast(host.take(value22(), 0, value32()), host.take(value52(), 0, value52().length - 2)), host.at(value22(), value32()), host.at(value52(), value52().length - 1)])), value52()));
+        const part3 = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value9()) : x)), g.reshape(g.sumTo(g.neg(part2), value6), [...host.broadcast(host.take(value22(), 0, value32()), host.take(value52(), 0, value52().length - 2)), host.at(value22(), value32()), host.at(value52(), value52().length - 1)])), value52()));
         return [g.add(g.sumTo(part2, y.shape), g.reshape(g.bmm(g.swapLast(g.pinv(g.reshape(x, value3), { rcond: rcond ?? (rules.rankTolerance(x.dtype, m, n) as number) })), g.reshape(g.add(dsolution, value8 ? g.reshape(part3(), target2) : part3()), value5)), y.shape))];
       },
     },
@@ -2119,10 +2119,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:5797
+// From ops.yaml:6174
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:5797',
+  source: 'ops.yaml:6174',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2170,7 +2170,7 @@ export const matrixNormDefinition: OpDefinition = {
         const value15 = host.lazy(() => (rules.reduced(value5(), value14(), false) as readonly number[]));
         const value16 = host.lazy(() => [value15().length - 1]);
         const part = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value5(), value4(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
-        const part22 = host.lazy(() => (host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(g.where(part3(), 0, part()), 0.5), g.sqrt(g.where(part3(), 1, part2())))), host.replace(value5(), value4(), 1)), value5()), matrices()) : undefined!);
+        const part22 = host.lazy(() => (host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(g.where(part3(), 0, part()), 0.5), g.conj(g.sqrt(g.where(part3(), 1, part2()))))), host.replace(value5(), value4(), 1)), value5()), g.conj(matrices())) : undefined!);
         const value17 = host.lazy(() => host.count(b()));
         const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value5(), value2()), host.at(value5(), value3())])));
         const value18 = host.lazy(() => host.replace(value7(), value8(), 1));
@@ -2189,7 +2189,7 @@ export const matrixNormDefinition: OpDefinition = {
         const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value22())));
         const part4 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : g.reshape(part(), value22())))))));
         const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value22())));
-        return [g.transpose((host.equals(p, 'fro')) ? g.add(part22(), part22()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part(), value18()), value7()), value19())), thin().vh), value5()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : g.multiply((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit3(), x.dtype), { axis: value12(), keepdim: true })), 0), value21()), value5()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit4(), x.dtype), { axis: value12(), keepdim: true })), 0), value21()), value5()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part4(), g.sum(g.cast(hit5(), x.dtype), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part4(), g.sum(g.cast(hit6(), x.dtype), { axis: value16(), keepdim: true })), 0), host.replace(value5(), value14(), 1)), value5())), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
+        return [g.transpose((host.equals(p, 'fro')) ? g.add(part22(), part22()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part(), value18()), value7()), value19())), thin().vh), value5()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value5()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value5()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part4(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part4(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), host.replace(value5(), value14(), 1)), value5())), x.dtype), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
       },
     },
   ],
@@ -2220,10 +2220,10 @@ export interface CondOptions {
   /** -2 for the quotient the other way. Default: `2`. */
   p?: 2 | -2 | undefined;
 }
-// From ops.yaml:5846
+// From ops.yaml:6223
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:5846',
+  source: 'ops.yaml:6223',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":2},{"kind":"literal","value":-2}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -2267,9 +2267,9 @@ export const condDefinition: OpDefinition = {
         const part2 = g.max(s, { axis: -1 });
         const quotient = g.divide(part2, part);
         const value6 = (rules.reduced(value3, value4, false) as readonly number[]);
-        const part3 = (host.equals(p, 2)) ? dout : g.sumTo(g.divide(g.multiply(g.neg(dout), g.divide(1, quotient)), quotient), value6);
+        const part3 = (host.equals(p, 2)) ? dout : g.sumTo(g.multiply(g.neg(dout), g.conj(g.divide(g.divide(1, quotient), quotient))), value6);
         const hit2 = g.equal(s, g.reshape(part2, value5));
-        return [g.reshape(g.bmm(g.multiply(thin.u, g.reshape(g.add(g.where(hit, g.divide(g.reshape(g.sumTo(g.divide(g.multiply(g.neg(part3), quotient), part), value6), value5), g.sum(g.cast(hit, x.dtype), { axis: value4, keepdim: true })), 0), g.where(hit2, g.divide(g.reshape(g.sumTo(g.divide(part3, part), value6), value5), g.sum(g.cast(hit2, x.dtype), { axis: value4, keepdim: true })), 0)), [value, 1, value2])), thin.vh), x.shape)];
+        return [g.reshape(g.bmm(g.multiply(thin.u, g.reshape(g.add(g.where(hit, g.divide(g.reshape(g.sumTo(g.multiply(g.neg(part3), g.conj(g.divide(quotient, part))), value6), value5), g.sum(g.cast(hit, x.dtype), { axis: value4, keepdim: true })), 0), g.where(hit2, g.divide(g.reshape(g.sumTo(g.divide(part3, g.conj(part)), value6), value5), g.sum(g.cast(hit2, x.dtype), { axis: value4, keepdim: true })), 0)), [value, 1, value2])), thin.vh), x.shape)];
       },
     },
   ],
