@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:4806
+// From ops.yaml:4809
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:4806',
+  source: 'ops.yaml:4809',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -73,10 +73,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:4826
+// From ops.yaml:4829
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:4826',
+  source: 'ops.yaml:4829',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -150,10 +150,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:4865
+// From ops.yaml:4868
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:4865',
+  source: 'ops.yaml:4868',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -224,10 +224,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:4879
+// From ops.yaml:4882
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:4879',
+  source: 'ops.yaml:4882',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -288,10 +288,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4901
+// From ops.yaml:4904
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:4901',
+  source: 'ops.yaml:4904',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -354,10 +354,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:4943
+// From ops.yaml:4946
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:4943',
+  source: 'ops.yaml:4946',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -441,10 +441,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:4973
+// From ops.yaml:4976
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:4973',
+  source: 'ops.yaml:4976',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -516,10 +516,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:4999
+// From ops.yaml:5002
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:4999',
+  source: 'ops.yaml:5002',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:4569
+// From ops.yaml:4572
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:4569',
+  source: 'ops.yaml:4572',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -55,10 +55,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:4583
+// From ops.yaml:4586
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:4583',
+  source: 'ops.yaml:4586',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -111,10 +111,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:4609
+// From ops.yaml:4612
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:4609',
+  source: 'ops.yaml:4612',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -149,10 +149,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:4635
+// From ops.yaml:4638
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:4635',
+  source: 'ops.yaml:4638',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -199,10 +199,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:4648
+// From ops.yaml:4651
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:4648',
+  source: 'ops.yaml:4651',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -258,10 +258,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:4685
+// From ops.yaml:4688
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:4685',
+  source: 'ops.yaml:4688',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -311,10 +311,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4708
+// From ops.yaml:4711
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:4708',
+  source: 'ops.yaml:4711',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -413,10 +413,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:4760
+// From ops.yaml:4763
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:4760',
+  source: 'ops.yaml:4763',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
