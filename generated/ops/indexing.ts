@@ -8,14 +8,14 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:3970
+// From ops.yaml:4321
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:3970',
+  source: 'ops.yaml:4321',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -55,7 +55,7 @@ export const gatherDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `[i, ...c]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -66,14 +66,14 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:3996
+// From ops.yaml:4347
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:3996',
+  source: 'ops.yaml:4347',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -117,19 +117,19 @@ export const rowsAddDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:4012
+// From ops.yaml:4363
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:4012',
+  source: 'ops.yaml:4363',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -177,19 +177,19 @@ export const rowsSetDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
-// From ops.yaml:4034
+// From ops.yaml:4385
 export const overwriteDefinition: OpDefinition = {
   name: 'overwrite',
-  source: 'ops.yaml:4034',
+  source: 'ops.yaml:4385',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -223,7 +223,7 @@ export const overwriteDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param value - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function overwrite(x: TensorLike, value: TensorLike): Tensor {
   return callOne(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
@@ -238,14 +238,14 @@ export function overwrite(x: TensorLike, value: TensorLike): Tensor {
 export function overwrite_(x: Tensor, value: TensorLike): Tensor {
   return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
 }
-// From ops.yaml:4044
+// From ops.yaml:4395
 export const putAtDefinition: OpDefinition = {
   name: 'putAt',
-  source: 'ops.yaml:4044',
+  source: 'ops.yaml:4395',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -288,7 +288,7 @@ export const putAtDefinition: OpDefinition = {
  * @param places - Tensor of dtype `int32`.
  * @param values - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function putAt(x: TensorLike, places: TensorLike, values: TensorLike): Tensor {
   return callOne(putAtDefinition, [x, places, values], surplusOptions(putAtDefinition, arguments[3]));
@@ -309,14 +309,14 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4060
+// From ops.yaml:4411
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:4060',
+  source: 'ops.yaml:4411',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     host.checkRank(x.shape, 1, Infinity, 'x');
@@ -357,7 +357,7 @@ export const indexSelectDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, i)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -368,14 +368,14 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:4090
+// From ops.yaml:4441
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:4090',
+  source: 'ops.yaml:4441',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ updates, index }: { updates: TensorMeta; index: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     host.checkRank(updates.shape, 1, Infinity, 'updates');
@@ -414,15 +414,15 @@ export const indexSelectGradDefinition: OpDefinition = {
  * @param shape - Required.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:4109
+// From ops.yaml:4460
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:4109',
+  source: 'ops.yaml:4460',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -452,10 +452,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:4119
+// From ops.yaml:4470
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:4119',
+  source: 'ops.yaml:4470',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -492,14 +492,14 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:4133
+// From ops.yaml:4484
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:4133',
+  source: 'ops.yaml:4484',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
@@ -545,7 +545,7 @@ export const gatherNdDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @returns `out`, dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -558,14 +558,14 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:4168
+// From ops.yaml:4519
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:4168',
+  source: 'ops.yaml:4519',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     const k = host.lazy(() => host.at(index.shape, index.shape.length - 1));
@@ -621,7 +621,7 @@ export const scatterNdAddDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @param updates - Tensor of dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -632,14 +632,14 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:4202
+// From ops.yaml:4558
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:4202',
+  source: 'ops.yaml:4558',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ index, updates }: { index: TensorMeta; updates: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
@@ -677,7 +677,7 @@ export const scatterNdDefinition: OpDefinition = {
  * @param updates - Tensor of dtype `T`.
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
@@ -694,14 +694,14 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:4225
+// From ops.yaml:4581
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:4225',
+  source: 'ops.yaml:4581',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -750,7 +750,7 @@ export const scatterDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
@@ -773,14 +773,14 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:4258
+// From ops.yaml:4614
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:4258',
+  source: 'ops.yaml:4614',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -814,19 +814,19 @@ export const takeLastDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[...b, n]`.
  * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `index.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:4267
+// From ops.yaml:4623
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:4267',
+  source: 'ops.yaml:4623',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -875,19 +875,19 @@ export const putLastDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @param values - Tensor of dtype `T`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:4290
+// From ops.yaml:4646
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:4290',
+  source: 'ops.yaml:4646',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -931,19 +931,19 @@ export const addLastDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @param values - Tensor of dtype `T`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:4303
+// From ops.yaml:4659
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:4303',
+  source: 'ops.yaml:4659',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((index.shape.length === x.shape.length) && host.equals(host.drop(index.shape, axis), host.drop(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "index must have x's shape, but along axis");
@@ -978,7 +978,7 @@ export const takeAlongAxisDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`.
  * @param axis - The axis along which elements are chosen.
  * @returns `out`, dtype `T`, shape `index.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -990,14 +990,14 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:4334
+// From ops.yaml:4690
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:4334',
+  source: 'ops.yaml:4690',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ xs, index }: { xs: readonly TensorMeta[]; index: TensorMeta }, _: object): TensorMeta[] {
     if (!((host.at(xs, 0).shape.length >= 1) && host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "the tensors must have rows, and the same shape");
     if (!(host.count(index.shape) === host.at(host.at(xs, 0).shape, 0))) throw new host.RuleError('SHAPE_MISMATCH', "index must have one entry for each row");
@@ -1041,7 +1041,7 @@ export const multiplexDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`.
  * @param index - Tensor of dtype `I`.
  * @returns `out`, dtype `T`, shape `xs[0].shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -1059,10 +1059,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:4370
+// From ops.yaml:4726
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:4370',
+  source: 'ops.yaml:4726',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1115,14 +1115,14 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:4407
+// From ops.yaml:4763
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:4407',
+  source: 'ops.yaml:4763',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     host.checkEqualShape(values.shape, index.shape, 'values');
@@ -1178,7 +1178,7 @@ export const putAlongAxisDefinition: OpDefinition = {
  * @param values - Tensor of dtype `T`, shape `index.shape`.
  * @param axis - The axis along which places are chosen.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -1197,10 +1197,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:4449
+// From ops.yaml:4805
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:4449',
+  source: 'ops.yaml:4805',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1275,10 +1275,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4498
+// From ops.yaml:4854
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:4498',
+  source: 'ops.yaml:4854',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1315,14 +1315,14 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:4526
+// From ops.yaml:4882
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:4526',
+  source: 'ops.yaml:4882',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape([host.count(x.shape), x.shape.length], 'out'), dtype: 'int32' }];
   },
@@ -1340,7 +1340,7 @@ export const nonzeroDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `int32`, shape `[count(x.shape), x.rank]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -1351,14 +1351,14 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:4546
+// From ops.yaml:4902
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:4546',
+  source: 'ops.yaml:4902',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, mask }: { x: TensorMeta; mask: TensorMeta }, _: object): TensorMeta[] {
     host.checkEqualShape(mask.shape, x.shape, 'mask');
     return [{ shape: host.checkShape([host.count(x.shape)], 'out'), dtype: x.dtype }];
@@ -1389,7 +1389,7 @@ export const maskedSelectDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param mask - Tensor of dtype `bool`, shape `x.shape`.
  * @returns `out`, dtype `T`, shape `[count(x.shape)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example

@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1167
+// From ops.yaml:1271
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:1167',
+  source: 'ops.yaml:1271',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -52,10 +52,10 @@ export function floor(x: TensorLike): Tensor {
 export function floor_(x: Tensor): Tensor {
   return callInPlace(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
 }
-// From ops.yaml:1181
+// From ops.yaml:1285
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:1181',
+  source: 'ops.yaml:1285',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -96,10 +96,10 @@ export function ceil(x: TensorLike): Tensor {
 export function ceil_(x: Tensor): Tensor {
   return callInPlace(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
 }
-// From ops.yaml:1194
+// From ops.yaml:1298
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:1194',
+  source: 'ops.yaml:1298',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -140,10 +140,10 @@ export function round(x: TensorLike): Tensor {
 export function round_(x: Tensor): Tensor {
   return callInPlace(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
 }
-// From ops.yaml:1208
+// From ops.yaml:1312
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:1208',
+  source: 'ops.yaml:1312',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -182,14 +182,14 @@ export function trunc(x: TensorLike): Tensor {
 export function trunc_(x: Tensor): Tensor {
   return callInPlace(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
 }
-// From ops.yaml:1221
+// From ops.yaml:1325
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:1221',
+  source: 'ops.yaml:1325',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: 'bool' }];
   },
@@ -206,7 +206,7 @@ export const isnanDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -216,14 +216,14 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
 }
-// From ops.yaml:1230
+// From ops.yaml:1342
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:1230',
+  source: 'ops.yaml:1342',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: 'bool' }];
   },
@@ -240,7 +240,7 @@ export const isinfDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -250,14 +250,14 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
 }
-// From ops.yaml:1239
+// From ops.yaml:1359
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:1239',
+  source: 'ops.yaml:1359',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: 'bool' }];
   },
@@ -274,7 +274,7 @@ export const isfiniteDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -284,10 +284,10 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
 }
-// From ops.yaml:1247
+// From ops.yaml:1375
 export const isposinfDefinition: OpDefinition = {
   name: 'isposinf',
-  source: 'ops.yaml:1247',
+  source: 'ops.yaml:1375',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -321,10 +321,10 @@ export const isposinfDefinition: OpDefinition = {
 export function isposinf(x: TensorLike): Tensor {
   return callOne(isposinfDefinition, [x], surplusOptions(isposinfDefinition, arguments[1]));
 }
-// From ops.yaml:1254
+// From ops.yaml:1382
 export const isneginfDefinition: OpDefinition = {
   name: 'isneginf',
-  source: 'ops.yaml:1254',
+  source: 'ops.yaml:1382',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -358,14 +358,14 @@ export const isneginfDefinition: OpDefinition = {
 export function isneginf(x: TensorLike): Tensor {
   return callOne(isneginfDefinition, [x], surplusOptions(isneginfDefinition, arguments[1]));
 }
-// From ops.yaml:1261
+// From ops.yaml:1389
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:1261',
+  source: 'ops.yaml:1389',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: 'bool' }];
   },
@@ -383,7 +383,7 @@ export const equalDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -394,14 +394,14 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
 }
-// From ops.yaml:1270
+// From ops.yaml:1406
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:1270',
+  source: 'ops.yaml:1406',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: 'bool' }];
   },
@@ -417,7 +417,7 @@ export const notEqualDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -428,10 +428,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
 }
-// From ops.yaml:1278
+// From ops.yaml:1422
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:1278',
+  source: 'ops.yaml:1422',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -464,10 +464,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
 }
-// From ops.yaml:1286
+// From ops.yaml:1431
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:1286',
+  source: 'ops.yaml:1431',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -500,10 +500,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
 }
-// From ops.yaml:1294
+// From ops.yaml:1440
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:1294',
+  source: 'ops.yaml:1440',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -536,10 +536,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
 }
-// From ops.yaml:1302
+// From ops.yaml:1449
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:1302',
+  source: 'ops.yaml:1449',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -572,10 +572,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
 }
-// From ops.yaml:1310
+// From ops.yaml:1458
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:1310',
+  source: 'ops.yaml:1458',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -617,10 +617,10 @@ export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
 export function logicalAnd_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
 }
-// From ops.yaml:1318
+// From ops.yaml:1466
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:1318',
+  source: 'ops.yaml:1466',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -662,10 +662,10 @@ export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
 export function logicalOr_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
 }
-// From ops.yaml:1326
+// From ops.yaml:1474
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:1326',
+  source: 'ops.yaml:1474',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -707,10 +707,10 @@ export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
 export function logicalXor_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
 }
-// From ops.yaml:1334
+// From ops.yaml:1482
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:1334',
+  source: 'ops.yaml:1482',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -740,14 +740,14 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
 }
-// From ops.yaml:1348
+// From ops.yaml:1496
 export const equalAllDefinition: OpDefinition = {
   name: 'equalAll',
-  source: 'ops.yaml:1348',
+  source: 'ops.yaml:1496',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer(_: object): TensorMeta[] {
     return [{ shape: host.checkShape(([] as readonly number[]), 'out'), dtype: 'bool' }];
   },
@@ -770,7 +770,7 @@ export const equalAllDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `bool`, shape `[]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -790,10 +790,10 @@ export interface IscloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:1372
+// From ops.yaml:1520
 export const iscloseDefinition: OpDefinition = {
   name: 'isclose',
-  source: 'ops.yaml:1372',
+  source: 'ops.yaml:1520',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export interface AllcloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:1406
+// From ops.yaml:1554
 export const allcloseDefinition: OpDefinition = {
   name: 'allclose',
-  source: 'ops.yaml:1406',
+  source: 'ops.yaml:1554',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -889,14 +889,14 @@ export const allcloseDefinition: OpDefinition = {
 export function allclose(x: TensorLike, y: TensorLike, options: AllcloseOptions = {}): Tensor {
   return callOne(allcloseDefinition, [x, y], optionsOf(allcloseDefinition, options));
 }
-// From ops.yaml:1440
+// From ops.yaml:1588
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:1440',
+  source: 'ops.yaml:1588',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ condition, x, y }: { condition: TensorMeta; x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(condition.shape, x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -930,7 +930,7 @@ export const whereDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(condition.shape, x.shape, y.shape)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
@@ -952,10 +952,10 @@ export interface NanToNumOptions {
   /** What negative infinity becomes; the least number of the dtype when null. Default: `null`. */
   neginf?: number | null | undefined;
 }
-// From ops.yaml:1469
+// From ops.yaml:1618
 export const nanToNumDefinition: OpDefinition = {
   name: 'nanToNum',
-  source: 'ops.yaml:1469',
+  source: 'ops.yaml:1618',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'nan', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'posinf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'neginf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1001,14 +1001,14 @@ export const nanToNumDefinition: OpDefinition = {
 export function nanToNum(x: TensorLike, options: NanToNumOptions = {}): Tensor {
   return callOne(nanToNumDefinition, [x], optionsOf(nanToNumDefinition, options));
 }
-// From ops.yaml:1503
+// From ops.yaml:1652
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:1503',
+  source: 'ops.yaml:1652',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { dtype }: { dtype: Dtype }): TensorMeta[] {
     return [{ shape: x.shape, dtype: dtype }];
   },
@@ -1027,14 +1027,14 @@ export const castDefinition: OpDefinition = {
 /**
  * The same elements in another dtype.
  *
- * Floating-point numbers become integers by cutting their fraction off and holding them within bounds; NaN becomes 0. Anything but 0 becomes true.
+ * Floating-point numbers become integers by cutting their fraction off and holding them within bounds; NaN becomes 0. Anything but 0 becomes true. Of complex numbers the real part is kept.
  *
  * Paddle: paddle.cast.
  *
  * @param x - Tensor of dtype `T`.
  * @param dtype - The dtype of the result.
  * @returns `out`, dtype `dtype`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
  * ```js
@@ -1045,14 +1045,14 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });
 }
-// From ops.yaml:1527
+// From ops.yaml:1680
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:1527',
+  source: 'ops.yaml:1680',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -1065,7 +1065,7 @@ export const stopGradientDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function stopGradient(x: TensorLike): Tensor {
   return callOne(stopGradientDefinition, [x], surplusOptions(stopGradientDefinition, arguments[1]));
