@@ -261,7 +261,7 @@ export const leakyReluDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { negativeSlope }: { negativeSlope: V }): readonly V[] {
         const part = g.greaterThan(x, 0);
-        return [g.add(g.where(part, dout, 0), g.multiply(g.where(part, 0, dout), g.conj(negativeSlope)))];
+        return [g.add(g.where(part, dout, 0), g.multiply(g.where(part, 0, dout), negativeSlope))];
       },
     },
   ],
@@ -458,12 +458,11 @@ export const geluDefinition: OpDefinition = {
         const part2 = host.lazy(() => g.multiply(part(), x));
         const part3 = host.lazy(() => g.tanh(g.multiply(0.7978845608028654, g.add(x, g.multiply(part2(), x)))));
         const part4 = host.lazy(() => g.multiply(x, 0.7071067811865476));
-        const part5 = host.lazy(() => g.multiply(g.multiply(dout, g.conj(g.add(1, approximate ? part3() : g.erf(part4())))), g.conj(0.5)));
-        const part6 = host.lazy(() => g.multiply(dout, g.conj(g.multiply(0.5, x))));
-        const part7 = host.lazy(() => g.multiply(g.multiply(part6(), g.conj(g.subtract(1, g.multiply(part3(), part3())))), g.conj(0.7978845608028654)));
-        const part8 = host.lazy(() => g.conj(x));
-        const part9 = host.lazy(() => g.multiply(part7(), part8()));
-        return [approximate ? g.add(part5(), g.add(g.add(g.add(part7(), g.multiply(part7(), g.conj(part2()))), g.multiply(part9(), g.conj(part()))), g.multiply(g.multiply(part9(), part8()), g.conj(0.044715)))) : g.add(part5(), g.multiply(g.multiply(g.multiply(part6(), 1.1283791670955126), g.exp(g.multiply(g.neg(part4()), part4()))), g.conj(0.7071067811865476)))];
+        const part5 = host.lazy(() => g.multiply(g.multiply(dout, g.add(1, approximate ? part3() : g.erf(part4()))), 0.5));
+        const part6 = host.lazy(() => g.multiply(dout, g.multiply(0.5, x)));
+        const part7 = host.lazy(() => g.multiply(g.multiply(part6(), g.subtract(1, g.multiply(part3(), part3()))), 0.7978845608028654));
+        const part8 = host.lazy(() => g.multiply(part7(), x));
+        return [approximate ? g.add(part5(), g.add(g.add(g.add(part7(), g.multiply(part7(), part2())), g.multiply(part8(), part())), g.multiply(g.multiply(part8(), x), 0.044715))) : g.add(part5(), g.multiply(g.multiply(g.multiply(part6(), 1.1283791670955126), g.exp(g.multiply(g.neg(part4()), part4()))), 0.7071067811865476))];
       },
     },
   ],
@@ -650,9 +649,9 @@ export const softshrinkDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { threshold }: { threshold: V }): readonly V[] {
         const part = g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout);
-        const part2 = host.lazy(() => g.multiply(g.neg(part), g.conj(threshold)));
+        const part2 = host.lazy(() => g.multiply(g.neg(part), threshold));
         const part3 = host.lazy(() => g.sign(x));
-        return [g.add(part, host.isComplex(x.dtype) ? g.divide(g.subtract(part2(), g.multiply(g.cast(g.real(g.multiply(part2(), g.conj(part3()))), x.dtype), part3())), g.where(g.equal(x, 0), 1, g.cast(g.abs(x), x.dtype))) : g.full(x.shape, 0, { dtype: x.dtype }))];
+        return [g.add(part, host.isComplex(x.dtype) ? g.divide(g.subtract(part2(), g.multiply(g.cast(g.real(g.multiply(part2(), part3())), x.dtype), part3())), g.where(g.equal(x, 0), 1, g.cast(g.abs(x), x.dtype))) : g.full(x.shape, 0, { dtype: x.dtype }))];
       },
     },
   ],
@@ -776,7 +775,7 @@ export const tanhshrinkDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         const part = g.tanh(x);
-        return [g.add(dout, g.multiply(g.neg(dout), g.conj(g.subtract(1, g.multiply(part, part)))))];
+        return [g.add(dout, g.multiply(g.neg(dout), g.subtract(1, g.multiply(part, part))))];
       },
     },
   ],
@@ -1080,7 +1079,7 @@ export const swishDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         const part = g.sigmoid(x);
-        return [g.add(g.multiply(dout, g.conj(part)), g.multiply(g.multiply(g.multiply(dout, g.conj(x)), part), g.subtract(1, part)))];
+        return [g.add(g.multiply(dout, part), g.multiply(g.multiply(g.multiply(dout, x), part), g.subtract(1, part)))];
       },
     },
   ],
@@ -1145,7 +1144,7 @@ export const stanhDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { scaleA, scaleB }: { scaleA: V; scaleB: V }): readonly V[] {
         const part = g.tanh(g.multiply(scaleA, x));
-        return [g.multiply(g.multiply(g.multiply(dout, g.conj(scaleB)), g.conj(g.subtract(1, g.multiply(part, part)))), g.conj(scaleA))];
+        return [g.multiply(g.multiply(g.multiply(dout, scaleB), g.subtract(1, g.multiply(part, part))), scaleA)];
       },
     },
   ],
@@ -1212,7 +1211,7 @@ export const scaleDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { scale }: { scale: V }): readonly V[] {
-        return [g.multiply(dout, g.conj(scale))];
+        return [g.multiply(dout, scale)];
       },
     },
   ],

@@ -78,7 +78,7 @@ export const polarDefinition: OpDefinition = {
       input: 'abs',
       saved: [{ name: 'abs', keep: 'shape' }, { name: 'angle', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { abs, angle, dout }: { abs: V; angle: V; dout: V }): readonly V[] {
-        return [g.add(g.sumTo(g.multiply(g.imag(dout), g.conj(g.sin(angle))), abs.shape), g.sumTo(g.multiply(g.real(dout), g.conj(g.cos(angle))), abs.shape))];
+        return [g.add(g.sumTo(g.multiply(g.imag(dout), g.sin(angle)), abs.shape), g.sumTo(g.multiply(g.real(dout), g.cos(angle)), abs.shape))];
       },
     },
     {
@@ -86,8 +86,7 @@ export const polarDefinition: OpDefinition = {
       input: 'angle',
       saved: [{ name: 'abs', keep: 'value' }, { name: 'angle', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { abs, angle, dout }: { abs: V; angle: V; dout: V }): readonly V[] {
-        const part = g.conj(abs);
-        return [g.add(g.multiply(g.sumTo(g.multiply(g.imag(dout), part), angle.shape), g.conj(g.cos(angle))), g.multiply(g.neg(g.sumTo(g.multiply(g.real(dout), part), angle.shape)), g.conj(g.sin(angle))))];
+        return [g.add(g.multiply(g.sumTo(g.multiply(g.imag(dout), abs), angle.shape), g.cos(angle)), g.multiply(g.neg(g.sumTo(g.multiply(g.real(dout), abs), angle.shape)), g.sin(angle)))];
       },
     },
   ],

@@ -1159,7 +1159,7 @@ export const deg2radDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
-        return [g.multiply(dout, g.conj(0.017453292519943295))];
+        return [g.multiply(dout, 0.017453292519943295)];
       },
     },
   ],
@@ -1213,7 +1213,7 @@ export const rad2degDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
-        return [g.multiply(dout, g.conj(57.29577951308232))];
+        return [g.multiply(dout, 57.29577951308232)];
       },
     },
   ],

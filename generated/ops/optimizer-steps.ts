@@ -35,8 +35,8 @@ export const clipByNormDefinition: OpDefinition = {
         const part2 = g.multiply(maxNorm, maxNorm);
         const part3 = g.sqrt(g.maximum(part, part2));
         const part4 = g.divide(maxNorm, part3);
-        const part5 = g.divide(g.multiply(g.multiply(g.neg(g.sumTo(g.multiply(dout, g.conj(x)), (rules.reduced(x.shape, host.range(x.shape.length), false) as readonly number[]))), g.conj(g.divide(part4, part3))), 0.5), g.conj(part3));
-        return [g.add(g.sumTo(g.multiply(dout, g.conj(part4)), x.shape), g.multiply(g.broadcastTo(g.reshape(g.where(g.greaterThan(part, part2), part5, g.where(g.equal(part, part2), g.multiply(part5, 0.5), 0)), host.replace(x.shape, host.range(x.shape.length), 1)), x.shape), g.conj(g.add(x, x))))];
+        const part5 = g.divide(g.multiply(g.multiply(g.neg(g.sumTo(g.multiply(dout, x), (rules.reduced(x.shape, host.range(x.shape.length), false) as readonly number[]))), g.divide(part4, part3)), 0.5), part3);
+        return [g.add(g.sumTo(g.multiply(dout, part4), x.shape), g.multiply(g.broadcastTo(g.reshape(g.where(g.greaterThan(part, part2), part5, g.where(g.equal(part, part2), g.multiply(part5, 0.5), 0)), host.replace(x.shape, host.range(x.shape.length), 1)), x.shape), g.add(x, x)))];
       },
     },
   ],

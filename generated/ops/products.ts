@@ -527,7 +527,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, dout }: { input: V; dout: V }, { beta }: { beta: V }): readonly V[] {
-        return [g.multiply(g.sumTo(dout, input.shape), g.conj(beta))];
+        return [g.multiply(g.sumTo(dout, input.shape), beta)];
       },
     },
     {
@@ -535,7 +535,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha)), g.conj(g.swapLast(y))), x.shape)];
+        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), g.swapLast(y)), x.shape)];
       },
     },
     {
@@ -543,7 +543,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha))), y.shape)];
+        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha)), y.shape)];
       },
     },
   ],
@@ -616,7 +616,7 @@ export const linearDefinition: OpDefinition = {
         const value2 = host.lazy(() => target.length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target, 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.conj(g.swapLast(weight))), target), x.shape)];
+        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.swapLast(weight)), target), x.shape)];
       },
     },
     {
@@ -631,7 +631,7 @@ export const linearDefinition: OpDefinition = {
         const value2 = host.lazy(() => target().length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.sumTo(g.bmm(g.conj(g.swapLast(g.reshape(x, value))), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
+        return [g.sumTo(g.bmm(g.swapLast(g.reshape(x, value)), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
       },
     },
     {

@@ -345,7 +345,7 @@ export const meanDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: readonly number[] }): readonly V[] {
-        return [g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(x.shape, axis) as number))), host.replace(x.shape, axis, 1)), x.shape)];
+        return [g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape)];
       },
     },
   ],
@@ -407,9 +407,9 @@ export const varianceDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
         const value = (rules.reduced(x.shape, axis, true) as readonly number[]);
         const value2 = host.broadcast(x.shape, value);
-        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.conj(host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0))), (rules.reduced(value2, axis, keepdim) as readonly number[])), host.replace(value2, axis, 1)), value2), g.conj(g.subtract(x, g.mean(x, { axis, keepdim: true }))));
+        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0)), (rules.reduced(value2, axis, keepdim) as readonly number[])), host.replace(value2, axis, 1)), value2), g.subtract(x, g.mean(x, { axis, keepdim: true })));
         const part2 = g.add(part, part);
-        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), g.conj((rules.elementsAlong(x.shape, axis) as number))), host.replace(x.shape, axis, 1)), x.shape))];
+        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape))];
       },
     },
   ],
@@ -839,7 +839,7 @@ export const normDefinition: OpDefinition = {
         const part4 = host.lazy(() => g.where(part3(), 0, dout));
         const part5 = host.lazy(() => g.where(part3(), 1, part2()));
         const value3 = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.conj(g.sqrt(part5())))), value3()), x.shape), g.conj(x)) : 0);
+        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.conj(g.sqrt(part5())))), value3()), x.shape), x) : 0);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value3())));
         const part32 = host.lazy(() => g.reshape(dout, value3()));
         const part42 = host.lazy(() => g.sign(x));
@@ -916,7 +916,7 @@ export const normOfOrderDefinition: OpDefinition = {
         const zero = host.lazy(() => g.equal(size(), 0));
         const part = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })))))), value()), x.shape), g.conj(x)) : undefined!);
+        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })))))), value()), x.shape), x) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value())));
         const part3 = host.lazy(() => g.reshape(dout, value()));
         const part4 = host.lazy(() => g.sign(x));
@@ -977,7 +977,7 @@ export const distDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), g.conj(part())) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
         const part32 = host.lazy(() => g.reshape(part3(), value3()));
         const value4 = host.lazy(() => host.realOf((type() as Dtype)));
@@ -1000,7 +1000,7 @@ export const distDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), g.conj(part())) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
         const part32 = host.lazy(() => g.reshape(part3(), value3()));
         const value4 = host.lazy(() => host.realOf((type() as Dtype)));
