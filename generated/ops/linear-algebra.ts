@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:5411
+// From ops.yaml:5414
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:5411',
+  source: 'ops.yaml:5414',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:5438
+// From ops.yaml:5441
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:5438',
+  source: 'ops.yaml:5441',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:5447
+// From ops.yaml:5450
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:5447',
+  source: 'ops.yaml:5450',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:5456
+// From ops.yaml:5459
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:5456',
+  source: 'ops.yaml:5459',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -238,10 +238,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:5493
+// From ops.yaml:5496
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:5493',
+  source: 'ops.yaml:5496',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,10 +290,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:5507
+// From ops.yaml:5510
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:5507',
+  source: 'ops.yaml:5510',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -376,10 +376,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:5542
+// From ops.yaml:5545
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:5542',
+  source: 'ops.yaml:5545',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:5570
+// From ops.yaml:5573
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:5570',
+  source: 'ops.yaml:5573',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -529,10 +529,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:5595
+// From ops.yaml:5598
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:5595',
+  source: 'ops.yaml:5598',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -622,10 +622,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:5625
+// From ops.yaml:5628
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:5625',
+  source: 'ops.yaml:5628',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -681,10 +681,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:5642
+// From ops.yaml:5645
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:5642',
+  source: 'ops.yaml:5645',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -747,10 +747,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:5669
+// From ops.yaml:5672
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:5669',
+  source: 'ops.yaml:5672',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export const choleskySolveDefinition: OpDefinition = {
 export function choleskySolve(x: TensorLike, y: TensorLike, options: CholeskySolveOptions = {}): Tensor {
   return callOne(choleskySolveDefinition, [x, y], optionsOf(choleskySolveDefinition, options));
 }
-// From ops.yaml:5688
+// From ops.yaml:5691
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:5688',
+  source: 'ops.yaml:5691',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -906,10 +906,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:5713
+// From ops.yaml:5716
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:5713',
+  source: 'ops.yaml:5716',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -956,10 +956,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:5733
+// From ops.yaml:5736
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:5733',
+  source: 'ops.yaml:5736',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1020,10 +1020,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:5758
+// From ops.yaml:5761
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:5758',
+  source: 'ops.yaml:5761',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1073,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:5768
+// From ops.yaml:5771
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:5768',
+  source: 'ops.yaml:5771',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1169,10 +1169,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:5804
+// From ops.yaml:5807
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:5804',
+  source: 'ops.yaml:5807',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1233,10 +1233,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:5830
+// From ops.yaml:5833
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:5830',
+  source: 'ops.yaml:5833',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1314,10 +1314,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:5870
+// From ops.yaml:5873
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:5870',
+  source: 'ops.yaml:5873',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1374,10 +1374,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:5888
+// From ops.yaml:5891
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:5888',
+  source: 'ops.yaml:5891',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1425,10 +1425,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:5911
+// From ops.yaml:5914
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:5911',
+  source: 'ops.yaml:5914',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1508,10 +1508,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:5949
+// From ops.yaml:5952
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:5949',
+  source: 'ops.yaml:5952',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1618,10 +1618,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:5993
+// From ops.yaml:5996
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:5993',
+  source: 'ops.yaml:5996',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1675,10 +1675,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:6010
+// From ops.yaml:6013
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:6010',
+  source: 'ops.yaml:6013',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1722,10 +1722,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:6027
+// From ops.yaml:6030
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:6027',
+  source: 'ops.yaml:6030',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1783,10 +1783,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:6049
+// From ops.yaml:6052
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:6049',
+  source: 'ops.yaml:6052',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1851,10 +1851,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:6083
+// From ops.yaml:6086
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:6083',
+  source: 'ops.yaml:6086',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1895,10 +1895,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:6111
+// From ops.yaml:6114
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:6111',
+  source: 'ops.yaml:6114',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1963,10 +1963,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:6133
+// From ops.yaml:6136
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:6133',
+  source: 'ops.yaml:6136',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2027,7 +2027,7 @@ export const lstsqDefinition: OpDefinition = {
         const value6 = host.lazy(() => host.matmulShape(x.shape, target2, false, false));
         const value7 = host.lazy(() => host.broadcast(y.shape, value6()));
         const part = host.lazy(() => g.subtract(y, g.matmul(x, solution)));
-        const part2 = host.lazy(() => g.sumTo(g.neg(g.multiply(g.broadcastTo(g.reshape(dresiduals, host.replace(value7(), [value7().length - 2], 1)), value7()), g.conj(g.add(part(), part())))), value6()));
+        const part2 = host.lazy(() => g.sumTo(g.neg(g.multiply(g.broadcastTo(g.reshape(dresiduals, host.replace(value7(), [value7().length - 2], 1)), value7()), g.add(part(), part()))), value6()));
         const value8 = host.lazy(() => [1, host.at(x.shape, 0)]);
         const value9 = host.lazy(() => host.count(value8()) === host.count(x.shape));
         const value10 = host.lazy(() => host.inferReshape(x.shape, value8()));
@@ -2072,7 +2072,7 @@ export const lstsqDefinition: OpDefinition = {
         const value6 = host.matmulShape(x.shape, target2, false, false);
         const value7 = host.broadcast(y.shape, value6);
         const part = g.subtract(y, g.matmul(x, solution));
-        const part2 = g.multiply(g.broadcastTo(g.reshape(dresiduals, host.replace(value7, [value7.length - 2], 1)), value7), g.conj(g.add(part, part)));
+        const part2 = g.multiply(g.broadcastTo(g.reshape(dresiduals, host.replace(value7, [value7.length - 2], 1)), value7), g.add(part, part));
         const value8 = target2.length === 1;
         const value9 = host.lazy(() => [1, host.at(x.shape, 0)]);
         const value22 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value9()) === host.count(x.shape)) && host.all(value9(), (size2: number) => size2 >= 0)) ? value9() : host.inferReshape(x.shape, value9())) : x.shape);
@@ -2119,10 +2119,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6174
+// From ops.yaml:6177
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:6174',
+  source: 'ops.yaml:6177',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2170,7 +2170,7 @@ export const matrixNormDefinition: OpDefinition = {
         const value15 = host.lazy(() => (rules.reduced(value5(), value14(), false) as readonly number[]));
         const value16 = host.lazy(() => [value15().length - 1]);
         const part = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value5(), value4(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
-        const part22 = host.lazy(() => (host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(g.where(part3(), 0, part()), 0.5), g.conj(g.sqrt(g.where(part3(), 1, part2()))))), host.replace(value5(), value4(), 1)), value5()), g.conj(matrices())) : undefined!);
+        const part22 = host.lazy(() => (host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(g.where(part3(), 0, part()), 0.5), g.sqrt(g.where(part3(), 1, part2())))), host.replace(value5(), value4(), 1)), value5()), matrices()) : undefined!);
         const value17 = host.lazy(() => host.count(b()));
         const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value5(), value2()), host.at(value5(), value3())])));
         const value18 = host.lazy(() => host.replace(value7(), value8(), 1));
@@ -2220,10 +2220,10 @@ export interface CondOptions {
   /** -2 for the quotient the other way. Default: `2`. */
   p?: 2 | -2 | undefined;
 }
-// From ops.yaml:6223
+// From ops.yaml:6226
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:6223',
+  source: 'ops.yaml:6226',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":2},{"kind":"literal","value":-2}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -2267,9 +2267,9 @@ export const condDefinition: OpDefinition = {
         const part2 = g.max(s, { axis: -1 });
         const quotient = g.divide(part2, part);
         const value6 = (rules.reduced(value3, value4, false) as readonly number[]);
-        const part3 = (host.equals(p, 2)) ? dout : g.sumTo(g.multiply(g.neg(dout), g.conj(g.divide(g.divide(1, quotient), quotient))), value6);
+        const part3 = (host.equals(p, 2)) ? dout : g.sumTo(g.multiply(g.neg(dout), g.divide(g.divide(1, quotient), quotient)), value6);
         const hit2 = g.equal(s, g.reshape(part2, value5));
-        return [g.reshape(g.bmm(g.multiply(thin.u, g.reshape(g.add(g.where(hit, g.divide(g.reshape(g.sumTo(g.multiply(g.neg(part3), g.conj(g.divide(quotient, part))), value6), value5), g.sum(g.cast(hit, x.dtype), { axis: value4, keepdim: true })), 0), g.where(hit2, g.divide(g.reshape(g.sumTo(g.divide(part3, g.conj(part)), value6), value5), g.sum(g.cast(hit2, x.dtype), { axis: value4, keepdim: true })), 0)), [value, 1, value2])), thin.vh), x.shape)];
+        return [g.reshape(g.bmm(g.multiply(thin.u, g.reshape(g.add(g.where(hit, g.divide(g.reshape(g.sumTo(g.multiply(g.neg(part3), g.divide(quotient, part)), value6), value5), g.sum(g.cast(hit, x.dtype), { axis: value4, keepdim: true })), 0), g.where(hit2, g.divide(g.reshape(g.sumTo(g.divide(part3, part), value6), value5), g.sum(g.cast(hit2, x.dtype), { axis: value4, keepdim: true })), 0)), [value, 1, value2])), thin.vh), x.shape)];
       },
     },
   ],
