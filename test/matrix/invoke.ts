@@ -2,7 +2,8 @@
  * Calls of ops as a user would write them, from a case's data: required inputs and attributes by position, all others as options.
  * Internal ops are called through the same functions, which the registry has too.
  */
-import { type Dtype, memory, noGrad, seed, Tensor } from '../../entry/index.js';
+import { type Dtype, memory, noGrad, OpwrightError, seed, Tensor } from '../../entry/index.js';
+import { isComplexDtype, partsOf } from '../../runtime/dtype.js';
 import { ops } from '../../runtime/registry.js';
 import { type Elements, type InputData, type InputElements, inputElements, type TensorData } from '../support/samples.js';
 import type { OpCase, SampleAttrs } from './cases.js';
@@ -118,13 +119,24 @@ export function sampleElements(
   inDtype: (input: string, own: Dtype) => Dtype = (_, own) => own,
 ): ElementsByName {
   const drawn = Object.entries(inputs).map(([name, data]): [string, InputElements] => {
-    const wanted = mapData(data, (one) => ({ ...one, dtype: inDtype(name, one.dtype) }));
+    const wanted = mapData(data, (one) => inAnotherDtype(one, inDtype(name, one.dtype)));
     return [name, inputElements(op, name, place, wanted)];
   });
   return mapElements(Object.fromEntries(drawn), (one) => ({
     ...one,
     values: one.values.map((value) => toDtype(value, one.dtype)),
   }));
+}
+
+/** Stated values get or lose imaginary parts where the dtype asks for it; random ones are drawn in the dtype. */
+function inAnotherDtype(data: TensorData, dtype: Dtype): TensorData {
+  if (!('values' in data) || partsOf(data.dtype) === partsOf(dtype)) return { ...data, dtype };
+  const { values } = data;
+  return {
+    ...data,
+    dtype,
+    values: isComplexDtype(dtype) ? values.flatMap((value) => [value, 0]) : values.filter((_, at) => at % 2 === 0),
+  };
 }
 
 function mapData(data: InputData, change: (data: TensorData) => TensorData): InputData {
@@ -194,4 +206,12 @@ export function withoutLeak<R>(run: () => R): R {
   if (after.storages !== before.storages || after.bytes !== before.bytes)
     throw new Error(`${after.storages - before.storages} storages of ${after.bytes - before.bytes} bytes leaked`);
   return result;
+}
+
+/** Faults of a device, and of kernels that it cannot make. */
+const faults: ReadonlySet<string> = new Set(['DEVICE_ERROR', 'DEVICE_LOST', 'NATIVE_COMPILE']);
+
+/** Whether it is an op that refuses its arguments, rather than one that went wrong. */
+export function isRefusal(error: unknown): error is OpwrightError {
+  return error instanceof OpwrightError && !faults.has(error.code);
 }
