@@ -10,6 +10,8 @@ export interface Target {
   /** Bytes of a vector register; 0 where kernels stay scalar. */
   readonly vectorBytes: number;
   readonly pointerBytes: 4 | 8;
+  /** Whether kernels may be group programs. */
+  readonly groups: boolean;
 }
 
 /** The tiers of the cpu; a GPU has one, named as the device. */
@@ -90,7 +92,7 @@ export interface Device {
   /**
    * Runs items 0 <= item < work. `grain` is the fewest items worth handing to another thread: the device may run any
    * consecutive ranges of them in any order. The block may be changed once `launch` returns. A non-zero error word is raised
-   * as INDEX_OUT_OF_RANGE by `launch` itself (cpu) or by the next synchronise.
+   * as the error that failures.ts gives it, by `launch` itself (cpu) or by the next synchronise.
    */
   launch(kernel: CompiledKernel, params: ParamBlock, work: number, grain: number): void;
   synchronize(): Promise<void>;
