@@ -3,9 +3,10 @@
 import type { Dtype } from '../kernels/op.js';
 import type { TensorLike } from '../runtime/dispatch.js';
 import { addTensorMethods } from '../runtime/methods.js';
-import { add, add_, subtract, subtract_, multiply, multiply_, divide, divide_, floorDivide, floorDivide_, mod, mod_, pow, pow_, maximum, maximum_, minimum, minimum_, neg, neg_, abs, abs_, sign, sign_, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, fmod, fmod_, frac, frac_, lerp, copysign, copysign_, heaviside, heaviside_, fmax, fmax_, fmin, fmin_, hypot, hypot_ } from './ops/arithmetic.js';
+import { add, add_, subtract, subtract_, multiply, multiply_, divide, divide_, floorDivide, floorDivide_, mod, mod_, pow, pow_, maximum, maximum_, minimum, minimum_, neg, neg_, abs, sign, sign_, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, fmod, fmod_, frac, frac_, lerp, copysign, copysign_, heaviside, heaviside_, fmax, fmax_, fmin, fmin_, hypot, hypot_ } from './ops/arithmetic.js';
 import { exp, exp_, expm1, expm1_, log, log_, log2, log2_, log10, log10_, log1p, log1p_, sin, sin_, cos, cos_, tan, tan_, asin, asin_, acos, acos_, atan, atan_, sinh, sinh_, cosh, cosh_, tanh, tanh_, erf, erf_, exp2, exp2_, cbrt, cbrt_, asinh, asinh_, acosh, acosh_, atanh, atanh_, atan2, atan2_, deg2rad, deg2rad_, rad2deg, rad2deg_ } from './ops/functions.js';
 import { floor, floor_, ceil, ceil_, round, round_, trunc, trunc_, isnan, isinf, isfinite, isposinf, isneginf, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalAnd_, logicalOr, logicalOr_, logicalXor, logicalXor_, logicalNot, equalAll, isclose, type IscloseOptions, allclose, type AllcloseOptions, where, nanToNum, type NanToNumOptions, cast } from './ops/rounding-and-tests.js';
+import { complex, polar, real, imag, conj, angle, isReal, viewAsReal, viewAsComplex } from './ops/complex-numbers.js';
 import { bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, logicalRightShift, signbit } from './ops/bits.js';
 import { erfc, erfc_, sinc, sinc_, logit, type LogitOptions, xlogy, logaddexp, logaddexp_ } from './ops/special-functions.js';
 import { sigmoid, sigmoid_, logSigmoid, logSigmoid_, relu, relu_, relu6, relu6_, leakyRelu, leakyRelu_, type LeakyReluOptions, elu, elu_, type EluOptions, selu, selu_, type SeluOptions, gelu, gelu_, type GeluOptions, softplus, softplus_, type SoftplusOptions, softsign, softsign_, softshrink, softshrink_, type SoftshrinkOptions, hardshrink, hardshrink_, type HardshrinkOptions, tanhshrink, tanhshrink_, hardtanh, hardtanh_, type HardtanhOptions, hardsigmoid, hardsigmoid_, type HardsigmoidOptions, hardswish, hardswish_, thresholdedRelu, thresholdedRelu_, type ThresholdedReluOptions, swish, swish_, stanh, stanh_, type StanhOptions, scale, scale_, type ScaleOptions, clip, clip_, type ClipOptions } from './ops/activations.js';
@@ -15,6 +16,7 @@ import { reshape, reshape_, squeeze, squeeze_, type SqueezeOptions, unsqueeze, u
 import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, scatter_, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
 import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
 import { bmm, matmul, type MatmulOptions, mv, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
+import { solve, inverse, lu, triangularSolve, type TriangularSolveOptions, cholesky, type CholeskyOptions, choleskySolve, type CholeskySolveOptions, slogdet, qr, type QrOptions, eigh, type EighOptions, eigvalsh, type EigvalshOptions, svd, type SvdOptions, svdvals, det, pinv, type PinvOptions, matrixRank, type MatrixRankOptions, lstsq, type LstsqOptions, matrixNorm, type MatrixNormOptions, cond, type CondOptions } from './ops/linear-algebra.js';
 import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, conv1d, type Conv1dOptions, conv1dTranspose, type Conv1dTransposeOptions, conv3d, type Conv3dOptions, conv3dTranspose, type Conv3dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
 import { clipByNorm } from './ops/optimizer-steps.js';
@@ -64,11 +66,9 @@ declare module '../runtime/tensor.js' {
     neg(): Tensor;
     /** As {@link neg}, written into this tensor, which is returned. */
     neg_(): this;
-    /** Each element without its sign. */
+    /** Each element's size, which is the element without its sign; of a complex one its distance from 0. */
     abs(): Tensor;
-    /** As {@link abs}, written into this tensor, which is returned. */
-    abs_(): this;
-    /** Each element's sign, -1, 0 or 1; NaN stays NaN. */
+    /** Each element's sign, -1, 0 or 1; NaN stays NaN. Of a complex element the number of size 1 in its direction. */
     sign(): Tensor;
     /** As {@link sign}, written into this tensor, which is returned. */
     sign_(): this;
@@ -278,6 +278,24 @@ declare module '../runtime/tensor.js' {
     nanToNum(options?: NanToNumOptions): Tensor;
     /** The same elements in another dtype. */
     cast(dtype: Dtype): Tensor;
+    /** Complex numbers of their real and imaginary parts. */
+    complex(im: TensorLike): Tensor;
+    /** Complex numbers of their distances from 0 and their angles. */
+    polar(angle: TensorLike): Tensor;
+    /** The real part of each element; real elements as they are. */
+    real(): Tensor;
+    /** The imaginary part of each element; 0 of real elements. */
+    imag(): Tensor;
+    /** Each element with the opposite imaginary part; real elements as they are. */
+    conj(): Tensor;
+    /** The angle of each element in the complex plane, in radians. */
+    angle(): Tensor;
+    /** Whether each element's imaginary part is 0. */
+    isReal(): Tensor;
+    /** Complex elements as pairs of real ones, along a new last axis. */
+    viewAsReal(): Tensor;
+    /** Pairs of real elements along the last axis as complex ones. */
+    viewAsComplex(): Tensor;
     /** The bits that are set in both elements. */
     bitwiseAnd(y: TensorLike): Tensor;
     /** The bits that are set in at least one of two elements. */
@@ -568,6 +586,44 @@ declare module '../runtime/tensor.js' {
     addmm(x: TensorLike, y: TensorLike, options?: AddmmOptions): Tensor;
     /** A product with a matrix of weights, of as many rows as there are features, and a bias. */
     linear(weight: TensorLike, options?: LinearOptions): Tensor;
+    /** The solution of a system of linear equations, x times the solution being y. */
+    solve(y: TensorLike): Tensor;
+    /** The inverse of a square matrix, or of each of a batch. */
+    inverse(): Tensor;
+    /** The inverse of a square matrix, or of each of a batch. */
+    inv(): Tensor;
+    /** The LU factors of a matrix, or of each of a batch, with partial pivoting. */
+    lu(): { lu: Tensor; pivots: Tensor; permutation: Tensor };
+    /** The solution of a system of linear equations with a triangular matrix, x times the solution being y. */
+    triangularSolve(y: TensorLike, options?: TriangularSolveOptions): Tensor;
+    /** The Cholesky factor of a symmetric positive definite matrix, or of each of a batch. */
+    cholesky(options?: CholeskyOptions): Tensor;
+    /** The solution of a system of linear equations, given the Cholesky factor of its matrix. */
+    choleskySolve(y: TensorLike, options?: CholeskySolveOptions): Tensor;
+    /** The sign of a determinant, and the logarithm of its size. */
+    slogdet(): { sign: Tensor; logabsdet: Tensor };
+    /** A matrix, or each of a batch, as the product of one with orthonormal columns and an upper triangular one. */
+    qr(options?: QrOptions): { q: Tensor; r: Tensor };
+    /** The eigenvalues, ascending, and the eigenvectors, one a column, of a symmetric matrix or of each of a batch. */
+    eigh(options?: EighOptions): { eigenvalues: Tensor; eigenvectors: Tensor };
+    /** The eigenvalues, ascending, of a symmetric matrix or of each of a batch. */
+    eigvalsh(options?: EigvalshOptions): Tensor;
+    /** The singular values, descending, and the singular vectors of a matrix, or of each of a batch. */
+    svd(options?: SvdOptions): { u: Tensor; s: Tensor; vh: Tensor };
+    /** The singular values, descending, of a matrix or of each of a batch. */
+    svdvals(): Tensor;
+    /** The determinant of a square matrix, or of each of a batch. */
+    det(): Tensor;
+    /** The pseudoinverse (Moore and Penrose) of a matrix, or of each of a batch. */
+    pinv(options?: PinvOptions): Tensor;
+    /** The number of singular values that do not count as 0, of a matrix or of each of a batch. */
+    matrixRank(options?: MatrixRankOptions): Tensor;
+    /** Solutions of systems of equations with the least squared error; among several, the one of smallest size. */
+    lstsq(y: TensorLike, options?: LstsqOptions): { solution: Tensor; residuals: Tensor; rank: Tensor; singularValues: Tensor };
+    /** A norm of matrices that lie in two axes. */
+    matrixNorm(options?: MatrixNormOptions): Tensor;
+    /** The condition number of a matrix, or of each of a batch, the largest singular value over the least. */
+    cond(options?: CondOptions): Tensor;
     /** Two-dimensional convolution of images with a bank of filters. */
     conv2d(weight: TensorLike, options?: Conv2dOptions): Tensor;
     /** Two-dimensional transposed convolution ("deconvolution"), the adjoint of conv2d in its images. */
@@ -638,7 +694,6 @@ addTensorMethods({
   neg: neg,
   neg_: neg_,
   abs: abs,
-  abs_: abs_,
   sign: sign,
   sign_: sign_,
   square: square,
@@ -744,6 +799,15 @@ addTensorMethods({
   where: where,
   nanToNum: nanToNum,
   cast: cast,
+  complex: complex,
+  polar: polar,
+  real: real,
+  imag: imag,
+  conj: conj,
+  angle: angle,
+  isReal: isReal,
+  viewAsReal: viewAsReal,
+  viewAsComplex: viewAsComplex,
   bitwiseAnd: bitwiseAnd,
   bitwiseOr: bitwiseOr,
   bitwiseXor: bitwiseXor,
@@ -889,6 +953,25 @@ addTensorMethods({
   kron: kron,
   addmm: addmm,
   linear: linear,
+  solve: solve,
+  inverse: inverse,
+  inv: inverse,
+  lu: lu,
+  triangularSolve: triangularSolve,
+  cholesky: cholesky,
+  choleskySolve: choleskySolve,
+  slogdet: slogdet,
+  qr: qr,
+  eigh: eigh,
+  eigvalsh: eigvalsh,
+  svd: svd,
+  svdvals: svdvals,
+  det: det,
+  pinv: pinv,
+  matrixRank: matrixRank,
+  lstsq: lstsq,
+  matrixNorm: matrixNorm,
+  cond: cond,
   conv2d: conv2d,
   conv2dTranspose: conv2dTranspose,
   conv1d: conv1d,

@@ -12,7 +12,7 @@ import { gradientsEnabled, record } from './autograd.js';
 import { type TensorData, tensor } from './create.js';
 import type { Device } from './devices/device.js';
 import { defaultDevice } from './devices/registry.js';
-import { type Dtype, getDefaultDtype, isDtype, isFloating, promote } from './dtype.js';
+import { type Dtype, getDefaultDtype, isDifferentiable, isDtype, promote } from './dtype.js';
 import { formatShape, OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import { type Layout, sameShape } from './layout.js';
@@ -89,10 +89,19 @@ export const noAttrs: Attrs = {};
 export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs): Tensor[] {
   const made: Tensor[] = [];
   try {
-    return dispatchSlots(op, inputs, acceptInputs(op, { inputs, attrs }, made), attrs, made);
+    const given = withDefaultDtype(op, attrs);
+    return dispatchSlots(op, inputs, acceptInputs(op, { inputs, attrs: given }, made), given, made);
   } finally {
     for (let i = 0; i < made.length; i++) made[i]!.dispose();
   }
+}
+
+/** Attributes with the default dtype where the call names none; float32 is what definitions say themselves. */
+function withDefaultDtype(op: OpDefinition, attrs: Attrs): Attrs {
+  const dtype = getDefaultDtype();
+  if (dtype === 'float32') return attrs;
+  const left = op.attrs.filter(({ name, followsDefault }) => followsDefault === true && attrs[name] === undefined);
+  return left.length === 0 ? attrs : { ...attrs, ...Object.fromEntries(left.map(({ name }) => [name, dtype])) };
 }
 
 /** `made` takes the tensors that are let go of after the call: those made of arrays and by casts. */
@@ -372,6 +381,8 @@ const dtypeTags: Readonly<Record<Dtype, string>> = {
   bfloat16: 'j',
   float32: 'k',
   float64: 'l',
+  complex64: 'm',
+  complex128: 'n',
 };
 
 // ---- Plans
@@ -508,7 +519,7 @@ function commonDtypes(
   slots.forEach((slot, index) => {
     const variable = variables[index]!;
     const so = common.get(variable);
-    if (typeof slot === 'number' && so !== undefined && !isFloating(so) && !Number.isInteger(slot))
+    if (typeof slot === 'number' && so !== undefined && !isDifferentiable(so) && !Number.isInteger(slot))
       common.set(variable, getDefaultDtype());
   });
   let differs = false;

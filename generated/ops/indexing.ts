@@ -8,14 +8,14 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:3967
+// From ops.yaml:4327
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:3967',
+  source: 'ops.yaml:4327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -55,7 +55,7 @@ export const gatherDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[n, ...c]`.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `[i, ...c]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -66,14 +66,14 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:3993
+// From ops.yaml:4353
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:3993',
+  source: 'ops.yaml:4353',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -117,19 +117,19 @@ export const rowsAddDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:4009
+// From ops.yaml:4369
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:4009',
+  source: 'ops.yaml:4369',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -177,19 +177,19 @@ export const rowsSetDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
-// From ops.yaml:4031
+// From ops.yaml:4391
 export const overwriteDefinition: OpDefinition = {
   name: 'overwrite',
-  source: 'ops.yaml:4031',
+  source: 'ops.yaml:4391',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -223,7 +223,7 @@ export const overwriteDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param value - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function overwrite(x: TensorLike, value: TensorLike): Tensor {
   return callOne(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
@@ -238,14 +238,14 @@ export function overwrite(x: TensorLike, value: TensorLike): Tensor {
 export function overwrite_(x: Tensor, value: TensorLike): Tensor {
   return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
 }
-// From ops.yaml:4041
+// From ops.yaml:4401
 export const putAtDefinition: OpDefinition = {
   name: 'putAt',
-  source: 'ops.yaml:4041',
+  source: 'ops.yaml:4401',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -264,7 +264,7 @@ export const putAtDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'places', keep: 'value' }, { name: 'values', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, places, values, dout }: { x: V; places: V; values: V; dout: V }): readonly V[] {
-        return [g.reshape(g.rowsSet(g.reshape(dout, (host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)])), g.reshape(places, [host.count(places.shape)]), g.full((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0, { dtype: values.dtype })), x.shape)];
+        return [g.reshape(g.rowsSet(g.reshape(dout, ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)])), g.reshape(places, [host.count(places.shape)]), g.full(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0, { dtype: values.dtype })), x.shape)];
       },
     },
     {
@@ -272,10 +272,10 @@ export const putAtDefinition: OpDefinition = {
       input: 'values',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'places', keep: 'value' }, { name: 'values', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, places, values, dout }: { x: V; places: V; values: V; dout: V }): readonly V[] {
-        const target = (host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]);
+        const target = ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]);
         const part = g.reshape(places, [host.count(places.shape)]);
-        const number = g.iota([host.at((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0)]);
-        return [g.sumTo(g.reshape(g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([host.at(target, 0)], { dtype: 'int32' }), part, number), part), number), [host.at((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0), ...host.fill(((host.count(target) === host.count(x.shape)) && host.all(target, (size2: number) => size2 >= 0) ? target : host.inferReshape(x.shape, target)).length - 1, 1)]), g.gather(g.reshape(dout, target), part), 0), places.shape), values.shape)];
+        const number = g.iota([host.at(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0)]);
+        return [g.sumTo(g.reshape(g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([host.at(target, 0)], { dtype: 'int32' }), part, number), part), number), [host.at(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0), ...host.fill((((host.count(target) === host.count(x.shape)) && host.all(target, (size2: number) => size2 >= 0)) ? target : host.inferReshape(x.shape, target)).length - 1, 1)]), g.gather(g.reshape(dout, target), part), 0), places.shape), values.shape)];
       },
     },
   ],
@@ -288,7 +288,7 @@ export const putAtDefinition: OpDefinition = {
  * @param places - Tensor of dtype `int32`.
  * @param values - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function putAt(x: TensorLike, places: TensorLike, values: TensorLike): Tensor {
   return callOne(putAtDefinition, [x, places, values], surplusOptions(putAtDefinition, arguments[3]));
@@ -309,14 +309,14 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4057
+// From ops.yaml:4417
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:4057',
+  source: 'ops.yaml:4417',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     host.checkRank(x.shape, 1, Infinity, 'x');
@@ -357,7 +357,7 @@ export const indexSelectDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, i)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -368,14 +368,14 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:4087
+// From ops.yaml:4447
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:4087',
+  source: 'ops.yaml:4447',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ updates, index }: { updates: TensorMeta; index: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     host.checkRank(updates.shape, 1, Infinity, 'updates');
@@ -414,15 +414,15 @@ export const indexSelectGradDefinition: OpDefinition = {
  * @param shape - Required.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:4106
+// From ops.yaml:4466
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:4106',
+  source: 'ops.yaml:4466',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -452,10 +452,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:4116
+// From ops.yaml:4476
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:4116',
+  source: 'ops.yaml:4476',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -492,14 +492,14 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:4130
+// From ops.yaml:4490
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:4130',
+  source: 'ops.yaml:4490',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
@@ -528,7 +528,7 @@ export const gatherNdDefinition: OpDefinition = {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = host.take(x.shape, 0, k);
         const value2 = [host.count(value), ...host.take(x.shape, k, x.shape.length)];
-        const target = (host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(x.shape, value2);
+        const target = ((host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(x.shape, value2);
         return [g.reshape(g.rowsAdd(g.full(target, 0, { dtype: x.dtype }), g.rowPlaces(index, value), g.reshape(dout, [host.count(i), ...host.take(target, 1, target.length)])), x.shape)];
       },
     },
@@ -545,7 +545,7 @@ export const gatherNdDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @returns `out`, dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -558,14 +558,14 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:4165
+// From ops.yaml:4525
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:4165',
+  source: 'ops.yaml:4525',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     const k = host.lazy(() => host.at(index.shape, index.shape.length - 1));
@@ -593,7 +593,7 @@ export const scatterNdAddDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }): readonly V[] {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = [host.count(host.take(x.shape, 0, k)), ...host.take(x.shape, k, x.shape.length)];
-        return [g.reshape(g.reshape(dout, (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value)), x.shape)];
+        return [g.reshape(g.reshape(dout, ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
     {
@@ -604,7 +604,7 @@ export const scatterNdAddDefinition: OpDefinition = {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = host.take(x.shape, 0, k);
         const value2 = [host.count(value), ...host.take(x.shape, k, x.shape.length)];
-        return [g.reshape(g.gather(g.reshape(dout, (host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(x.shape, value2)), g.rowPlaces(index, value)), updates.shape)];
+        return [g.reshape(g.gather(g.reshape(dout, ((host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(x.shape, value2)), g.rowPlaces(index, value)), updates.shape)];
       },
     },
   ],
@@ -621,7 +621,7 @@ export const scatterNdAddDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[...i, k]`.
  * @param updates - Tensor of dtype `T`, shape `[...i, ...take(x.shape, k, x.rank)]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -632,14 +632,14 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:4199
+// From ops.yaml:4564
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:4199',
+  source: 'ops.yaml:4564',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ index, updates }: { index: TensorMeta; updates: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('index', index.shape, ['...i', 'k']);
@@ -660,7 +660,7 @@ export const scatterNdDefinition: OpDefinition = {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = host.take(shape, 0, k);
         const value2 = [host.count(value), ...host.take(shape, k, shape.length)];
-        return [g.reshape(g.gather(g.reshape(dout, (host.count(value2) === host.count(shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(shape, value2)), g.rowPlaces(index, value)), updates.shape)];
+        return [g.reshape(g.gather(g.reshape(dout, ((host.count(value2) === host.count(shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(shape, value2)), g.rowPlaces(index, value)), updates.shape)];
       },
     },
   ],
@@ -677,7 +677,7 @@ export const scatterNdDefinition: OpDefinition = {
  * @param updates - Tensor of dtype `T`.
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
@@ -694,14 +694,14 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:4222
+// From ops.yaml:4587
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:4222',
+  source: 'ops.yaml:4587',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, updates }: { x: TensorMeta; index: TensorMeta; updates: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['n', '...c']);
@@ -750,7 +750,7 @@ export const scatterDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param updates - Tensor of dtype `T`, shape `[i, ...c]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
@@ -773,14 +773,14 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:4255
+// From ops.yaml:4620
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:4255',
+  source: 'ops.yaml:4620',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -814,19 +814,19 @@ export const takeLastDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[...b, n]`.
  * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `index.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:4264
+// From ops.yaml:4629
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:4264',
+  source: 'ops.yaml:4629',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -875,19 +875,19 @@ export const putLastDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @param values - Tensor of dtype `T`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:4287
+// From ops.yaml:4652
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:4287',
+  source: 'ops.yaml:4652',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -931,19 +931,19 @@ export const addLastDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`, shape `[...b, k]`.
  * @param values - Tensor of dtype `T`, shape `[...b, k]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  */
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:4300
+// From ops.yaml:4665
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:4300',
+  source: 'ops.yaml:4665',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((index.shape.length === x.shape.length) && host.equals(host.drop(index.shape, axis), host.drop(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "index must have x's shape, but along axis");
@@ -978,7 +978,7 @@ export const takeAlongAxisDefinition: OpDefinition = {
  * @param index - Tensor of dtype `I`.
  * @param axis - The axis along which elements are chosen.
  * @returns `out`, dtype `T`, shape `index.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -990,14 +990,14 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:4331
+// From ops.yaml:4696
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:4331',
+  source: 'ops.yaml:4696',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ xs, index }: { xs: readonly TensorMeta[]; index: TensorMeta }, _: object): TensorMeta[] {
     if (!((host.at(xs, 0).shape.length >= 1) && host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "the tensors must have rows, and the same shape");
     if (!(host.count(index.shape) === host.at(host.at(xs, 0).shape, 0))) throw new host.RuleError('SHAPE_MISMATCH', "index must have one entry for each row");
@@ -1021,12 +1021,12 @@ export const multiplexDefinition: OpDefinition = {
         const rows = host.at(host.at(xs, 0).shape, 0);
         const value = host.insert(host.at(xs, 0).shape, 0, xs.length);
         const value2 = [rows, 1];
-        const target = (host.count(value2) === host.count(index.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(index.shape, value2);
+        const target = ((host.count(value2) === host.count(index.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(index.shape, value2);
         const value3 = host.replace(target, [1], host.at(target, 1) + 1);
         const value4 = target.length - 1;
         const value5 = host.take(value, 0, host.at(value3, value4));
         const value22 = [host.count(value5), ...host.take(value, host.at(value3, value4), value.length)];
-        const target2 = (host.count(value22) === host.count(value)) && host.all(value22, (size2: number) => size2 >= 0) ? value22 : host.inferReshape(value, value22);
+        const target2 = ((host.count(value22) === host.count(value)) && host.all(value22, (size2: number) => size2 >= 0)) ? value22 : host.inferReshape(value, value22);
         return g.unstack(g.reshape(g.rowsAdd(g.full(target2, 0, { dtype: host.at(xs, 0).dtype }), g.rowPlaces(g.concat([g.reshape(index, value2), g.iota(value2, { axis: 0, dtype: index.dtype })], { axis: 1 }), value5), g.reshape(dout, [host.count(host.take(value3, 0, value4)), ...host.take(target2, 1, target2.length)])), value), { axis: 0 });
       },
     },
@@ -1041,7 +1041,7 @@ export const multiplexDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`.
  * @param index - Tensor of dtype `I`.
  * @returns `out`, dtype `T`, shape `xs[0].shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -1059,10 +1059,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:4367
+// From ops.yaml:4732
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:4367',
+  source: 'ops.yaml:4732',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1115,14 +1115,14 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:4404
+// From ops.yaml:4769
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:4404',
+  source: 'ops.yaml:4769',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     host.checkEqualShape(values.shape, index.shape, 'values');
@@ -1178,7 +1178,7 @@ export const putAlongAxisDefinition: OpDefinition = {
  * @param values - Tensor of dtype `T`, shape `index.shape`.
  * @param axis - The axis along which places are chosen.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INDEX_OUT_OF_RANGE
  * @example
@@ -1197,10 +1197,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:4446
+// From ops.yaml:4811
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:4446',
+  source: 'ops.yaml:4811',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1211,7 +1211,7 @@ export const embeddingDefinition: OpDefinition = {
     dimensions.match('weight', weight.shape, ['n', 'd']);
     const n = host.lazy(() => host.at(weight.shape, 0));
     const padding = host.lazy(() => (paddingIndex == null) ? 0 : (((paddingIndex as number) < 0) ? (paddingIndex as number) + n() : (paddingIndex as number)));
-    if (!((paddingIndex == null) || (padding() >= 0) && (padding() < n()))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "paddingIndex must be a row of weight");
+    if (!((paddingIndex == null) || ((padding() >= 0) && (padding() < n())))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "paddingIndex must be a row of weight");
     const i = index.shape;
     const d = host.at(weight.shape, 1);
     return [{ shape: host.checkShape([...i, d], 'out'), dtype: weight.dtype }];
@@ -1239,8 +1239,8 @@ export const embeddingDefinition: OpDefinition = {
         const d = host.lazy(() => host.at(weight.shape, 1));
         const padding = host.lazy(() => (paddingIndex == null) ? 0 : (((paddingIndex as number) < 0) ? (paddingIndex as number) + n() : (paddingIndex as number)));
         const value = host.lazy(() => [...index.shape, d()]);
-        const value2 = [host.at((host.count(index.shape) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(weight.shape, 1, weight.shape.length)];
-        return [g.rowsAdd(g.full(weight.shape, 0, { dtype: weight.dtype }), g.reshape(index, [host.count(index.shape)]), g.reshape((paddingIndex == null) ? dout : g.sumTo(g.where(g.reshape(g.notEqual(index, padding()), [...index.shape, 1]), dout, 0), (host.count(value()) === host.count(value2)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(value2, value())), value2))];
+        const value2 = [host.at(((host.count(index.shape) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0)) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(weight.shape, 1, weight.shape.length)];
+        return [g.rowsAdd(g.full(weight.shape, 0, { dtype: weight.dtype }), g.reshape(index, [host.count(index.shape)]), g.reshape((paddingIndex == null) ? dout : g.sumTo(g.where(g.reshape(g.notEqual(index, padding()), [...index.shape, 1]), dout, 0), ((host.count(value()) === host.count(value2)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(value2, value())), value2))];
       },
     },
   ],
@@ -1275,12 +1275,12 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4495
+// From ops.yaml:4860
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:4495',
+  source: 'ops.yaml:4860',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
-  attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
+  attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["int32","int64"] },
   infer({ x }: { x: TensorMeta }, { numClasses, dtype }: { numClasses: number; dtype: Dtype }): TensorMeta[] {
@@ -1315,14 +1315,14 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:4523
+// From ops.yaml:4888
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:4523',
+  source: 'ops.yaml:4888',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape([host.count(x.shape), x.shape.length], 'out'), dtype: 'int32' }];
   },
@@ -1340,7 +1340,7 @@ export const nonzeroDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `int32`, shape `[count(x.shape), x.rank]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -1351,14 +1351,14 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:4543
+// From ops.yaml:4908
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:4543',
+  source: 'ops.yaml:4908',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, mask }: { x: TensorMeta; mask: TensorMeta }, _: object): TensorMeta[] {
     host.checkEqualShape(mask.shape, x.shape, 'mask');
     return [{ shape: host.checkShape([host.count(x.shape)], 'out'), dtype: x.dtype }];
@@ -1389,7 +1389,7 @@ export const maskedSelectDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param mask - Tensor of dtype `bool`, shape `x.shape`.
  * @returns `out`, dtype `T`, shape `[count(x.shape)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example

@@ -8,22 +8,22 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3100
+// From ops.yaml:3459
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:3100',
+  source: 'ops.yaml:3459',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
-    const target = (host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0) ? shape : host.inferReshape(x.shape, shape);
+    const target = ((host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0)) ? shape : host.inferReshape(x.shape, shape);
     return [{ shape: host.checkShape(target, 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'view',
     view({ x }: { x: LayoutMeta }, { shape }: { shape: readonly number[] }): ViewLayout | null {
-      const target = (host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0) ? shape : host.inferReshape(x.shape, shape);
+      const target = ((host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0)) ? shape : host.inferReshape(x.shape, shape);
       const strides = host.reshapeStrides(x.shape, x.strides, target);
       return strides === null ? null : { shape: target, strides: strides, offset: x.offset };
     },
@@ -49,7 +49,7 @@ export const reshapeDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - The new sizes.
  * @returns `out`, dtype `T`, shape `target`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -77,14 +77,14 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:3130
+// From ops.yaml:3489
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:3130',
+  source: 'ops.yaml:3489',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: readonly number[] }): TensorMeta[] {
     const dropped = host.filter(axis, (a: number) => host.at(x.shape, a) === 1);
     return [{ shape: host.checkShape(host.drop(x.shape, dropped), 'out'), dtype: x.dtype }];
@@ -116,7 +116,7 @@ export const squeezeDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, dropped)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -136,14 +136,14 @@ export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
 export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
   return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:3165
+// From ops.yaml:3524
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:3165',
+  source: 'ops.yaml:3524',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number | readonly number[] }): TensorMeta[] {
     const added = (rules.listed(axis) as readonly number[]);
     const places = (rules.fromFront(added, x.shape.length + added.length) as readonly number[]);
@@ -180,7 +180,7 @@ export const unsqueezeDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Place or places of the new axes in the result.
  * @returns `out`, dtype `T`, shape `insert(x.shape, places, 1)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -209,19 +209,19 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:3198
+// From ops.yaml:3557
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:3198',
+  source: 'ops.yaml:3557',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { startAxis, stopAxis }: { startAxis: number; stopAxis: number }): TensorMeta[] {
     const rank = host.lazy(() => host.max(x.shape.length, 1));
     const first = (startAxis < 0) ? startAxis + rank() : startAxis;
     const last = host.lazy(() => (stopAxis < 0) ? stopAxis + rank() : stopAxis);
-    if (!((first >= 0) && (first < rank()) && (last() >= 0) && (last() < rank()))) throw new host.RuleError('AXIS_OUT_OF_RANGE', "startAxis and stopAxis must be axes of x");
+    if (!((((first >= 0) && (first < rank())) && (last() >= 0)) && (last() < rank()))) throw new host.RuleError('AXIS_OUT_OF_RANGE', "startAxis and stopAxis must be axes of x");
     if (!(first <= last())) throw new host.RuleError('INVALID_ARGUMENT', "startAxis must not come after stopAxis");
     return [{ shape: host.checkShape([...host.take(x.shape, 0, first), host.count(host.take(x.shape, first, last() + 1)), ...host.take(x.shape, last() + 1, x.shape.length)], 'out'), dtype: x.dtype }];
   },
@@ -253,7 +253,7 @@ export const flattenDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, first), count(take(x.shape, first, last + 1)), ...take(x.shape, last + 1, x.rank)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -266,14 +266,14 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:3244
+// From ops.yaml:3603
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:3244',
+  source: 'ops.yaml:3603',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -293,7 +293,7 @@ export const detachDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -306,14 +306,14 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:3263
+// From ops.yaml:3622
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:3263',
+  source: 'ops.yaml:3622',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { perm }: { perm: readonly number[] }): TensorMeta[] {
     if (!(host.isPermutation(perm, x.shape.length))) throw new host.RuleError('INVALID_ARGUMENT', "perm must name each axis once");
     return [{ shape: host.checkShape(host.pick(x.shape, perm), 'out'), dtype: x.dtype }];
@@ -345,7 +345,7 @@ export const transposeDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param perm - For each axis of the result, the axis of x that it comes from.
  * @returns `out`, dtype `T`, shape `pick(x.shape, perm)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -357,14 +357,14 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:3289
+// From ops.yaml:3649
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:3289',
+  source: 'ops.yaml:3649',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     host.checkRank(x.shape, 0, 2, 'x');
     return [{ shape: host.checkShape(host.reverse(x.shape), 'out'), dtype: x.dtype }];
@@ -395,7 +395,7 @@ export const tDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 0 to 2.
  * @returns `out`, dtype `T`, shape `reverse(x.shape)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
@@ -405,14 +405,14 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:3305
+// From ops.yaml:3665
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:3305',
+  source: 'ops.yaml:3665',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'n']);
@@ -446,19 +446,19 @@ export const swapLastDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @returns `out`, dtype `T`, shape `[...b, n, m]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:3322
+// From ops.yaml:3682
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:3322',
+  source: 'ops.yaml:3682',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     return [{ shape: host.checkShape([...host.drop(x.shape, axis), host.at(x.shape, axis)], 'out'), dtype: x.dtype }];
   },
@@ -485,19 +485,19 @@ export const moveToLastDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `[...drop(x.shape, axis), x.shape[axis]]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:3340
+// From ops.yaml:3700
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:3340',
+  source: 'ops.yaml:3700',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     return [{ shape: host.checkShape(host.insert(host.take(x.shape, 0, x.shape.length - 1), axis, host.at(x.shape, x.shape.length - 1)), 'out'), dtype: x.dtype }];
   },
@@ -524,7 +524,7 @@ export const moveFromLastDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `insert(take(x.shape, 0, x.rank - 1), axis, x.shape[x.rank - 1])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function moveFromLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveFromLastDefinition, [x], { axis, ...surplusOptions(moveFromLastDefinition, arguments[2]) });
@@ -539,14 +539,14 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:3354
+// From ops.yaml:3714
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:3354',
+  source: 'ops.yaml:3714',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): TensorMeta[] {
     if (!(axis1 !== axis2)) throw new host.RuleError('INVALID_ARGUMENT', "axis1 and axis2 must be two axes");
     const size = (rules.diagonalSize(host.at(x.shape, axis1), host.at(x.shape, axis2), offset) as number);
@@ -577,7 +577,7 @@ export const diagonalDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `[...drop(x.shape, [axis1, axis2]), size]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -589,14 +589,14 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:3394
+// From ops.yaml:3754
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:3394',
+  source: 'ops.yaml:3754',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -637,7 +637,7 @@ export const placeDiagonalDefinition: OpDefinition = {
  * @param axis2 - Required.
  * @param value - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function placeDiagonal(x: TensorLike, shape: readonly number[], offset: number, axis1: number, axis2: number, value: number): Tensor {
   return callOne(placeDiagonalDefinition, [x], { shape, offset, axis1, axis2, value, ...surplusOptions(placeDiagonalDefinition, arguments[6]) });
@@ -650,14 +650,14 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:3423
+// From ops.yaml:3783
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:3423',
+  source: 'ops.yaml:3783',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { offset, paddingValue }: { offset: number; paddingValue: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, 2, 'x');
     if (!(host.holds(x.dtype, paddingValue))) throw new host.RuleError('NOT_AN_INTEGER', "paddingValue must be an element of the dtype");
@@ -691,7 +691,7 @@ export const diagDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 to 2.
  * @returns `out`, dtype `T`, shape `x.rank == 1 ? [side, side] : [diagonalSize(x.shape[0], x.shape[1], offset)]`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError NOT_AN_INTEGER
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -709,14 +709,14 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:3459
+// From ops.yaml:3819
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:3459',
+  source: 'ops.yaml:3819',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'n']);
@@ -748,7 +748,7 @@ export const trilDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -775,14 +775,14 @@ export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:3477
+// From ops.yaml:3837
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:3477',
+  source: 'ops.yaml:3837',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'n']);
@@ -814,7 +814,7 @@ export const triuDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -845,14 +845,14 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:3495
+// From ops.yaml:3855
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:3495',
+  source: 'ops.yaml:3855',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis1, axis2 }: { axis1: number; axis2: number }): TensorMeta[] {
     if (!(axis1 !== axis2)) throw new host.RuleError('INVALID_ARGUMENT', "axis1 and axis2 must be two axes");
     return [{ shape: host.checkShape(host.drop(x.shape, [axis1, axis2]), 'out'), dtype: x.dtype }];
@@ -883,7 +883,7 @@ export const traceDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, [axis1, axis2])`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -894,14 +894,14 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:3527
+// From ops.yaml:3887
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:3527',
+  source: 'ops.yaml:3887',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     if (!(host.equals(host.broadcast(x.shape, shape), shape))) throw new host.RuleError('SHAPE_MISMATCH', "x must broadcast to shape");
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
@@ -933,7 +933,7 @@ export const broadcastToDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -943,14 +943,14 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:3545
+// From ops.yaml:3905
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:3545',
+  source: 'ops.yaml:3905',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
   },
@@ -979,19 +979,19 @@ export const sumToDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:3558
+// From ops.yaml:3918
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:3558',
+  source: 'ops.yaml:3918',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const target = host.each(shape, (size: number, i: number) => (size === (-1)) ? host.at(x.shape, (i - shape.length) + x.shape.length) : size);
     return [{ shape: host.checkShape(target, 'out'), dtype: x.dtype }];
@@ -1025,7 +1025,7 @@ export const expandDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - The sizes of the result; -1 keeps a size.
  * @returns `out`, dtype `T`, shape `target`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -1035,14 +1035,14 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:3575
+// From ops.yaml:3935
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:3575',
+  source: 'ops.yaml:3935',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: y.shape, dtype: x.dtype }];
   },
@@ -1074,7 +1074,7 @@ export const expandAsDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `any`.
  * @returns `out`, dtype `T`, shape `y.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -1090,17 +1090,17 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3591
+// From ops.yaml:3951
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:3591',
+  source: 'ops.yaml:3951',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, steps }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; steps: readonly number[] | null }): TensorMeta[] {
     const stride = host.lazy(() => steps ?? host.fill(axes.length, 1));
-    if (!((starts.length === axes.length) && (ends.length === axes.length) && (stride().length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and steps must have one entry each for each axis");
+    if (!(((starts.length === axes.length) && (ends.length === axes.length)) && (stride().length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and steps must have one entry each for each axis");
     if (!(host.all(stride(), (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a step must not be 0");
     const size = host.each(axes, (a: number, i: number) => host.sliceSize(host.at(x.shape, a), host.at(starts, i), host.at(ends, i), host.at(stride(), i)));
     return [{ shape: host.checkShape(host.replace(x.shape, axes, size), 'out'), dtype: x.dtype }];
@@ -1137,7 +1137,7 @@ export const sliceDefinition: OpDefinition = {
  * @param starts - The first place along each of them.
  * @param ends - The place before which each stops.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axes, size)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1150,16 +1150,16 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:3639
+// From ops.yaml:3999
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:3639',
+  source: 'ops.yaml:3999',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, strides }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; strides: readonly number[] }): TensorMeta[] {
-    if (!((starts.length === axes.length) && (ends.length === axes.length) && (strides.length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and strides must have one entry each for each axis");
+    if (!(((starts.length === axes.length) && (ends.length === axes.length)) && (strides.length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and strides must have one entry each for each axis");
     if (!(host.all(strides, (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a stride must not be 0");
     const size = host.each(axes, (a: number, i: number) => host.sliceSize(host.at(x.shape, a), host.at(starts, i), host.at(ends, i), host.at(strides, i)));
     return [{ shape: host.checkShape(host.replace(x.shape, axes, size), 'out'), dtype: x.dtype }];
@@ -1195,7 +1195,7 @@ export const stridedSliceDefinition: OpDefinition = {
  * @param ends - The place before which each stops.
  * @param strides - The distance between places, negative to go backwards.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axes, size)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1213,14 +1213,14 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3676
+// From ops.yaml:4036
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:3676',
+  source: 'ops.yaml:4036',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
   },
@@ -1229,7 +1229,7 @@ export const sliceGradDefinition: OpDefinition = {
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { shape, axes, starts, steps }: { shape: readonly number[]; axes: readonly number[]; starts: readonly number[]; steps: readonly number[] | null }): readonly V[] {
       const stride = steps ?? host.fill(axes.length, 1);
       const gap = host.replace(host.fill(x.shape.length, 1), axes, host.each(stride, (s: number) => host.abs(s)));
-      const low = host.replace(host.fill(x.shape.length, 0), axes, host.each(axes, (a: number, i: number) => (host.at(stride, i) > 0) ? host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) : host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) + (host.at(x.shape, a) - 1) * host.at(stride, i)));
+      const low = host.replace(host.fill(x.shape.length, 0), axes, host.each(axes, (a: number, i: number) => (host.at(stride, i) > 0) ? host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) : host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) + ((host.at(x.shape, a) - 1) * host.at(stride, i))));
       const ascending = host.lazy(() => g.flip(x, host.filter(axes, (_a2: number, i2: number) => host.at(stride, i2) < 0)));
       const paired = host.lazy(() => g.reshape(ascending(), host.flatten(host.each(x.shape, (n: number) => [n, 1]))));
       const spread = host.lazy(() => g.pad(paired(), host.flatten(host.each(gap, (g2: number) => [0, 0, 0, g2 - 1]))));
@@ -1258,19 +1258,19 @@ export const sliceGradDefinition: OpDefinition = {
  * @param starts - Required.
  * @param ends - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:3704
+// From ops.yaml:4064
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:3704',
+  source: 'ops.yaml:4064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -1303,7 +1303,7 @@ export const flipDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Axis or axes to reverse.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -1314,14 +1314,14 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:3726
+// From ops.yaml:4086
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:3726',
+  source: 'ops.yaml:4086',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -1352,7 +1352,7 @@ export const rollAxisDefinition: OpDefinition = {
  * @param shift - Required.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function rollAxis(x: TensorLike, shift: number, axis: number): Tensor {
   return callOne(rollAxisDefinition, [x], { shift, axis, ...surplusOptions(rollAxisDefinition, arguments[3]) });
@@ -1363,14 +1363,14 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:3739
+// From ops.yaml:4099
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:3739',
+  source: 'ops.yaml:4099',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shifts, axis }: { shifts: number | readonly number[]; axis: number | readonly number[] | null }): TensorMeta[] {
     const steps = host.lazy(() => (rules.listed(shifts) as readonly number[]));
     const axes = host.lazy(() => (axis == null) ? [] : (rules.listed((axis as number | readonly number[])) as readonly number[]));
@@ -1405,7 +1405,7 @@ export const rollDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shifts - How far along each axis; negative to go back.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1424,14 +1424,14 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3783
+// From ops.yaml:4143
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:3783',
+  source: 'ops.yaml:4143',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { axis }: { axis: number }): TensorMeta[] {
     for (const { shape } of xs) {
       host.checkRank(shape, 1, Infinity, 'xs');
@@ -1461,7 +1461,7 @@ export const concatDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `replace(xs[0].shape, [axis], total(each(xs, (x) => x.shape[axis])))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1480,14 +1480,14 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3824
+// From ops.yaml:4184
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:3824',
+  source: 'ops.yaml:4184',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { axis }: { axis: number }): TensorMeta[] {
     if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     if (!(host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree");
@@ -1517,7 +1517,7 @@ export const stackDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `insert(xs[0].shape, axis, xs.length)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1536,14 +1536,14 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3843
+// From ops.yaml:4203
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:3843',
+  source: 'ops.yaml:4203',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     return [...host.fill(host.at(x.shape, axis), host.drop(x.shape, [axis])).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
@@ -1574,7 +1574,7 @@ export const unstackDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `parts`, dtype `T`, shape `fill(x.shape[axis], drop(x.shape, [axis]))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -1590,14 +1590,14 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3861
+// From ops.yaml:4221
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:3861',
+  source: 'ops.yaml:4221',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.isNumber(sections) ? ((sections as number) > 0) && ((host.at(x.shape, axis) % (sections as number)) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
@@ -1632,7 +1632,7 @@ export const splitDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param sections - The number of equal parts, or the size of each.
  * @returns `parts`, dtype `T`, shape `each(sizes, (s) => replace(x.shape, [axis], s))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1650,17 +1650,17 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:3900
+// From ops.yaml:4260
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:3900',
+  source: 'ops.yaml:4260',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { padding, value }: { padding: readonly number[]; value: number }): TensorMeta[] {
     if (!(padding.length === (2 * x.shape.length))) throw new host.RuleError('INVALID_ARGUMENT', "padding must have two entries for each axis");
-    if (!(host.all(x.shape, (n: number, a: number) => (n + host.at(padding, 2 * a)) + host.at(padding, (2 * a) + 1) >= 0))) throw new host.RuleError('SHAPE_MISMATCH', "cropping must not exceed the size");
+    if (!(host.all(x.shape, (n: number, a: number) => ((n + host.at(padding, 2 * a)) + host.at(padding, (2 * a) + 1)) >= 0))) throw new host.RuleError('SHAPE_MISMATCH', "cropping must not exceed the size");
     if (!(host.holds(x.dtype, value))) throw new host.RuleError('NOT_AN_INTEGER', "value must be an element of x's dtype");
     return [{ shape: host.checkShape(host.each(x.shape, (n2: number, a2: number) => (n2 + host.at(padding, 2 * a2)) + host.at(padding, (2 * a2) + 1)), 'out'), dtype: x.dtype }];
   },
@@ -1684,7 +1684,7 @@ export const padDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param padding - Before and after the first axis, before and after the second, and so on.
  * @returns `out`, dtype `T`, shape `each(x.shape, (n, a) => n + padding[2 * a] + padding[2 * a + 1])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError NOT_AN_INTEGER
@@ -1697,14 +1697,14 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:3936
+// From ops.yaml:4296
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:3936',
+  source: 'ops.yaml:4296',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { repeats }: { repeats: readonly number[] }): TensorMeta[] {
     if (!(host.all(repeats, (r: number) => r >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "repeats must not be negative");
     const rank = host.max(x.shape.length, repeats.length);
@@ -1731,7 +1731,7 @@ export const tileDefinition: OpDefinition = {
         const inner = [...host.fill(rank - x.shape.length, 1), ...x.shape];
         const outer = [...host.fill(rank - repeats.length, 1), ...repeats];
         const value = host.flatten(host.each(inner, (n: number) => [1, n]));
-        return [g.reshape(g.sumTo(g.reshape(dout, host.flatten(host.each(inner, (n2: number, a: number) => [host.at(outer, a), n2]))), (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value)), x.shape)];
+        return [g.reshape(g.sumTo(g.reshape(dout, host.flatten(host.each(inner, (n2: number, a: number) => [host.at(outer, a), n2]))), ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
   ],
@@ -1745,7 +1745,7 @@ export const tileDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param repeats - How often along each axis, counted from the last.
  * @returns `out`, dtype `T`, shape `each(inner, (n, a) => n * outer[a])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
  * ```js

@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:4806
-export const bmmDefinition: OpDefinition = {
-  name: 'bmm',
-  source: 'ops.yaml:4806',
+// From ops.yaml:5171
+export const gemmDefinition: OpDefinition = {
+  name: 'gemm',
+  source: 'ops.yaml:5171',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -29,14 +29,69 @@ export const bmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.bmm(dout, g.swapLast(y)), x.shape)];
+        return [g.sumTo(g.gemm(dout, g.swapLast(y)), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.swapLast(x), dout), y.shape)];
+        return [g.sumTo(g.gemm(g.swapLast(x), dout), y.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * Products of batches of matrices of real numbers.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, k]`.
+ * @param y - Tensor of dtype `T`, shape `[...b, k, n]`.
+ * @returns `out`, dtype `T`, shape `[...b, m, n]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ */
+export function gemm(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
+}
+// From ops.yaml:5182
+export const bmmDefinition: OpDefinition = {
+  name: 'bmm',
+  source: 'ops.yaml:5182',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'k']);
+    dimensions.match('y', y.shape, ['...b', 'k', 'n']);
+    const b = host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2));
+    const m = host.at(x.shape, x.shape.length - 2);
+    const n = host.at(y.shape, y.shape.length - 1);
+    return [{ shape: host.checkShape([...b, m, n], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      const re = host.lazy(() => g.gemm(g.real(x), g.real(y)));
+      const im = host.lazy(() => g.add(g.gemm(g.real(x), g.imag(y)), g.gemm(g.imag(x), g.real(y))));
+      const out = host.isComplex(x.dtype) ? g.complex(g.subtract(re(), g.gemm(g.imag(x), g.imag(y))), im()) : re();
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.bmm(dout, g.conj(g.swapLast(y))), x.shape)];
+      },
+    },
+    {
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), dout), y.shape)];
       },
     },
   ],
@@ -45,14 +100,14 @@ export const bmmDefinition: OpDefinition = {
 /**
  * Products of batches of matrices.
  *
- * Leading axes are broadcast.
+ * Leading axes are broadcast. Products of complex matrices are four real ones.
  *
  * Paddle: paddle.bmm.
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, k]`.
  * @param y - Tensor of dtype `T`, shape `[...b, k, n]`.
  * @returns `out`, dtype `T`, shape `[...b, m, n]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -73,14 +128,14 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:4826
+// From ops.yaml:5209
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:4826',
+  source: 'ops.yaml:5209',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     host.checkRank(y.shape, 1, Infinity, 'y');
@@ -102,11 +157,11 @@ export const matmulDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): readonly V[] {
         const value = host.lazy(() => [1, host.at(x.shape, 0)]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
-        const value5 = host.lazy(() => (y.shape.length === 1) ? ((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
-        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.swapLast((y.shape.length === 1) ? g.reshape(y, value4()) : (transposeY ? g.swapLast(y) : y))), value2()));
+        const value5 = host.lazy(() => (y.shape.length === 1) ? (((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.conj(g.swapLast((y.shape.length === 1) ? g.reshape(y, value4()) : (transposeY ? g.swapLast(y) : y)))), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : (transposeX ? g.swapLast(part()) : part())];
       },
     },
@@ -116,11 +171,11 @@ export const matmulDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): readonly V[] {
         const value = host.lazy(() => [1, host.at(x.shape, 0)]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
-        const value5 = host.lazy(() => (y.shape.length === 1) ? ((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
-        const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x)), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
+        const value5 = host.lazy(() => (y.shape.length === 1) ? (((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x))), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(y.shape.length === 1) ? g.reshape(part(), y.shape) : (transposeY ? g.swapLast(part()) : part())];
       },
     },
@@ -135,7 +190,7 @@ export const matmulDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param y - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `matmulShape(x.shape, y.shape, transposeX, transposeY)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
@@ -150,14 +205,14 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:4865
+// From ops.yaml:5249
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:4865',
+  source: 'ops.yaml:5249',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, vec }: { x: TensorMeta; vec: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['m', 'k']);
@@ -179,11 +234,11 @@ export const mvDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }): readonly V[] {
         const m = host.lazy(() => host.at(x.shape, 0));
         const value = host.lazy(() => [1, m()]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : x.shape);
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : x.shape);
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
-        const value5 = host.lazy(() => (vec.shape.length === 1) ? ((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
-        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value4()) : vec)), value2()));
+        const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
+        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.conj(g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value4()) : vec))), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : part()];
       },
     },
@@ -194,11 +249,11 @@ export const mvDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }): readonly V[] {
         const m = host.lazy(() => host.at(x.shape, 0));
         const value = host.lazy(() => [1, m()]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : x.shape);
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : x.shape);
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
-        const value5 = host.lazy(() => (vec.shape.length === 1) ? ((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
-        const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
+        const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
+        const part = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x)), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(vec.shape.length === 1) ? g.reshape(part(), vec.shape) : part()];
       },
     },
@@ -213,7 +268,7 @@ export const mvDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[m, k]`.
  * @param vec - Tensor of dtype `T`, shape `[k]`.
  * @returns `out`, dtype `T`, shape `[m]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -224,14 +279,14 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:4879
+// From ops.yaml:5263
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:4879',
+  source: 'ops.yaml:5263',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     host.checkRank(x.shape, 1, 2, 'x');
     host.checkEqualShape(y.shape, x.shape, 'y');
@@ -249,7 +304,7 @@ export const dotDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), y)];
+        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), g.conj(y))];
       },
     },
     {
@@ -257,7 +312,7 @@ export const dotDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), x)];
+        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), g.conj(x))];
       },
     },
   ],
@@ -266,12 +321,14 @@ export const dotDefinition: OpDefinition = {
 /**
  * The sum of products of two vectors, or of each pair of rows of two matrices.
  *
+ * Complex elements are multiplied as they are, none is conjugated.
+ *
  * Paddle: paddle.dot.
  *
  * @param x - Tensor of dtype `T`, rank 1 to 2.
  * @param y - Tensor of dtype `T`, shape `x.shape`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, x.rank - 1)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -288,10 +345,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4901
+// From ops.yaml:5287
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:4901',
+  source: 'ops.yaml:5287',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -354,14 +411,14 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:4943
+// From ops.yaml:5329
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:4943',
+  source: 'ops.yaml:5329',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     const rank = host.max(x.shape.length, y.shape.length);
     const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
@@ -390,9 +447,9 @@ export const kronDefinition: OpDefinition = {
         const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
         const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
         const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
-        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2))), g.reshape(y, value2)), target), x.shape)];
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, ((host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(y.shape, value2))), g.conj(g.reshape(y, value2))), target), x.shape)];
       },
     },
     {
@@ -405,8 +462,8 @@ export const kronDefinition: OpDefinition = {
         const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
         const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
         const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
-        const target = (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2);
-        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value), target)), g.reshape(x, value)), target), y.shape)];
+        const target = ((host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(y.shape, value2);
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value), target)), g.conj(g.reshape(x, value))), target), y.shape)];
       },
     },
   ],
@@ -422,7 +479,7 @@ export const kronDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `each(outer, (n, a) => n * inner[a])`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
@@ -441,10 +498,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:4973
+// From ops.yaml:5359
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:4973',
+  source: 'ops.yaml:5359',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -516,10 +573,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:4999
+// From ops.yaml:5385
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:4999',
+  source: 'ops.yaml:5385',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -555,7 +612,7 @@ export const linearDefinition: OpDefinition = {
         const b = host.take(x.shape, 0, x.shape.length - 1);
         const k = host.at(x.shape, x.shape.length - 1);
         const value = [host.count(b), k];
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = host.lazy(() => target.length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target, 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
@@ -570,7 +627,7 @@ export const linearDefinition: OpDefinition = {
         const b = host.take(x.shape, 0, x.shape.length - 1);
         const k = host.at(x.shape, x.shape.length - 1);
         const value = [host.count(b), k];
-        const target = host.lazy(() => (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value));
+        const target = host.lazy(() => ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value));
         const value2 = host.lazy(() => target().length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
@@ -585,7 +642,7 @@ export const linearDefinition: OpDefinition = {
         const b = host.take(x.shape, 0, x.shape.length - 1);
         const k = host.at(x.shape, x.shape.length - 1);
         const value = [host.count(b), k];
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = target.length - 2;
         return [g.sumTo(g.reshape(dout, host.broadcast([...host.broadcast(host.take(target, 0, value2), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2), host.at(weight.shape, weight.shape.length - 1)], bias!.shape)), bias!.shape)];
       },

@@ -15,14 +15,14 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2094
+// From ops.yaml:2434
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:2094',
+  source: 'ops.yaml:2434',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
@@ -47,7 +47,7 @@ export const sumDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -67,14 +67,14 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2114
+// From ops.yaml:2457
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:2114',
+  source: 'ops.yaml:2457',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
@@ -89,7 +89,7 @@ export const prodDefinition: OpDefinition = {
         const otherHoles = g.subtract(g.sum(g.cast(hole, x.dtype), { axis, keepdim: true }), g.cast(hole, x.dtype));
         const otherHole = g.subtract(g.sum(g.where(hole, x, 0), { axis, keepdim: true }), g.where(hole, x, 0));
         const rest = g.divide(g.prod(filled, { axis, keepdim: true }), filled);
-        return [g.multiply(g.multiply(g.reshape(dout, host.replace(x.shape, axis, 1)), rest), g.where(g.equal(otherHoles, 0), 1, g.where(g.equal(otherHoles, 1), otherHole, 0)))];
+        return [g.multiply(g.reshape(dout, host.replace(x.shape, axis, 1)), g.conj(g.multiply(rest, g.where(g.equal(otherHoles, 0), 1, g.where(g.equal(otherHoles, 1), otherHole, 0)))))];
       },
     },
   ],
@@ -104,7 +104,7 @@ export const prodDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2139
+// From ops.yaml:2486
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:2139',
+  source: 'ops.yaml:2486',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2164
+// From ops.yaml:2511
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:2164',
+  source: 'ops.yaml:2511',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2189
+// From ops.yaml:2536
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:2189',
+  source: 'ops.yaml:2536',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2205
+// From ops.yaml:2552
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:2205',
+  source: 'ops.yaml:2552',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,14 +322,14 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2221
+// From ops.yaml:2568
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:2221',
+  source: 'ops.yaml:2568',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
@@ -358,7 +358,7 @@ export const meanDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -380,10 +380,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2231
+// From ops.yaml:2587
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:2231',
+  source: 'ops.yaml:2587',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -418,7 +418,8 @@ export const varianceDefinition: OpDefinition = {
 /**
  * The variance along axes.
  *
- * Of a single element it is NaN, unless `unbiased` is false.
+ * Of a single element it is NaN, unless `unbiased` is false. Paddle's name, `var`, is a reserved word: `x.var()` is the method, and
+ * `import { var as v } from 'opwright'` the function.
  *
  * Paddle: paddle.var.
  *
@@ -446,10 +447,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2258
+// From ops.yaml:2616
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:2258',
+  source: 'ops.yaml:2616',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -505,10 +506,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2285
+// From ops.yaml:2643
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:2285',
+  source: 'ops.yaml:2643',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -567,10 +568,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2307
+// From ops.yaml:2665
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:2307',
+  source: 'ops.yaml:2665',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -629,10 +630,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2358
+// From ops.yaml:2716
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:2358',
+  source: 'ops.yaml:2716',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -687,10 +688,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2409
+// From ops.yaml:2767
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:2409',
+  source: 'ops.yaml:2767',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -746,10 +747,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2445
+// From ops.yaml:2803
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:2445',
+  source: 'ops.yaml:2803',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -805,10 +806,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2469
+// From ops.yaml:2827
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:2469',
+  source: 'ops.yaml:2827',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -838,14 +839,14 @@ export const normDefinition: OpDefinition = {
         const part4 = host.lazy(() => g.where(part3(), 0, dout));
         const part5 = host.lazy(() => g.where(part3(), 1, part2()));
         const value3 = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.sqrt(part5()))), value3()), x.shape), x) : 0);
+        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.conj(g.sqrt(part5())))), value3()), x.shape), x) : 0);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value3())));
         const part32 = host.lazy(() => g.reshape(dout, value3()));
         const part42 = host.lazy(() => g.sign(x));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value3())));
         const value4 = host.lazy(() => value === 0);
         const value5 = host.lazy(() => 1 / value);
-        return [value2 ? g.add(part22(), part22()) : ((value === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part42()) : ((value === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part42()) : (value4() ? g.zeros(x.shape, { dtype: x.dtype }) : ((value === 1) ? g.multiply(g.broadcastTo(part32(), x.shape), part42()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(part3(), 0, g.multiply(g.multiply(part4(), value5()), g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(value5() === 0)), 1, part5()), value5() - 1))), value3()), x.shape)), value), g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(value4())), 1, part()), value - 1))), part42())))))];
+        return [value2 ? g.add(part22(), part22()) : ((value === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : ((value === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : (value4() ? g.zeros(x.shape, { dtype: x.dtype }) : ((value === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), x.shape), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(part3(), 0, g.multiply(part4(), g.conj(g.multiply(value5(), g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(value5() === 0)), 1, part5()), value5() - 1))))), value3()), x.shape)), g.conj(g.multiply(value, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(value4())), 1, part()), value - 1))))), x.dtype), part42())))))];
       },
     },
   ],
@@ -881,10 +882,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2510
+// From ops.yaml:2868
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:2510',
+  source: 'ops.yaml:2868',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -915,12 +916,12 @@ export const normOfOrderDefinition: OpDefinition = {
         const zero = host.lazy(() => g.equal(size(), 0));
         const part = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))))), value()), x.shape), x) : undefined!);
+        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })))))), value()), x.shape), x) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value())));
         const part3 = host.lazy(() => g.reshape(dout, value()));
         const part4 = host.lazy(() => g.sign(x));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value())));
-        return [(order === 2) ? g.add(part2(), part2()) : ((order === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part3(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part4()) : ((order === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part3(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part4()) : ((order === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((order === 1) ? g.multiply(g.broadcastTo(part3(), x.shape), part4()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 1 / order), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })), 0), Number((1 / order) === 0)), 1, g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))), (1 / order) - 1))), value()), x.shape)), order), g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(order === 0)), 1, part()), order - 1))), part4())))))];
+        return [(order === 2) ? g.add(part2(), part2()) : ((order === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part3(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part3(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((order === 1) ? g.multiply(g.cast(g.broadcastTo(part3(), x.shape), x.dtype), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), g.conj(g.multiply(1 / order, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })), 0), Number((1 / order) === 0)), 1, g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))), (1 / order) - 1))))), value()), x.shape)), g.conj(g.multiply(order, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(order === 0)), 1, part()), order - 1))))), x.dtype), part4())))))];
       },
     },
   ],
@@ -943,10 +944,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:2534
+// From ops.yaml:2892
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:2534',
+  source: 'ops.yaml:2892',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -976,12 +977,13 @@ export const distDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))))), value3()), value()), part()) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
         const part32 = host.lazy(() => g.reshape(part3(), value3()));
+        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
         const part4 = host.lazy(() => g.sign(part()));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
-        return [g.cast(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.broadcastTo(part32(), value()), part4()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 1 / p), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))), value3()), value())), p), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))), part4()))))), x.shape), x.dtype)];
+        return [g.cast(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4()))))), x.shape), x.dtype)];
       },
     },
     {
@@ -998,12 +1000,13 @@ export const distDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))))), value3()), value()), part()) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
         const part32 = host.lazy(() => g.reshape(part3(), value3()));
+        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
         const part4 = host.lazy(() => g.sign(part()));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
-        return [g.cast(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.broadcastTo(part32(), value()), part4()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 1 / p), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))), value3()), value())), p), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))), part4())))))), y.shape), y.dtype)];
+        return [g.cast(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4())))))), y.shape), y.dtype)];
       },
     },
   ],
@@ -1036,14 +1039,14 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:2571
+// From ops.yaml:2929
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:2571',
+  source: 'ops.yaml:2929',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number | null }): TensorMeta[] {
     return [{ shape: host.checkShape((axis == null) ? [host.count(x.shape)] : x.shape, 'out'), dtype: x.dtype }];
   },
@@ -1074,7 +1077,7 @@ export const cumsumDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `axis == null ? [count(x.shape)] : x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -1085,14 +1088,14 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:2597
+// From ops.yaml:2956
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:2597',
+  source: 'ops.yaml:2956',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -1125,7 +1128,7 @@ export const scanSumDefinition: OpDefinition = {
  * @param axis - Required.
  * @param reverse - Required.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function scanSum(x: TensorLike, axis: number, reverse: boolean): Tensor {
   return callOne(scanSumDefinition, [x], { axis, reverse, ...surplusOptions(scanSumDefinition, arguments[3]) });

@@ -7,10 +7,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1629
+// From ops.yaml:1969
 export const erfcDefinition: OpDefinition = {
   name: 'erfc',
-  source: 'ops.yaml:1629',
+  source: 'ops.yaml:1969',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -55,10 +55,10 @@ export function erfc(x: TensorLike): Tensor {
 export function erfc_(x: Tensor): Tensor {
   return callInPlace(erfcDefinition, [x], surplusOptions(erfcDefinition, arguments[1]));
 }
-// From ops.yaml:1640
+// From ops.yaml:1980
 export const sincDefinition: OpDefinition = {
   name: 'sinc',
-  source: 'ops.yaml:1640',
+  source: 'ops.yaml:1980',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -112,10 +112,10 @@ export function sinc(x: TensorLike): Tensor {
 export function sinc_(x: Tensor): Tensor {
   return callInPlace(sincDefinition, [x], surplusOptions(sincDefinition, arguments[1]));
 }
-// From ops.yaml:1654
+// From ops.yaml:1994
 export const sincSlopeDefinition: OpDefinition = {
   name: 'sincSlope',
-  source: 'ops.yaml:1654',
+  source: 'ops.yaml:1994',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -161,7 +161,7 @@ export const sincSlopeDefinition: OpDefinition = {
         const part16 = g.neg(g.multiply(part15, square));
         const part17 = g.neg(g.multiply(part16, square));
         const part18 = g.multiply(g.multiply(g.add(g.add(g.add(g.add(g.multiply(part10, part14), g.multiply(part15, part13)), g.multiply(part16, part12)), g.multiply(part17, part11)), g.multiply(g.neg(g.multiply(part17, square)), 1 / 518918400)), 9.869604401089358), x);
-        return [g.add(g.add(g.add(g.add(g.where(part, 0, g.add(g.divide(g.multiply(g.neg(part2), g.divide(g.subtract(part3, part6), away)), away), g.multiply(g.divide(g.multiply(part7, part6), part5), 3.141592653589793))), g.multiply(g.add(g.multiply(g.divide(part8, part5), part3), g.multiply(part8, part4)), 3.141592653589793)), part18), part18), g.multiply(g.multiply(part9, g.subtract(1 / 3, g.multiply(square, part14))), -9.869604401089358))];
+        return [g.add(g.add(g.add(g.add(g.where(part, 0, g.add(g.multiply(g.neg(part2), g.divide(g.divide(g.subtract(part3, part6), away), away)), g.multiply(g.multiply(part7, g.divide(part6, part5)), 3.141592653589793))), g.multiply(g.add(g.multiply(g.divide(part8, part5), part3), g.multiply(part8, part4)), 3.141592653589793)), part18), part18), g.multiply(g.multiply(part9, g.subtract(1 / 3, g.multiply(square, part14))), -9.869604401089358))];
       },
     },
   ],
@@ -183,16 +183,16 @@ export interface LogitOptions {
   /** How close to 0 and 1 a probability may come; any when null. Default: `null`. */
   eps?: number | null | undefined;
 }
-// From ops.yaml:1667
+// From ops.yaml:2007
 export const logitDefinition: OpDefinition = {
   name: 'logit',
-  source: 'ops.yaml:1667',
+  source: 'ops.yaml:2007',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'eps', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { eps }: { eps: number | null }): TensorMeta[] {
-    if (!((eps == null) || ((eps as number) >= 0) && ((eps as number) < 0.5))) throw new host.RuleError('INVALID_ARGUMENT', "eps must lie between 0 and 0.5");
+    if (!((eps == null) || (((eps as number) >= 0) && ((eps as number) < 0.5)))) throw new host.RuleError('INVALID_ARGUMENT', "eps must lie between 0 and 0.5");
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -232,10 +232,10 @@ export const logitDefinition: OpDefinition = {
 export function logit(x: TensorLike, options: LogitOptions = {}): Tensor {
   return callOne(logitDefinition, [x], optionsOf(logitDefinition, options));
 }
-// From ops.yaml:1694
+// From ops.yaml:2034
 export const xlogyDefinition: OpDefinition = {
   name: 'xlogy',
-  source: 'ops.yaml:1694',
+  source: 'ops.yaml:2034',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -292,10 +292,10 @@ export const xlogyDefinition: OpDefinition = {
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   return callOne(xlogyDefinition, [x, y], surplusOptions(xlogyDefinition, arguments[2]));
 }
-// From ops.yaml:1722
+// From ops.yaml:2062
 export const logaddexpDefinition: OpDefinition = {
   name: 'logaddexp',
-  source: 'ops.yaml:1722',
+  source: 'ops.yaml:2062',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
