@@ -6,11 +6,11 @@ import { floorDefinition, floor, floor_, ceilDefinition, ceil, ceil_, roundDefin
 import { bitwiseAndDefinition, bitwiseAnd, bitwiseOrDefinition, bitwiseOr, bitwiseXorDefinition, bitwiseXor, bitwiseNotDefinition, bitwiseNot, bitwiseLeftShiftDefinition, bitwiseLeftShift, bitwiseRightShiftDefinition, bitwiseRightShift, logicalRightShiftDefinition, logicalRightShift, signbitDefinition, signbit } from './ops/bits.js';
 import { erfcDefinition, erfc, erfc_, sincDefinition, sinc, sinc_, sincSlopeDefinition, sincSlope, logitDefinition, logit, xlogyDefinition, xlogy, logaddexpDefinition, logaddexp, logaddexp_ } from './ops/special-functions.js';
 import { sigmoidDefinition, sigmoid, sigmoid_, logSigmoidDefinition, logSigmoid, logSigmoid_, reluDefinition, relu, relu_, relu6Definition, relu6, relu6_, leakyReluDefinition, leakyRelu, leakyRelu_, eluDefinition, elu, elu_, seluDefinition, selu, selu_, geluDefinition, gelu, gelu_, softplusDefinition, softplus, softplus_, softsignDefinition, softsign, softsign_, softshrinkDefinition, softshrink, softshrink_, hardshrinkDefinition, hardshrink, hardshrink_, tanhshrinkDefinition, tanhshrink, tanhshrink_, hardtanhDefinition, hardtanh, hardtanh_, hardsigmoidDefinition, hardsigmoid, hardsigmoid_, hardswishDefinition, hardswish, hardswish_, thresholdedReluDefinition, thresholdedRelu, thresholdedRelu_, swishDefinition, swish, swish_, stanhDefinition, stanh, stanh_, scaleDefinition, scale, scale_, addNDefinition, addN, clipDefinition, clip, clip_ } from './ops/activations.js';
-import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
+import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, nansumDefinition, nansum, nanmeanDefinition, nanmean, countNonzeroDefinition, countNonzero, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum, cumprodDefinition, cumprod, scanProductDefinition, scanProduct, shiftAlongDefinition, shiftAlong, linearScanDefinition, linearScan, cummaxDefinition, cummax, cumminDefinition, cummin, scanMaxDefinition, scanMax, scanMinDefinition, scanMin, logcumsumexpDefinition, logcumsumexp, scanLogSumDefinition, scanLogSum, diffDefinition, diff, trapezoidDefinition, trapezoid } from './ops/reductions.js';
 import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
-import { reshapeDefinition, reshape, reshape_, squeezeDefinition, squeeze, squeeze_, unsqueezeDefinition, unsqueeze, unsqueeze_, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, diagonalDefinition, diagonal, placeDiagonalDefinition, placeDiagonal, diagDefinition, diag, trilDefinition, tril, tril_, triuDefinition, triu, triu_, traceDefinition, trace, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
-import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
-import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
+import { reshapeDefinition, reshape, reshape_, squeezeDefinition, squeeze, squeeze_, unsqueezeDefinition, unsqueeze, unsqueeze_, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, diagonalDefinition, diagonal, placeDiagonalDefinition, placeDiagonal, diagDefinition, diag, trilDefinition, tril, tril_, triuDefinition, triu, triu_, traceDefinition, trace, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile, moveaxisDefinition, moveaxis, swapaxesDefinition, swapaxes, rot90Definition, rot90, fliplrDefinition, fliplr, flipudDefinition, flipud, atleast1dDefinition, atleast1d, atleast2dDefinition, atleast2d, atleast3dDefinition, atleast3d, hstackDefinition, hstack, vstackDefinition, vstack, dstackDefinition, dstack, columnStackDefinition, columnStack, tensorSplitDefinition, tensorSplit, unflattenDefinition, unflatten, slidingWindowsDefinition, slidingWindows, broadcastTensorsDefinition, broadcastTensors, cartesianProdDefinition, cartesianProd, diagEmbedDefinition, diagEmbed, diagflatDefinition, diagflat, blockDiagDefinition, blockDiag, vanderDefinition, vander, trilIndicesDefinition, trilIndices, triuIndicesDefinition, triuIndices } from './ops/movement.js';
+import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, takeDefinition, take, indexAddDefinition, indexAdd, indexFillDefinition, indexFill, indexPutDefinition, indexPut, maskedFillDefinition, maskedFill, maskedScatterDefinition, maskedScatter, repeatInterleaveDefinition, repeatInterleave, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
+import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, kthvalueDefinition, kthvalue, modeDefinition, mode, quantileDefinition, quantile, betweenElementsDefinition, betweenElements, nanquantileDefinition, nanquantile, nanmedianDefinition, nanmedian, searchsortedDefinition, searchsorted, bucketizeDefinition, bucketize, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
 import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
 import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, conv1dDefinition, conv1d, conv1dTransposeDefinition, conv1dTranspose, conv3dDefinition, conv3d, conv3dTransposeDefinition, conv3dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
 import { reduceLossDefinition, reduceLoss, mseLossDefinition, mseLoss, squareErrorCostDefinition, squareErrorCost, l1LossDefinition, l1Loss, smoothL1LossDefinition, smoothL1Loss, klDivDefinition, klDiv, binaryCrossEntropyWithLogitsDefinition, binaryCrossEntropyWithLogits, nllLossDefinition, nllLoss, crossEntropyDefinition, crossEntropy } from './ops/losses.js';
@@ -215,6 +215,9 @@ declare module '../runtime/registry.js' {
     any: typeof any;
     all: typeof all;
     mean: typeof mean;
+    nansum: typeof nansum;
+    nanmean: typeof nanmean;
+    countNonzero: typeof countNonzero;
     variance: typeof variance;
     std: typeof std;
     logsumexp: typeof logsumexp;
@@ -227,6 +230,18 @@ declare module '../runtime/registry.js' {
     dist: typeof dist;
     cumsum: typeof cumsum;
     scanSum: typeof scanSum;
+    cumprod: typeof cumprod;
+    scanProduct: typeof scanProduct;
+    shiftAlong: typeof shiftAlong;
+    linearScan: typeof linearScan;
+    cummax: typeof cummax;
+    cummin: typeof cummin;
+    scanMax: typeof scanMax;
+    scanMin: typeof scanMin;
+    logcumsumexp: typeof logcumsumexp;
+    scanLogSum: typeof scanLogSum;
+    diff: typeof diff;
+    trapezoid: typeof trapezoid;
     full: typeof full;
     zeros: typeof zeros;
     ones: typeof ones;
@@ -291,6 +306,29 @@ declare module '../runtime/registry.js' {
     split: typeof split;
     pad: typeof pad;
     tile: typeof tile;
+    moveaxis: typeof moveaxis;
+    swapaxes: typeof swapaxes;
+    rot90: typeof rot90;
+    fliplr: typeof fliplr;
+    flipud: typeof flipud;
+    atleast1d: typeof atleast1d;
+    atleast2d: typeof atleast2d;
+    atleast3d: typeof atleast3d;
+    hstack: typeof hstack;
+    vstack: typeof vstack;
+    dstack: typeof dstack;
+    columnStack: typeof columnStack;
+    tensorSplit: typeof tensorSplit;
+    unflatten: typeof unflatten;
+    slidingWindows: typeof slidingWindows;
+    broadcastTensors: typeof broadcastTensors;
+    cartesianProd: typeof cartesianProd;
+    diagEmbed: typeof diagEmbed;
+    diagflat: typeof diagflat;
+    blockDiag: typeof blockDiag;
+    vander: typeof vander;
+    trilIndices: typeof trilIndices;
+    triuIndices: typeof triuIndices;
     gather: typeof gather;
     rowsAdd: typeof rowsAdd;
     rowsSet: typeof rowsSet;
@@ -310,6 +348,13 @@ declare module '../runtime/registry.js' {
     multiplex: typeof multiplex;
     shardIndex: typeof shardIndex;
     putAlongAxis: typeof putAlongAxis;
+    take: typeof take;
+    indexAdd: typeof indexAdd;
+    indexFill: typeof indexFill;
+    indexPut: typeof indexPut;
+    maskedFill: typeof maskedFill;
+    maskedScatter: typeof maskedScatter;
+    repeatInterleave: typeof repeatInterleave;
     embedding: typeof embedding;
     oneHot: typeof oneHot;
     nonzero: typeof nonzero;
@@ -321,6 +366,14 @@ declare module '../runtime/registry.js' {
     topk: typeof topk;
     unique: typeof unique;
     median: typeof median;
+    kthvalue: typeof kthvalue;
+    mode: typeof mode;
+    quantile: typeof quantile;
+    betweenElements: typeof betweenElements;
+    nanquantile: typeof nanquantile;
+    nanmedian: typeof nanmedian;
+    searchsorted: typeof searchsorted;
+    bucketize: typeof bucketize;
     histogram: typeof histogram;
     bmm: typeof bmm;
     matmul: typeof matmul;
@@ -488,6 +541,9 @@ registerOps(
     anyDefinition,
     allDefinition,
     meanDefinition,
+    nansumDefinition,
+    nanmeanDefinition,
+    countNonzeroDefinition,
     varianceDefinition,
     stdDefinition,
     logsumexpDefinition,
@@ -500,6 +556,18 @@ registerOps(
     distDefinition,
     cumsumDefinition,
     scanSumDefinition,
+    cumprodDefinition,
+    scanProductDefinition,
+    shiftAlongDefinition,
+    linearScanDefinition,
+    cummaxDefinition,
+    cumminDefinition,
+    scanMaxDefinition,
+    scanMinDefinition,
+    logcumsumexpDefinition,
+    scanLogSumDefinition,
+    diffDefinition,
+    trapezoidDefinition,
     fullDefinition,
     zerosDefinition,
     onesDefinition,
@@ -559,6 +627,29 @@ registerOps(
     splitDefinition,
     padDefinition,
     tileDefinition,
+    moveaxisDefinition,
+    swapaxesDefinition,
+    rot90Definition,
+    fliplrDefinition,
+    flipudDefinition,
+    atleast1dDefinition,
+    atleast2dDefinition,
+    atleast3dDefinition,
+    hstackDefinition,
+    vstackDefinition,
+    dstackDefinition,
+    columnStackDefinition,
+    tensorSplitDefinition,
+    unflattenDefinition,
+    slidingWindowsDefinition,
+    broadcastTensorsDefinition,
+    cartesianProdDefinition,
+    diagEmbedDefinition,
+    diagflatDefinition,
+    blockDiagDefinition,
+    vanderDefinition,
+    trilIndicesDefinition,
+    triuIndicesDefinition,
     gatherDefinition,
     rowsAddDefinition,
     rowsSetDefinition,
@@ -577,6 +668,13 @@ registerOps(
     multiplexDefinition,
     shardIndexDefinition,
     putAlongAxisDefinition,
+    takeDefinition,
+    indexAddDefinition,
+    indexFillDefinition,
+    indexPutDefinition,
+    maskedFillDefinition,
+    maskedScatterDefinition,
+    repeatInterleaveDefinition,
     embeddingDefinition,
     oneHotDefinition,
     nonzeroDefinition,
@@ -588,6 +686,14 @@ registerOps(
     topkDefinition,
     uniqueDefinition,
     medianDefinition,
+    kthvalueDefinition,
+    modeDefinition,
+    quantileDefinition,
+    betweenElementsDefinition,
+    nanquantileDefinition,
+    nanmedianDefinition,
+    searchsortedDefinition,
+    bucketizeDefinition,
     histogramDefinition,
     bmmDefinition,
     matmulDefinition,
@@ -830,6 +936,9 @@ registerOps(
     any: any,
     all: all,
     mean: mean,
+    nansum: nansum,
+    nanmean: nanmean,
+    countNonzero: countNonzero,
     variance: variance,
     std: std,
     logsumexp: logsumexp,
@@ -842,6 +951,18 @@ registerOps(
     dist: dist,
     cumsum: cumsum,
     scanSum: scanSum,
+    cumprod: cumprod,
+    scanProduct: scanProduct,
+    shiftAlong: shiftAlong,
+    linearScan: linearScan,
+    cummax: cummax,
+    cummin: cummin,
+    scanMax: scanMax,
+    scanMin: scanMin,
+    logcumsumexp: logcumsumexp,
+    scanLogSum: scanLogSum,
+    diff: diff,
+    trapezoid: trapezoid,
     full: full,
     zeros: zeros,
     ones: ones,
@@ -906,6 +1027,29 @@ registerOps(
     split: split,
     pad: pad,
     tile: tile,
+    moveaxis: moveaxis,
+    swapaxes: swapaxes,
+    rot90: rot90,
+    fliplr: fliplr,
+    flipud: flipud,
+    atleast1d: atleast1d,
+    atleast2d: atleast2d,
+    atleast3d: atleast3d,
+    hstack: hstack,
+    vstack: vstack,
+    dstack: dstack,
+    columnStack: columnStack,
+    tensorSplit: tensorSplit,
+    unflatten: unflatten,
+    slidingWindows: slidingWindows,
+    broadcastTensors: broadcastTensors,
+    cartesianProd: cartesianProd,
+    diagEmbed: diagEmbed,
+    diagflat: diagflat,
+    blockDiag: blockDiag,
+    vander: vander,
+    trilIndices: trilIndices,
+    triuIndices: triuIndices,
     gather: gather,
     rowsAdd: rowsAdd,
     rowsSet: rowsSet,
@@ -925,6 +1069,13 @@ registerOps(
     multiplex: multiplex,
     shardIndex: shardIndex,
     putAlongAxis: putAlongAxis,
+    take: take,
+    indexAdd: indexAdd,
+    indexFill: indexFill,
+    indexPut: indexPut,
+    maskedFill: maskedFill,
+    maskedScatter: maskedScatter,
+    repeatInterleave: repeatInterleave,
     embedding: embedding,
     oneHot: oneHot,
     nonzero: nonzero,
@@ -936,6 +1087,14 @@ registerOps(
     topk: topk,
     unique: unique,
     median: median,
+    kthvalue: kthvalue,
+    mode: mode,
+    quantile: quantile,
+    betweenElements: betweenElements,
+    nanquantile: nanquantile,
+    nanmedian: nanmedian,
+    searchsorted: searchsorted,
+    bucketize: bucketize,
     histogram: histogram,
     bmm: bmm,
     matmul: matmul,

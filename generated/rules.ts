@@ -10,12 +10,12 @@ export function reduced(shape: unknown, axes: unknown, keepdim: unknown) {
 
 /** How many windows of a given extent fit along one dimension. (ops.yaml:17) */
 export function windowCount(size: unknown, kernel: unknown, stride: unknown, before: unknown, after: unknown, dilation: unknown) {
-  return host.idiv((size as number) + (before as number) + (after as number) - (dilation as number) * ((kernel as number) - 1) - 1, (stride as number)) + 1;
+  return host.idiv(((((size as number) + (before as number)) + (after as number)) - ((dilation as number) * ((kernel as number) - 1))) - 1, (stride as number)) + 1;
 }
 
 /** How many pooling windows there are along one dimension; with ceilMode the last may reach over the edge, but never begins beyond it. (ops.yaml:21) */
 export function poolCount(size: unknown, kernel: unknown, stride: unknown, before: unknown, after: unknown, ceilMode: unknown) {
-  return (ceilMode as boolean) ? host.min(host.idiv((size as number) + (before as number) + (after as number) - (kernel as number) + (stride as number) - 1, (stride as number)), host.idiv((size as number) + (before as number) - 1, (stride as number))) + 1 : (windowCount(size, kernel, stride, before, after, 1) as number);
+  return (ceilMode as boolean) ? host.min(host.idiv((((((size as number) + (before as number)) + (after as number)) - (kernel as number)) + (stride as number)) - 1, (stride as number)), host.idiv(((size as number) + (before as number)) - 1, (stride as number))) + 1 : (windowCount(size, kernel, stride, before, after, 1) as number);
 }
 
 /** Padding before and after height and width, from a number, a pair or four numbers. (ops.yaml:27) */
@@ -30,7 +30,7 @@ export function paddingOf(padding: unknown, axes: unknown) {
 
 /** Padding before and after each axis of windows, from a number, a number for each axis, two for each, 'same' or 'valid'. (ops.yaml:35) */
 export function windowPadding(padding: unknown, sizes: unknown, kernel: unknown, stride: unknown, dilation: unknown) {
-  return (host.equals(padding, 'valid')) ? host.fill(2 * (sizes as readonly unknown[]).length, 0) : ((host.equals(padding, 'same')) ? host.flatten(host.each((sizes as readonly unknown[]), (size, i: number) => (halves(host.max(0, ((host.idiv((size as number) + (host.at((stride as readonly unknown[]), i) as number) - 1, (host.at((stride as readonly unknown[]), i) as number)) - 1) * (host.at((stride as readonly unknown[]), i) as number) + (host.at((dilation as readonly unknown[]), i) as number) * ((host.at((kernel as readonly unknown[]), i) as number) - 1) + 1) - (size as number))) as readonly number[]))) : (paddingOf(padding, (sizes as readonly unknown[]).length) as readonly unknown[]));
+  return (host.equals(padding, 'valid')) ? host.fill(2 * (sizes as readonly unknown[]).length, 0) : ((host.equals(padding, 'same')) ? host.flatten(host.each((sizes as readonly unknown[]), (size, i: number) => (halves(host.max(0, ((((host.idiv(((size as number) + (host.at((stride as readonly unknown[]), i) as number)) - 1, (host.at((stride as readonly unknown[]), i) as number)) - 1) * (host.at((stride as readonly unknown[]), i) as number)) + ((host.at((dilation as readonly unknown[]), i) as number) * ((host.at((kernel as readonly unknown[]), i) as number) - 1))) + 1) - (size as number))) as readonly number[]))) : (paddingOf(padding, (sizes as readonly unknown[]).length) as readonly unknown[]));
 }
 
 /** Padding without some amounts of what comes after each axis; less than none crops. (ops.yaml:42) */

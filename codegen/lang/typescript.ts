@@ -180,15 +180,19 @@ export class TypeScriptWriter {
   }
 
   private nested(term: Term, wanted: string): string {
-    const text = this.as(term, wanted);
+    return this.enclosed(term, this.as(term, wanted));
+  }
+
+  /** A term's text as part of a larger expression: in parentheses, unless a stated type has put it there. */
+  private enclosed(term: Term, text: string): string {
     const compound = term.kind === 'binary' || term.kind === 'conditional' || term.kind === 'unary' || term.kind === 'present';
-    return compound && !(text.startsWith('(') && text.endsWith(')')) ? `(${text})` : text;
+    return compound && text === this.expression(term) ? `(${text})` : text;
   }
 
   private property(term: Extract<Term, { kind: 'property' }>): string {
-    if (term.name === 'length') return `${this.as(term.object, 'readonly unknown[]', true)}.length`;
-    const object =
-      term.object.type.kind === 'unknown' ? `(${this.expression(term.object)} as LayoutMeta)` : this.expression(term.object);
+    if (term.name === 'length') return `${this.enclosed(term.object, this.as(term.object, 'readonly unknown[]', true))}.length`;
+    const text = this.expression(term.object);
+    const object = term.object.type.kind === 'unknown' ? `(${text} as LayoutMeta)` : this.enclosed(term.object, text);
     return term.name === 'rank' ? `${object}.shape.length` : `${object}.${term.name}`;
   }
 

@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:4687
+// From ops.yaml:6090
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:4687',
+  source: 'ops.yaml:6090',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -73,10 +73,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:4707
+// From ops.yaml:6110
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:4707',
+  source: 'ops.yaml:6110',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -102,10 +102,10 @@ export const matmulDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): readonly V[] {
         const value = host.lazy(() => [1, host.at(x.shape, 0)]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
-        const value5 = host.lazy(() => (y.shape.length === 1) ? ((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
+        const value5 = host.lazy(() => (y.shape.length === 1) ? (((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
         const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.swapLast((y.shape.length === 1) ? g.reshape(y, value4()) : (transposeY ? g.swapLast(y) : y))), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : (transposeX ? g.swapLast(part()) : part())];
       },
@@ -116,10 +116,10 @@ export const matmulDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): readonly V[] {
         const value = host.lazy(() => [1, host.at(x.shape, 0)]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
-        const value5 = host.lazy(() => (y.shape.length === 1) ? ((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
+        const value5 = host.lazy(() => (y.shape.length === 1) ? (((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
         const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x)), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(y.shape.length === 1) ? g.reshape(part(), y.shape) : (transposeY ? g.swapLast(part()) : part())];
       },
@@ -150,10 +150,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:4746
+// From ops.yaml:6149
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:4746',
+  source: 'ops.yaml:6149',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export const mvDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }): readonly V[] {
         const m = host.lazy(() => host.at(x.shape, 0));
         const value = host.lazy(() => [1, m()]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : x.shape);
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : x.shape);
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
-        const value5 = host.lazy(() => (vec.shape.length === 1) ? ((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
+        const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
         const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value4()) : vec)), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : part()];
       },
@@ -194,10 +194,10 @@ export const mvDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }): readonly V[] {
         const m = host.lazy(() => host.at(x.shape, 0));
         const value = host.lazy(() => [1, m()]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : x.shape);
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : x.shape);
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
-        const value5 = host.lazy(() => (vec.shape.length === 1) ? ((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
+        const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
         const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(vec.shape.length === 1) ? g.reshape(part(), vec.shape) : part()];
       },
@@ -224,10 +224,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:4760
+// From ops.yaml:6163
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:4760',
+  source: 'ops.yaml:6163',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -288,10 +288,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4782
+// From ops.yaml:6185
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:4782',
+  source: 'ops.yaml:6185',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -354,10 +354,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:4824
+// From ops.yaml:6227
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:4824',
+  source: 'ops.yaml:6227',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -390,9 +390,9 @@ export const kronDefinition: OpDefinition = {
         const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
         const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
         const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
-        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2))), g.reshape(y, value2)), target), x.shape)];
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, ((host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(y.shape, value2))), g.reshape(y, value2)), target), x.shape)];
       },
     },
     {
@@ -405,8 +405,8 @@ export const kronDefinition: OpDefinition = {
         const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
         const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
         const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
-        const target = (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2);
-        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value), target)), g.reshape(x, value)), target), y.shape)];
+        const target = ((host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(y.shape, value2);
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value), target)), g.reshape(x, value)), target), y.shape)];
       },
     },
   ],
@@ -441,10 +441,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:4854
+// From ops.yaml:6257
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:4854',
+  source: 'ops.yaml:6257',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -516,10 +516,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:4880
+// From ops.yaml:6283
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:4880',
+  source: 'ops.yaml:6283',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -555,7 +555,7 @@ export const linearDefinition: OpDefinition = {
         const b = host.take(x.shape, 0, x.shape.length - 1);
         const k = host.at(x.shape, x.shape.length - 1);
         const value = [host.count(b), k];
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = host.lazy(() => target.length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target, 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
@@ -570,7 +570,7 @@ export const linearDefinition: OpDefinition = {
         const b = host.take(x.shape, 0, x.shape.length - 1);
         const k = host.at(x.shape, x.shape.length - 1);
         const value = [host.count(b), k];
-        const target = host.lazy(() => (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value));
+        const target = host.lazy(() => ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value));
         const value2 = host.lazy(() => target().length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
@@ -585,7 +585,7 @@ export const linearDefinition: OpDefinition = {
         const b = host.take(x.shape, 0, x.shape.length - 1);
         const k = host.at(x.shape, x.shape.length - 1);
         const value = [host.count(b), k];
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = target.length - 2;
         return [g.sumTo(g.reshape(dout, host.broadcast([...host.broadcast(host.take(target, 0, value2), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2), host.at(weight.shape, weight.shape.length - 1)], bias!.shape)), bias!.shape)];
       },

@@ -192,7 +192,7 @@ export const logitDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { eps }: { eps: number | null }): TensorMeta[] {
-    if (!((eps == null) || ((eps as number) >= 0) && ((eps as number) < 0.5))) throw new host.RuleError('INVALID_ARGUMENT', "eps must lie between 0 and 0.5");
+    if (!((eps == null) || (((eps as number) >= 0) && ((eps as number) < 0.5)))) throw new host.RuleError('INVALID_ARGUMENT', "eps must lie between 0 and 0.5");
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
