@@ -1,26 +1,35 @@
 /**
  * What the machine can do at most, for rates to be compared with: copying memory with the system's memcpy on every thread, and
- * multiply-adds in WebAssembly vectors.
+ * multiply-adds in the vectors of each tier.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { Body, begin, end, fma, kernel, load, vectorType } from '../kernels/build.js';
-import { openCpu } from '../runtime/devices/cpu/device.js';
+import type { Kernel } from '../kernels/ir.js';
+import { type CpuDevice, openCpu } from '../runtime/devices/cpu/device.js';
+import type { Tier } from '../runtime/devices/device.js';
 import { median } from './measure.js';
+import type { Peaks } from './report.js';
 
 export interface Ceilings {
   /** Read and written together, in 10^9 bytes a second, for arrays of 4 and of 256 MiB. */
   readonly copySmall: number;
   readonly copyLarge: number;
-  /** 10^9 operations a second, a multiply-add counted as two. */
-  readonly multiplyAdd: number;
+  /** 10^9 operations a second, a multiply-add counted as two. Without a C compiler that of native code is absent. */
+  readonly multiplyAdd: { readonly wasm: number; readonly native?: number };
 }
+
+/** What rates are compared with: short arrays are copied within the caches, and large work runs in native code where it can. */
+export const peaksOf = ({ copySmall, copyLarge, multiplyAdd }: Ceilings): Peaks => ({
+  copy: (bytes) => (bytes <= 16 << 20 ? copySmall : copyLarge),
+  multiplyAdd: multiplyAdd.native ?? multiplyAdd.wasm,
+});
 
 export async function measureCeilings(threads: number): Promise<Ceilings> {
   return {
     copySmall: await copyRate(4 << 20, threads),
     copyLarge: await copyRate(256 << 20, threads),
-    multiplyAdd: multiplyAddRate(threads),
+    multiplyAdd: multiplyAddRates(threads),
   };
 }
 
@@ -52,30 +61,37 @@ async function copyRate(bytes: number, threads: number): Promise<number> {
 
 const chains = 12;
 const steps = 4096;
-const float32x4 = vectorType('f32', 4);
 
 /** Each item runs so many independent chains that the units, not their latency, set the pace. */
-function multiplyAddKernel() {
+function multiplyAddKernel(lanes: number): Kernel {
+  const vector = vectorType('f32', lanes);
   const body = new Body();
   body.for('item', begin, end, (_, item) => {
-    const x = item.let('x', load(float32x4, 'x', 0));
-    const links = Array.from({ length: chains }, (_, chain) => item.variable(`chain${chain}`, load(float32x4, 'x', 0)));
+    const x = item.let('x', load(vector, 'x', 0));
+    const links = Array.from({ length: chains }, (_, chain) => item.variable(`chain${chain}`, load(vector, 'x', 0)));
     item.for('step', 0, steps, (_, step) => {
       for (const link of links) step.set(link, fma(link, x, x));
     });
     links.forEach((link, chain) => {
-      item.store('x', 4 * (chain + 1), link);
+      item.store('x', lanes * (chain + 1), link);
     });
   });
   return kernel('multiply_add', [{ name: 'x', storage: 'float32', access: 'readwrite' }], [], body.statements);
 }
 
-function multiplyAddRate(threads: number): number {
+function multiplyAddRates(threads: number): Ceilings['multiplyAdd'] {
   const device = openCpu({ threads });
-  const compiled = device.tier({ kind: 'map', dtype: 'float32', size: 1 }).compile(multiplyAddKernel());
+  const wasm = multiplyAddRate(device, device.wasm);
+  const native = device.nativeTier();
+  return native === null ? { wasm } : { wasm, native: multiplyAddRate(device, native) };
+}
+
+function multiplyAddRate(device: CpuDevice, tier: Tier): number {
+  const lanes = tier.target.vectorBytes / 4;
+  const compiled = tier.compile(multiplyAddKernel(lanes));
   const params = device.createParams(compiled);
-  const address = device.allocate(4 * 4 * (chains + 1));
-  device.fill(address, 16, 0);
+  const address = device.allocate(4 * lanes * (chains + 1));
+  device.fill(address, 4 * lanes, 0);
   params.setPointer(compiled.offsets.get('x')!, address);
   const items = 1024;
   const times = Array.from({ length: 15 }, () => {
@@ -83,5 +99,5 @@ function multiplyAddRate(threads: number): number {
     device.launch(compiled, params, items, 1);
     return performance.now() - start;
   });
-  return (2 * 4 * chains * steps * items) / median(times) / 1e6;
+  return (2 * lanes * chains * steps * items) / median(times) / 1e6;
 }

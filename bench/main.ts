@@ -24,7 +24,7 @@ async function main(options: Options): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const { measureCeilings } = await import('./ceilings.js');
+  const { measureCeilings, peaksOf } = await import('./ceilings.js');
   const { measureCase } = await import('./measure.js');
   const { contenders, absent } = await openContenders(options);
   const head: Omit<Run, 'results'> = {
@@ -39,7 +39,7 @@ async function main(options: Options): Promise<void> {
   };
   console.log(`${formatHead(head)}\n`);
   const present = contenders.map(({ name }) => name);
-  const table = new Table(present, options.markdown);
+  const table = new Table(present, options.markdown, peaksOf(head.ceilings));
   console.log(table.head());
   const results: Run['results'][number][] = [];
   for (const benchCase of cases) {

@@ -26,9 +26,10 @@ export function describeMachine(): string {
 
 export function formatHead({ date, machine, node, threads, rounds, contenders, absent, ceilings }: Omit<Run, 'results'>): string {
   const { copySmall, copyLarge, multiplyAdd } = ceilings;
+  const native = multiplyAdd.native === undefined ? '' : `, ${multiplyAdd.native.toFixed(0)} in native code`;
   return [
     `${date}, ${machine}, Node ${node}, ${threads} threads, medians of ${rounds} paired rounds`,
-    `ceilings: copy ${copySmall.toFixed(0)} GB/s (4 MiB) and ${copyLarge.toFixed(0)} GB/s (256 MiB), multiply-add in WebAssembly ${multiplyAdd.toFixed(0)} GFLOP/s`,
+    `ceilings: copy ${copySmall.toFixed(0)} GB/s (4 MiB) and ${copyLarge.toFixed(0)} GB/s (256 MiB), multiply-add ${multiplyAdd.wasm.toFixed(0)} GFLOP/s in WebAssembly${native}`,
     ...Object.entries(contenders).map(([name, description]) => `${name}: ${description}`),
     ...Object.entries(absent).map(([name, reason]) => `${name}: takes no part: ${reason}`),
   ].join('\n');
@@ -41,12 +42,13 @@ export class Table {
   constructor(
     present: readonly ContenderName[],
     private readonly markdown: boolean,
+    private readonly peaks: Peaks,
   ) {
     this.columns = contenderNames.filter((name) => present.includes(name));
   }
 
   head(): string {
-    const titles = ['case', 'ours', 'rate', ...this.columns.filter((name) => name !== 'ours')];
+    const titles = ['case', 'ours', 'rate', 'of peak', ...this.columns.filter((name) => name !== 'ours')];
     const line = this.line(titles);
     return this.markdown ? `${line}\n|---|${'---|'.repeat(titles.length - 1)}` : line;
   }
@@ -55,12 +57,12 @@ export class Table {
     const find = (name: ContenderName) => result.measurements.find(({ contender }) => contender === name);
     const own = find('ours')!.time;
     const peers = this.columns.filter((name) => name !== 'ours').map((name) => peerCell(find(name), name in result.failures));
-    return this.line([result.name, formatTime(own), formatRate(work, own), ...peers]);
+    return this.line([result.name, formatTime(own), ...formatRate(work, own, this.peaks), ...peers]);
   }
 
   private line(cells: readonly string[]): string {
     if (this.markdown) return `| ${cells.join(' | ')} |`;
-    return cells.map((cell, index) => (index === 0 ? cell.padEnd(50) : cell.padStart(index < 3 ? 12 : 18))).join('');
+    return cells.map((cell, index) => (index === 0 ? cell.padEnd(50) : cell.padStart(index < 4 ? 12 : 18))).join('');
   }
 }
 
@@ -79,11 +81,19 @@ function formatTime(milliseconds: number): string {
   return microseconds >= 100 ? `${microseconds.toFixed(0)} us` : `${microseconds.toPrecision(3)} us`;
 }
 
-function formatRate(work: Case['work'], milliseconds: number): string {
-  if (work === undefined) return '';
-  return 'bytes' in work
-    ? `${(work.bytes / milliseconds / 1e6).toFixed(0)} GB/s`
-    : `${(work.operations / milliseconds / 1e6).toFixed(0)} GFLOP/s`;
+/** The most that the machine does of either kind of work, in 10^9 bytes or operations a second. */
+export interface Peaks {
+  copy(bytes: number): number;
+  readonly multiplyAdd?: number;
+}
+
+/** The rate, and its share of the peak where that is known. What stays in a cache or is only read may be faster than copies. */
+function formatRate(work: Case['work'], milliseconds: number, peaks: Peaks): readonly [rate: string, share: string] {
+  if (work === undefined) return ['', ''];
+  const [amount, unit, peak] =
+    'bytes' in work ? [work.bytes, 'GB/s', peaks.copy(work.bytes)] : [work.operations, 'GFLOP/s', peaks.multiplyAdd];
+  const rate = amount / milliseconds / 1e6;
+  return [`${rate.toFixed(0)} ${unit}`, peak === undefined ? '' : `${((100 * rate) / peak).toFixed(0)} %`];
 }
 
 export function formatVerdicts(verdicts: readonly Verdict[], markdown: boolean): string {

@@ -64,12 +64,27 @@ export function vectorise(kernel: Kernel, target: VectorTarget): Kernel {
       const loop = running?.loop ?? statement;
       const analysis = analyse(loop, target.vectorBytes);
       const isSound = running === undefined || analysis?.inLanes(running.name) === true;
-      if (analysis !== undefined && isSound) return new LoopWriter(loop, analysis, names, running).write(statement.body);
+      if (analysis !== undefined && isSound) {
+        const narrow = running === undefined ? narrowOf(loop, analysis, target.vectorBytes) : undefined;
+        return new LoopWriter(loop, analysis, names, running, narrow).write(statement.body);
+      }
     }
     const rewritten = mapStatement(statement, (expr) => expr, block);
     const unchanged = blocksOf(statement).every((inner, at) => inner === blocksOf(rewritten)[at]);
     return [unchanged ? statement : rewritten];
   }
+}
+
+/** The vectors that take what wide ones leave over: those that every machine has. */
+const narrowBytes = 16;
+
+/**
+ * How what is left over by wide vectors runs in narrow ones, where that is worth a third copy of the body and changes no order of
+ * adding: rows of images are often a few elements longer than a multiple of sixteen.
+ */
+function narrowOf(loop: Loop, { accumulators }: Analysis, vectorBytes: number): Analysis | undefined {
+  const isWorthIt = vectorBytes > narrowBytes && accumulators.size === 0 && costOf(loop) <= shortBody;
+  return isWorthIt ? analyse(loop, narrowBytes) : undefined;
 }
 
 /** Independent accumulators hide the latency of the addition; more would only cost registers. */
@@ -78,6 +93,8 @@ const accumulatorCount = 4;
 const sideBySide = 2;
 /** A body of more operations than this is bound by its arithmetic, not by the latency of accumulation. */
 const cheapBody = 16;
+/** A body of more operations than this, some two transcendental functions, is not worth writing out a third time. */
+const shortBody = 32;
 /** A body of more operations than this, some six transcendental functions, is not worth writing out twice. */
 const longBody = 96;
 
@@ -118,12 +135,19 @@ class LoopWriter {
 
   readonly #running: Running | undefined;
 
-  constructor(loop: Loop, analysis: Analysis, names: Names, running: Running | undefined) {
+  constructor(
+    loop: Loop,
+    analysis: Analysis,
+    names: Names,
+    running: Running | undefined,
+    private readonly narrow?: Analysis,
+    unroll = running === undefined ? unrollOf(loop, analysis) : 1,
+  ) {
     this.#loop = loop;
     this.#analysis = analysis;
     this.#names = names;
     this.#running = running;
-    this.#unroll = running === undefined ? unrollOf(loop, analysis) : 1;
+    this.#unroll = unroll;
     const partNames = (name: string) => Array.from({ length: this.#unroll }, (_, part) => names.fresh(`${name}_${part}`));
     this.#accumulators = [...analysis.accumulators].map(([name, { kind, type }]) => ({
       name,
@@ -158,7 +182,7 @@ class LoopWriter {
       // What is hoisted may load, which is only sound where at least one turn would have.
       if_(lt(from, vectorEnd), [...hoisted, ...vector]),
       ...this.#accumulators.flatMap((accumulator) => this.#reduceLanes(accumulator)),
-      this.#tail(vectorEnd, to, body),
+      ...this.#tail(vectorEnd, to, body),
       ...this.#accumulators.map(({ name, kind, type, total }) => accumulate(name, kind, local(total, type))),
     ];
   }
@@ -234,7 +258,11 @@ class LoopWriter {
     return lane(folded, 0);
   }
 
-  #tail(vectorEnd: Expr, to: Expr, body: readonly Stmt[]): Stmt {
+  #tail(vectorEnd: Expr, to: Expr, body: readonly Stmt[]): readonly Stmt[] {
+    if (this.narrow !== undefined) {
+      const rest = { ...this.#loop, from: vectorEnd, to };
+      return new LoopWriter(rest, this.narrow, this.#names, undefined, undefined, 1).write(body);
+    }
     const totals = new Map(this.#accumulators.map(({ name, total }) => [name, total]));
     const retarget = (statements: readonly Stmt[]): readonly Stmt[] =>
       statements.map((statement) => {
@@ -242,7 +270,7 @@ class LoopWriter {
         if (mapped.do === 'for') return { ...mapped, vector: false };
         return mapped.do === 'accumulate' ? { ...mapped, name: totals.get(mapped.name) ?? mapped.name } : mapped;
       });
-    return forLoop(this.#loop.name, vectorEnd, to, retarget(body));
+    return [forLoop(this.#loop.name, vectorEnd, to, retarget(body))];
   }
 
   #lanesOf(type: Type): Type {

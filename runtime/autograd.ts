@@ -288,7 +288,16 @@ export interface GradOptions extends BackwardOptions {
   readonly allowUnused?: boolean;
 }
 
-/** Adds to `grad` of each leaf the gradient of a tensor with one element, or of elements weighted by `gradient`. */
+/**
+ * Adds to `grad` of each leaf the gradient of a tensor with one element, or of elements weighted by `gradient`.
+ *
+ * @example
+ * ```ts
+ * const x = tensor([1, 2, 3], { stopGradient: false });
+ * backward(x.square().sum());
+ * console.log(x.grad);
+ * ```
+ */
 export function backward(root: Tensor, options: RootOptions = {}): void {
   const sink = new Map<Edge, Tensor>();
   runBackward([root], [options.gradient ?? null], options, sink, null);

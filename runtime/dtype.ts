@@ -12,7 +12,14 @@ export { promote } from '../kernels/host.js';
 
 export type Dtype = Storage;
 
-/** Every dtype, bool first, then integers and floats by width. */
+/**
+ * Every dtype, bool first, then integers and floats by width.
+ *
+ * @example
+ * ```ts
+ * console.log(dtypes.join(', '));
+ * ```
+ */
 export const dtypes: readonly Dtype[] = [
   'bool',
   'uint8',

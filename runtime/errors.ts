@@ -4,7 +4,14 @@
  */
 import type { Shape } from '../kernels/op.js';
 
-/** Every code and what it means. Codes are stable: programs may compare them. */
+/**
+ * Every code and what it means. Codes are stable: programs may compare them.
+ *
+ * @example
+ * ```ts
+ * console.log(errorCodes.SHAPE_MISMATCH);
+ * ```
+ */
 export const errorCodes = {
   SHAPE_MISMATCH: 'The shapes of the arguments do not fit together or do not fit the op.',
   RANK_MISMATCH: 'An argument has a number of dimensions that the op does not take.',
@@ -63,6 +70,15 @@ export interface ErrorDetails {
  *       shapes:   x [2, 3], y [2, 4]
  *       rule:     broadcast(x.shape, y.shape)
  *       to mend:  Make the last dimensions equal, or one of them 1.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   add(ones([2, 3]), ones([2, 4]));
+ * } catch (error) {
+ *   if (error instanceof OpwrightError) console.log(`${error.code}: ${error.message}`);
+ * }
+ * ```
  */
 export class OpwrightError extends Error {
   override readonly name = 'OpwrightError';

@@ -17,6 +17,13 @@ export type TensorContainer = unknown;
  * those given to keep(). Scopes nest: what an inner one returns belongs to the outer one. If the function throws, all are disposed.
  *
  * Throws TIDY_ASYNC if the function is asynchronous: its tensors would be disposed before it ends.
+ *
+ * @example
+ * ```ts
+ * const { storages } = memory();
+ * const mean = tidy(() => randn([1000]).square().mean());
+ * console.log(memory().storages - storages, mean.shape);
+ * ```
  */
 export function tidy<T>(run: () => T): T {
   if (typeof run !== 'function') {
@@ -59,13 +66,34 @@ export function rejectPromise(result: unknown, caller: string, code: ErrorCode):
   });
 }
 
-/** Exempts tensors from every tidy scope, open or to come; gives back what it was given. */
+/**
+ * Exempts tensors from every tidy scope, open or to come; gives back what it was given.
+ *
+ * @example
+ * ```ts
+ * const [kept, other] = tidy(() => {
+ *   const squares = [keep(ones([2])), ones([2])] as const;
+ *   return [squares[0], squares[1].isKept];
+ * });
+ * console.log(kept.isDisposed, other);
+ * ```
+ */
 export function keep<T extends TensorContainer>(tensors: T): T {
   for (const tensor of tensorsIn(tensors)) tensor.isKept = true;
   return tensors;
 }
 
-/** Disposes all tensors in its arguments; anything else in them is ignored. */
+/**
+ * Disposes all tensors in its arguments; anything else in them is ignored.
+ *
+ * @example
+ * ```ts
+ * const x = ones([2]);
+ * const pair = { x, y: ones([3]) };
+ * dispose(pair);
+ * console.log(x.isDisposed, pair.y.isDisposed);
+ * ```
+ */
 export function dispose(...tensors: TensorContainer[]): void {
   for (const tensor of tensorsIn(tensors)) tensor.dispose();
 }
@@ -104,7 +132,17 @@ export interface MemoryReport {
   readonly devices: Readonly<Record<string, DeviceMemory>>;
 }
 
-/** What is in use now. Nothing is collected for the report: unreachable tensors count until the collector found them. */
+/**
+ * What is in use now. Nothing is collected for the report: unreachable tensors count until the collector found them.
+ *
+ * @example
+ * ```ts
+ * const before = memory();
+ * const x = ones([1000]);
+ * console.log(memory().storages - before.storages, memory().bytes - before.bytes);
+ * x.dispose();
+ * ```
+ */
 export function memory(): MemoryReport {
   const { count, bytes } = liveStorages();
   const devices = Object.fromEntries(openDevices().map((device) => [device.name, device.memory()]));

@@ -20,11 +20,29 @@ export interface PrintOptions {
 
 let options: PrintOptions = { precision: 8, threshold: 1000, edgeItems: 3, lineWidth: 75 };
 
+/**
+ * How tensors are printed.
+ *
+ * @example
+ * ```ts
+ * console.log(getPrintOptions());
+ * ```
+ */
 export function getPrintOptions(): PrintOptions {
   return options;
 }
 
-/** Changes some of the options; each must be an integer >= 0. */
+/**
+ * Changes some of the options; each must be an integer >= 0.
+ *
+ * @example
+ * ```ts
+ * const before = getPrintOptions();
+ * setPrintOptions({ precision: 3 });
+ * console.log(tensor([Math.PI, Math.E]));
+ * setPrintOptions(before);
+ * ```
+ */
 export function setPrintOptions(changes: Partial<PrintOptions>): void {
   for (const [name, value] of Object.entries(changes)) {
     if (!Object.hasOwn(options, name)) {

@@ -125,6 +125,26 @@ onSimulator('a copy that nobody holds on to leaves nothing behind', (t) => {
   t.is(memory().bytes, before.bytes);
 });
 
+onSimulator('a tensor that is copied in order first leaves nothing behind either', (t) => {
+  const x = tensor([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]).transpose([1, 0]);
+  x.to('cuda').dispose();
+  const before = memory();
+  x.to('cuda').dispose();
+  t.is(memory().storages, before.storages);
+  t.is(memory().bytes, before.bytes);
+});
+
+onSimulator('each GPU has its own memory', (t) => {
+  const before = [cuda.memory(0).free, cuda.memory(1).free];
+  const x = tensor(new Float32Array(16 << 20), { device: 'cuda:1' });
+  t.is(cuda.memory(0).free, before[0]!);
+  t.true(cuda.memory(1).free <= before[1]! - (64 << 20));
+  x.dispose();
+});
+
 onSimulator('a layer on a GPU trains there', (t) => {
   setDevice('cuda:1');
   seed(3);

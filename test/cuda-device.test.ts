@@ -5,7 +5,20 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { gather, matmul, noGrad, normal, OpwrightError, rand, seed, softmax, type Tensor, tensor, tidy } from '../entry/index.js';
+import {
+  embedding,
+  gather,
+  matmul,
+  noGrad,
+  normal,
+  OpwrightError,
+  rand,
+  seed,
+  softmax,
+  type Tensor,
+  tensor,
+  tidy,
+} from '../entry/index.js';
 import { warmGpu } from '../entry/warm.js';
 import { F32, forItems, kernel as kernelOf, load, store, unary } from '../kernels/build.js';
 import { digest } from '../runtime/devices/cache-folder.js';
@@ -121,6 +134,21 @@ onSimulator('an index out of range shows at the next wait, with the op and the p
   t.regex(error.summary, /called at .*cuda-device\.test\.js:\d+/);
   t.deepEqual(later.tolist(), [2, 3, 4], 'it is told once');
   taken.dispose();
+});
+
+onSimulator('of several calls, the one at fault is named', (t) => {
+  const { device } = openDevice();
+  const x = tensor(
+    [
+      [1, 2],
+      [3, 4],
+    ],
+    { device },
+  );
+  gather(x, tensor([1], { dtype: 'int32', device }));
+  embedding(tensor([5], { dtype: 'int32', device }), x);
+  gather(x, tensor([0], { dtype: 'int32', device }));
+  t.is(errorOf(() => x.dataSync()).op, 'embedding');
 });
 
 onSimulator('more launches that may fail than there are words are looked at in between', (t) => {
@@ -281,6 +309,16 @@ onSimulator('kernels of one plan are compiled as one text, and kept under a name
   const compiled = sim.calls('nvrtcCompileProgram') - before;
   t.true(compiled >= 1);
   t.true(readdirSync(cacheFolder).length >= compiled);
+});
+
+onSimulator('kernels that were compiled together are loaded together', (t) => {
+  kernelCache().clear();
+  const { device, sim } = openDevice();
+  for (const name of ['first', 'second', 'third']) device.tier().compile({ ...doubled, name, params: [{ name, type: 'i32' }] });
+  device.finishCompiling();
+  t.is(sim.calls('nvrtcCompileProgram'), 1);
+  t.is(sim.live('modules'), 1);
+  t.is(kernelCache().info().entries, 3);
 });
 
 onSimulator('a second process, or device, takes kernels from the cache', (t) => {

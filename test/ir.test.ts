@@ -491,6 +491,30 @@ test('columns reduce in lanes: a loop inside a vector loop', (t) => {
   t.deepEqual(vector, scalar);
 });
 
+test('what wide vectors leave over runs in narrow ones, and one by one only where the order of adding would change', (t) => {
+  const scaled = kernel(
+    'scaled',
+    [read('x', 'float32'), written('out', 'float32')],
+    [],
+    [forItems('i', (i) => [store('out', i, mul(load(F32, 'x', i), 2))], { vector: true })],
+  );
+  const lanesOf = (tested: Kernel): number[] => {
+    const found = new Set<number>();
+    visitStatements(tested.body, (statement) => {
+      if (statement.do === 'store') found.add(statement.value.type.lanes);
+    });
+    return [...found].sort((a, b) => a - b);
+  };
+  t.deepEqual(lanesOf(vectorise(scaled, { vectorBytes: 64 })), [1, 4, 16]);
+  t.deepEqual(lanesOf(vectorise(scaled, { vectorBytes: 16 })), [1, 4]);
+  t.false(JSON.stringify(vectorise(reduction('sum', F32, 'float32', 0), { vectorBytes: 64 })).includes('"lanes":4,'));
+  for (const n of [0, 3, 4, 15, 16, 19, 31, 33, 63, 70]) {
+    const call = (out: BufferArray): Invocation => ({ buffers: { x: filled('float32', n), out }, begin: 0, end: n });
+    const [scalar, vector] = runBoth(scaled, 64, call, 'float32', n);
+    t.deepEqual(vector, scalar, `${n} elements`);
+  }
+});
+
 for (const [which, elements, placeOf] of [
   ['every second element is loaded', 2, (i: Expr) => add(mul(i, 2), 1)],
   ['elements are loaded backwards', 1, (i: Expr) => sub(sub(end, 1), i)],

@@ -68,6 +68,7 @@ async function main(): Promise<void> {
   const table = new Table(
     contenders.map(({ name }) => name),
     values.markdown,
+    { copy: () => copy },
   );
   console.log(table.head());
   const results = [];

@@ -36,6 +36,15 @@ export type Batch<T extends TensorDataset> = {
  * A batch's tensors are disposed when the next batch is asked for or the loop ends, except those given to keep().
  *
  * Throws SHAPE_MISMATCH unless the first dimensions agree, INVALID_ARGUMENT, NOT_AN_INTEGER, UNKNOWN_OPTION.
+ *
+ * @example
+ * ```ts
+ * const points = tensor([[0, 0], [1, 1], [2, 2], [3, 3], [4, 4]]);
+ * const labels = tensor([0, 1, 2, 3, 4], { dtype: 'int32' });
+ * for (const batch of batches({ points, labels }, { batchSize: 2, shuffle: true, seed: 1 })) {
+ *   console.log(batch.points.shape, batch.labels.tolist());
+ * }
+ * ```
  */
 export function batches<T extends TensorDataset>(dataset: T, options: BatchOptions): Generator<Batch<T>, void, undefined> {
   const places = batchIndices(countExamples(dataset), options);
@@ -54,6 +63,11 @@ export function batches<T extends TensorDataset>(dataset: T, options: BatchOptio
 /**
  * The places of one pass over `count` examples, a batch at a time, for data that does not lie in tensors. Options and errors are those
  * of `batches`.
+ *
+ * @example
+ * ```ts
+ * for (const places of batchIndices(5, { batchSize: 2 })) console.log(places);
+ * ```
  */
 export function batchIndices(count: number, options: BatchOptions): Generator<Int32Array, void, undefined> {
   checkOptions('batches', options, ['batchSize', 'shuffle', 'seed', 'dropLast']);

@@ -50,6 +50,15 @@ export interface SafetensorsContents {
  * whole. The same tensors give the same bytes.
  *
  * Throws INVALID_ARGUMENT, DISPOSED, UNKNOWN_OPTION, and the errors of the file system.
+ *
+ * @example
+ * ```ts
+ * const folder = await mkdtemp(join(tmpdir(), 'weights-'));
+ * const file = join(folder, 'linear.safetensors');
+ * await saveSafetensors(new Linear(3, 2).stateDict(), file);
+ * console.log(Object.keys((await loadSafetensors(file)).tensors));
+ * await rm(folder, { recursive: true });
+ * ```
  */
 export async function saveSafetensors(tensors: NamedTensors, path: string, options: SaveOptions = {}): Promise<void> {
   const pieces = compose(tensors, options);
@@ -69,7 +78,15 @@ export async function saveSafetensors(tensors: NamedTensors, path: string, optio
   }
 }
 
-/** The bytes of the file that `saveSafetensors` would write. */
+/**
+ * The bytes of the file that `saveSafetensors` would write.
+ *
+ * @example
+ * ```ts
+ * const bytes = await encodeSafetensors({ x: tensor([1, 2]) });
+ * console.log(bytes.length);
+ * ```
+ */
 export async function encodeSafetensors(tensors: NamedTensors, options: SaveOptions = {}): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   for await (const piece of compose(tensors, options)) pieces.push(piece);
@@ -81,6 +98,18 @@ export async function encodeSafetensors(tensors: NamedTensors, options: SaveOpti
  *
  * Throws FILE_FORMAT where the file breaks a rule of the format, NOT_SUPPORTED for dtypes that the library has not, OUT_OF_MEMORY,
  * UNKNOWN_OPTION, and the errors of the file system.
+ *
+ * @example
+ * ```ts
+ * const folder = await mkdtemp(join(tmpdir(), 'weights-'));
+ * const file = join(folder, 'linear.safetensors');
+ * const layer = new Linear(3, 2);
+ * await saveSafetensors(layer.stateDict(), file);
+ * const { tensors } = await loadSafetensors(file);
+ * layer.setStateDict(tensors);
+ * console.log(tensors.weight?.shape);
+ * await rm(folder, { recursive: true });
+ * ```
  */
 export async function loadSafetensors(path: string, options: LoadOptions = {}): Promise<SafetensorsContents> {
   const file = await open(path, 'r');
@@ -94,7 +123,15 @@ export async function loadSafetensors(path: string, options: LoadOptions = {}): 
   }
 }
 
-/** As `loadSafetensors`, of a file that is in memory. */
+/**
+ * As `loadSafetensors`, of a file that is in memory.
+ *
+ * @example
+ * ```ts
+ * const bytes = await encodeSafetensors({ x: tensor([1, 2]) });
+ * console.log((await decodeSafetensors(bytes)).tensors);
+ * ```
+ */
 export function decodeSafetensors(bytes: Uint8Array, options: LoadOptions = {}): Promise<SafetensorsContents> {
   const source: ByteSource = {
     size: bytes.length,

@@ -11,7 +11,15 @@ export interface GradientClip {
   clip(gradients: readonly Tensor[]): readonly Tensor[];
 }
 
-/** Holds each element between two bounds. */
+/**
+ * Holds each element between two bounds.
+ *
+ * @example
+ * ```ts
+ * const [clipped] = new ClipGradByValue(1).clip([tensor([-3, 0.5, 2])]);
+ * console.log(clipped);
+ * ```
+ */
 export class ClipGradByValue implements GradientClip {
   readonly max: number;
   readonly min: number;
@@ -28,7 +36,15 @@ export class ClipGradByValue implements GradientClip {
   }
 }
 
-/** Scales each gradient whose norm is larger than `clipNorm` down to it. */
+/**
+ * Scales each gradient whose norm is larger than `clipNorm` down to it.
+ *
+ * @example
+ * ```ts
+ * const clipped = new ClipGradByNorm(1).clip([tensor([3, 4]), tensor([0.3])]);
+ * console.log(clipped[0], clipped[1]);
+ * ```
+ */
 export class ClipGradByNorm implements GradientClip {
   readonly clipNorm: number;
 
@@ -42,7 +58,18 @@ export class ClipGradByNorm implements GradientClip {
   }
 }
 
-/** Scales all gradients by one factor, so that the norm of all their elements together is at most `clipNorm`. */
+/**
+ * Scales all gradients by one factor, so that the norm of all their elements together is at most `clipNorm`.
+ *
+ * @example
+ * ```ts
+ * const layer = new Linear(3, 2);
+ * const optimizer = new SGD(layer.parameters(), { learningRate: 0.1, gradClip: new ClipGradByGlobalNorm(1) });
+ * layer.forward(ones([4, 3])).sum().backward();
+ * optimizer.step();
+ * console.log(layer.bias);
+ * ```
+ */
 export class ClipGradByGlobalNorm implements GradientClip {
   readonly clipNorm: number;
 

@@ -15,7 +15,15 @@ export interface Initializer {
   create(shape: Shape, dtype: FloatingDtype): Tensor;
 }
 
-/** Every element the same. */
+/**
+ * Every element the same.
+ *
+ * @example
+ * ```ts
+ * const layer = new Linear(2, 2, { weightAttr: { initializer: new Constant(0.5) } });
+ * console.log(layer.weight);
+ * ```
+ */
 export class Constant implements Initializer {
   constructor(readonly value = 0) {}
 
@@ -24,7 +32,15 @@ export class Constant implements Initializer {
   }
 }
 
-/** Given values: a tensor of the parameter's shape, or nested arrays. */
+/**
+ * Given values: a tensor of the parameter's shape, or nested arrays.
+ *
+ * @example
+ * ```ts
+ * const layer = new Linear(2, 2, { weightAttr: { initializer: new Assign([[1, 0], [0, 1]]) } });
+ * console.log(layer.forward(tensor([[3, 4]])));
+ * ```
+ */
 export class Assign implements Initializer {
   constructor(readonly values: Tensor | TensorData) {}
 
@@ -45,7 +61,15 @@ export class Assign implements Initializer {
   }
 }
 
-/** Uniform between two bounds. */
+/**
+ * Uniform between two bounds.
+ *
+ * @example
+ * ```ts
+ * seed(1);
+ * console.log(new Uniform(-0.1, 0.1).create([2, 3], 'float32'));
+ * ```
+ */
 export class Uniform implements Initializer {
   constructor(
     readonly low = -1,
@@ -57,7 +81,15 @@ export class Uniform implements Initializer {
   }
 }
 
-/** Normal, with a mean and a standard deviation. */
+/**
+ * Normal, with a mean and a standard deviation.
+ *
+ * @example
+ * ```ts
+ * seed(1);
+ * console.log(new Normal(0, 0.02).create([2, 3], 'float32'));
+ * ```
+ */
 export class Normal implements Initializer {
   constructor(
     readonly mean = 0,
@@ -78,6 +110,12 @@ export interface FanOptions {
 /**
  * Uniform within ±sqrt(6 / (fanIn + fanOut)): keeps the variance of activations and gradients through linear layers (Glorot and Bengio,
  * Understanding the difficulty of training deep feedforward neural networks, 2010).
+ *
+ * @example
+ * ```ts
+ * seed(1);
+ * console.log(new XavierUniform().create([2, 3], 'float32'));
+ * ```
  */
 export class XavierUniform implements Initializer {
   constructor(readonly fans: FanOptions = {}) {}
@@ -88,7 +126,15 @@ export class XavierUniform implements Initializer {
   }
 }
 
-/** Normal with variance 2 / (fanIn + fanOut); see XavierUniform. */
+/**
+ * Normal with variance 2 / (fanIn + fanOut); see XavierUniform.
+ *
+ * @example
+ * ```ts
+ * seed(1);
+ * console.log(new XavierNormal().create([2, 3], 'float32'));
+ * ```
+ */
 export class XavierNormal implements Initializer {
   constructor(readonly fans: FanOptions = {}) {}
 
@@ -101,6 +147,12 @@ export class XavierNormal implements Initializer {
 /**
  * Uniform within ±sqrt(6 / fanIn): keeps the variance of activations through layers followed by ReLU (He et al., Delving deep into
  * rectifiers, 2015).
+ *
+ * @example
+ * ```ts
+ * seed(1);
+ * console.log(new KaimingUniform().create([2, 3], 'float32'));
+ * ```
  */
 export class KaimingUniform implements Initializer {
   constructor(readonly fans: Pick<FanOptions, 'fanIn'> = {}) {}
@@ -110,7 +162,15 @@ export class KaimingUniform implements Initializer {
   }
 }
 
-/** Normal with variance 2 / fanIn; see KaimingUniform. */
+/**
+ * Normal with variance 2 / fanIn; see KaimingUniform.
+ *
+ * @example
+ * ```ts
+ * seed(1);
+ * console.log(new KaimingNormal().create([2, 3], 'float32'));
+ * ```
+ */
 export class KaimingNormal implements Initializer {
   constructor(readonly fans: Pick<FanOptions, 'fanIn'> = {}) {}
 

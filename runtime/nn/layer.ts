@@ -20,6 +20,23 @@ import { restoreState, type StateDict } from './state.js';
  *
  * Its parameters are `hidden.weight`, `hidden.bias`, `output.weight` and `output.bias`. Fields whose names begin with `#` are not
  * seen, plain tensors are not state, and what can be reached by two names counts under the first.
+ *
+ * @example
+ * ```ts
+ * class Perceptron extends Layer {
+ *   hidden = new Linear(4, 8);
+ *   output = new Linear(8, 2);
+ *
+ *   forward(x: Tensor): Tensor {
+ *     return this.output.forward(relu(this.hidden.forward(x)));
+ *   }
+ * }
+ *
+ * const model = new Perceptron();
+ * console.log(model);
+ * console.log(model.forward(ones([3, 4])).shape);
+ * console.log(Object.keys(model.stateDict()));
+ * ```
  */
 export abstract class Layer {
   /** Whether the layer behaves as in training: set by train() and eval(), read by Dropout, BatchNorm2D and the like. */

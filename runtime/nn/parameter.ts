@@ -14,7 +14,16 @@ export interface ParameterOptions {
   readonly learningRate?: number;
 }
 
-/** A tensor that is trained. */
+/**
+ * A tensor that is trained.
+ *
+ * @example
+ * ```ts
+ * const weight = new Parameter(tensor([1, 2, 3]));
+ * weight.square().sum().backward();
+ * console.log(weight.stopGradient, weight.grad);
+ * ```
+ */
 export class Parameter<D extends Dtype = Dtype> extends Tensor<D> {
   /** Multiplies the optimizer's learning rate. */
   learningRate: number;
@@ -43,7 +52,15 @@ export class Parameter<D extends Dtype = Dtype> extends Tensor<D> {
   }
 }
 
-/** A tensor that belongs to a layer's state and is not trained, such as running statistics. */
+/**
+ * A tensor that belongs to a layer's state and is not trained, such as running statistics.
+ *
+ * @example
+ * ```ts
+ * const runningMean = new BufferTensor(zeros([3]));
+ * console.log(runningMean.shape, runningMean.stopGradient);
+ * ```
+ */
 export class BufferTensor<D extends Dtype = Dtype> extends Tensor<D> {
   /** A buffer with a copy of the values. */
   constructor(values: Tensor<D>) {

@@ -39,7 +39,20 @@ export interface Batch<S extends Slots> {
 
 const updatesKey = 'updates';
 
-/** Updates parameters by their gradients. `S` is what it carries for each of them. */
+/**
+ * Updates parameters by their gradients. `S` is what it carries for each of them.
+ *
+ * @example
+ * ```ts
+ * const layer = new Linear(2, 1);
+ * const optimizer = new Momentum(layer.parameters(), { learningRate: (update) => 0.1 * 0.5 ** update });
+ * console.log(optimizer.currentLearningRate);
+ * layer.forward(ones([4, 2])).mean().backward();
+ * optimizer.step();
+ * optimizer.clearGrad();
+ * console.log(optimizer.currentLearningRate, optimizer.updateCount);
+ * ```
+ */
 export abstract class Optimizer<S extends Slots = Slots> {
   readonly parameters: readonly Parameter[];
   /** May be changed at any time. */

@@ -8,7 +8,21 @@ import { ops } from '../registry.js';
 import type { Tensor } from '../tensor.js';
 import { type Batch, checkNumber, Optimizer, type OptimizerOptions, optimizerOptionNames, type Slots } from './optimizer.js';
 
-/** parameter -= learningRate * (gradient + weightDecay * parameter). */
+/**
+ * parameter -= learningRate * (gradient + weightDecay * parameter).
+ *
+ * @example
+ * ```ts
+ * const layer = new Linear(2, 1);
+ * const optimizer = new SGD(layer.parameters(), { learningRate: 0.05 });
+ * for (let step = 0; step < 200; step++) {
+ *   layer.forward(tensor([[1, 2], [3, 4]])).subtract([[5], [11]]).square().mean().backward();
+ *   optimizer.step();
+ *   optimizer.clearGrad();
+ * }
+ * console.log(layer.forward(tensor([[1, 2], [3, 4]])).flatten().round());
+ * ```
+ */
 export class SGD extends Optimizer {
   constructor(parameters: Iterable<Parameter>, options: OptimizerOptions = {}) {
     checkOptions('SGD', options, optimizerOptionNames);
@@ -32,6 +46,18 @@ type Velocity = { readonly velocity: Tensor };
 /**
  * velocity = momentum * velocity + g; parameter -= learningRate * velocity, with g = gradient + weightDecay * parameter; with
  * Nesterov's method parameter -= learningRate * (g + momentum * velocity).
+ *
+ * @example
+ * ```ts
+ * const layer = new Linear(2, 1);
+ * const optimizer = new Momentum(layer.parameters(), { learningRate: 0.1 });
+ * for (let step = 0; step < 200; step++) {
+ *   layer.forward(tensor([[1, 2], [3, 4]])).subtract([[5], [11]]).square().mean().backward();
+ *   optimizer.step();
+ *   optimizer.clearGrad();
+ * }
+ * console.log(layer.forward(tensor([[1, 2], [3, 4]])).flatten().round());
+ * ```
  */
 export class Momentum extends Optimizer<Velocity> {
   readonly momentum: number;
@@ -65,6 +91,18 @@ type Moments = { readonly moment1: Tensor; readonly moment2: Tensor };
 /**
  * Steps along the mean gradient divided by the root of the mean squared one, both corrected for their start at 0 (Kingma and Ba, Adam,
  * 2015). Weight decay is added to the gradient.
+ *
+ * @example
+ * ```ts
+ * const layer = new Linear(2, 1);
+ * const optimizer = new Adam(layer.parameters(), { learningRate: 0.1 });
+ * for (let step = 0; step < 200; step++) {
+ *   layer.forward(tensor([[1, 2], [3, 4]])).subtract([[5], [11]]).square().mean().backward();
+ *   optimizer.step();
+ *   optimizer.clearGrad();
+ * }
+ * console.log(layer.forward(tensor([[1, 2], [3, 4]])).flatten().round());
+ * ```
  */
 export class Adam extends Optimizer<Moments> {
   readonly beta1: number;
@@ -92,7 +130,21 @@ export class Adam extends Optimizer<Moments> {
   }
 }
 
-/** Adam whose weight decay, 0.01 by default, acts on the parameters themselves (Loshchilov and Hutter, Decoupled weight decay, 2019). */
+/**
+ * Adam whose weight decay, 0.01 by default, acts on the parameters themselves (Loshchilov and Hutter, Decoupled weight decay, 2019).
+ *
+ * @example
+ * ```ts
+ * const layer = new Linear(2, 1);
+ * const optimizer = new AdamW(layer.parameters(), { learningRate: 0.1 });
+ * for (let step = 0; step < 200; step++) {
+ *   layer.forward(tensor([[1, 2], [3, 4]])).subtract([[5], [11]]).square().mean().backward();
+ *   optimizer.step();
+ *   optimizer.clearGrad();
+ * }
+ * console.log(layer.forward(tensor([[1, 2], [3, 4]])).flatten().round());
+ * ```
+ */
 export class AdamW extends Adam {
   constructor(parameters: Iterable<Parameter>, options: AdamOptions = {}) {
     super(parameters, { ...options, weightDecay: options.weightDecay ?? 0.01 });

@@ -6,6 +6,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { format } from 'node:util';
 import { isReservedWord } from '../../codegen/lang/reserved.js';
 import * as opwright from '../../entry/index.js';
+import * as io from '../../entry/io.js';
+import * as nn from '../../entry/nn.js';
+import * as optimizer from '../../entry/optimizer.js';
 import type { OpCase } from '../matrix/cases.js';
 
 /** What the documentation shows below each example, line by line. */
@@ -32,25 +35,29 @@ export function readRecord(): ExampleRecord {
   return JSON.parse(readFileSync(recordFile, 'utf8'));
 }
 
-/** The package's names; `var` is one, which no program can refer to as it is. */
-const scope = Object.entries(opwright).filter(([name]) => !isReservedWord(name));
+/** The names of all entry points; `var` is one, which no program can refer to as it is. */
+export const exampleScope = Object.entries({ ...io, ...optimizer, ...nn, ...opwright }).filter(([name]) => !isReservedWord(name));
 
 /** The lines that an example prints. Throws if it prints nothing, or leaves memory behind in tidy. */
 export function runExample(text: string): readonly string[] {
-  const printed: string[] = [];
-  const console = { log: (...values: readonly unknown[]) => printed.push(format(...values)) };
-  // In a block of its own, where variables may be called like ops that the example does not use.
-  const run = new Function('console', ...scope.map(([name]) => name), `'use strict';\n{\n${text}\n}`);
-  opwright.seed(20);
   const before = opwright.memory();
-  opwright.tidy(() => {
-    run(console, ...scope.map(([, value]) => value));
-  });
+  const printed = opwright.tidy(() => printsOf(text));
   const { storages, bytes } = opwright.memory();
   if (storages !== before.storages || bytes !== before.bytes)
     throw new Error(`the example leaves ${bytes - before.bytes} bytes behind`);
   if (printed.length === 0) throw new Error('the example prints nothing');
-  return printed.join('\n').split('\n');
+  return printed;
+}
+
+/** The lines that a program prints, with random numbers that are the same each time. */
+export function printsOf(text: string): readonly string[] {
+  const printed: string[] = [];
+  const console = { log: (...values: readonly unknown[]) => printed.push(format(...values)) };
+  // In a block of its own, where variables may be called like ops that the program does not use.
+  const run = new Function('console', ...exampleScope.map(([name]) => name), `'use strict';\n{\n${text}\n}`);
+  opwright.seed(20);
+  run(console, ...exampleScope.map(([, value]) => value));
+  return printed.flatMap((text) => text.split('\n'));
 }
 
 const numbers = /-?\d+(?:\.\d*)?(?:e[+-]?\d+)?/g;

@@ -55,7 +55,7 @@ export class CpuDevice implements Device {
   readonly allocator: Allocator;
   private readonly heap: Heap;
   private readonly pool: ThreadPool;
-  private readonly wasm: WasmTier;
+  readonly wasm: WasmTier;
   private readonly nativeUse: NativeUse;
   private readonly forced: CpuTierName | undefined;
   /** How many kernels each tier has launched. */

@@ -8,28 +8,56 @@ import { ops } from '../../registry.js';
 import type { Tensor } from '../../tensor.js';
 import { Layer } from '../layer.js';
 
-/** max(x, 0). */
+/**
+ * max(x, 0).
+ *
+ * @example
+ * ```ts
+ * console.log(new ReLU().forward(tensor([-1, 0, 2])));
+ * ```
+ */
 export class ReLU extends Layer {
   forward(x: Tensor): Tensor {
     return ops.relu(x);
   }
 }
 
-/** 1 / (1 + exp(-x)). */
+/**
+ * 1 / (1 + exp(-x)).
+ *
+ * @example
+ * ```ts
+ * console.log(new Sigmoid().forward(tensor([-1, 0, 2])));
+ * ```
+ */
 export class Sigmoid extends Layer {
   forward(x: Tensor): Tensor {
     return ops.sigmoid(x);
   }
 }
 
-/** The hyperbolic tangent. */
+/**
+ * The hyperbolic tangent.
+ *
+ * @example
+ * ```ts
+ * console.log(new Tanh().forward(tensor([-1, 0, 2])));
+ * ```
+ */
 export class Tanh extends Layer {
   forward(x: Tensor): Tensor {
     return ops.tanh(x);
   }
 }
 
-/** x times the normal distribution function of x (Hendrycks and Gimpel, Gaussian error linear units, 2016). */
+/**
+ * x times the normal distribution function of x (Hendrycks and Gimpel, Gaussian error linear units, 2016).
+ *
+ * @example
+ * ```ts
+ * console.log(new GELU().forward(tensor([-1, 0, 2])));
+ * ```
+ */
 export class GELU extends Layer {
   /** Whether to compute 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) instead. */
   readonly approximate: boolean;
@@ -45,7 +73,14 @@ export class GELU extends Layer {
   }
 }
 
-/** Exponentials along an axis, scaled to sum to one. */
+/**
+ * Exponentials along an axis, scaled to sum to one.
+ *
+ * @example
+ * ```ts
+ * console.log(new Softmax().forward(tensor([[1, 2, 3]])));
+ * ```
+ */
 export class Softmax extends Layer {
   readonly axis: number;
 
@@ -69,7 +104,18 @@ export interface DropoutOptions {
   readonly mode?: 'upscale_in_train' | 'downscale_in_infer';
 }
 
-/** In training, zeroes each element with probability p, drawn from the default generator. */
+/**
+ * In training, zeroes each element with probability p, drawn from the default generator.
+ *
+ * @example
+ * ```ts
+ * seed(1);
+ * const dropout = new Dropout(0.5);
+ * console.log(dropout.forward(ones([6])));
+ * dropout.eval();
+ * console.log(dropout.forward(ones([6])));
+ * ```
+ */
 export class Dropout extends Layer {
   readonly mode: 'upscale_in_train' | 'downscale_in_infer';
 
@@ -96,7 +142,14 @@ export class Dropout extends Layer {
   }
 }
 
-/** Merges the axes from startAxis to stopAxis into one; by default all but the first. */
+/**
+ * Merges the axes from startAxis to stopAxis into one; by default all but the first.
+ *
+ * @example
+ * ```ts
+ * console.log(new Flatten().forward(ones([2, 3, 4])).shape);
+ * ```
+ */
 export class Flatten extends Layer {
   readonly startAxis: number;
   readonly stopAxis: number;

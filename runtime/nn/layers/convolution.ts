@@ -25,7 +25,16 @@ export interface Conv2DOptions extends ParameterizedOptions {
   readonly groups?: number;
 }
 
-/** A bank of filters, applied at every place of an image; the filters are not flipped. */
+/**
+ * A bank of filters, applied at every place of an image; the filters are not flipped.
+ *
+ * @example
+ * ```ts
+ * const layer = new Conv2D(3, 8, 5, { stride: 2, padding: 2 });
+ * console.log(layer);
+ * console.log(layer.forward(ones([1, 3, 32, 32])).shape);
+ * ```
+ */
 export class Conv2D extends Layer {
   /** [outChannels, inChannels / groups, height, width]; Normal with variance 2 / (inChannels * height * width) by default. */
   readonly weight: Parameter;
@@ -94,7 +103,15 @@ export interface PoolOptions {
   readonly ceilMode?: boolean;
 }
 
-/** The largest element of each window; padding never is it. */
+/**
+ * The largest element of each window; padding never is it.
+ *
+ * @example
+ * ```ts
+ * const image = tensor([[[[1, 2], [3, 4]]]]);
+ * console.log(new MaxPool2D(2).forward(image));
+ * ```
+ */
 export class MaxPool2D extends Layer {
   readonly kernelSize: readonly [number, number];
 
@@ -122,7 +139,15 @@ export interface AvgPoolOptions extends PoolOptions {
   readonly exclusive?: boolean;
 }
 
-/** The mean of each window. */
+/**
+ * The mean of each window.
+ *
+ * @example
+ * ```ts
+ * const image = tensor([[[[1, 2], [3, 4]]]]);
+ * console.log(new AvgPool2D(2).forward(image));
+ * ```
+ */
 export class AvgPool2D extends Layer {
   readonly kernelSize: readonly [number, number];
 

@@ -12,7 +12,16 @@ import { Constant, XavierUniform } from '../initializer.js';
 import { Layer } from '../layer.js';
 import type { Parameter } from '../parameter.js';
 
-/** An affine map of the last dimension: x · weight + bias. */
+/**
+ * An affine map of the last dimension: x · weight + bias.
+ *
+ * @example
+ * ```ts
+ * const layer = new Linear(3, 2);
+ * console.log(layer.weight.shape, layer.bias?.shape);
+ * console.log(layer.forward(ones([4, 3])).shape);
+ * ```
+ */
 export class Linear extends Layer {
   /** [inFeatures, outFeatures]; XavierUniform by default. */
   readonly weight: Parameter;
@@ -48,7 +57,15 @@ export interface EmbeddingOptions extends Omit<ParameterizedOptions, 'biasAttr'>
   readonly paddingIndex?: number;
 }
 
-/** A table of vectors, looked up by index. */
+/**
+ * A table of vectors, looked up by index.
+ *
+ * @example
+ * ```ts
+ * const table = new Embedding(10, 4);
+ * console.log(table.forward(tensor([[1, 2], [3, 1]], { dtype: 'int32' })).shape);
+ * ```
+ */
 export class Embedding extends Layer {
   /** [count, dimension]; XavierUniform by default. */
   readonly weight: Parameter;

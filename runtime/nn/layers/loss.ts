@@ -22,7 +22,16 @@ export interface CrossEntropyOptions {
   readonly axis?: number;
 }
 
-/** The cross entropy between logits and labels; softmax is part of it. */
+/**
+ * The cross entropy between logits and labels; softmax is part of it.
+ *
+ * @example
+ * ```ts
+ * const scores = tensor([[2, 0.5, 0], [0, 1, 3]]);
+ * const labels = tensor([0, 2], { dtype: 'int32' });
+ * console.log(new CrossEntropyLoss().forward(scores, labels));
+ * ```
+ */
 export class CrossEntropyLoss extends Layer {
   constructor(readonly options: CrossEntropyOptions = {}) {
     super();
@@ -43,7 +52,14 @@ export interface MSELossOptions {
   readonly reduction?: Reduction;
 }
 
-/** The squared difference. */
+/**
+ * The squared difference.
+ *
+ * @example
+ * ```ts
+ * console.log(new MSELoss().forward(tensor([1, 2, 3]), tensor([1, 1, 1])));
+ * ```
+ */
 export class MSELoss extends Layer {
   constructor(readonly options: MSELossOptions = {}) {
     super();

@@ -20,7 +20,16 @@ export interface BatchNormOptions extends ParameterizedOptions {
   readonly epsilon?: number;
 }
 
-/** Normalizes each channel of images: by the batch in training, by running statistics in evaluation. */
+/**
+ * Normalizes each channel of images: by the batch in training, by running statistics in evaluation.
+ *
+ * @example
+ * ```ts
+ * const layer = new BatchNorm2D(3);
+ * console.log(layer.forward(ones([2, 3, 4, 4])).shape);
+ * console.log(layer.runningMean);
+ * ```
+ */
 export class BatchNorm2D extends Layer {
   /** [features]; ones by default. */
   readonly weight: Parameter;
@@ -83,7 +92,14 @@ export interface LayerNormOptions extends Omit<ParameterizedOptions, 'weightAttr
   readonly epsilon?: number;
 }
 
-/** Normalizes the last dimensions of each example (Ba, Kiros and Hinton, Layer normalization, 2016). */
+/**
+ * Normalizes the last dimensions of each example (Ba, Kiros and Hinton, Layer normalization, 2016).
+ *
+ * @example
+ * ```ts
+ * console.log(new LayerNorm(3).forward(tensor([[1, 2, 3], [4, 6, 8]])));
+ * ```
+ */
 export class LayerNorm extends Layer {
   readonly normalizedShape: Shape;
   /** Of normalizedShape, or null. */

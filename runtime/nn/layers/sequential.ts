@@ -12,6 +12,13 @@ export type UnaryLayer = Layer & { forward(x: Tensor): Tensor };
  * A chain of layers, each given the result of the one before. They are named 0, 1, ... or as given:
  *
  *     new Sequential(new Linear(784, 32), new ReLU(), ['output', new Linear(32, 10)])   // parameters 0.weight, ..., output.bias
+ *
+ * @example
+ * ```ts
+ * const model = new Sequential(new Linear(4, 8), new ReLU(), ['output', new Linear(8, 2)]);
+ * console.log(model);
+ * console.log(model.forward(ones([3, 4])).shape);
+ * ```
  */
 export class Sequential extends Layer {
   readonly #layers: readonly (readonly [string, UnaryLayer])[];
