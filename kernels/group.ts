@@ -33,7 +33,7 @@ export function pack(lanes: readonly Expr[]): Expr {
 // How many threads
 
 /** The most threads that share a loop, and the turns of it that are worth one. */
-export const mostThreads = 512;
+export const mostThreads = 256;
 const turnsOfThread = 8;
 /** Loops shorter than this are left to one thread. */
 const leastShared = 32;

@@ -180,8 +180,8 @@ function returnedOutputs(op: OpDefinition, count: number): ReadonlySet<number> |
 }
 
 /** Whether the caller gets an output; others were written into inputs or are kept for backward. */
-export const isReturned = (output: OpDefinition['outputs'][number] | undefined): boolean =>
-  output === undefined || (!output.hidden && (output.writes === undefined || output.returned === true));
+const isReturned = (output: OpDefinition['outputs'][number]): boolean =>
+  !output.hidden && (output.writes === undefined || output.returned === true);
 
 /** The output that each value of a plan belongs to: a plan has all outputs, or all but the hidden ones. */
 export function presentOutputs(op: OpDefinition, count: number): OpDefinition['outputs'] {

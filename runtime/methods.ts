@@ -1,7 +1,12 @@
 /** Functions as Tensor methods: `x.softmax({ axis: 1 })` is `softmax(x, { axis: 1 })`, and `loss.backward()` is `backward(loss)`. */
 import type { Dtype } from '../kernels/op.js';
 import { backward, type RootOptions } from './autograd.js';
+import type { TensorData } from './create.js';
+import { at } from './indexing/at.js';
+import type { IndexPart } from './indexing/components.js';
+import { setAt } from './indexing/set-at.js';
 import { type ToOptions, to } from './move.js';
+import { type MultinomialOptions, multinomial } from './multinomial.js';
 import type { DeviceLike } from './places.js';
 import { Tensor } from './tensor.js';
 
@@ -9,6 +14,12 @@ declare module './tensor.js' {
   interface Tensor<D extends Dtype = Dtype> {
     /** Adds to `grad` of each leaf that this tensor was computed from; see {@link backward}. */
     backward(options?: RootOptions): void;
+    /** Part of this tensor, or elements of it, chosen by an index; see {@link at}. */
+    at(...index: readonly IndexPart[]): Tensor<D>;
+    /** Writes a value where an index points, in place, and gives this tensor back; see {@link setAt}. */
+    setAt(index: IndexPart | readonly IndexPart[], value: Tensor | TensorData): this;
+    /** Places drawn by weight; see {@link multinomial}. */
+    multinomial(options?: MultinomialOptions): Tensor;
     /** This tensor on another device, or in another dtype; see {@link to}. */
     to<E extends Dtype>(dtype: E): Tensor<E>;
     to<E extends Dtype>(device: DeviceLike, options: ToOptions<E> & { readonly dtype: E }): Tensor<E>;
@@ -29,4 +40,4 @@ export function addTensorMethods(functions: Readonly<Record<string, (x: Tensor, 
   }
 }
 
-addTensorMethods({ backward, to });
+addTensorMethods({ at, backward, multinomial, setAt, to });

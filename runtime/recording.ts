@@ -2,8 +2,8 @@
  * What a recorded call keeps for backward, worked out once for each signature and each choice of slots that lead somewhere. The graph
  * itself is autograd.ts's.
  */
-import type { GradientDefinition } from '../kernels/op.js';
-import { type CallShape, isReturned, presentOutputs } from './dispatch.js';
+import type { GradientDefinition, OutputDefinition } from '../kernels/op.js';
+import { type CallShape, presentOutputs } from './dispatch.js';
 import { isFloating } from './dtype.js';
 import type { Tensor } from './tensor.js';
 
@@ -44,7 +44,9 @@ export function recordingOf(call: CallShape, edges: readonly (object | null)[], 
 
 function makeRecording(call: CallShape, edges: readonly (object | null)[], results: readonly Tensor[]): Recording {
   const outputs = presentOutputs(call.op, results.length);
-  const flowing = results.flatMap((result, index) => (isFloating(result.dtype) && isReturned(outputs[index]) ? [index] : []));
+  const flowing = results.flatMap((result, index) =>
+    isFloating(result.dtype) && isDifferentiable(outputs[index]) ? [index] : [],
+  );
   const names = new Set(call.slotInputs.filter((_, slot) => edges[slot] != null).map(({ name }) => name));
   const gradients = call.op.gradients.filter((gradient) => names.has(gradient.input));
   const kept = new Map<string, Kept>();
@@ -59,3 +61,7 @@ function makeRecording(call: CallShape, edges: readonly (object | null)[], resul
   }
   return { gradients, flowing, kept: [...kept.values()] };
 }
+
+/** A hidden output is differentiable as well: where the gradient that reads it is differentiated, this is how it gets to the inputs. */
+const isDifferentiable = (output: OutputDefinition | undefined): boolean =>
+  output?.writes === undefined || output.returned === true;

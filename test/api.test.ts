@@ -8,6 +8,7 @@ import * as opwright from '../entry/index.js';
 import * as io from '../entry/io.js';
 import * as nn from '../entry/nn.js';
 import * as optimizer from '../entry/optimizer.js';
+import { differencesFile, differencesText } from './support/differences.js';
 import { examplesOf, isSamePrint, readRecord, runExample } from './support/examples.js';
 
 interface ApiRecord {
@@ -39,6 +40,10 @@ for (const [name, example] of examplesOf('api')) {
     t.true(isSamePrint(printed, readRecord()[name] ?? []), printed.join('\n'));
   });
 }
+
+test('docs/differences.md is what the spec says', (t) => {
+  t.is(readFileSync(differencesFile, 'utf8'), differencesText(), 'run npm run examples');
+});
 
 test('nothing is listed as written by hand that is an op', (t) => {
   const generated = new Set(examplesOf('ops').map(([op]) => op));

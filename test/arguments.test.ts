@@ -14,9 +14,12 @@ import {
   relu,
   scale,
   softmax,
+  sum,
   tensor,
   where,
 } from '../entry/index.js';
+import { prepareCall } from '../kernels/call.js';
+import { definitionOf } from '../runtime/registry.js';
 
 const integers = () => tensor([1, 2, 3], { dtype: 'int32' });
 
@@ -88,4 +91,38 @@ test('functions of tensors are callbacks for map and reduce', (t) => {
   const xs = [tensor([1, -1]), tensor([-2, 2])];
   t.deepEqual(xs.map(relu).map(String), xs.map((x) => relu(x)).map(String));
   t.deepEqual(xs.reduce(add).tolist(), [-1, 1]);
+});
+
+test('what a number makes of integers is decided in every call, whatever the calls before were', (t) => {
+  for (const [number, dtype] of [
+    [2, 'int32'],
+    [0.5, 'float32'],
+    [3, 'int32'],
+  ] as const)
+    t.is(add(integers(), number).dtype, dtype);
+});
+
+test('a number is checked in every call, whatever the calls before were', (t) => {
+  t.deepEqual(scale(integers(), { scale: 2 }).tolist(), [2, 4, 6]);
+  t.throws(() => scale(integers(), { scale: 0.5 }), { code: 'NOT_AN_INTEGER' });
+  t.deepEqual(scale(integers(), { scale: 3 }).tolist(), [3, 6, 9]);
+});
+
+test('of two tensors the one with the narrower dtype is cast, in either order', (t) => {
+  const [whole, short, long] = [integers(), tensor([0.5, 1, 1.5]), tensor([0.5, 1, 1.5], { dtype: 'float64' })];
+  for (const [x, y, dtype] of [
+    [whole, short, 'float32'],
+    [short, whole, 'float32'],
+    [short, long, 'float64'],
+    [long, whole, 'float64'],
+  ] as const)
+    t.is(add(x, y).dtype, dtype);
+  t.deepEqual(add(whole, short).tolist(), [1.5, 3, 4.5]);
+});
+
+test('axes may be named in any order', (t) => {
+  const x = arange(24, { dtype: 'float32' }).reshape([2, 3, 4]);
+  t.deepEqual(sum(x, { axis: [2, 0] }).tolist(), sum(x, { axis: [0, 2] }).tolist());
+  const { attrs } = prepareCall(definitionOf('sum'), { x }, { axis: [-1, 0] });
+  t.deepEqual(attrs['axis'], [0, 2]);
 });

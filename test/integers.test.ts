@@ -1,6 +1,6 @@
 /** Integers at the ends of their ranges: what reductions begin with, how casts saturate, and that arithmetic wraps at every step of a kernel. */
 import test from 'ava';
-import { cast, type Dtype, max, min, tensor } from '../entry/index.js';
+import { cast, type Dtype, max, min, pow, tensor } from '../entry/index.js';
 import type { OpAlgebra } from '../generated/algebra.js';
 import type { OpDefinition, Value } from '../kernels/op.js';
 import { callOne } from '../runtime/dispatch.js';
@@ -84,3 +84,57 @@ for (const [dtype, , highest] of ranges.slice(0, 3)) {
     );
   });
 }
+
+test('a power of integers wraps as a product does, and a negative exponent gives the quotient cut off', (t) => {
+  const pairs = [
+    ...[
+      [3n, 200n],
+      [7n, 129n],
+      [-5n, 131n],
+      [2n, 31n],
+      [-1n, 255n],
+      [0n, 0n],
+      [9n, 1n],
+      [6n, 0n],
+    ],
+    ...[
+      [-1n, -3n],
+      [-1n, -4n],
+      [1n, -7n],
+      [5n, -1n],
+      [0n, -2n],
+      [-2n, -1n],
+    ],
+  ] as const;
+  // Lanes and a tail.
+  const all = Array.from({ length: 3 }, () => pairs).flat();
+  for (const [dtype, width] of [
+    ['int32', 32],
+    ['int64', 64],
+  ] as const) {
+    const [x, y] = [0, 1].map((side) =>
+      tensor(
+        all.map((pair) => pair[side]!),
+        { dtype },
+      ),
+    );
+    t.deepEqual(
+      Array.from(pow(x!, y!).dataSync(), BigInt),
+      all.map(([base, exponent]) => {
+        if (exponent >= 0n) return BigInt.asIntN(width, base! ** exponent!);
+        return base === 1n || base === -1n ? base ** -exponent! : 0n;
+      }),
+    );
+  }
+});
+
+test('a number beyond the range of narrow integers wraps within a kernel as it would in memory', (t) => {
+  const x = tensor([1, 200, 255], { dtype: 'uint8' });
+  t.deepEqual(
+    callOne(
+      traced((g, x) => g.cast(g.maximum(x, 300), 'int32')),
+      [x],
+    ).tolist(),
+    [44, 44, 44],
+  );
+});

@@ -64,7 +64,7 @@ export class InterpretedDevice implements Device, Tier {
 
   constructor(vectorBytes: number) {
     this.name = tierOf(vectorBytes);
-    this.target = { vectorBytes, pointerBytes: 8 };
+    this.target = { vectorBytes, pointerBytes: 8, groups: false };
   }
 
   allocate(bytes: number): number {

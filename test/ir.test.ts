@@ -536,6 +536,42 @@ for (const [which, elements, placeOf] of [
         }
   });
 
+test('a loop in lanes that ends before it begins has no turn', (t) => {
+  const body = (i: Expr): Stmt[] => [store('out', i, f32(1))];
+  const params = ['from', 'to'].map((name) => ({ name, type: 'i32' }) as const);
+  const loop = forLoop('i', param('from'), param('to'), body, { vector: true });
+  const tested = vectorise(kernel('k', [written('out', 'float32')], params, [loop]), { vectorBytes: 16 });
+  t.true(hasVectors(tested));
+  for (const [from, to] of [
+    [9, 8],
+    [9, 6],
+    [12, 4],
+  ] as const) {
+    const out = new Float32Array(16);
+    interpret(tested, { buffers: { out }, params: { from, to }, begin: 0, end: 0 });
+    t.deepEqual(out, new Float32Array(16), `from ${from} to ${to}`);
+  }
+});
+
+test('what an inner loop would load is not loaded where it has no turn', (t) => {
+  const inner = forLoop('r', 0, param('rows'), () => [accumulate('acc', 'sum', load(F32, 's', 0))]);
+  const body = (c: Expr): Stmt[] => [variable('acc', load(F32, 'x', c)), inner, store('out', c, local('acc', F32))];
+  const tested = vectorise(
+    kernel(
+      'k',
+      [read('x', 'float32'), read('s', 'float32'), written('out', 'float32')],
+      [{ name: 'rows', type: 'i32' }],
+      [forItems('c', body, { vector: true })],
+    ),
+    { vectorBytes: 16 },
+  );
+  t.true(hasVectors(tested));
+  const [x, out] = [filled('float32', 9), new Float32Array(9)];
+  const buffers = { x, s: new Float32Array(0), out };
+  t.is(interpret(tested, { buffers, params: { rows: 0 }, begin: 0, end: 9 }), 0);
+  t.deepEqual(out, x);
+});
+
 test('a uniform load is moved before the loop, and not made where no vector turn runs', (t) => {
   const tested = vectorise(
     kernel(

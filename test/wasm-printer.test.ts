@@ -258,6 +258,9 @@ test('masks combine, and choose between values and zeros', (t) => {
       (left, right) => b.select(b.lt(left, right), left, 0),
       (left, right) => b.select(b.and(b.not(b.lt(left, right)), b.or(b.gt(left, 0), b.eq(right, 1))), left, right),
       (left, right) => b.select(b.xor(b.lt(left, right), b.lt(left, 0)), left, right),
+      (left, right) => b.select(b.lt(left, right), left, b.constant(left.type, isFloat(scalar) ? -0 : 5)),
+      (left, right) => b.select(b.or(b.lt(left, right), b.constant(b.maskType(left.type), 1)), left, right),
+      (left, right) => b.select(b.or(b.lt(left, right), b.constant(b.maskType(left.type), 0)), left, right),
     ];
     for (const formula of formulas) {
       const cases: Case = { from: scalar, to: scalar, x, y, formula };
@@ -428,6 +431,36 @@ for (const storage of names(storages)) {
     }
   });
 }
+
+test('a condition on some lanes of a mask asks for no others', (t) => {
+  const type = vectorOf('f32');
+  const mask = b.local('mask', b.maskType(type));
+  const kernel = makeKernel({ x: 'float32', out: 'float32' }, [
+    b.let_('mask', b.gt(b.load(type, 'x', 0), 0)),
+    b.if_(b.or(b.lane(mask, 0), b.lane(mask, 2)), [b.store('out', 0, b.f32(1))]),
+    b.if_(b.or(b.or(b.lane(mask, 0), b.lane(mask, 1)), b.or(b.lane(mask, 2), b.lane(mask, 3))), [b.store('out', 1, b.f32(1))]),
+  ]);
+  for (let set = 0; set < 16; set++) {
+    const x = Float32Array.from({ length: 4 }, (_, lane) => (set >> lane) & 1);
+    const out = new Float32Array(2);
+    runKernel(kernel, { x, out });
+    t.deepEqual(Array.from(out), [Number((set & 5) !== 0), Number(set !== 0)], `lanes ${set.toString(2)}`);
+  }
+});
+
+test('a NaN stays one in 16 bits, whatever its payload', (t) => {
+  const x = new Float32Array(Uint32Array.from([0x7f800001, 0x7fffffff, 0xffffffff, 0xff800001]).buffer);
+  for (const [storage, decode] of [
+    ['float16', decodeFloat16],
+    ['bfloat16', decodeBfloat16],
+  ] as const)
+    for (const type of [b.F32, vectorOf('f32')])
+      t.deepEqual(
+        list(copy('float32', storage, 'f32', type, x)).map((pattern) => decode(Number(pattern))),
+        [NaN, NaN, NaN, NaN],
+        storage,
+      );
+});
 
 test('a mask of 64-bit lanes is loaded and stored as bytes', (t) => {
   const x = Uint8Array.from([0, 1, 1, 0, 1, 1]);

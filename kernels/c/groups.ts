@@ -188,14 +188,18 @@ function fromRegisters(decode: (word: string) => string): readonly string[] {
     return [`s${sum} += (f64)${lowA} * (f64)${lowB};`, `s${sum} += (f64)${highA} * (f64)${highB};`];
   };
   const stretch = (upper: string, lower: string, b: string): readonly string[] =>
-    inBraces('for (i32 k = 0; k < 4; k += 1)', [
-      `const i32 x = __shfl_sync(0xffffffffu, ${upper}, row + k), y = __shfl_sync(0xffffffffu, ${lower}, row + k);`,
-      `const i32 v = __shfl_sync(0xffffffffu, ${b}, column + k), w = __shfl_sync(0xffffffffu, ${b}, column + 4 + k);`,
-      ...products(0, 'x', 'v'),
-      ...products(1, 'x', 'w'),
-      ...products(2, 'y', 'v'),
-      ...products(3, 'y', 'w'),
-    ]);
+    // Once for each multiplication of a large tile, it would be a long text.
+    [
+      '#pragma unroll 1',
+      ...inBraces('for (i32 k = 0; k < 4; k += 1)', [
+        `const i32 x = __shfl_sync(0xffffffffu, ${upper}, row + k), y = __shfl_sync(0xffffffffu, ${lower}, row + k);`,
+        `const i32 v = __shfl_sync(0xffffffffu, ${b}, column + k), w = __shfl_sync(0xffffffffu, ${b}, column + 4 + k);`,
+        ...products(0, 'x', 'v'),
+        ...products(1, 'x', 'w'),
+        ...products(2, 'y', 'v'),
+        ...products(3, 'y', 'w'),
+      ]),
+    ];
   return [
     'const i32 row = (i32)threadIdx.x & 28, column = ((i32)threadIdx.x & 3) * 8;',
     'f64 s0 = c0, s1 = c1, s2 = c2, s3 = c3;',

@@ -10,6 +10,8 @@ export interface Target {
   /** Bytes of a vector register; 0 where kernels stay scalar. */
   readonly vectorBytes: number;
   readonly pointerBytes: 4 | 8;
+  /** Whether kernels may be group programs. */
+  readonly groups: boolean;
 }
 
 /** The tiers of the cpu; a GPU has one, named as the device. */

@@ -15,6 +15,7 @@ import { addressOf } from '../copies.js';
 import type { Device, Tier } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
+import { groupProduct } from './group-gemm.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch, zeros } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
@@ -144,9 +145,10 @@ const tilesThatPayPacking = 4;
 const smallestVector = 16;
 
 /** How a product is computed: in tiles of that form, or by one of the kernels for few rows. */
-type Method = GemmForm | 'rowSums' | 'turned';
+type Method = GemmForm | 'rowSums' | 'turned' | 'groups';
 
 function methodOf(tier: Tier, { dtype, m, n, k, b }: Product): Method {
+  if (tier.target.groups) return 'groups';
   const { heights, streamedRows, turnedRows } = shapesFor(tier);
   const most = lanesFor(dtype, tier.target.vectorBytes);
   const operands = { storage: dtype, aStorage: dtype, bStorage: dtype, rowsAdjoin: false, narrow: false };
@@ -356,11 +358,13 @@ class Gemm implements LibraryRun {
 function prepare(device: Device, tier: Tier, product: Product): Prepared {
   const method = methodOf(tier, product);
   const prepared =
-    method === 'rowSums'
-      ? inRowSums(device, tier, product)
-      : method === 'turned'
-        ? inTurnedSquares(device, tier, product)
-        : inTiles(device, tier, product, method);
+    method === 'groups'
+      ? byGroups(device, tier, product)
+      : method === 'rowSums'
+        ? inRowSums(device, tier, product)
+        : method === 'turned'
+          ? inTurnedSquares(device, tier, product)
+          : inTiles(device, tier, product, method);
   prepared.launch.point('aOffsets', prepared.a.offsets.address);
   prepared.launch.point('bOffsets', prepared.b.offsets.address);
   return prepared;
@@ -416,6 +420,17 @@ function inRowSums(device: Device, tier: Tier, product: Product): Prepared {
       grainFor(m * blockColumns * length),
     ),
     addition: isResult ? null : additionOf(device, tier, product, lengthBlocks),
+  };
+}
+
+/** On machines of many threads. */
+function byGroups(device: Device, tier: Tier, product: Product): Prepared {
+  const { kernel, integers, items, parts } = groupProduct(product);
+  return {
+    a: asItLies(device, product.a),
+    b: asItLies(device, product.b),
+    launch: new KernelLaunch(device, tier.compile(kernel), integers, items, 1),
+    addition: parts === 1 ? null : additionOf(device, tier, product, parts),
   };
 }
 

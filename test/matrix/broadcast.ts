@@ -5,11 +5,10 @@
 import { inferred } from '../../codegen/emit/refusals.js';
 import { narrowedSamples } from '../../codegen/spec/changed-samples.js';
 import type { SampleData } from '../../codegen/spec/sample-data.js';
-import { OpwrightError } from '../../runtime/errors.js';
 import { definitionOf } from '../../runtime/registry.js';
 import type { OpCase } from './cases.js';
 import { checkGradients } from './gradients.js';
-import { evaluate, makeArguments, sampleElements, withArguments } from './invoke.js';
+import { evaluate, isRefusal, makeArguments, sampleElements, withArguments } from './invoke.js';
 import type { Report } from './report.js';
 
 export function checkBroadcast(test: OpCase, place: number, report: Report): void {
@@ -43,7 +42,7 @@ function refuses(test: OpCase, { inputs: data, attrs }: SampleData): boolean {
     withArguments(makeArguments(sampleElements(test.op, test.samples.length, data)), (inputs) => evaluate(test, inputs, attrs));
     return false;
   } catch (error) {
-    if (error instanceof OpwrightError) return true;
+    if (isRefusal(error)) return true;
     throw error;
   }
 }

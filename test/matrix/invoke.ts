@@ -2,7 +2,7 @@
  * Calls of ops as a user would write them, from a case's data: required inputs and attributes by position, all others as options.
  * Internal ops are called through the same functions, which the registry has too.
  */
-import { type Dtype, memory, noGrad, seed, Tensor } from '../../entry/index.js';
+import { type Dtype, memory, noGrad, OpwrightError, seed, Tensor } from '../../entry/index.js';
 import { ops } from '../../runtime/registry.js';
 import { type Elements, type InputData, type InputElements, inputElements, type TensorData } from '../support/samples.js';
 import type { OpCase, SampleAttrs } from './cases.js';
@@ -194,4 +194,12 @@ export function withoutLeak<R>(run: () => R): R {
   if (after.storages !== before.storages || after.bytes !== before.bytes)
     throw new Error(`${after.storages - before.storages} storages of ${after.bytes - before.bytes} bytes leaked`);
   return result;
+}
+
+/** Faults of a device, and of kernels that it cannot make. */
+const faults: ReadonlySet<string> = new Set(['DEVICE_ERROR', 'DEVICE_LOST', 'NATIVE_COMPILE']);
+
+/** Whether it is an op that refuses its arguments, rather than one that went wrong. */
+export function isRefusal(error: unknown): error is OpwrightError {
+  return error instanceof OpwrightError && !faults.has(error.code);
 }

@@ -33,7 +33,7 @@ class WasmKernel extends CpuKernel implements ThreadedKernel {
 
 export class WasmTier extends CpuTier<WasmKernel> {
   readonly name = 'wasm';
-  readonly target: Target = { vectorBytes: 16, pointerBytes };
+  readonly target: Target = { vectorBytes: 16, pointerBytes, groups: false };
   /** Whether the engine has fused multiply-add; looked up when the first kernel is compiled. */
   private relaxedSimd: boolean | undefined;
   private count = 0;

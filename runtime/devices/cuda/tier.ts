@@ -68,7 +68,7 @@ export class CudaKernel implements CompiledKernel {
 
 export class CudaTier implements Tier {
   readonly name = 'cuda';
-  readonly target: Target = { vectorBytes: 0, pointerBytes };
+  readonly target: Target = { vectorBytes: 0, pointerBytes, groups: true };
   readonly architecture: Architecture;
   private readonly identity: string;
   private readonly byKernel = new WeakMap<Kernel, CudaKernel>();

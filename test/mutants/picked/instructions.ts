@@ -52,6 +52,7 @@ export const instructions: readonly PickedFaults[] = [
         'wrong stride',
         'subtract ? left.constant - right.constant : left.constant + right.constant',
         'left.constant + right.constant',
+        { ops: [], suites: ['wasm-statements'] },
       ],
       ['overrun', 'constantBytes >= 0 && constantBytes <= GUARD', 'true'],
     ],
@@ -108,7 +109,7 @@ export const instructions: readonly PickedFaults[] = [
       [convert, '143 << 23', '144 << 23'],
       [convert, '113 << 23', '112 << 23'],
       [convert, 'add(and(shru(pattern, 16), 1), 0x7fff)', '0x7fff'],
-      [convert, 'select(isUnordered, or(shr(pattern, 16), 0x40), rounded)', 'rounded'],
+      [convert, 'select(isUnordered, or(shr(pattern, 16), 0x40), rounded)', 'rounded', { ops: [], suites: ['wasm-printer'] }],
     ],
   },
   {

@@ -15,6 +15,7 @@ const scalars: Plan = {
   ops: ['clip', 'leakyRelu', 'dropout', 'scale', 'sgdUpdate'],
   suites: ['autograd', 'optimizer', 'tensor', 'random-programs'],
 };
+const dtypes: Plan = { ops: [], suites: ['arguments', 'random-programs'] };
 const threads: Plan = { ops: [], suites: ['threads', 'cpu-device'] };
 const memory: Plan = { ops: ['add'], suites: ['cpu-device', 'memory', 'tensor'] };
 
@@ -27,13 +28,13 @@ export const calling: readonly PickedFaults[] = [
       [books, "let key = recording ? 'g' : '';", "let key = '';"],
       [books, '`${slot.layout.form.id}${dtypeTags[slot.dtype]}`', '`${slot.layout.form.id}`', { ...calls, first: ['dtype'] }],
       [books, '`${slot.layout.form.id}${dtypeTags[slot.dtype]}`', 'dtypeTags[slot.dtype]'],
-      [books, "Number.isInteger(slot) ? 'n' : 'f'", "'n'"],
+      [books, "Number.isInteger(slot) ? 'n' : 'f'", "'n'", dtypes],
       [books, "scalar ? '' : typeof value", "true ? '' : typeof value"],
-      [books, "op.constrainsScalars && entry.kind === 'plan'", 'false', scalars],
+      [books, "op.constrainsScalars && entry.kind === 'plan'", 'false', dtypes],
       [books, '{ ...call.attrs, ...scalarsOf(call.op, attrs) }', 'call.attrs', scalars],
       [books, 'made[i].dispose();', ''],
       [books, 'results[i].dispose();', '', writing],
-      [convert, 'promote(so, slot.dtype)', 'so'],
+      [convert, 'promote(so, slot.dtype)', 'so', dtypes],
       [convert, '!isFloating(so) && !Number.isInteger(slot)', 'false'],
     ],
   },
@@ -178,7 +179,7 @@ export const calling: readonly PickedFaults[] = [
         { ops: ['where', 'maskedSelect', 'logicalAnd', 'convolution'], first: ['errors', 'misuse'] },
       ],
       ['wrong shape rule', 'axis < 0 ? axis + rank : axis', 'axis'],
-      ['wrong shape rule', 'fitted.sort((a, b) => a - b)', 'fitted'],
+      ['wrong shape rule', 'fitted.sort((a, b) => a - b)', 'fitted', dtypes],
       [
         convert,
         "allowed.includes('float64') ? 'float64' : allowed[0]",

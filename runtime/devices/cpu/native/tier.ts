@@ -62,7 +62,7 @@ export class NativeTier extends CpuTier<NativeKernel> {
     readonly compiler: Compiler,
   ) {
     super();
-    this.target = { vectorBytes: compiler.vectorBytes, pointerBytes };
+    this.target = { vectorBytes: compiler.vectorBytes, pointerBytes, groups: false };
     this.memory = addressOfBytes(heap.u8);
   }
 

@@ -1,0 +1,57 @@
+/**
+ * Which kernel for groups of threads computes a product (kernels/lower/group-gemm.ts, group-gemm-half.ts), and with which parameters. All
+ * follows from shapes and strides. Operands are read as they lie.
+ */
+import type { Kernel } from '../../kernels/ir.js';
+import { groupGemmKernel, type Lies, tileSizes } from '../../kernels/lower/group-gemm.js';
+import { halfGemmKernel } from '../../kernels/lower/group-gemm-half.js';
+import { packedStorage } from '../../kernels/lower/tile.js';
+import type { Operand, Product } from './gemm.js';
+import { remembered } from './launch.js';
+
+const groupGemmKernels = remembered(groupGemmKernel);
+const halfGemmKernels = remembered(halfGemmKernel);
+
+/** With fewer tiles than this a GPU is not busy: k is cut into parts, of no less than `leastPart`, which are added up afterwards. */
+const busyTiles = 128;
+const leastPart = 512;
+/** Parts are multiples of what kernels take along k at once. */
+const depths = 32;
+
+export interface GroupProduct {
+  readonly kernel: Kernel;
+  readonly integers: Readonly<Record<string, number>>;
+  readonly items: number;
+  /** What k is cut into. */
+  readonly parts: number;
+}
+
+export function groupProduct({ dtype, m, n, k, batch, a, b }: Product): GroupProduct {
+  const countOf = (size: keyof typeof tileSizes): [number, number] => [
+    Math.ceil(m / tileSizes[size].rows),
+    Math.ceil(n / tileSizes[size].columns),
+  ];
+  const [largeRows, largeColumns] = countOf('large');
+  const size = batch * largeRows * largeColumns >= busyTiles ? 'large' : 'small';
+  const [rowTiles, columnTiles] = countOf(size);
+  const tiles = batch * rowTiles * columnTiles;
+  const wanted = Math.max(1, Math.min(Math.floor(busyTiles / tiles), Math.floor(k / leastPart)));
+  const partLength = Math.ceil(k / wanted / depths) * depths;
+  const parts = Math.ceil(k / partLength);
+  const outStorage = parts === 1 ? dtype : packedStorage(dtype);
+  const form = { outStorage, a: liesOf(a), b: liesOf(b), size } as const;
+  return {
+    kernel:
+      dtype === 'float16' || dtype === 'bfloat16'
+        ? halfGemmKernels({ ...form, storage: dtype })
+        : groupGemmKernels({ ...form, storage: dtype }),
+    integers: {
+      ...{ m, n, k, batch, parts, partLength, rowTiles, columnTiles },
+      ...{ aAcross: a.across, aStep: a.step, bAcross: b.across, bStep: b.step },
+    },
+    items: tiles * parts,
+    parts,
+  };
+}
+
+const liesOf = ({ step, across }: Operand): Lies => (step === 1 ? 'along' : across === 1 ? 'across' : 'apart');

@@ -1,0 +1,141 @@
+/**
+ * What NVRTC says to the CUDA text of the kernels that the spec's samples cause, values and gradients: each compiles for every
+ * architecture, and stays within a budget of registers and of what it spills of them, where ptxas is there to tell.
+ *
+ * A short run compiles every eighth kernel for sm_90, and those that multiply tiles for every architecture; OPWRIGHT_FULL=1 all of them for
+ * all. Where NVRTC is looked for is support/nvrtc.ts's.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { grad, noGrad } from '../entry/index.js';
+import { cudaC } from '../kernels/c/dialect.js';
+import { cudaFlags, flagsOf } from '../kernels/c/options.js';
+import { printModule } from '../kernels/c/printer.js';
+import type { Kernel } from '../kernels/ir.js';
+import { groupGemmKernel, type Lies } from '../kernels/lower/group-gemm.js';
+import { halfGemmKernel } from '../kernels/lower/group-gemm-half.js';
+import { makeDefault } from '../runtime/devices/registry.js';
+import { OpwrightError } from '../runtime/errors.js';
+import { CollectingDevice } from './collecting-device.js';
+import { fullRun, loadCases, type OpCase, shards } from './matrix/cases.js';
+import { differentiableLeaves, leafTensor } from './matrix/differentiate.js';
+import { call, makeArguments, sampleElements, withArguments } from './matrix/invoke.js';
+import { findNvrtc } from './support/nvrtc.js';
+
+/** Turing, Ampere, Hopper, and both kinds of Blackwell. */
+const wanted = [75, 80, 90, 100, 120];
+const usual = 90;
+/** Kernels of one text: NVRTC takes as long to start as for several of them. */
+const together = 24;
+/** Of how many kernels a short run takes one. */
+const oneOf = 8;
+/** Of a thread; with blocks of 256 a GPU has no more for it. */
+const mostRegisters = 255;
+/** Bytes of registers that a thread may keep in memory: ptxas puts a few away where it so gains room for another block. */
+const mostSpilled = 32;
+
+const { nvrtc, attempts } = findNvrtc();
+const withNvrtc = nvrtc === undefined ? test.serial.skip : test.serial;
+const withPtxas = nvrtc === undefined || spawnSync('ptxas', ['--version']).status !== 0 ? test.serial.skip : test.serial;
+
+/** The kernels that calls of the samples and their gradients need, each under a name of its own. */
+function kernelsOfSamples(): readonly Kernel[] {
+  const device = new CollectingDevice();
+  makeDefault(device);
+  for (let shard = 0; shard < shards; shard++)
+    for (const one of loadCases(shard)) for (const place of one.samples.keys()) trace(one, place);
+  for (const kernel of products()) device.compile(kernel);
+  return [...device.kernels.values()].map((kernel, number) => ({ ...kernel, name: `${kernel.name}_${number}` }));
+}
+
+/** Products in all forms: samples have float32 only, and small ones. */
+function products(): readonly Kernel[] {
+  const directions: readonly Lies[] = ['along', 'across', 'apart'];
+  const forms = directions.flatMap((lies) =>
+    (['small', 'large'] as const).flatMap((size) => [{ a: lies, b: lies, size }, { a: 'along', b: lies, size } as const]),
+  );
+  return forms.flatMap((form) => [
+    ...(['float32', 'float64'] as const).map((storage) => groupGemmKernel({ ...form, storage, outStorage: storage })),
+    ...(['float16', 'bfloat16'] as const).map((storage) => halfGemmKernel({ ...form, storage, outStorage: storage })),
+  ]);
+}
+
+function trace(one: OpCase, place: number): void {
+  const { inputs, attrs } = one.samples[place]!;
+  const elements = sampleElements(one.op, place, inputs);
+  withArguments(makeArguments(elements), (given) => {
+    const leaves = differentiableLeaves(one, elements).map((leaf) => leafTensor(given, leaf));
+    for (const leaf of leaves) leaf.stopGradient = false;
+    try {
+      const results = leaves.length === 0 ? noGrad(() => call(one, given, attrs)) : call(one, given, attrs);
+      for (const result of results) if (!result.stopGradient) grad(result, leaves, { allowUnused: true, retainGraph: true });
+    } catch (error) {
+      // What depends on elements that are all 0 here may be refused.
+      if (!(error instanceof OpwrightError)) throw error;
+    }
+  });
+}
+
+const kernels = nvrtc === undefined ? [] : kernelsOfSamples();
+const multiplies = ({ body }: Kernel): boolean => JSON.stringify(body).includes('"multiplyTiles"');
+const chosen = fullRun ? kernels : kernels.filter((kernel, number) => number % oneOf === 0 || multiplies(kernel));
+const options = flagsOf(cudaFlags);
+
+function* inBatches(all: readonly Kernel[]): Generator<readonly Kernel[]> {
+  for (let at = 0; at < all.length; at += together) yield all.slice(at, at + together);
+}
+
+withNvrtc('the samples cause kernels of every kind', (t) => {
+  const names = new Set(kernels.map(({ name }) => name.replace(/_\d+$/, '')));
+  for (const name of ['fused_flat', 'fused_map', 'fused_row', 'cumsum', 'gather']) t.true(names.has(name), name);
+  t.true(kernels.filter(({ group }) => group !== undefined).length > kernels.length / 2);
+  t.log(`${kernels.length} kernels, of which ${chosen.length} are compiled`);
+});
+
+for (const architecture of wanted)
+  withNvrtc(`kernels compile for sm_${architecture}`, (t) => {
+    if (!nvrtc!.architectures.includes(architecture)) {
+      t.log(`${nvrtc!.library.path} does not know sm_${architecture}`);
+      t.pass();
+      return;
+    }
+    const own = fullRun || architecture === usual ? chosen : chosen.filter(multiplies);
+    for (const batch of inBatches(own)) {
+      const compiled = nvrtc!.compile(printModule(batch, cudaC), { number: architecture, image: 'cubin' }, options);
+      if ('log' in compiled) t.fail(compiled.log.slice(0, 2000));
+    }
+    t.log(`${own.length} kernels`);
+    t.pass();
+  });
+
+withPtxas('kernels stay within the budget of registers and spills', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'opwright-ptx-'));
+  try {
+    for (const batch of inBatches(fullRun ? chosen : chosen.slice(0, 2 * together))) {
+      const compiled = nvrtc!.compile(printModule(batch, cudaC), { number: usual, image: 'ptx' }, options);
+      if ('log' in compiled) throw new Error(compiled.log);
+      const file = join(folder, 'kernels.ptx');
+      writeFileSync(file, compiled.image.subarray(0, compiled.image.indexOf(0)));
+      const { status, stderr } = spawnSync('ptxas', ['-v', `-arch=sm_${usual}`, file, '-o', join(folder, 'kernels.cubin')], {
+        encoding: 'utf8',
+      });
+      t.is(status, 0, stderr.slice(0, 2000));
+      for (const [, name, text] of stderr.matchAll(/Function properties for (\w+)\n([\s\S]*?Used \d+ registers)/g)) {
+        const spilled = /(\d+) bytes spill stores/.exec(text!);
+        t.true(Number(spilled?.[1] ?? 0) <= mostSpilled, `${name} spills ${spilled?.[1]} bytes`);
+        t.true(Number(/Used (\d+) registers/.exec(text!)![1]) <= mostRegisters, `${name}: ${text}`);
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+if (nvrtc === undefined)
+  test('NVRTC is not there: no kernel was compiled with it', (t) => {
+    t.log(attempts.map(({ path, problem }) => `${path}: ${problem}`).join('\n'));
+    t.pass();
+  });

@@ -1,0 +1,4 @@
+/** A residual block (support/residual-block.ts) in WebAssembly. */
+import { testResidualBlock } from './support/residual-block.js';
+
+testResidualBlock('wasm');
