@@ -175,6 +175,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   bernoulli(x: V | number): V;
   randint(low: number, options?: { high?: number | null | undefined; shape?: readonly number[] | undefined; dtype?: Dtype | undefined }): V;
   randperm(n: number, options?: { dtype?: Dtype | undefined }): V;
+  canDraw(x: V | number, needed: number): V;
+  drawPlaces(x: V | number, numSamples: number, replacement: boolean): V;
   reshape(x: V | number, shape: readonly number[]): V;
   squeeze(x: V | number, options?: { axis?: number | readonly number[] | null | undefined }): V;
   unsqueeze(x: V | number, axis: number | readonly number[]): V;
@@ -233,6 +235,8 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   gather(x: V | number, index: V | number): V;
   rowsAdd(x: V | number, index: V | number, updates: V | number): V;
   rowsSet(x: V | number, index: V | number, updates: V | number): V;
+  overwrite(x: V | number, value: V | number): V;
+  putAt(x: V | number, places: V | number, values: V | number): V;
   indexSelect(x: V | number, index: V | number, options?: { axis?: number | undefined }): V;
   indexSelectGrad(updates: V | number, index: V | number, shape: readonly number[], axis: number): V;
   flatPlaces(index: V | number, size: number, stride: number, beyond: number): V;
@@ -278,6 +282,19 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   bmm(x: V | number, y: V | number): V;
   matmul(x: V | number, y: V | number, options?: { transposeX?: boolean | undefined; transposeY?: boolean | undefined }): V;
   mv(x: V | number, vec: V | number): V;
+  outer(x: V | number, y: V | number): V;
+  inner(x: V | number, y: V | number): V;
+  tensordot(x: V | number, y: V | number, options?: { axes?: number | readonly (readonly number[])[] | undefined }): V;
+  einsum(xs: readonly (V | number)[], equation: string): V;
+  einsumTerm(x: V | number, labels: readonly number[], kept: readonly number[]): V;
+  sharedAxes(x: V | number, labels: readonly number[], names: readonly number[]): V;
+  sharedAxesGrad(x: V | number, shape: readonly number[], labels: readonly number[], names: readonly number[]): V;
+  einsumSteps(xs: readonly (V | number)[], labels: readonly (readonly number[])[], result: readonly number[]): V;
+  einsumProduct(x: V | number, y: V | number, xLabels: readonly number[], yLabels: readonly number[], result: readonly number[]): V;
+  addcmul(input: V | number, x: V | number, y: V | number, options?: { value?: number | V | undefined }): V;
+  addcdiv(input: V | number, x: V | number, y: V | number, options?: { value?: number | V | undefined }): V;
+  baddbmm(input: V | number, x: V | number, y: V | number, options?: { alpha?: number | V | undefined; beta?: number | V | undefined }): V;
+  cdist(x: V | number, y: V | number, options?: { p?: number | undefined }): V;
   dot(x: V | number, y: V | number): V;
   cross(x: V | number, y: V | number, options?: { axis?: number | null | undefined }): V;
   kron(x: V | number, y: V | number): V;

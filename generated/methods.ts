@@ -14,7 +14,7 @@ import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesL
 import { reshape, reshape_, squeeze, squeeze_, type SqueezeOptions, unsqueeze, unsqueeze_, flatten, type FlattenOptions, detach, transpose, t, diagonal, type DiagonalOptions, diag, type DiagOptions, tril, tril_, type TrilOptions, triu, triu_, type TriuOptions, trace, type TraceOptions, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile, moveaxis, swapaxes, rot90, type Rot90Options, fliplr, flipud, atleast1d, atleast2d, atleast3d, tensorSplit, type TensorSplitOptions, unflatten, slidingWindows, type SlidingWindowsOptions, diagEmbed, type DiagEmbedOptions, diagflat, type DiagflatOptions, vander, type VanderOptions } from './ops/movement.js';
 import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, scatter_, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, take, type TakeOptions, indexAdd, type IndexAddOptions, indexFill, type IndexFillOptions, indexPut, type IndexPutOptions, maskedFill, maskedScatter, repeatInterleave, type RepeatInterleaveOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
 import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, kthvalue, type KthvalueOptions, mode, type ModeOptions, quantile, type QuantileOptions, nanquantile, type NanquantileOptions, nanmedian, type NanmedianOptions, searchsorted, type SearchsortedOptions, bucketize, type BucketizeOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
-import { bmm, matmul, type MatmulOptions, mv, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
+import { bmm, matmul, type MatmulOptions, mv, outer, inner, tensordot, type TensordotOptions, addcmul, type AddcmulOptions, addcdiv, type AddcdivOptions, baddbmm, type BaddbmmOptions, cdist, type CdistOptions, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
 import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, conv1d, type Conv1dOptions, conv1dTranspose, type Conv1dTransposeOptions, conv3d, type Conv3dOptions, conv3dTranspose, type Conv3dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
 import { clipByNorm } from './ops/optimizer-steps.js';
@@ -636,6 +636,20 @@ declare module '../runtime/tensor.js' {
     mm(y: TensorLike, options?: MatmulOptions): Tensor;
     /** The product of a matrix and a vector. */
     mv(vec: TensorLike): Tensor;
+    /** The products of every element of one tensor with every element of another, both taken flattened. */
+    outer(y: TensorLike): Tensor;
+    /** The sums of products along the last axes of two tensors; of a number with a tensor, their product. */
+    inner(y: TensorLike): Tensor;
+    /** The sum of products over some axes of two tensors; the axes left are the first's, then the second's. */
+    tensordot(y: TensorLike, options?: TensordotOptions): Tensor;
+    /** A tensor plus the product of two others, scaled; shapes are broadcast. */
+    addcmul(x: TensorLike, y: TensorLike, options?: AddcmulOptions): Tensor;
+    /** A tensor plus the quotient of two others, scaled; shapes are broadcast. */
+    addcdiv(x: TensorLike, y: TensorLike, options?: AddcdivOptions): Tensor;
+    /** Matrix products of a batch, scaled, added to a scaled tensor. */
+    baddbmm(x: TensorLike, y: TensorLike, options?: BaddbmmOptions): Tensor;
+    /** The distances of every row of one matrix to every row of another, over broadcast leading axes. */
+    cdist(y: TensorLike, options?: CdistOptions): Tensor;
     /** The sum of products of two vectors, or of each pair of rows of two matrices. */
     dot(y: TensorLike): Tensor;
     /** The cross product of vectors of three numbers along one axis. */
@@ -1001,6 +1015,13 @@ addTensorMethods({
   matmul: matmul,
   mm: matmul,
   mv: mv,
+  outer: outer,
+  inner: inner,
+  tensordot: tensordot,
+  addcmul: addcmul,
+  addcdiv: addcdiv,
+  baddbmm: baddbmm,
+  cdist: cdist,
   dot: dot,
   cross: cross,
   kron: kron,

@@ -7,11 +7,11 @@ import { bitwiseAndDefinition, bitwiseAnd, bitwiseOrDefinition, bitwiseOr, bitwi
 import { erfcDefinition, erfc, erfc_, sincDefinition, sinc, sinc_, sincSlopeDefinition, sincSlope, logitDefinition, logit, xlogyDefinition, xlogy, logaddexpDefinition, logaddexp, logaddexp_ } from './ops/special-functions.js';
 import { sigmoidDefinition, sigmoid, sigmoid_, logSigmoidDefinition, logSigmoid, logSigmoid_, reluDefinition, relu, relu_, relu6Definition, relu6, relu6_, leakyReluDefinition, leakyRelu, leakyRelu_, eluDefinition, elu, elu_, seluDefinition, selu, selu_, geluDefinition, gelu, gelu_, softplusDefinition, softplus, softplus_, softsignDefinition, softsign, softsign_, softshrinkDefinition, softshrink, softshrink_, hardshrinkDefinition, hardshrink, hardshrink_, tanhshrinkDefinition, tanhshrink, tanhshrink_, hardtanhDefinition, hardtanh, hardtanh_, hardsigmoidDefinition, hardsigmoid, hardsigmoid_, hardswishDefinition, hardswish, hardswish_, thresholdedReluDefinition, thresholdedRelu, thresholdedRelu_, swishDefinition, swish, swish_, stanhDefinition, stanh, stanh_, scaleDefinition, scale, scale_, addNDefinition, addN, clipDefinition, clip, clip_ } from './ops/activations.js';
 import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, nansumDefinition, nansum, nanmeanDefinition, nanmean, countNonzeroDefinition, countNonzero, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum, cumprodDefinition, cumprod, scanProductDefinition, scanProduct, shiftAlongDefinition, shiftAlong, linearScanDefinition, linearScan, cummaxDefinition, cummax, cumminDefinition, cummin, scanMaxDefinition, scanMax, scanMinDefinition, scanMin, logcumsumexpDefinition, logcumsumexp, scanLogSumDefinition, scanLogSum, diffDefinition, diff, trapezoidDefinition, trapezoid } from './ops/reductions.js';
-import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm } from './ops/creation.js';
+import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm, canDrawDefinition, canDraw, drawPlacesDefinition, drawPlaces } from './ops/creation.js';
 import { reshapeDefinition, reshape, reshape_, squeezeDefinition, squeeze, squeeze_, unsqueezeDefinition, unsqueeze, unsqueeze_, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, diagonalDefinition, diagonal, placeDiagonalDefinition, placeDiagonal, diagDefinition, diag, trilDefinition, tril, tril_, triuDefinition, triu, triu_, traceDefinition, trace, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile, moveaxisDefinition, moveaxis, swapaxesDefinition, swapaxes, rot90Definition, rot90, fliplrDefinition, fliplr, flipudDefinition, flipud, atleast1dDefinition, atleast1d, atleast2dDefinition, atleast2d, atleast3dDefinition, atleast3d, hstackDefinition, hstack, vstackDefinition, vstack, dstackDefinition, dstack, columnStackDefinition, columnStack, tensorSplitDefinition, tensorSplit, unflattenDefinition, unflatten, slidingWindowsDefinition, slidingWindows, broadcastTensorsDefinition, broadcastTensors, cartesianProdDefinition, cartesianProd, diagEmbedDefinition, diagEmbed, diagflatDefinition, diagflat, blockDiagDefinition, blockDiag, vanderDefinition, vander, trilIndicesDefinition, trilIndices, triuIndicesDefinition, triuIndices } from './ops/movement.js';
-import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, takeDefinition, take, indexAddDefinition, indexAdd, indexFillDefinition, indexFill, indexPutDefinition, indexPut, maskedFillDefinition, maskedFill, maskedScatterDefinition, maskedScatter, repeatInterleaveDefinition, repeatInterleave, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
+import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, overwriteDefinition, overwrite, overwrite_, putAtDefinition, putAt, putAt_, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, takeDefinition, take, indexAddDefinition, indexAdd, indexFillDefinition, indexFill, indexPutDefinition, indexPut, maskedFillDefinition, maskedFill, maskedScatterDefinition, maskedScatter, repeatInterleaveDefinition, repeatInterleave, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
 import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, kthvalueDefinition, kthvalue, modeDefinition, mode, quantileDefinition, quantile, betweenElementsDefinition, betweenElements, nanquantileDefinition, nanquantile, nanmedianDefinition, nanmedian, searchsortedDefinition, searchsorted, bucketizeDefinition, bucketize, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
-import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
+import { bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, outerDefinition, outer, innerDefinition, inner, tensordotDefinition, tensordot, einsumDefinition, einsum, einsumTermDefinition, einsumTerm, sharedAxesDefinition, sharedAxes, sharedAxesGradDefinition, sharedAxesGrad, einsumStepsDefinition, einsumSteps, einsumProductDefinition, einsumProduct, addcmulDefinition, addcmul, addcdivDefinition, addcdiv, baddbmmDefinition, baddbmm, cdistDefinition, cdist, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
 import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, conv1dDefinition, conv1d, conv1dTransposeDefinition, conv1dTranspose, conv3dDefinition, conv3d, conv3dTransposeDefinition, conv3dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
 import { reduceLossDefinition, reduceLoss, mseLossDefinition, mseLoss, squareErrorCostDefinition, squareErrorCost, l1LossDefinition, l1Loss, smoothL1LossDefinition, smoothL1Loss, klDivDefinition, klDiv, binaryCrossEntropyWithLogitsDefinition, binaryCrossEntropyWithLogits, nllLossDefinition, nllLoss, crossEntropyDefinition, crossEntropy } from './ops/losses.js';
 import { clipByNormDefinition, clipByNorm, clipByGlobalNormDefinition, clipByGlobalNorm, sgdUpdateDefinition, sgdUpdate, momentumUpdateDefinition, momentumUpdate, adamUpdateDefinition, adamUpdate, adamwUpdateDefinition, adamwUpdate } from './ops/optimizer-steps.js';
@@ -269,6 +269,8 @@ declare module '../runtime/registry.js' {
     bernoulli: typeof bernoulli;
     randint: typeof randint;
     randperm: typeof randperm;
+    canDraw: typeof canDraw;
+    drawPlaces: typeof drawPlaces;
     reshape: typeof reshape;
     reshape_: typeof reshape_;
     squeeze: typeof squeeze;
@@ -332,6 +334,10 @@ declare module '../runtime/registry.js' {
     gather: typeof gather;
     rowsAdd: typeof rowsAdd;
     rowsSet: typeof rowsSet;
+    overwrite: typeof overwrite;
+    overwrite_: typeof overwrite_;
+    putAt: typeof putAt;
+    putAt_: typeof putAt_;
     indexSelect: typeof indexSelect;
     indexSelectGrad: typeof indexSelectGrad;
     flatPlaces: typeof flatPlaces;
@@ -378,6 +384,19 @@ declare module '../runtime/registry.js' {
     bmm: typeof bmm;
     matmul: typeof matmul;
     mv: typeof mv;
+    outer: typeof outer;
+    inner: typeof inner;
+    tensordot: typeof tensordot;
+    einsum: typeof einsum;
+    einsumTerm: typeof einsumTerm;
+    sharedAxes: typeof sharedAxes;
+    sharedAxesGrad: typeof sharedAxesGrad;
+    einsumSteps: typeof einsumSteps;
+    einsumProduct: typeof einsumProduct;
+    addcmul: typeof addcmul;
+    addcdiv: typeof addcdiv;
+    baddbmm: typeof baddbmm;
+    cdist: typeof cdist;
     dot: typeof dot;
     cross: typeof cross;
     kron: typeof kron;
@@ -595,6 +614,8 @@ registerOps(
     bernoulliDefinition,
     randintDefinition,
     randpermDefinition,
+    canDrawDefinition,
+    drawPlacesDefinition,
     reshapeDefinition,
     squeezeDefinition,
     unsqueezeDefinition,
@@ -653,6 +674,8 @@ registerOps(
     gatherDefinition,
     rowsAddDefinition,
     rowsSetDefinition,
+    overwriteDefinition,
+    putAtDefinition,
     indexSelectDefinition,
     indexSelectGradDefinition,
     flatPlacesDefinition,
@@ -698,6 +721,19 @@ registerOps(
     bmmDefinition,
     matmulDefinition,
     mvDefinition,
+    outerDefinition,
+    innerDefinition,
+    tensordotDefinition,
+    einsumDefinition,
+    einsumTermDefinition,
+    sharedAxesDefinition,
+    sharedAxesGradDefinition,
+    einsumStepsDefinition,
+    einsumProductDefinition,
+    addcmulDefinition,
+    addcdivDefinition,
+    baddbmmDefinition,
+    cdistDefinition,
     dotDefinition,
     crossDefinition,
     kronDefinition,
@@ -990,6 +1026,8 @@ registerOps(
     bernoulli: bernoulli,
     randint: randint,
     randperm: randperm,
+    canDraw: canDraw,
+    drawPlaces: drawPlaces,
     reshape: reshape,
     reshape_: reshape_,
     squeeze: squeeze,
@@ -1053,6 +1091,10 @@ registerOps(
     gather: gather,
     rowsAdd: rowsAdd,
     rowsSet: rowsSet,
+    overwrite: overwrite,
+    overwrite_: overwrite_,
+    putAt: putAt,
+    putAt_: putAt_,
     indexSelect: indexSelect,
     indexSelectGrad: indexSelectGrad,
     flatPlaces: flatPlaces,
@@ -1099,6 +1141,19 @@ registerOps(
     bmm: bmm,
     matmul: matmul,
     mv: mv,
+    outer: outer,
+    inner: inner,
+    tensordot: tensordot,
+    einsum: einsum,
+    einsumTerm: einsumTerm,
+    sharedAxes: sharedAxes,
+    sharedAxesGrad: sharedAxesGrad,
+    einsumSteps: einsumSteps,
+    einsumProduct: einsumProduct,
+    addcmul: addcmul,
+    addcdiv: addcdiv,
+    baddbmm: baddbmm,
+    cdist: cdist,
     dot: dot,
     cross: cross,
     kron: kron,

@@ -48,47 +48,52 @@ export function halves(total: unknown) {
   return [host.idiv((total as number), 2), (total as number) - host.idiv((total as number), 2)];
 }
 
-/** A number as a list of one; a list as it is. (ops.yaml:54) */
+/** The first place of a value in a list. (ops.yaml:54) */
+export function placeOf(list: unknown, value: unknown) {
+  return host.at(host.filter(host.range((list as readonly unknown[]).length), (i: number) => host.equals(host.at((list as readonly unknown[]), i), value)), 0);
+}
+
+/** A number as a list of one; a list as it is. (ops.yaml:58) */
 export function listed(value: unknown) {
   return host.isNumber(value) ? [value] : value;
 }
 
-/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:58) */
+/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:62) */
 export function fromFront(places: unknown, length: unknown) {
   return host.each((places as readonly unknown[]), (place) => ((place as number) < 0) ? (place as number) + (length as number) : place);
 }
 
-/** How many elements are reduced to one. (ops.yaml:62) */
+/** How many elements are reduced to one. (ops.yaml:66) */
 export function elementsAlong(shape: unknown, axes: unknown) {
   return host.count((host.pick((shape as readonly unknown[]), (axes as readonly number[])) as readonly number[]));
 }
 
-/** The shape of each tensor of a list. (ops.yaml:66) */
+/** The shape of each tensor of a list. (ops.yaml:70) */
 export function shapes(tensors: unknown) {
   return host.each((tensors as readonly unknown[]), (tensor) => (tensor as LayoutMeta).shape);
 }
 
-/** Whether the tensors of two lists have the same shapes. (ops.yaml:70) */
+/** Whether the tensors of two lists have the same shapes. (ops.yaml:74) */
 export function alike(tensors: unknown, others: unknown) {
   return ((tensors as readonly unknown[]).length === (others as readonly unknown[]).length) && host.all((tensors as readonly unknown[]), (tensor, i: number) => host.equals((tensor as LayoutMeta).shape, (host.at((others as readonly unknown[]), i) as LayoutMeta).shape));
 }
 
-/** How many bits an element of an integer dtype has. (ops.yaml:74) */
+/** How many bits an element of an integer dtype has. (ops.yaml:78) */
 export function bitsOf(dtype: unknown) {
   return (host.equals(dtype, 'int64')) ? 64 : ((host.equals(dtype, 'int32')) ? 32 : ((host.equals(dtype, 'int16')) ? 16 : 8));
 }
 
-/** The integer of a dtype whose bits are all set. (ops.yaml:78) */
+/** The integer of a dtype whose bits are all set. (ops.yaml:82) */
 export function allBits(dtype: unknown) {
   return (host.equals(dtype, 'uint8')) ? 255 : -1;
 }
 
-/** The greatest finite number of a floating-point dtype. (ops.yaml:82) */
+/** The greatest finite number of a floating-point dtype. (ops.yaml:86) */
 export function greatest(dtype: unknown) {
   return (host.equals(dtype, 'float64')) ? 1.7976931348623157e+308 : ((host.equals(dtype, 'float32')) ? 3.4028234663852886e+38 : ((host.equals(dtype, 'float16')) ? 65504 : 3.3895313892515355e+38));
 }
 
-/** How many elements a diagonal of a matrix has. (ops.yaml:86) */
+/** How many elements a diagonal of a matrix has. (ops.yaml:90) */
 export function diagonalSize(rows: unknown, columns: unknown, offset: unknown) {
   return host.max(host.min((rows as number) - host.max(-(offset as number), 0), (columns as number) - host.max((offset as number), 0)), 0);
 }

@@ -7,10 +7,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1750
+// From ops.yaml:1754
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:1750',
+  source: 'ops.yaml:1754',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -62,10 +62,10 @@ export function sigmoid(x: TensorLike): Tensor {
 export function sigmoid_(x: Tensor): Tensor {
   return callInPlace(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:1762
+// From ops.yaml:1766
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:1762',
+  source: 'ops.yaml:1766',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -117,10 +117,10 @@ export function logSigmoid(x: TensorLike): Tensor {
 export function logSigmoid_(x: Tensor): Tensor {
   return callInPlace(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:1773
+// From ops.yaml:1777
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:1773',
+  source: 'ops.yaml:1777',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -174,10 +174,10 @@ export function relu(x: TensorLike): Tensor {
 export function relu_(x: Tensor): Tensor {
   return callInPlace(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:1795
+// From ops.yaml:1799
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:1795',
+  source: 'ops.yaml:1799',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -237,10 +237,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:1810
+// From ops.yaml:1814
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:1810',
+  source: 'ops.yaml:1814',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -303,10 +303,10 @@ export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:1826
+// From ops.yaml:1830
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:1826',
+  source: 'ops.yaml:1830',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -366,10 +366,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:1841
+// From ops.yaml:1845
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:1841',
+  source: 'ops.yaml:1845',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -429,10 +429,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:1856
+// From ops.yaml:1860
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:1856',
+  source: 'ops.yaml:1860',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -504,10 +504,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1873
+// From ops.yaml:1877
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:1873',
+  source: 'ops.yaml:1877',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -561,10 +561,10 @@ export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
 export function softplus_(x: Tensor, options: SoftplusOptions = {}): Tensor {
   return callInPlace(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:1890
+// From ops.yaml:1894
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:1890',
+  source: 'ops.yaml:1894',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -624,10 +624,10 @@ export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1900
+// From ops.yaml:1904
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:1900',
+  source: 'ops.yaml:1904',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -690,10 +690,10 @@ export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1913
+// From ops.yaml:1917
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:1913',
+  source: 'ops.yaml:1917',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -748,10 +748,10 @@ export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tens
 export function hardshrink_(x: Tensor, options: HardshrinkOptions = {}): Tensor {
   return callInPlace(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:1923
+// From ops.yaml:1927
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:1923',
+  source: 'ops.yaml:1927',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -813,10 +813,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:1931
+// From ops.yaml:1935
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:1931',
+  source: 'ops.yaml:1935',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -878,10 +878,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:1949
+// From ops.yaml:1953
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:1949',
+  source: 'ops.yaml:1953',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -933,10 +933,10 @@ export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Te
 export function hardsigmoid_(x: Tensor, options: HardsigmoidOptions = {}): Tensor {
   return callInPlace(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:1967
+// From ops.yaml:1971
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:1967',
+  source: 'ops.yaml:1971',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -994,10 +994,10 @@ export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1980
+// From ops.yaml:1984
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:1980',
+  source: 'ops.yaml:1984',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1052,10 +1052,10 @@ export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions =
 export function thresholdedRelu_(x: Tensor, options: ThresholdedReluOptions = {}): Tensor {
   return callInPlace(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:1991
+// From ops.yaml:1995
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:1991',
+  source: 'ops.yaml:1995',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1117,10 +1117,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:2001
+// From ops.yaml:2005
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:2001',
+  source: 'ops.yaml:2005',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1184,10 +1184,10 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:2013
+// From ops.yaml:2017
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:2013',
+  source: 'ops.yaml:2017',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1243,10 +1243,10 @@ export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
 export function scale_(x: Tensor, options: ScaleOptions = {}): Tensor {
   return callInPlace(scaleDefinition, [x], optionsOf(scaleDefinition, options));
 }
-// From ops.yaml:2039
+// From ops.yaml:2043
 export const addNDefinition: OpDefinition = {
   name: 'addN',
-  source: 'ops.yaml:2039',
+  source: 'ops.yaml:2043',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1298,10 +1298,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:2060
+// From ops.yaml:2064
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:2060',
+  source: 'ops.yaml:2064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

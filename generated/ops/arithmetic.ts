@@ -7,10 +7,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:498
+// From ops.yaml:502
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:498',
+  source: 'ops.yaml:502',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -68,10 +68,10 @@ export function add(x: TensorLike, y: TensorLike): Tensor {
 export function add_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:509
+// From ops.yaml:513
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:509',
+  source: 'ops.yaml:513',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -129,10 +129,10 @@ export function subtract(x: TensorLike, y: TensorLike): Tensor {
 export function subtract_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:518
+// From ops.yaml:522
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:518',
+  source: 'ops.yaml:522',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -190,10 +190,10 @@ export function multiply(x: TensorLike, y: TensorLike): Tensor {
 export function multiply_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:528
+// From ops.yaml:532
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:528',
+  source: 'ops.yaml:532',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -252,10 +252,10 @@ export function divide(x: TensorLike, y: TensorLike): Tensor {
 export function divide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:556
+// From ops.yaml:560
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:556',
+  source: 'ops.yaml:560',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -298,10 +298,10 @@ export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
 export function floorDivide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:573
+// From ops.yaml:577
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:573',
+  source: 'ops.yaml:577',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -358,10 +358,10 @@ export function mod(x: TensorLike, y: TensorLike): Tensor {
 export function mod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:590
+// From ops.yaml:594
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:590',
+  source: 'ops.yaml:594',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -419,10 +419,10 @@ export function pow(x: TensorLike, y: TensorLike): Tensor {
 export function pow_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:611
+// From ops.yaml:615
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:611',
+  source: 'ops.yaml:615',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -480,10 +480,10 @@ export function maximum(x: TensorLike, y: TensorLike): Tensor {
 export function maximum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:634
+// From ops.yaml:638
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:634',
+  source: 'ops.yaml:638',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -541,10 +541,10 @@ export function minimum(x: TensorLike, y: TensorLike): Tensor {
 export function minimum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:657
+// From ops.yaml:661
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:657',
+  source: 'ops.yaml:661',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -591,10 +591,10 @@ export function neg(x: TensorLike): Tensor {
 export function neg_(x: Tensor): Tensor {
   return callInPlace(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:667
+// From ops.yaml:671
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:667',
+  source: 'ops.yaml:671',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -643,10 +643,10 @@ export function abs(x: TensorLike): Tensor {
 export function abs_(x: Tensor): Tensor {
   return callInPlace(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:678
+// From ops.yaml:682
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:678',
+  source: 'ops.yaml:682',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -687,10 +687,10 @@ export function sign(x: TensorLike): Tensor {
 export function sign_(x: Tensor): Tensor {
   return callInPlace(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:690
+// From ops.yaml:694
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:690',
+  source: 'ops.yaml:694',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -737,10 +737,10 @@ export function square(x: TensorLike): Tensor {
 export function square_(x: Tensor): Tensor {
   return callInPlace(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:699
+// From ops.yaml:703
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:699',
+  source: 'ops.yaml:703',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -789,10 +789,10 @@ export function sqrt(x: TensorLike): Tensor {
 export function sqrt_(x: Tensor): Tensor {
   return callInPlace(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:718
+// From ops.yaml:722
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:718',
+  source: 'ops.yaml:722',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -841,10 +841,10 @@ export function rsqrt(x: TensorLike): Tensor {
 export function rsqrt_(x: Tensor): Tensor {
   return callInPlace(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:732
+// From ops.yaml:736
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:732',
+  source: 'ops.yaml:736',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -893,10 +893,10 @@ export function reciprocal(x: TensorLike): Tensor {
 export function reciprocal_(x: Tensor): Tensor {
   return callInPlace(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
 }
-// From ops.yaml:745
+// From ops.yaml:749
 export const fmodDefinition: OpDefinition = {
   name: 'fmod',
-  source: 'ops.yaml:745',
+  source: 'ops.yaml:749',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -951,10 +951,10 @@ export function fmod(x: TensorLike, y: TensorLike): Tensor {
 export function fmod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmodDefinition, [x, y], surplusOptions(fmodDefinition, arguments[2]));
 }
-// From ops.yaml:759
+// From ops.yaml:763
 export const fracDefinition: OpDefinition = {
   name: 'frac',
-  source: 'ops.yaml:759',
+  source: 'ops.yaml:763',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1006,10 +1006,10 @@ export function frac(x: TensorLike): Tensor {
 export function frac_(x: Tensor): Tensor {
   return callInPlace(fracDefinition, [x], surplusOptions(fracDefinition, arguments[1]));
 }
-// From ops.yaml:767
+// From ops.yaml:771
 export const lerpDefinition: OpDefinition = {
   name: 'lerp',
-  source: 'ops.yaml:767',
+  source: 'ops.yaml:771',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1069,10 +1069,10 @@ export const lerpDefinition: OpDefinition = {
 export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
   return callOne(lerpDefinition, [x, y, weight], surplusOptions(lerpDefinition, arguments[3]));
 }
-// From ops.yaml:790
+// From ops.yaml:794
 export const copysignDefinition: OpDefinition = {
   name: 'copysign',
-  source: 'ops.yaml:790',
+  source: 'ops.yaml:794',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1121,10 +1121,10 @@ export function copysign(x: TensorLike, y: TensorLike): Tensor {
 export function copysign_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
 }
-// From ops.yaml:815
+// From ops.yaml:819
 export const heavisideDefinition: OpDefinition = {
   name: 'heaviside',
-  source: 'ops.yaml:815',
+  source: 'ops.yaml:819',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1177,10 +1177,10 @@ export function heaviside(x: TensorLike, y: TensorLike): Tensor {
 export function heaviside_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
 }
-// From ops.yaml:833
+// From ops.yaml:837
 export const fmaxDefinition: OpDefinition = {
   name: 'fmax',
-  source: 'ops.yaml:833',
+  source: 'ops.yaml:837',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1247,10 +1247,10 @@ export function fmax(x: TensorLike, y: TensorLike): Tensor {
 export function fmax_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
 }
-// From ops.yaml:850
+// From ops.yaml:854
 export const fminDefinition: OpDefinition = {
   name: 'fmin',
-  source: 'ops.yaml:850',
+  source: 'ops.yaml:854',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1317,10 +1317,10 @@ export function fmin(x: TensorLike, y: TensorLike): Tensor {
 export function fmin_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
 }
-// From ops.yaml:867
+// From ops.yaml:871
 export const hypotDefinition: OpDefinition = {
   name: 'hypot',
-  source: 'ops.yaml:867',
+  source: 'ops.yaml:871',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

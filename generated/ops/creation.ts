@@ -11,10 +11,10 @@ export interface FullOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2899
+// From ops.yaml:2940
 export const fullDefinition: OpDefinition = {
   name: 'full',
-  source: 'ops.yaml:2899',
+  source: 'ops.yaml:2940',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -51,10 +51,10 @@ export interface ZerosOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2930
+// From ops.yaml:2971
 export const zerosDefinition: OpDefinition = {
   name: 'zeros',
-  source: 'ops.yaml:2930',
+  source: 'ops.yaml:2971',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -94,10 +94,10 @@ export interface OnesOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2937
+// From ops.yaml:2978
 export const onesDefinition: OpDefinition = {
   name: 'ones',
-  source: 'ops.yaml:2937',
+  source: 'ops.yaml:2978',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -137,10 +137,10 @@ export interface FullLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:2944
+// From ops.yaml:2985
 export const fullLikeDefinition: OpDefinition = {
   name: 'fullLike',
-  source: 'ops.yaml:2944',
+  source: 'ops.yaml:2985',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export interface ZerosLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:2964
+// From ops.yaml:3005
 export const zerosLikeDefinition: OpDefinition = {
   name: 'zerosLike',
-  source: 'ops.yaml:2964',
+  source: 'ops.yaml:3005',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -228,10 +228,10 @@ export interface OnesLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:2970
+// From ops.yaml:3011
 export const onesLikeDefinition: OpDefinition = {
   name: 'onesLike',
-  source: 'ops.yaml:2970',
+  source: 'ops.yaml:3011',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -275,10 +275,10 @@ export interface IotaOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2976
+// From ops.yaml:3017
 export const iotaDefinition: OpDefinition = {
   name: 'iota',
-  source: 'ops.yaml:2976',
+  source: 'ops.yaml:3017',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, default: 0, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -309,10 +309,10 @@ export interface ArangeOptions {
   /** int32 if start, end and step are whole numbers and it is null, else float32. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:2986
+// From ops.yaml:3027
 export const arangeDefinition: OpDefinition = {
   name: 'arange',
-  source: 'ops.yaml:2986',
+  source: 'ops.yaml:3027',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -365,10 +365,10 @@ export interface LinspaceOptions {
   /** The dtype of the result; integers are cut off. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3030
+// From ops.yaml:3071
 export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
-  source: 'ops.yaml:3030',
+  source: 'ops.yaml:3071',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -415,10 +415,10 @@ export interface EyeOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3058
+// From ops.yaml:3099
 export const eyeDefinition: OpDefinition = {
   name: 'eye',
-  source: 'ops.yaml:3058',
+  source: 'ops.yaml:3099',
   inputs: [],
   attrs: [{ name: 'numRows', type: {"kind":"int"}, required: true }, { name: 'numColumns', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -461,10 +461,10 @@ export interface EmptyOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3078
+// From ops.yaml:3119
 export const emptyDefinition: OpDefinition = {
   name: 'empty',
-  source: 'ops.yaml:3078',
+  source: 'ops.yaml:3119',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -506,10 +506,10 @@ export interface EmptyLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:3087
+// From ops.yaml:3128
 export const emptyLikeDefinition: OpDefinition = {
   name: 'emptyLike',
-  source: 'ops.yaml:3087',
+  source: 'ops.yaml:3128',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -547,10 +547,10 @@ export const emptyLikeDefinition: OpDefinition = {
 export function emptyLike(x: TensorLike, options: EmptyLikeOptions = {}): Tensor {
   return callOne(emptyLikeDefinition, [x], optionsOf(emptyLikeDefinition, options));
 }
-// From ops.yaml:3095
+// From ops.yaml:3136
 export const assignDefinition: OpDefinition = {
   name: 'assign',
-  source: 'ops.yaml:3095',
+  source: 'ops.yaml:3136',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -590,10 +590,10 @@ export const assignDefinition: OpDefinition = {
 export function assign(x: TensorLike): Tensor {
   return callOne(assignDefinition, [x], surplusOptions(assignDefinition, arguments[1]));
 }
-// From ops.yaml:3114
+// From ops.yaml:3155
 export const meshgridDefinition: OpDefinition = {
   name: 'meshgrid',
-  source: 'ops.yaml:3114',
+  source: 'ops.yaml:3155',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'grids', list: true }],
@@ -643,10 +643,10 @@ export const meshgridDefinition: OpDefinition = {
 export function meshgrid(xs: readonly TensorLike[]): Tensor[] {
   return callList(meshgridDefinition, [xs], surplusOptions(meshgridDefinition, arguments[1]));
 }
-// From ops.yaml:3134
+// From ops.yaml:3175
 export const numelDefinition: OpDefinition = {
   name: 'numel',
-  source: 'ops.yaml:3134',
+  source: 'ops.yaml:3175',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -682,10 +682,10 @@ export const numelDefinition: OpDefinition = {
 export function numel(x: TensorLike): Tensor {
   return callOne(numelDefinition, [x], surplusOptions(numelDefinition, arguments[1]));
 }
-// From ops.yaml:3151
+// From ops.yaml:3192
 export const rankDefinition: OpDefinition = {
   name: 'rank',
-  source: 'ops.yaml:3151',
+  source: 'ops.yaml:3192',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -721,10 +721,10 @@ export const rankDefinition: OpDefinition = {
 export function rank(x: TensorLike): Tensor {
   return callOne(rankDefinition, [x], surplusOptions(rankDefinition, arguments[1]));
 }
-// From ops.yaml:3167
+// From ops.yaml:3208
 export const shapeDefinition: OpDefinition = {
   name: 'shape',
-  source: 'ops.yaml:3167',
+  source: 'ops.yaml:3208',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -760,10 +760,10 @@ export const shapeDefinition: OpDefinition = {
 export function shape(x: TensorLike): Tensor {
   return callOne(shapeDefinition, [x], surplusOptions(shapeDefinition, arguments[1]));
 }
-// From ops.yaml:3184
+// From ops.yaml:3225
 export const isEmptyDefinition: OpDefinition = {
   name: 'isEmpty',
-  source: 'ops.yaml:3184',
+  source: 'ops.yaml:3225',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const isEmptyDefinition: OpDefinition = {
 export function isEmpty(x: TensorLike): Tensor {
   return callOne(isEmptyDefinition, [x], surplusOptions(isEmptyDefinition, arguments[1]));
 }
-// From ops.yaml:3198
+// From ops.yaml:3239
 export const randomBitsDefinition: OpDefinition = {
   name: 'randomBits',
-  source: 'ops.yaml:3198',
+  source: 'ops.yaml:3239',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -822,10 +822,10 @@ export const randomBitsDefinition: OpDefinition = {
 export function randomBits(shape: readonly number[]): Tensor {
   return callOne(randomBitsDefinition, [], { shape, ...surplusOptions(randomBitsDefinition, arguments[1]) });
 }
-// From ops.yaml:3206
+// From ops.yaml:3247
 export const bitsToUniformDefinition: OpDefinition = {
   name: 'bitsToUniform',
-  source: 'ops.yaml:3206',
+  source: 'ops.yaml:3247',
   inputs: [{ name: 'x', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -853,10 +853,10 @@ export interface RandOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3215
+// From ops.yaml:3256
 export const randDefinition: OpDefinition = {
   name: 'rand',
-  source: 'ops.yaml:3215',
+  source: 'ops.yaml:3256',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -909,10 +909,10 @@ export interface UniformOptions {
   /** The number that all lie below. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:3231
+// From ops.yaml:3272
 export const uniformDefinition: OpDefinition = {
   name: 'uniform',
-  source: 'ops.yaml:3231',
+  source: 'ops.yaml:3272',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -958,10 +958,10 @@ export interface RandnOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3254
+// From ops.yaml:3295
 export const randnDefinition: OpDefinition = {
   name: 'randn',
-  source: 'ops.yaml:3254',
+  source: 'ops.yaml:3295',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1013,10 +1013,10 @@ export interface NormalOptions {
   /** Its standard deviation. Default: `1`. */
   std?: number | undefined;
 }
-// From ops.yaml:3266
+// From ops.yaml:3307
 export const normalDefinition: OpDefinition = {
   name: 'normal',
-  source: 'ops.yaml:3266',
+  source: 'ops.yaml:3307',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }, { name: 'mean', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'std', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1053,10 +1053,10 @@ export const normalDefinition: OpDefinition = {
 export function normal(shape: readonly number[], options: NormalOptions = {}): Tensor {
   return callOne(normalDefinition, [], { shape, ...optionsOf(normalDefinition, options) });
 }
-// From ops.yaml:3283
+// From ops.yaml:3324
 export const bernoulliDefinition: OpDefinition = {
   name: 'bernoulli',
-  source: 'ops.yaml:3283',
+  source: 'ops.yaml:3324',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1104,10 +1104,10 @@ export interface RandintOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3300
+// From ops.yaml:3341
 export const randintDefinition: OpDefinition = {
   name: 'randint',
-  source: 'ops.yaml:3300',
+  source: 'ops.yaml:3341',
   inputs: [],
   attrs: [{ name: 'low', type: {"kind":"int"}, required: true }, { name: 'high', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'shape', type: {"kind":"shape"}, default: [1], required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1157,10 +1157,10 @@ export interface RandpermOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3329
+// From ops.yaml:3370
 export const randpermDefinition: OpDefinition = {
   name: 'randperm',
-  source: 'ops.yaml:3329',
+  source: 'ops.yaml:3370',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1197,4 +1197,84 @@ export const randpermDefinition: OpDefinition = {
  */
 export function randperm(n: number, options: RandpermOptions = {}): Tensor {
   return callOne(randpermDefinition, [], { n, ...optionsOf(randpermDefinition, options) });
+}
+// From ops.yaml:3389
+export const canDrawDefinition: OpDefinition = {
+  name: 'canDraw',
+  source: 'ops.yaml:3389',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'needed', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    host.checkRank(x.shape, 1, 2, 'x');
+    return [{ shape: host.checkShape(([] as readonly number[]), 'out'), dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { needed }: { needed: number }): readonly V[] {
+      const sound = g.all(g.logicalAnd(g.greaterEqual(x, 0), g.isfinite(x)), { axis: -1 });
+      const out = g.all(g.logicalAnd(sound, g.greaterEqual(g.sum(g.cast(g.greaterThan(x, 0), 'int32'), { axis: -1 }), needed)));
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Whether weights can be drawn by, finite, not negative, and enough of each row positive.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 to 2.
+ * @param needed - Required.
+ * @returns `out`, dtype `bool`, shape `[]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ */
+export function canDraw(x: TensorLike, needed: number): Tensor {
+  return callOne(canDrawDefinition, [x], { needed, ...surplusOptions(canDrawDefinition, arguments[2]) });
+}
+// From ops.yaml:3401
+export const drawPlacesDefinition: OpDefinition = {
+  name: 'drawPlaces',
+  source: 'ops.yaml:3401',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'numSamples', type: {"kind":"int"}, required: true }, { name: 'replacement', type: {"kind":"boolean"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { numSamples }: { numSamples: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'n']);
+    const b = host.take(x.shape, 0, x.shape.length - 1);
+    return [{ shape: host.checkShape([...b, numSamples], 'out'), dtype: 'int32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { numSamples, replacement }: { numSamples: number; replacement: boolean }): readonly V[] {
+      const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 1));
+      const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
+      const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
+      const axis = host.lazy(() => x.shape.length - 1);
+      const weights = host.lazy(() => g.cast(x, type()));
+      const keys = host.lazy(() => g.where(g.greaterThan(weights(), 0), g.divide(weights(), g.neg(g.log(g.subtract(1, g.rand(x.shape, { dtype: type() }))))), -1));
+      const running = host.lazy(() => g.scanSum(weights(), axis(), false));
+      const points = host.lazy(() => g.multiply(g.rand([...b(), numSamples], { dtype: type() }), g.slice(running(), [axis()], [n() - 1], [n()])));
+      const passed = host.lazy(() => g.lessEqual(g.unsqueeze(running(), axis()), g.unsqueeze(points(), -1)));
+      const out = replacement ? g.sum(g.cast(passed(), 'int32'), { axis: -1 }) : g.topkRows(keys(), numSamples, true).index;
+      return [out];
+    },
+  },
+  gradients: [],
+  random: true,
+};
+
+/**
+ * Places along the last axis, drawn by weight.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, n]`.
+ * @param numSamples - Required.
+ * @param replacement - Required.
+ * @returns `out`, dtype `int32`, shape `[...b, numSamples]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ */
+export function drawPlaces(x: TensorLike, numSamples: number, replacement: boolean): Tensor {
+  return callOne(drawPlacesDefinition, [x], { numSamples, replacement, ...surplusOptions(drawPlacesDefinition, arguments[3]) });
 }

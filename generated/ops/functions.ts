@@ -7,10 +7,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:901
+// From ops.yaml:905
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:901',
+  source: 'ops.yaml:905',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -57,10 +57,10 @@ export function exp(x: TensorLike): Tensor {
 export function exp_(x: Tensor): Tensor {
   return callInPlace(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:911
+// From ops.yaml:915
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:911',
+  source: 'ops.yaml:915',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -107,10 +107,10 @@ export function expm1(x: TensorLike): Tensor {
 export function expm1_(x: Tensor): Tensor {
   return callInPlace(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:922
+// From ops.yaml:926
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:922',
+  source: 'ops.yaml:926',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -159,10 +159,10 @@ export function log(x: TensorLike): Tensor {
 export function log_(x: Tensor): Tensor {
   return callInPlace(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:935
+// From ops.yaml:939
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:935',
+  source: 'ops.yaml:939',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -211,10 +211,10 @@ export function log2(x: TensorLike): Tensor {
 export function log2_(x: Tensor): Tensor {
   return callInPlace(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:948
+// From ops.yaml:952
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:948',
+  source: 'ops.yaml:952',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -263,10 +263,10 @@ export function log10(x: TensorLike): Tensor {
 export function log10_(x: Tensor): Tensor {
   return callInPlace(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:961
+// From ops.yaml:965
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:961',
+  source: 'ops.yaml:965',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -315,10 +315,10 @@ export function log1p(x: TensorLike): Tensor {
 export function log1p_(x: Tensor): Tensor {
   return callInPlace(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:973
+// From ops.yaml:977
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:973',
+  source: 'ops.yaml:977',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -367,10 +367,10 @@ export function sin(x: TensorLike): Tensor {
 export function sin_(x: Tensor): Tensor {
   return callInPlace(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:984
+// From ops.yaml:988
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:984',
+  source: 'ops.yaml:988',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -419,10 +419,10 @@ export function cos(x: TensorLike): Tensor {
 export function cos_(x: Tensor): Tensor {
   return callInPlace(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:995
+// From ops.yaml:999
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:995',
+  source: 'ops.yaml:999',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -471,10 +471,10 @@ export function tan(x: TensorLike): Tensor {
 export function tan_(x: Tensor): Tensor {
   return callInPlace(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:1007
+// From ops.yaml:1011
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:1007',
+  source: 'ops.yaml:1011',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -523,10 +523,10 @@ export function asin(x: TensorLike): Tensor {
 export function asin_(x: Tensor): Tensor {
   return callInPlace(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:1019
+// From ops.yaml:1023
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:1019',
+  source: 'ops.yaml:1023',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -575,10 +575,10 @@ export function acos(x: TensorLike): Tensor {
 export function acos_(x: Tensor): Tensor {
   return callInPlace(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:1031
+// From ops.yaml:1035
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:1031',
+  source: 'ops.yaml:1035',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -627,10 +627,10 @@ export function atan(x: TensorLike): Tensor {
 export function atan_(x: Tensor): Tensor {
   return callInPlace(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:1042
+// From ops.yaml:1046
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:1042',
+  source: 'ops.yaml:1046',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -677,10 +677,10 @@ export function sinh(x: TensorLike): Tensor {
 export function sinh_(x: Tensor): Tensor {
   return callInPlace(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:1051
+// From ops.yaml:1055
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:1051',
+  source: 'ops.yaml:1055',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -727,10 +727,10 @@ export function cosh(x: TensorLike): Tensor {
 export function cosh_(x: Tensor): Tensor {
   return callInPlace(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:1060
+// From ops.yaml:1064
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:1060',
+  source: 'ops.yaml:1064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -777,10 +777,10 @@ export function tanh(x: TensorLike): Tensor {
 export function tanh_(x: Tensor): Tensor {
   return callInPlace(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:1071
+// From ops.yaml:1075
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:1071',
+  source: 'ops.yaml:1075',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -827,10 +827,10 @@ export function erf(x: TensorLike): Tensor {
 export function erf_(x: Tensor): Tensor {
   return callInPlace(erfDefinition, [x], surplusOptions(erfDefinition, arguments[1]));
 }
-// From ops.yaml:1081
+// From ops.yaml:1085
 export const exp2Definition: OpDefinition = {
   name: 'exp2',
-  source: 'ops.yaml:1081',
+  source: 'ops.yaml:1085',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -875,10 +875,10 @@ export function exp2(x: TensorLike): Tensor {
 export function exp2_(x: Tensor): Tensor {
   return callInPlace(exp2Definition, [x], surplusOptions(exp2Definition, arguments[1]));
 }
-// From ops.yaml:1090
+// From ops.yaml:1094
 export const cbrtDefinition: OpDefinition = {
   name: 'cbrt',
-  source: 'ops.yaml:1090',
+  source: 'ops.yaml:1094',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -925,10 +925,10 @@ export function cbrt(x: TensorLike): Tensor {
 export function cbrt_(x: Tensor): Tensor {
   return callInPlace(cbrtDefinition, [x], surplusOptions(cbrtDefinition, arguments[1]));
 }
-// From ops.yaml:1101
+// From ops.yaml:1105
 export const asinhDefinition: OpDefinition = {
   name: 'asinh',
-  source: 'ops.yaml:1101',
+  source: 'ops.yaml:1105',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -973,10 +973,10 @@ export function asinh(x: TensorLike): Tensor {
 export function asinh_(x: Tensor): Tensor {
   return callInPlace(asinhDefinition, [x], surplusOptions(asinhDefinition, arguments[1]));
 }
-// From ops.yaml:1108
+// From ops.yaml:1112
 export const acoshDefinition: OpDefinition = {
   name: 'acosh',
-  source: 'ops.yaml:1108',
+  source: 'ops.yaml:1112',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1023,10 +1023,10 @@ export function acosh(x: TensorLike): Tensor {
 export function acosh_(x: Tensor): Tensor {
   return callInPlace(acoshDefinition, [x], surplusOptions(acoshDefinition, arguments[1]));
 }
-// From ops.yaml:1120
+// From ops.yaml:1124
 export const atanhDefinition: OpDefinition = {
   name: 'atanh',
-  source: 'ops.yaml:1120',
+  source: 'ops.yaml:1124',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1073,10 @@ export function atanh(x: TensorLike): Tensor {
 export function atanh_(x: Tensor): Tensor {
   return callInPlace(atanhDefinition, [x], surplusOptions(atanhDefinition, arguments[1]));
 }
-// From ops.yaml:1131
+// From ops.yaml:1135
 export const atan2Definition: OpDefinition = {
   name: 'atan2',
-  source: 'ops.yaml:1131',
+  source: 'ops.yaml:1135',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1132,10 +1132,10 @@ export function atan2(x: TensorLike, y: TensorLike): Tensor {
 export function atan2_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(atan2Definition, [x, y], surplusOptions(atan2Definition, arguments[2]));
 }
-// From ops.yaml:1148
+// From ops.yaml:1152
 export const deg2radDefinition: OpDefinition = {
   name: 'deg2rad',
-  source: 'ops.yaml:1148',
+  source: 'ops.yaml:1152',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1186,10 +1186,10 @@ export function deg2rad(x: TensorLike): Tensor {
 export function deg2rad_(x: Tensor): Tensor {
   return callInPlace(deg2radDefinition, [x], surplusOptions(deg2radDefinition, arguments[1]));
 }
-// From ops.yaml:1156
+// From ops.yaml:1160
 export const rad2degDefinition: OpDefinition = {
   name: 'rad2deg',
-  source: 'ops.yaml:1156',
+  source: 'ops.yaml:1160',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

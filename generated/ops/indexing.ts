@@ -9,10 +9,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:4754
+// From ops.yaml:4831
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:4754',
+  source: 'ops.yaml:4831',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:4780
+// From ops.yaml:4857
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:4780',
+  source: 'ops.yaml:4857',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -123,10 +123,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:4796
+// From ops.yaml:4873
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:4796',
+  source: 'ops.yaml:4873',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -159,9 +159,13 @@ export const rowsSetDefinition: OpDefinition = {
     },
     {
       input: 'updates',
-      saved: [{ name: 'index', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, dout }: { index: V; dout: V }): readonly V[] {
-        return [g.gather(dout, index)];
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const i = host.at(index.shape, 0);
+        const number = g.iota([i]);
+        const stays = g.equal(g.gather(g.rowsSet(g.zeros([n], { dtype: 'int32' }), index, number), index), number);
+        return [g.where(g.reshape(stays, [i, ...host.fill(dout.shape.length - 1, 1)]), g.gather(dout, index), 0)];
       },
     },
   ],
@@ -179,16 +183,137 @@ export const rowsSetDefinition: OpDefinition = {
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
+// From ops.yaml:4895
+export const overwriteDefinition: OpDefinition = {
+  name: 'overwrite',
+  source: 'ops.yaml:4895',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, value }: { x: V; value: V }): readonly V[] {
+      return [g.assign(g.broadcastTo(value, x.shape))];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
+        return [g.full(dout.shape, 0, { dtype: dout.dtype })];
+      },
+    },
+    {
+      input: 'value',
+      saved: [{ name: 'value', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { value, dout }: { value: V; dout: V }): readonly V[] {
+        return [g.sumTo(dout, value.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A value broadcast to the shape of a tensor, to be written into it.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param value - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ */
+export function overwrite(x: TensorLike, value: TensorLike): Tensor {
+  return callOne(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
+}
+
+/**
+ * As {@link overwrite}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function overwrite_(x: Tensor, value: TensorLike): Tensor {
+  return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
+}
+// From ops.yaml:4905
+export const putAtDefinition: OpDefinition = {
+  name: 'putAt',
+  source: 'ops.yaml:4905',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, places, values }: { x: V; places: V; values: V }): readonly V[] {
+      const n = host.count(places.shape);
+      const spread = g.reshape(g.broadcastTo(values, places.shape), [n]);
+      const out = g.reshape(g.rowsSet(g.reshape(x, [host.count(x.shape)]), g.reshape(places, [n]), spread), x.shape);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'places', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, places, values, dout }: { x: V; places: V; values: V; dout: V }): readonly V[] {
+        return [g.reshape(g.rowsSet(g.reshape(dout, ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)])), g.reshape(places, [host.count(places.shape)]), g.full(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0, { dtype: values.dtype })), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'values',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'places', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, places, values, dout }: { x: V; places: V; values: V; dout: V }): readonly V[] {
+        const target = ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]);
+        const part = g.reshape(places, [host.count(places.shape)]);
+        const number = g.iota([host.at(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0)]);
+        return [g.sumTo(g.reshape(g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([host.at(target, 0)], { dtype: 'int32' }), part, number), part), number), [host.at(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0), ...host.fill((((host.count(target) === host.count(x.shape)) && host.all(target, (size2: number) => size2 >= 0)) ? target : host.inferReshape(x.shape, target)).length - 1, 1)]), g.gather(g.reshape(dout, target), part), 0), places.shape), values.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A copy of a tensor with values at some places of its elements, counted row by row; the last of several wins.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param places - Tensor of dtype `int32`.
+ * @param values - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ */
+export function putAt(x: TensorLike, places: TensorLike, values: TensorLike): Tensor {
+  return callOne(putAtDefinition, [x, places, values], surplusOptions(putAtDefinition, arguments[3]));
+}
+
+/**
+ * As {@link putAt}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function putAt_(x: Tensor, places: TensorLike, values: TensorLike): Tensor {
+  return callInPlace(putAtDefinition, [x, places, values], surplusOptions(putAtDefinition, arguments[3]));
+}
 
 /** Options of {@link indexSelect}. */
 export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4808
+// From ops.yaml:4921
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:4808',
+  source: 'ops.yaml:4921',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -244,10 +369,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:4838
+// From ops.yaml:4951
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:4838',
+  source: 'ops.yaml:4951',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -295,10 +420,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:4857
+// From ops.yaml:4970
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:4857',
+  source: 'ops.yaml:4970',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -328,10 +453,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:4867
+// From ops.yaml:4980
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:4867',
+  source: 'ops.yaml:4980',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -368,10 +493,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:4881
+// From ops.yaml:4994
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:4881',
+  source: 'ops.yaml:4994',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -434,10 +559,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:4916
+// From ops.yaml:5029
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:4916',
+  source: 'ops.yaml:5029',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -508,10 +633,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:4950
+// From ops.yaml:5063
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:4950',
+  source: 'ops.yaml:5063',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -570,10 +695,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:4973
+// From ops.yaml:5086
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:4973',
+  source: 'ops.yaml:5086',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -603,9 +728,13 @@ export const scatterDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'updates',
-      saved: [{ name: 'index', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, dout }: { index: V; dout: V }): readonly V[] {
-        return [g.gather(dout, index)];
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }, { overwrite }: { overwrite: boolean }): readonly V[] {
+        const n = host.lazy(() => host.at(x.shape, 0));
+        const i = host.lazy(() => host.at(index.shape, 0));
+        const number = host.lazy(() => g.iota([i()]));
+        const part = host.lazy(() => g.gather(dout, index));
+        return [overwrite ? g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([n()], { dtype: 'int32' }), index, number()), index), number()), [i(), ...host.fill(x.shape.length - 1, 1)]), part(), 0) : part()];
       },
     },
   ],
@@ -645,10 +774,10 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:5006
+// From ops.yaml:5119
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:5006',
+  source: 'ops.yaml:5119',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -691,10 +820,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:5015
+// From ops.yaml:5128
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:5015',
+  source: 'ops.yaml:5128',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -727,9 +856,14 @@ export const putLastDefinition: OpDefinition = {
     },
     {
       input: 'values',
-      saved: [{ name: 'index', keep: 'value' }, { name: 'values', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, values, dout }: { index: V; values: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.takeLast(dout, index), values.shape)];
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, values, dout }: { x: V; index: V; values: V; dout: V }): readonly V[] {
+        const b = host.broadcast(host.take(x.shape, 0, x.shape.length - 1), host.take(index.shape, 0, index.shape.length - 1), host.take(values.shape, 0, values.shape.length - 1));
+        const n = host.at(x.shape, x.shape.length - 1);
+        const k = host.at(index.shape, index.shape.length - 1);
+        const number = g.iota([...b, k], { axis: index.shape.length - 1 });
+        const stays = g.equal(g.takeLast(g.putLast(g.zeros([...b, n], { dtype: 'int32' }), index, number), index), number);
+        return [g.sumTo(g.where(stays, g.takeLast(dout, index), 0), values.shape)];
       },
     },
   ],
@@ -747,10 +881,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:5028
+// From ops.yaml:5151
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:5028',
+  source: 'ops.yaml:5151',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -803,10 +937,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:5041
+// From ops.yaml:5164
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:5041',
+  source: 'ops.yaml:5164',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -857,10 +991,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:5072
+// From ops.yaml:5195
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:5072',
+  source: 'ops.yaml:5195',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -926,10 +1060,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:5108
+// From ops.yaml:5231
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:5108',
+  source: 'ops.yaml:5231',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -982,10 +1116,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:5145
+// From ops.yaml:5268
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:5145',
+  source: 'ops.yaml:5268',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -1019,9 +1153,17 @@ export const putAlongAxisDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'values',
-      saved: [{ name: 'index', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { index, dout }: { index: V; dout: V }, { axis }: { axis: number }): readonly V[] {
-        return [g.moveFromLast(g.takeLast(g.moveToLast(dout, axis), g.moveToLast(index, axis)), axis)];
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }, { axis, reduce }: { axis: number; reduce: string }): readonly V[] {
+        const places = host.lazy(() => g.moveToLast(index, axis));
+        const part = host.lazy(() => g.takeLast(g.moveToLast(dout, axis), places()));
+        const value = host.lazy(() => [...host.drop(x.shape, axis), host.at(x.shape, axis)]);
+        const value2 = host.lazy(() => value().length - 1);
+        const value3 = host.lazy(() => [...host.drop(index.shape, axis), host.at(index.shape, axis)]);
+        const value4 = host.lazy(() => value3().length - 1);
+        const b = host.lazy(() => host.broadcast(host.take(value(), 0, value2()), host.take(value3(), 0, value4())));
+        const number = host.lazy(() => g.iota([...b(), host.at(value3(), value4())], { axis: value4() }));
+        return [g.moveFromLast((host.equals(reduce, 'add')) ? part() : g.sumTo(g.where(g.equal(g.takeLast(g.putLast(g.zeros([...b(), host.at(value(), value2())], { dtype: 'int32' }), places(), number()), places()), number()), part(), 0), value3()), axis)];
       },
     },
   ],
@@ -1056,10 +1198,10 @@ export interface TakeOptions {
   /** Whether a place out of range is an error, counts on from the other end, or is moved to the nearest end. Default: `"raise"`. */
   mode?: 'raise' | 'wrap' | 'clip' | undefined;
 }
-// From ops.yaml:5187
+// From ops.yaml:5310
 export const takeDefinition: OpDefinition = {
   name: 'take',
-  source: 'ops.yaml:5187',
+  source: 'ops.yaml:5310',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"raise"},{"kind":"literal","value":"wrap"},{"kind":"literal","value":"clip"}]}, default: "raise", required: false }],
   outputs: [{ name: 'out' }],
@@ -1116,10 +1258,10 @@ export interface IndexAddOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5222
+// From ops.yaml:5345
 export const indexAddDefinition: OpDefinition = {
   name: 'indexAdd',
-  source: 'ops.yaml:5222',
+  source: 'ops.yaml:5345',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1187,10 +1329,10 @@ export interface IndexFillOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5257
+// From ops.yaml:5380
 export const indexFillDefinition: OpDefinition = {
   name: 'indexFill',
-  source: 'ops.yaml:5257',
+  source: 'ops.yaml:5380',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1249,10 +1391,10 @@ export interface IndexPutOptions {
   /** Whether values are added to what is there, in their order. Default: `false`. */
   accumulate?: boolean | undefined;
 }
-// From ops.yaml:5285
+// From ops.yaml:5408
 export const indexPutDefinition: OpDefinition = {
   name: 'indexPut',
-  source: 'ops.yaml:5285',
+  source: 'ops.yaml:5408',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'indices', dtype: 'I', list: true, differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'accumulate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1301,13 +1443,19 @@ export const indexPutDefinition: OpDefinition = {
       // Derived from the definition.
       input: 'values',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'indices', keep: 'value' }, { name: 'values', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, indices, values, dout }: { x: V; indices: readonly V[]; values: V; dout: V }): readonly V[] {
+      run<V extends Value>(g: OpAlgebra<V>, { x, indices, values, dout }: { x: V; indices: readonly V[]; values: V; dout: V }, { accumulate }: { accumulate: boolean }): readonly V[] {
         const k = indices.length;
         const places = host.fold((rules.shapes(indices) as readonly (readonly number[])[]), (a: readonly number[], b: readonly number[]) => host.broadcast(a, b));
         const rest = host.take(x.shape, host.min(k, x.shape.length), x.shape.length);
-        const leading = host.take(x.shape, 0, indices.length);
-        const value = [host.count(leading), ...rest];
-        return [g.sumTo(g.reshape(g.gather(g.reshape(dout, ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), g.rowPlaces(g.stack(host.each(indices, (index: V) => g.broadcastTo(index, places)), { axis: -1 }), leading)), [...places, ...rest]), values.shape)];
+        const leading = host.lazy(() => host.take(x.shape, 0, indices.length));
+        const value = host.lazy(() => [host.count(leading()), ...rest]);
+        const target = host.lazy(() => ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value()));
+        const flat = host.lazy(() => g.rowPlaces(g.stack(host.each(indices, (index: V) => g.broadcastTo(index, places)), { axis: -1 }), leading()));
+        const part = host.lazy(() => g.gather(g.reshape(dout, target()), flat()));
+        const value2 = host.lazy(() => host.insert(places, (places.length + 1) - 1, indices.length));
+        const i = host.lazy(() => host.count(host.take(value2(), 0, value2().length - 1)));
+        const number = host.lazy(() => g.iota([i()]));
+        return [g.sumTo(g.reshape(accumulate ? part() : g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([host.at(target(), 0)], { dtype: 'int32' }), flat(), number()), flat()), number()), [i(), ...host.fill((((host.count(target()) === host.count(x.shape)) && host.all(target(), (size2: number) => size2 >= 0)) ? target() : host.inferReshape(x.shape, target())).length - 1, 1)]), part(), 0), [...places, ...rest]), values.shape)];
       },
     },
   ],
@@ -1334,10 +1482,10 @@ export const indexPutDefinition: OpDefinition = {
 export function indexPut(x: TensorLike, indices: readonly TensorLike[], values: TensorLike, options: IndexPutOptions = {}): Tensor {
   return callOne(indexPutDefinition, [x, indices, values], optionsOf(indexPutDefinition, options));
 }
-// From ops.yaml:5343
+// From ops.yaml:5466
 export const maskedFillDefinition: OpDefinition = {
   name: 'maskedFill',
-  source: 'ops.yaml:5343',
+  source: 'ops.yaml:5466',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'value', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1393,10 +1541,10 @@ export const maskedFillDefinition: OpDefinition = {
 export function maskedFill(x: TensorLike, mask: TensorLike, value: TensorLike): Tensor {
   return callOne(maskedFillDefinition, [x, mask, value], surplusOptions(maskedFillDefinition, arguments[3]));
 }
-// From ops.yaml:5370
+// From ops.yaml:5493
 export const maskedScatterDefinition: OpDefinition = {
   name: 'maskedScatter',
-  source: 'ops.yaml:5370',
+  source: 'ops.yaml:5493',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1467,10 +1615,10 @@ export interface RepeatInterleaveOptions {
   /** The axis of the parts; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:5405
+// From ops.yaml:5528
 export const repeatInterleaveDefinition: OpDefinition = {
   name: 'repeatInterleave',
-  source: 'ops.yaml:5405',
+  source: 'ops.yaml:5528',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1543,10 +1691,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:5456
+// From ops.yaml:5579
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:5456',
+  source: 'ops.yaml:5579',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1621,10 +1769,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5505
+// From ops.yaml:5628
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:5505',
+  source: 'ops.yaml:5628',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1661,10 +1809,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:5533
+// From ops.yaml:5656
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:5533',
+  source: 'ops.yaml:5656',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1697,10 +1845,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:5553
+// From ops.yaml:5676
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:5553',
+  source: 'ops.yaml:5676',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -619,6 +619,14 @@ PRODUCTS = {
     "mv": lambda x, vec: torch.mv(x, vec),
     "dot": lambda x, y: torch.einsum("...k,...k->...", x, y),
     "addmm": lambda input, x, y, alpha, beta: torch.addmm(input, x, y, beta=beta, alpha=alpha),
+    "outer": lambda x, y: torch.outer(x.reshape(-1), y.reshape(-1)),
+    "inner": lambda x, y: torch.inner(x, y),
+    "tensordot": lambda x, y, axes: torch.tensordot(x, y, axes),
+    "einsum": lambda xs, equation: torch.einsum(equation, *xs),
+    "addcmul": lambda input, x, y, value: torch.addcmul(input, x, y, value=value),
+    "addcdiv": lambda input, x, y, value: torch.addcdiv(input, x, y, value=value),
+    "baddbmm": lambda input, x, y, alpha, beta: torch.baddbmm(input, x, y, beta=beta, alpha=alpha),
+    "cdist": lambda x, y, p: torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1),
     "linear": lambda x, weight, bias: F.linear(x, weight.T, bias),
 }
 
