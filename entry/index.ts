@@ -18,7 +18,7 @@ export {
 } from '../runtime/current-device.js';
 export type { Device } from '../runtime/devices/device.js';
 export type { TensorLike } from '../runtime/dispatch.js';
-export type { Dtype } from '../runtime/dtype.js';
+export type { Complex, Dtype } from '../runtime/dtype.js';
 export { dtypes, getDefaultDtype, setDefaultDtype } from '../runtime/dtype.js';
 export type { ErrorCode } from '../runtime/errors.js';
 export { errorCodes, OpwrightError } from '../runtime/errors.js';
@@ -32,4 +32,5 @@ export { type MultinomialOptions, multinomial } from '../runtime/multinomial.js'
 export { CPUPlace, CUDAPinnedPlace, CUDAPlace, type DeviceLike, type Place, XPUPlace } from '../runtime/places.js';
 export { getPrintOptions, setPrintOptions } from '../runtime/print.js';
 export { getRandomState, seed, setRandomState } from '../runtime/random.js';
-export { isTensor, Tensor } from '../runtime/tensor.js';
+export type { Nested, NestedNumbers } from '../runtime/tensor.js';
+export { isComplex, isTensor, Tensor } from '../runtime/tensor.js';

@@ -5,19 +5,22 @@
  * i32 and bool constants is folded, so that index expressions stay short without each caller simplifying them. Floating-point
  * arithmetic is never folded or reordered. Nothing here checks a kernel: that is the interpreter's and the tests' work.
  */
-import type {
-  AccumulateKind,
-  BinaryOp,
-  BufferDeclaration,
-  CompareOp,
-  Expr,
-  Kernel,
-  ParamDeclaration,
-  Scalar,
-  Stmt,
-  Type,
-  TypeVariable,
-  UnaryOp,
+import {
+  type AccumulateKind,
+  type BinaryOp,
+  type BufferDeclaration,
+  type CompareOp,
+  type ComplexPart,
+  type Expr,
+  isComplexScalar,
+  type Kernel,
+  type ParamDeclaration,
+  partScalar,
+  type Scalar,
+  type Stmt,
+  type Type,
+  type TypeVariable,
+  type UnaryOp,
 } from './ir.js';
 
 /** An expression, or a number that becomes a constant of the type its place asks for. */
@@ -28,8 +31,10 @@ export const I32: Type = { scalar: 'i32', lanes: 1 };
 export const I64: Type = { scalar: 'i64', lanes: 1 };
 export const F32: Type = { scalar: 'f32', lanes: 1 };
 export const F64: Type = { scalar: 'f64', lanes: 1 };
+export const C64: Type = { scalar: 'c64', lanes: 1 };
+export const C128: Type = { scalar: 'c128', lanes: 1 };
 
-const scalarTypes: Readonly<Record<string, Type>> = { bool: BOOL, i32: I32, i64: I64, f32: F32, f64: F64 };
+const scalarTypes: Readonly<Record<string, Type>> = { bool: BOOL, i32: I32, i64: I64, f32: F32, f64: F64, c64: C64, c128: C128 };
 
 /** The scalar type of that name; a dtype variable such as `T` is a name too. */
 export function scalarType(scalar: Scalar | TypeVariable): Type {
@@ -44,6 +49,13 @@ export function vectorType(scalar: Scalar | TypeVariable, lanes: number, laneBit
 /** The same type with one lane. */
 export function laneType(type: Type): Type {
   return scalarType(type.scalar);
+}
+
+export const isComplexType = ({ scalar }: Type): boolean => isComplexScalar(scalar);
+
+/** The type of a complex type's parts; a real type itself. */
+export function partType(type: Type): Type {
+  return isComplexScalar(type.scalar) ? scalarType(partScalar(type.scalar)) : type;
 }
 
 /** The type of a comparison's result. */
@@ -105,7 +117,7 @@ export const rint = (value: Expr): Expr => unary('rint', value);
 export const not = (value: Expr): Expr => unary('not', value);
 
 export function binary(name: BinaryOp, left: Operand, right: Operand): Expr {
-  const [a, b] = pair(left, right);
+  const [a, b] = bothOf(left, right);
   return fold(name, a, b) ?? { op: 'binary', type: a.type, name, left: a, right: b };
 }
 
@@ -124,7 +136,7 @@ export const shr = (left: Operand, right: Operand): Expr => binary('shr', left, 
 export const shru = (left: Operand, right: Operand): Expr => binary('shru', left, right);
 
 export function compare(name: CompareOp, left: Operand, right: Operand): Expr {
-  const [a, b] = pair(left, right);
+  const [a, b] = bothOf(left, right);
   if (isI32Constant(a) && isI32Constant(b)) return bool(compareI32(name, a.value, b.value));
   return { op: 'compare', type: maskType(a.type), name, left: a, right: b };
 }
@@ -137,7 +149,7 @@ export const gt = (left: Operand, right: Operand): Expr => compare('gt', left, r
 export const ge = (left: Operand, right: Operand): Expr => compare('ge', left, right);
 
 export function select(condition: Expr, then: Operand, otherwise: Operand): Expr {
-  const [a, b] = pair(then, otherwise);
+  const [a, b] = bothOf(then, otherwise);
   if (isConstant(condition)) return condition.value === 0 ? b : a;
   return { op: 'select', type: a.type, condition, then: a, else: b };
 }
@@ -162,6 +174,18 @@ export const shuffle = (left: Expr, right: Expr, lanes: readonly number[]): Expr
 });
 export const lane = (value: Expr, index: number): Expr => ({ op: 'lane', type: laneType(value.type), value, lane: index });
 export const iota = (type: Type): Expr => ({ op: 'iota', type });
+
+export function pair(real: Expr, imaginary: Expr): Expr {
+  return { op: 'pair', type: real.type.scalar === 'f64' ? C128 : C64, real, imaginary };
+}
+
+/** One part of a complex value. */
+export function part(which: ComplexPart, value: Expr): Expr {
+  if (value.op === 'pair') return value[which];
+  return { op: 'part', type: partType(value.type), value, part: which };
+}
+export const realPart = (value: Expr): Expr => part('real', value);
+export const imaginaryPart = (value: Expr): Expr => part('imaginary', value);
 
 // Statements
 
@@ -282,7 +306,7 @@ type Constant = Extract<Expr, { op: 'const' }> & { readonly value: number };
 const isConstant = (expr: Expr): expr is Constant => expr.op === 'const' && typeof expr.value === 'number';
 const isI32Constant = (expr: Expr): expr is Constant => isConstant(expr) && expr.type.scalar === 'i32';
 
-function pair(left: Operand, right: Operand): [Expr, Expr] {
+function bothOf(left: Operand, right: Operand): [Expr, Expr] {
   if (typeof left !== 'number') {
     const other = operand(right, left.type);
     if (!sameType(left.type, other.type)) throw new TypeError(`operands of ${describe(left.type)} and ${describe(other.type)}`);

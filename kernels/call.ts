@@ -51,6 +51,8 @@ const concrete: ReadonlySet<string> = new Set<Storage>([
   'bfloat16',
   'float32',
   'float64',
+  'complex64',
+  'complex128',
 ]);
 
 /** The dtype variable, dtype or class of dtypes of an input in a call with these attributes, which need not be checked yet. */

@@ -6,6 +6,7 @@
  * here, and nothing is fused: that is the partition's work.
  */
 import { type ArgumentValue, prepareCall } from './call.js';
+import { isComplex } from './host.js';
 import type {
   Algebra,
   AlgebraOf,
@@ -73,6 +74,9 @@ export interface Graph {
   /** Elements of each draw of random numbers. */
   readonly draws: readonly number[];
 }
+
+/** Maps that leave real numbers as they are, where the dtype stays the same. */
+const idleOfReals: ReadonlySet<string> = new Set(['real', 'conj']);
 
 export class TracedValue implements Value {
   constructor(
@@ -164,7 +168,8 @@ export class Tracer implements Algebra<TracedValue> {
 
   private map(map: MapOp, args: readonly TracedValue[], meta: TensorMeta): TracedValue {
     const [only] = args;
-    const idle = map === 'identity' || (map === 'cast' && only!.dtype === meta.dtype);
+    const same = only?.dtype === meta.dtype;
+    const idle = map === 'identity' || (same && (map === 'cast' || (idleOfReals.has(map) && !isComplex(meta.dtype))));
     if (idle && only !== undefined && sameShape(only.shape, meta.shape)) return only;
     return this.add({ kind: 'map', map, args: args.map(({ id }) => id), ...meta });
   }

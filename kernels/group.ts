@@ -4,7 +4,7 @@
  */
 import { and, type Body, binary, eq, ge, gt, I32, load, local, lt, select, shr, vectorType } from './build.js';
 import { combine, identity } from './combine.js';
-import type { AccumulateKind, ExchangeFrom, Expr, Extent, Group, PlaceName, SharedArray, Stmt, Storage, Type } from './ir.js';
+import type { AccumulateKind, ExchangeFrom, Expr, Extent, Group, PlaceName, RealStorage, SharedArray, Stmt, Type } from './ir.js';
 
 const place = (name: PlaceName): Expr => ({ op: 'place', type: I32, name });
 
@@ -81,7 +81,13 @@ export interface Part {
   readonly type: Type;
 }
 
-const storageOf: Readonly<Record<string, Storage>> = { bool: 'bool', i32: 'int32', i64: 'int64', f32: 'float32', f64: 'float64' };
+const storageOf: Readonly<Record<string, RealStorage>> = {
+  bool: 'bool',
+  i32: 'int32',
+  i64: 'int64',
+  f32: 'float32',
+  f64: 'float64',
+};
 
 /** The shared arrays of a kernel, handed out by what they hold; those handed out before `release` may be again. */
 export class SharedArrays {

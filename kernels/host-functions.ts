@@ -104,8 +104,11 @@ const rows = {
   isNumber: [{ value: 'any' }, 'boolean', 'Whether a value is a number.'],
   isList: [{ value: 'any' }, 'boolean', 'Whether a value is a list.'],
   present: [{ value: 'any' }, 'boolean', 'Whether an optional argument was given.'],
-  isFloating: [{ dtype: 'dtype' }, 'boolean', 'Whether a dtype is one of floating-point numbers.'],
+  isFloating: [{ dtype: 'dtype' }, 'boolean', 'Whether a dtype is one of real floating-point numbers.'],
   isInteger: [{ dtype: 'dtype' }, 'boolean', 'Whether a dtype is one of integers; bool is not.'],
+  isComplex: [{ dtype: 'dtype' }, 'boolean', 'Whether a dtype is one of complex numbers.'],
+  realOf: [{ dtype: 'dtype' }, 'dtype', 'The dtype of the parts of a complex dtype; a real dtype itself.'],
+  complexOf: [{ dtype: 'dtype' }, 'dtype', 'complex128 of float64 and complex128, complex64 of all others.'],
   holds: [
     { dtype: 'dtype', value: { either: ['number', 'boolean'] } },
     'boolean',
@@ -136,6 +139,11 @@ const rows = {
     { shape: INTS, strides: INTS, target: INTS },
     { either: [INTS, 'null'] },
     'The strides that show the same elements in another shape; null where a copy is needed.',
+  ],
+  pairStrides: [
+    { strides: INTS },
+    { either: [INTS, 'null'] },
+    'The strides of complex elements that lie as pairs along the last axis; null where a copy is needed.',
   ],
   broadcastStrides: [{ shape: INTS, strides: INTS, target: INTS }, INTS, 'The strides that show a shape broadcast to another.'],
   // Einstein's summation

@@ -8,6 +8,7 @@
  */
 export { einsumKept, einsumLabels, einsumOwn, einsumPair, einsumProblem, einsumSizes } from './einsum.js';
 
+import { isComplexStorage, partStorage } from './ir.js';
 import type { Dtype, Shape } from './op.js';
 
 /** Why an op refuses its arguments. */
@@ -335,6 +336,13 @@ export function reshapeStrides(shape: Shape, strides: Numbers, target: Shape): n
   return result;
 }
 
+/** The strides of complex elements that lie as pairs of neighbours along the last axis; null where pairs lie otherwise. */
+export function pairStrides(strides: Numbers): number[] | null {
+  const outer = strides.slice(0, -1);
+  if (strides.at(-1) !== 1 || outer.some((stride) => stride % 2 !== 0)) return null;
+  return outer.map((stride) => stride / 2);
+}
+
 /** The strides that show a shape broadcast to another: 0 along the stretched axes. */
 export function broadcastStrides(shape: Shape, strides: Numbers, target: Shape): number[] {
   const lead = target.length - shape.length;
@@ -356,14 +364,31 @@ const dtypeRank: Readonly<Record<Dtype, number>> = {
   bfloat16: 5,
   float32: 6,
   float64: 7,
+  complex64: 8,
+  complex128: 9,
 };
 
+/** Of real numbers. */
 export function isFloating(dtype: Dtype): boolean {
-  return dtypeRank[dtype] >= dtypeRank.float16;
+  return dtypeRank[dtype] >= dtypeRank.float16 && !isComplexStorage(dtype);
 }
 
 export function isInteger(dtype: Dtype): boolean {
-  return dtype !== 'bool' && !isFloating(dtype);
+  return dtype !== 'bool' && dtypeRank[dtype] < dtypeRank.float16;
+}
+
+export function isComplex(dtype: Dtype): boolean {
+  return isComplexStorage(dtype);
+}
+
+/** The dtype of a complex dtype's parts; a real one itself. */
+export function realOf(dtype: Dtype): Dtype {
+  return isComplexStorage(dtype) ? partStorage[dtype] : dtype;
+}
+
+/** The complex dtype whose parts are of that dtype, or hold its elements. */
+export function complexOf(dtype: Dtype): Dtype {
+  return dtype === 'float64' || dtype === 'complex128' ? 'complex128' : 'complex64';
 }
 
 const integerBits: Readonly<Partial<Record<Dtype, number>>> = { uint8: 8, int8: 8, int16: 16, int32: 32, int64: 64 };
@@ -376,9 +401,13 @@ export function holds(dtype: Dtype, value: number | boolean): boolean {
   return Number.isInteger(Number(value)) && Number(value) >= lowest && Number(value) < beyond;
 }
 
-/** The dtype that two meet in: the wider; of an integer and a float the float; of two equally wide ones the next wider. */
+/**
+ * The dtype that two meet in: the wider; of an integer and a float the float; of two equally wide ones the next wider. Beside a complex
+ * one it is complex, and its parts hold both.
+ */
 export function promote(left: Dtype, right: Dtype): Dtype {
   if (left === right) return left;
+  if (isComplexStorage(left) || isComplexStorage(right)) return complexOf(promote(realOf(left), realOf(right)));
   if (dtypeRank[left] !== dtypeRank[right]) return dtypeRank[left] > dtypeRank[right] ? left : right;
   return isFloating(left) ? 'float32' : 'int16';
 }

@@ -16,7 +16,7 @@ import {
   openBuffers,
   type Value,
 } from './interpret.js';
-import type { Kernel, SharedArray, Stmt, Storage } from './ir.js';
+import type { Kernel, RealStorage, SharedArray, Stmt } from './ir.js';
 import { blocksOf, expressionsOf } from './traverse.js';
 
 /** How many groups of how many threads there are. */
@@ -196,7 +196,7 @@ function meets(statement: Stmt): boolean {
 
 // Memory
 
-const arrays: Readonly<Record<Storage, (length: number) => BufferArray>> = {
+const arrays: Readonly<Record<RealStorage, (length: number) => BufferArray>> = {
   bool: (length) => new Uint8Array(length),
   uint8: (length) => new Uint8Array(length),
   int8: (length) => new Int8Array(length),

@@ -7,7 +7,16 @@
  */
 import { combine } from './combine.js';
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from './half.js';
-import type { BinaryOp, BufferDeclaration, Expr, Kernel, PlaceName, Stmt, Type } from './ir.js';
+import {
+  type BinaryOp,
+  type BufferDeclaration,
+  type Expr,
+  type Kernel,
+  type PlaceName,
+  type Stmt,
+  type Type,
+  unsplit,
+} from './ir.js';
 import {
   binaryValue,
   compareValues,
@@ -222,6 +231,9 @@ export class Machine {
       }
       case 'iota':
         return Array.from({ length: type.lanes }, (_, lane) => lane);
+      case 'pair':
+      case 'part':
+        return unsplit();
       case 'pack':
         return expr.lanes.map((lane) => {
           const value = this.evaluate(lane);

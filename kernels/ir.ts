@@ -7,10 +7,29 @@
  */
 
 /** What an element is in memory: the public dtypes, or a dtype variable that `specialise` replaces. */
-export type Storage = 'bool' | 'uint8' | 'int8' | 'int16' | 'int32' | 'int64' | 'float16' | 'bfloat16' | 'float32' | 'float64';
+export type Storage = RealStorage | ComplexStorage;
+/** All that printers know. */
+export type RealStorage =
+  | 'bool'
+  | 'uint8'
+  | 'int8'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'float16'
+  | 'bfloat16'
+  | 'float32'
+  | 'float64';
+/** Two adjacent floats, the real part first. */
+export type ComplexStorage = 'complex64' | 'complex128';
 
-/** What a value is in a register. `bool` is a predicate: 0 or 1 as a scalar, a lane mask as a vector. */
-export type Scalar = 'bool' | 'i32' | 'i64' | 'f32' | 'f64';
+/**
+ * What a value is in a register. `bool` is a predicate: 0 or 1 as a scalar, a lane mask as a vector. Complex values are there until
+ * `splitComplex` makes two real ones of each: no printer, and not the interpreter, ever meets one.
+ */
+export type Scalar = RealScalar | ComplexScalar;
+export type RealScalar = 'bool' | 'i32' | 'i64' | 'f32' | 'f64';
+export type ComplexScalar = 'c64' | 'c128';
 
 /** A dtype variable, such as `T`: any name that is neither a storage nor a scalar type. */
 export type TypeVariable = string & { readonly variable?: never };
@@ -119,6 +138,10 @@ export type Expr =
   | { readonly op: 'shuffle'; readonly type: Type; readonly left: Expr; readonly right: Expr; readonly lanes: readonly number[] }
   /** The vector 0, 1, 2, ... */
   | { readonly op: 'iota'; readonly type: Type }
+  /** A complex value of two real ones. */
+  | { readonly op: 'pair'; readonly type: Type; readonly real: Expr; readonly imaginary: Expr }
+  /** One of the two real values of a complex one. */
+  | { readonly op: 'part'; readonly type: Type; readonly value: Expr; readonly part: ComplexPart }
   /** A vector of these scalars. */
   | { readonly op: 'pack'; readonly type: Type; readonly lanes: readonly Expr[] }
   // Of group programs (see Group) only
@@ -138,6 +161,8 @@ export type Expr =
 
 /** A thread's number in its group, and how many it has; the group's number, and how many there are. */
 export type PlaceName = 'thread' | 'threads' | 'group' | 'groups';
+
+export type ComplexPart = 'real' | 'imaginary';
 
 export type ExchangeFrom = 'across' | 'before';
 
@@ -193,7 +218,7 @@ export interface BufferDeclaration {
 
 export interface ParamDeclaration {
   readonly name: string;
-  readonly type: 'i32' | 'i64' | 'f32' | 'f64' | TypeVariable;
+  readonly type: Exclude<RealScalar, 'bool'> | TypeVariable;
 }
 
 /**
@@ -228,7 +253,7 @@ export type Extent = readonly { readonly factor: number; readonly params: readon
 
 export interface SharedArray {
   readonly name: string;
-  readonly storage: Storage;
+  readonly storage: RealStorage;
   readonly length: number;
 }
 
@@ -258,6 +283,8 @@ export function paramLayout(kernel: Kernel, pointerBytes: 4 | 8): ParamLayout {
 }
 
 /** The register type in which a storage type is computed with. */
+export function registerOf(storage: RealStorage): RealScalar;
+export function registerOf(storage: Storage): Scalar;
 export function registerOf(storage: Storage): Scalar {
   switch (storage) {
     case 'bool':
@@ -275,7 +302,35 @@ export function registerOf(storage: Storage): Scalar {
       return 'f32';
     case 'float64':
       return 'f64';
+    case 'complex64':
+      return 'c64';
+    case 'complex128':
+      return 'c128';
   }
+}
+
+export function isComplexStorage(storage: string): storage is ComplexStorage {
+  return storage === 'complex64' || storage === 'complex128';
+}
+
+/** The floats that a complex element is two of. */
+export const partStorage: Readonly<Record<ComplexStorage, 'float32' | 'float64'>> = {
+  complex64: 'float32',
+  complex128: 'float64',
+};
+
+export function isComplexScalar(scalar: string): scalar is ComplexScalar {
+  return scalar === 'c64' || scalar === 'c128';
+}
+
+/** A printer met what `splitComplex` should have taken apart. */
+export function unsplit(): never {
+  throw new TypeError('complex values must be split before a kernel is printed or run');
+}
+
+/** The register type of the parts of a complex one; a real one itself. */
+export function partScalar(scalar: Scalar): RealScalar {
+  return scalar === 'c64' ? 'f32' : scalar === 'c128' ? 'f64' : scalar;
 }
 
 export const bytesOf: Readonly<Record<Storage, number>> = {
@@ -289,4 +344,6 @@ export const bytesOf: Readonly<Record<Storage, number>> = {
   bfloat16: 2,
   float32: 4,
   float64: 8,
+  complex64: 8,
+  complex128: 16,
 };

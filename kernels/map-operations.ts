@@ -2,7 +2,8 @@
  * The scalar functions that fused kernels are made of: one row each, saying how a kernel computes it and what it means.
  *
  * `lower` writes kernel IR over register values (float16 and bfloat16 are computed in f32, small integers in i32); `evaluate` is
- * the meaning over plain numbers, used by the float64 reference. Dtypes of results are the ops' business, not this table's.
+ * the meaning over plain numbers, used by the float64 reference. Dtypes of results are the ops' business, not this table's. What complex
+ * numbers make of the same names stands in complex/functions.ts.
  */
 import {
   abs,
@@ -18,6 +19,7 @@ import {
   floor,
   ge,
   gt,
+  isComplexType,
   le,
   lt,
   max,
@@ -41,7 +43,8 @@ import {
   unary,
   xor,
 } from './build.js';
-import type { Expr, MathOp, Scalar } from './ir.js';
+import { complexFunctions } from './complex/functions.js';
+import { type Expr, isComplexScalar, type MathOp, type Scalar } from './ir.js';
 import { hasSignBit, withSign } from './math/writer.js';
 import { erfc } from './scalar-math.js';
 
@@ -55,6 +58,14 @@ export interface MapOperation {
   readonly evaluate: (...args: number[]) => number;
   /** Costly enough that a kernel should not compute it twice. */
   readonly heavy?: boolean;
+}
+
+/** How a kernel computes an operation: over real values as the table says, over complex ones as complex/functions.ts does. */
+export function lowerMap(name: string, args: readonly Expr[], share: Share, to: Scalar): Expr {
+  if (!isComplexScalar(to) && !args.some(({ type }) => isComplexType(type))) return mapOperations[name]!.lower(args, share, to);
+  const lower = complexFunctions[name];
+  if (lower === undefined) throw new TypeError(`${name} has no meaning for complex numbers`);
+  return lower(args, share, to);
 }
 
 const isFloat = (value: Expr): boolean => value.type.scalar === 'f32' || value.type.scalar === 'f64';
@@ -196,6 +207,30 @@ export const mapOperations: Readonly<Record<string, MapOperation>> = {
     lower: ([x], _share, to) => convert(x!.type.lanes === 1 ? scalarType(to) : { ...x!.type, scalar: to }, x!),
     evaluate: (x) => x,
   },
+
+  // Complex numbers: of real ones these are trivial.
+  complex: two(
+    () => {
+      throw new TypeError('two real numbers make a complex one');
+    },
+    () => Number.NaN,
+  ),
+  real: one(
+    (x) => x,
+    (x) => x,
+  ),
+  conj: one(
+    (x) => x,
+    (x) => x,
+  ),
+  imag: one(
+    (x) => constant(x.type, 0),
+    () => 0,
+  ),
+  angle: one(
+    (x) => select(ne(x, x), x, select(lt(x, 0), constant(x.type, Math.PI), constant(x.type, 0))),
+    (x) => (Number.isNaN(x) ? x : x < 0 ? Math.PI : 0),
+  ),
 
   neg: one(neg, (x) => -x),
   abs: one(abs, Math.abs),

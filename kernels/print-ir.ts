@@ -169,6 +169,10 @@ function written(expr: Expr): Written {
       return { text: `shuffle(${printExpr(expr.left)}, ${printExpr(expr.right)}, [${expr.lanes.join(', ')}])`, binds: atomBinds };
     case 'iota':
       return { text: 'iota', binds: atomBinds };
+    case 'pair':
+      return call('complex', expr.real, expr.imaginary);
+    case 'part':
+      return call(expr.part, expr.value);
     case 'pack':
       return { text: `[${expr.lanes.map(printExpr).join(', ')}]`, binds: atomBinds };
     case 'place':

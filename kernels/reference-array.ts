@@ -1,10 +1,11 @@
 /**
  * Arrays of the float64 reference: a shape, a dtype and contiguous values, with the index arithmetic that naive loops need.
  */
+import { isComplex, isFloating } from './host.js';
 import type { Arguments, Dtype, Shape, Value } from './op.js';
 
 export interface ReferenceArray extends Value {
-  /** Row-major. */
+  /** Row-major; two numbers for a complex element. */
   readonly data: Float64Array;
   /** Made of plain numbers: takes the dtype of what it meets. */
   readonly weak?: boolean;
@@ -28,7 +29,7 @@ export function contiguousStrides(shape: Shape): number[] {
 }
 
 export function referenceArray(shape: Shape, dtype: Dtype, data: ArrayLike<number>): ReferenceArray {
-  if (data.length !== elementCount(shape))
+  if (data.length !== elementCount(shape) * partsOf(dtype))
     throw new RangeError(`${data.length} values do not fill the shape [${shape.join(', ')}]`);
   return { shape, dtype, data: Float64Array.from(data, (value) => stored(dtype, value)) };
 }
@@ -36,12 +37,29 @@ export function referenceArray(shape: Shape, dtype: Dtype, data: ArrayLike<numbe
 /** The value as an element of the dtype holds it, but for floating-point rounding. */
 function stored(dtype: Dtype, value: number): number {
   if (dtype === 'bool') return Number(value !== 0);
-  if (isFloating(dtype)) return value;
+  if (isDifferentiable(dtype)) return value;
   return Number.isFinite(value) ? Math.trunc(value) : 0;
 }
 
-export function isFloating(dtype: Dtype): boolean {
-  return dtype === 'float16' || dtype === 'bfloat16' || dtype === 'float32' || dtype === 'float64';
+/** Floating-point or complex numbers. */
+export const isDifferentiable = (dtype: Dtype): boolean => isFloating(dtype) || isComplex(dtype);
+
+export const partsOf = (dtype: Dtype): 1 | 2 => (isComplex(dtype) ? 2 : 1);
+
+/** Zeros of a shape. */
+export function zeroArray(shape: Shape, dtype: Dtype): ReferenceArray {
+  return referenceArray(shape, dtype, new Float64Array(elementCount(shape) * partsOf(dtype)));
+}
+
+/** The elements at those places, one after the other. */
+export function elementsAt({ data, dtype }: ReferenceArray, places: Iterable<number>): number[] {
+  const parts = partsOf(dtype);
+  return Array.from(places).flatMap((at) => Array.from(data.subarray(parts * at, parts * (at + 1))));
+}
+
+/** Numbers that had no dtype of their own, as elements of one. */
+export function withDtype({ shape, data }: ReferenceArray, dtype: Dtype): ReferenceArray {
+  return referenceArray(shape, dtype, isComplex(dtype) ? Array.from(data).flatMap((value) => [value, 0]) : data);
 }
 
 /** Every place of a shape in row-major order, as the index of that element under other strides. */

@@ -7,7 +7,11 @@
  * reference-library.ts.
  */
 import { type Call, prepareCall } from './call.js';
+import { fusedKernel } from './fused.js';
+import { isComplex, isFloating } from './host.js';
 import { type BufferArray, interpret } from './interpret.js';
+import { lowerFused } from './lower/fused.js';
+import { inputName, outputName } from './lower/names.js';
 import { mapOperations } from './map-operations.js';
 import type {
   Algebra,
@@ -19,19 +23,22 @@ import type {
   OpBody,
   OpDefinition,
   ReduceKind,
+  Shape,
   TensorMeta,
 } from './op.js';
 import {
   broadcastStrides,
   contiguousStrides,
   elementCount,
-  isFloating,
+  elementsAt,
   isList,
   offsets,
   type ReferenceArray,
   referenceArray,
   single,
   UnsupportedByReference,
+  withDtype,
+  zeroArray,
 } from './reference-array.js';
 import { libraryReferences } from './reference-library.js';
 import { specialise } from './specialise.js';
@@ -57,8 +64,8 @@ function asArrays({ inputs, dtypes }: Call<ReferenceArray>): Inputs {
     const dtype = dtypes[name];
     if (given === undefined || dtype === undefined) return [name, undefined];
     const strong = (value: ReferenceArray | number): ReferenceArray => {
-      if (typeof value === 'number') return referenceArray([], dtype, [value]);
-      return value.weak ? referenceArray(value.shape, dtype, value.data) : value;
+      if (typeof value === 'number') return withDtype(referenceArray([], 'float64', [value]), dtype);
+      return value.weak ? withDtype(value, dtype) : value;
     };
     return [name, isList(given) ? given.map(strong) : strong(given)];
   });
@@ -101,16 +108,44 @@ function map(name: string, inputs: readonly ReferenceArray[], output: TensorMeta
   const operation = mapOperations[name];
   if (operation === undefined) throw new TypeError(`no map operation is called ${name}`);
   if (name === 'random') throw new UnsupportedByReference('the float64 reference draws no random numbers');
-  const columns = inputs.map((input) => {
-    const strides = broadcastStrides(input.shape, output.shape);
-    return Array.from(offsets(output.shape, strides), (at) => input.data[at]!);
-  });
+  const columns = inputs.map((input) => elementsAt(input, offsets(output.shape, broadcastStrides(input.shape, output.shape))));
+  if ([output, ...inputs].some(({ dtype }) => isComplex(dtype))) return complexMap(name, inputs, columns, output);
   const whole = !isFloating(output.dtype) && name === 'div';
   const data = Float64Array.from({ length: elementCount(output.shape) }, (_, place) => {
     const args = columns.map((column) => column[place]!);
     return whole && args[1] === 0 ? 0 : operation.evaluate(...args);
   });
   return referenceArray(output.shape, output.dtype, data);
+}
+
+/** What an operation makes of complex numbers is said in kernel IR alone: a fused kernel of it is run in float64. */
+function complexMap(
+  name: string,
+  inputs: readonly ReferenceArray[],
+  columns: readonly (readonly number[])[],
+  { shape, dtype }: TensorMeta,
+): ReferenceArray {
+  const kernel = fusedKernel({
+    inputs: inputs.map((input) => ({ dtype: input.dtype, level: 'element' })),
+    scalars: [],
+    nodes: [
+      ...inputs.map((input, index) => ({ op: 'input', input: index, dtype: input.dtype }) as const),
+      { op: 'map', map: name, args: [...inputs.keys()], dtype },
+    ],
+    outputs: [{ node: inputs.length, dtype, level: 'element' }],
+  });
+  const result = wideBuffer(dtype, zeroArray(shape, dtype).data);
+  const buffers = Object.fromEntries(
+    inputs.map((input, index) => [inputName(index), wideBuffer(input.dtype, Float64Array.from(columns[index]!))]),
+  );
+  const inner = new Array<'1'>(inputs.length + 1).fill('1');
+  interpret(lowerFused(kernel, { form: 'flat', kept: 1, reduced: 0, inner }), {
+    buffers: { ...buffers, [outputName(0)]: result },
+    begin: 0,
+    end: elementCount(shape),
+    wide: true,
+  });
+  return referenceArray(shape, dtype, Array.from(result, Number));
 }
 
 const reducers: Readonly<
@@ -127,6 +162,7 @@ const reducers: Readonly<
 function reduce(kind: ReduceKind, input: ReferenceArray, attrs: Attrs, output: TensorMeta): ReferenceArray {
   const axes = axisList(attrs.axis, input.shape.length);
   const kept = input.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  if (isComplex(input.dtype)) return complexReduce(kind, input, kept, output);
   const { initial, combine } = reducers[kind];
   const totals = new Float64Array(elementCount(kept)).fill(initial);
   let place = 0;
@@ -134,6 +170,20 @@ function reduce(kind: ReduceKind, input: ReferenceArray, attrs: Attrs, output: T
     totals[at] = combine(totals[at]!, input.data[place++]!);
   }
   return referenceArray(output.shape, output.dtype, totals);
+}
+
+function complexReduce(kind: ReduceKind, input: ReferenceArray, kept: Shape, { shape, dtype }: TensorMeta): ReferenceArray {
+  if (kind !== 'sum' && kind !== 'prod') throw new TypeError(`complex numbers cannot be reduced by ${kind}`);
+  const totals = zeroArray(kept, dtype).data;
+  if (kind === 'prod') for (let at = 0; at < totals.length; at += 2) totals[at] = 1;
+  let place = 0;
+  for (const at of offsets(input.shape, broadcastStrides(kept, input.shape))) {
+    const [re, im] = [totals[2 * at]!, totals[2 * at + 1]!];
+    const [x, y] = [input.data[2 * place]!, input.data[2 * place + 1]!];
+    totals.set(kind === 'sum' ? [re + x, im + y] : [re * x - im * y, re * y + im * x], 2 * at);
+    place++;
+  }
+  return referenceArray(shape, dtype, totals);
 }
 
 function axisList(axis: Attrs[string], rank: number): number[] {
@@ -144,11 +194,13 @@ function axisList(axis: Attrs[string], rank: number): number[] {
 function create(kind: 'full' | 'iota' | 'random', attrs: Attrs, output: TensorMeta): ReferenceArray {
   if (kind === 'random') throw new UnsupportedByReference('the float64 reference draws no random numbers');
   if (kind === 'full')
-    return referenceArray(output.shape, output.dtype, new Float64Array(elementCount(output.shape)).fill(Number(attrs.value)));
+    return withDtype(referenceArray(output.shape, 'float64', filledWith(output.shape, Number(attrs.value))), output.dtype);
   const [axis = 0] = axisList(attrs.axis ?? 0, output.shape.length);
   const strides = output.shape.map((_, index) => Number(index === axis));
-  return referenceArray(output.shape, output.dtype, [...offsets(output.shape, strides)]);
+  return withDtype(referenceArray(output.shape, 'float64', [...offsets(output.shape, strides)]), output.dtype);
 }
+
+const filledWith = (shape: Shape, value: number): Float64Array => new Float64Array(elementCount(shape)).fill(value);
 
 type BodyOf<Kind extends OpBody['kind']> = Extract<OpBody, { readonly kind: Kind }>;
 
@@ -156,12 +208,9 @@ function view(body: BodyOf<'view'>, op: OpDefinition, inputs: Inputs, attrs: Att
   const layouts = Object.fromEntries(op.inputs.map(({ name }) => [name, layoutOf(inputs[name])]));
   const layout = body.view(layouts, attrs);
   if (layout === null) throw new TypeError(`${op.name}: contiguous strides must always be expressible as a view`);
-  const { data } = single(inputs, op.inputs[0]!.name);
-  return referenceArray(
-    output.shape,
-    output.dtype,
-    Array.from(offsets(layout.shape, layout.strides, layout.offset), (at) => data[at]!),
-  );
+  // A view may see the parts of complex elements as real ones, or the other way round.
+  const seen = { ...single(inputs, op.inputs[0]!.name), dtype: output.dtype };
+  return referenceArray(output.shape, output.dtype, elementsAt(seen, offsets(layout.shape, layout.strides, layout.offset)));
 }
 
 function layoutOf(argument: Argument<ReferenceArray>): Argument<LayoutMeta> {
@@ -180,14 +229,14 @@ function runKernel(
 ): readonly ReferenceArray[] {
   const call = body.call(inputs, outputs, attrs);
   const present = op.inputs.filter(({ name }) => inputs[name] !== undefined);
-  const results = outputs.map((output) => wideBuffer(output.dtype, new Float64Array(elementCount(output.shape))));
+  const results = outputs.map((output) => wideBuffer(output.dtype, zeroArray(output.shape, output.dtype).data));
   const buffers: Record<string, BufferArray> = {};
   for (const { name } of present) buffers[name] = wideBuffer(single(inputs, name).dtype, single(inputs, name).data);
   op.outputs.forEach(({ name }, index) => {
     buffers[name] = results[index]!;
   });
   for (const [name, { dtype, size }] of Object.entries(call.scratch ?? {}))
-    buffers[name] = wideBuffer(dtype, new Float64Array(size));
+    buffers[name] = wideBuffer(dtype, zeroArray([size], dtype).data);
   const dtypeOf = (buffer: string): Dtype | undefined =>
     outputs[op.outputs.findIndex(({ name }) => name === buffer)]?.dtype ??
     (inputs[buffer] === undefined ? call.scratch?.[buffer]?.dtype : single(inputs, buffer).dtype);

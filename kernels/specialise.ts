@@ -3,13 +3,16 @@
  *
  * A buffer of storage `T` gets the dtype bound to `T`, a value of type `T` the register type that dtype computes in, and the
  * constants `lowest` and `highest` the ends of the *storage's* range (-128 for int8, though its register is an i32). What becomes
- * trivial on the way, such as a conversion to the type a value already has, is dropped. Shapes and layouts are not its concern.
+ * trivial on the way, such as a conversion to the type a value already has, is dropped, and complex values become two real ones
+ * (complex/split.ts). Shapes and layouts are not its concern.
  */
 import { bits, constant, convert, param, scalarType, vectorType } from './build.js';
+import { splitComplex } from './complex/split.js';
 import {
   type Expr,
   type Kernel,
-  type ParamDeclaration,
+  partScalar,
+  type RealScalar,
   registerOf,
   type Scalar,
   type Stmt,
@@ -30,10 +33,20 @@ const storages: Readonly<Record<Storage, readonly [lowest: number | string, high
   bfloat16: ['-inf', 'inf'],
   float32: ['-inf', 'inf'],
   float64: ['-inf', 'inf'],
+  complex64: ['-inf', 'inf'],
+  complex128: ['-inf', 'inf'],
 };
 
 /** The storage that holds all of a register type, whose range a `lowest` of that type means. */
-const widest: Readonly<Record<Scalar, Storage>> = { bool: 'bool', i32: 'int32', i64: 'int64', f32: 'float32', f64: 'float64' };
+const widest: Readonly<Record<Scalar, Storage>> = {
+  bool: 'bool',
+  i32: 'int32',
+  i64: 'int64',
+  f32: 'float32',
+  f64: 'float64',
+  c64: 'complex64',
+  c128: 'complex128',
+};
 
 const isStorage = (name: string): name is Storage => Object.hasOwn(storages, name);
 const isScalar = (name: string): name is Scalar => Object.hasOwn(widest, name);
@@ -50,7 +63,7 @@ export function specialise(kernel: Kernel, bindings: Bindings): Kernel {
   const expression = (expr: Expr): Expr => specialiseExpr(expr, bound, register);
   const block = (statements: readonly Stmt[]): readonly Stmt[] =>
     statements.map((statement) => mapStatement(statement, expression, block));
-  return {
+  return splitComplex({
     ...kernel,
     buffers: kernel.buffers.map((buffer) => ({
       ...buffer,
@@ -58,12 +71,13 @@ export function specialise(kernel: Kernel, bindings: Bindings): Kernel {
     })),
     params: kernel.params.map((declaration) => ({ ...declaration, type: paramRegister(register(declaration.type)) })),
     body: block(kernel.body),
-  };
+  });
 }
 
-/** A bool travels in the parameter block as an i32. */
-function paramRegister(scalar: Scalar): ParamDeclaration['type'] {
-  return scalar === 'bool' ? 'i32' : scalar;
+/** A bool travels in the parameter block as an i32, a number beside complex elements as a real one. */
+export function paramRegister(scalar: Scalar): Exclude<RealScalar, 'bool'> {
+  const real = partScalar(scalar);
+  return real === 'bool' ? 'i32' : real;
 }
 
 function specialiseExpr(expr: Expr, bound: (name: string) => Storage, register: (name: string) => Scalar): Expr {

@@ -22,8 +22,11 @@ export function operandsOf(expr: Expr): readonly Expr[] {
     case 'bits':
     case 'splat':
     case 'lane':
+    case 'part':
     case 'exchange':
       return [expr.value];
+    case 'pair':
+      return [expr.real, expr.imaginary];
     case 'binary':
     case 'compare':
     case 'shuffle':
@@ -53,8 +56,11 @@ export function mapOperands(expr: Expr, replace: (operand: Expr) => Expr): Expr 
     case 'bits':
     case 'splat':
     case 'lane':
+    case 'part':
     case 'exchange':
       return { ...expr, value: replace(expr.value) };
+    case 'pair':
+      return { ...expr, real: replace(expr.real), imaginary: replace(expr.imaginary) };
     case 'binary':
     case 'compare':
     case 'shuffle':

@@ -11,7 +11,7 @@ import type { GradientEdge } from './autograd-types.js';
 import { debugging, report } from './debug.js';
 import { withDefault } from './devices/registry.js';
 import { type CallShape, DispatchAlgebra, PlainNumber, presentOutputs } from './dispatch.js';
-import { isFloating } from './dtype.js';
+import { isDifferentiable } from './dtype.js';
 import { OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import { contiguousLayout, type Layout, sameShape } from './layout.js';
@@ -257,7 +257,7 @@ const sharesMemory = (slot: SlotValue, result: Tensor | undefined): boolean =>
 /** Enters a copy on another device into the graph; `back` takes a gradient to where the source is. */
 export function recordMove(source: Tensor, result: Tensor, back: (gradient: Tensor) => Tensor): void {
   const edge = edgeOf(source);
-  if (!enabled || edge === null || !isFloating(result.dtype)) return;
+  if (!enabled || edge === null || !isDifferentiable(result.dtype)) return;
   result.stopGradient = false;
   attach(result, new Edge(new MoveNode(edge, back), 0, null));
 }

@@ -4,14 +4,20 @@
 import type { Shape } from '../kernels/op.js';
 import { defaultDevice } from './devices/registry.js';
 import {
+  type Complex,
   createRawArray,
   type Dtype,
+  defaultComplexDtype,
   encodeBfloat16,
   encodeFloat16,
   getDefaultDtype,
   integerRanges,
+  isComplexDtype,
+  isComplexNumber,
   isDtype,
   isFloating,
+  partsOf,
+  promote,
   type RawArray,
 } from './dtype.js';
 import { formatShape, formatValue, OpwrightError } from './errors.js';
@@ -34,13 +40,16 @@ export type NumericArray =
   | BigUint64Array
   | Float32Array
   | Float64Array;
-/** What a tensor can be made from. Rows may be typed arrays. */
-export type TensorData = ScalarValue | NumericArray | readonly TensorData[];
+/**
+ * What a tensor can be made from. Rows may be typed arrays; for a complex dtype these hold the real and the imaginary part of each element
+ * in turn, as `data()` gives them. In plain arrays a number is a real one, and `{ re, im }` a complex one.
+ */
+export type TensorData = ScalarValue | Complex | NumericArray | readonly TensorData[];
 
 export interface TensorOptions<D extends Dtype = Dtype> {
   /**
    * By default: of numbers the default dtype, of booleans bool, of bigints int64, of a typed array its own (those of unsigned 16 and
-   * 32 bits become int32 and int64).
+   * 32 bits become int32 and int64); complex64, or complex128 where those would be float64, as soon as one number is complex.
    */
   readonly dtype?: D;
   /** The shape to give the elements, in row-major order; by default that of the nesting. */
@@ -63,8 +72,8 @@ export function tensor<D extends Dtype>(data: TensorData, options: TensorOptions
 export function tensor(data: TensorData, options?: TensorOptions): Tensor;
 export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
   checkOptions(options);
-  const shape = shapeOf(data);
   const dtype = options.dtype ?? inferDtype(data);
+  const shape = shapeOf(data, partsOf(dtype));
   const raw = createRawArray(dtype, sizeOf(shape));
   new Writer(dtype, raw, shape).write(data);
   return tensorFromRaw(raw, reshaped(shape, options.shape), dtype, options);
@@ -116,21 +125,32 @@ function isRow(data: TensorData): data is readonly TensorData[] {
   return Array.isArray(data);
 }
 
-/** The shape that the first elements suggest; the writer checks that all others follow it. */
-function shapeOf(data: TensorData): number[] {
+/** The shape that the first elements suggest; the writer checks that all others follow it. Typed arrays hold the elements' parts. */
+function shapeOf(data: TensorData, parts: 1 | 2): number[] {
   const shape: number[] = [];
   let at: TensorData | undefined = data;
   while (at !== undefined && isRow(at)) {
     shape.push(at.length);
     at = at[0];
   }
-  if (isNumericArray(at)) shape.push(at.length);
+  if (isNumericArray(at)) shape.push(Math.ceil(at.length / parts));
   return shape;
 }
 
-type LeafKind = 'number' | 'boolean' | 'bigint';
+type LeafKind = 'number' | 'boolean' | 'bigint' | 'complex';
 
-const dtypeOfLeaf = (kind: LeafKind): Dtype => (kind === 'number' ? getDefaultDtype() : kind === 'boolean' ? 'bool' : 'int64');
+function dtypeOfLeaf(kind: LeafKind): Dtype {
+  switch (kind) {
+    case 'number':
+      return getDefaultDtype();
+    case 'boolean':
+      return 'bool';
+    case 'bigint':
+      return 'int64';
+    case 'complex':
+      return defaultComplexDtype();
+  }
+}
 
 const dtypeOfArray: Readonly<Record<string, Dtype>> = {
   Int8Array: 'int8',
@@ -147,14 +167,16 @@ const dtypeOfArray: Readonly<Record<string, Dtype>> = {
   Float64Array: 'float64',
 };
 
-/** The dtype of the first leaf, unless a later number among booleans or bigints makes it a float. */
+/** The dtype of the first leaf, unless a later number among booleans or bigints makes it a float, or a complex number complex. */
 function inferDtype(data: TensorData): Dtype {
   let found: Dtype | undefined;
   const visit = (part: TensorData): void => {
     if (isRow(part)) part.forEach(visit);
     else {
       const dtype = isNumericArray(part) ? dtypeOfArray[part[Symbol.toStringTag]] : dtypeOfLeaf(leafKind(part));
-      if (found === undefined || (found !== dtype && dtype !== undefined && isFloating(dtype))) found = dtype;
+      if (found === undefined || dtype === undefined) found ??= dtype;
+      else if (isComplexDtype(dtype) || isComplexDtype(found)) found = promote(found, dtype);
+      else if (isFloating(dtype)) found = dtype;
     }
   };
   visit(data);
@@ -164,16 +186,18 @@ function inferDtype(data: TensorData): Dtype {
 function leafKind(value: unknown): LeafKind {
   const kind = typeof value;
   if (kind === 'number' || kind === 'boolean' || kind === 'bigint') return kind;
+  if (isComplexNumber(value)) return 'complex';
   throw new OpwrightError('INVALID_ARGUMENT', `A tensor cannot be made from ${formatValue(value)}.`, {
     op: 'tensor',
     argument: 'data',
-    remedy: 'Give a number, a boolean, a bigint, a typed array, or nested arrays of those.',
+    remedy: 'Give a number, a boolean, a bigint, a complex number { re, im }, a typed array, or nested arrays of those.',
   });
 }
 
 /** Fills a raw array from nested data, checking the nesting against the shape and each element against the dtype. */
 class Writer {
   private at = 0;
+  /** Writes one number of the raw array; of complex elements these are the parts. */
   private readonly set: (index: number, value: ScalarValue) => void;
 
   constructor(
@@ -189,14 +213,23 @@ class Writer {
       this.checkLength(data.length, axis, data);
       for (let index = 0; index < data.length; index++) this.write(data[index]!, axis + 1);
     } else if (isNumericArray(data)) {
-      this.checkLength(data.length, axis, data);
+      this.checkLength(data.length / partsOf(this.dtype), axis, data);
       if (axis !== this.shape.length - 1) throw ragged(this.shape, `a typed array at depth ${axis}`);
       for (let index = 0; index < data.length; index++) this.set(this.at++, data[index]!);
     } else {
       leafKind(data);
       if (axis !== this.shape.length) throw ragged(this.shape, `the value ${formatValue(data)} at depth ${axis}`);
-      this.set(this.at++, data);
+      this.writeLeaf(data);
     }
+  }
+
+  private writeLeaf(value: ScalarValue | Complex): void {
+    const isPair = isComplexNumber(value);
+    if (isComplexDtype(this.dtype)) {
+      this.set(this.at++, isPair ? value.re : value);
+      this.set(this.at++, isPair ? value.im : 0);
+    } else if (isPair) throw notReal(value, this.dtype);
+    else this.set(this.at++, value);
   }
 
   private checkLength(length: number, axis: number, data: TensorData): void {
@@ -235,13 +268,21 @@ function elementConverter(dtype: Dtype): (value: ScalarValue) => number {
   if (dtype === 'bool') return (value) => (Number(value) === 0 ? 0 : 1);
   if (dtype === 'float16') return (value) => encodeFloat16(Number(value));
   if (dtype === 'bfloat16') return (value) => encodeBfloat16(Number(value));
-  if (isFloating(dtype) || dtype === 'int64') return Number;
+  if (isFloating(dtype) || isComplexDtype(dtype) || dtype === 'int64') return Number;
   const [lowest, highest] = integerRanges[dtype];
   return (value) => {
     const number = Number(value);
     if (!Number.isInteger(number) || number < lowest || number > highest) throw notAnInteger(value, dtype);
     return number;
   };
+}
+
+function notReal(value: Complex, dtype: Dtype): OpwrightError {
+  return new OpwrightError('DTYPE_MISMATCH', `${formatValue(value)} is complex and cannot become an element of dtype ${dtype}.`, {
+    op: 'tensor',
+    argument: 'data',
+    remedy: 'Choose complex64 or complex128, or give its real part.',
+  });
 }
 
 function toInt64(value: ScalarValue): bigint {

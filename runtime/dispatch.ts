@@ -12,7 +12,7 @@ import { gradientsEnabled, record } from './autograd.js';
 import { type TensorData, tensor } from './create.js';
 import type { Device } from './devices/device.js';
 import { defaultDevice } from './devices/registry.js';
-import { type Dtype, getDefaultDtype, isDtype, isFloating, promote } from './dtype.js';
+import { type Dtype, getDefaultDtype, isDifferentiable, isDtype, promote } from './dtype.js';
 import { formatShape, OpwrightError } from './errors.js';
 import { BoundPlan } from './execute.js';
 import { type Layout, sameShape } from './layout.js';
@@ -372,6 +372,8 @@ const dtypeTags: Readonly<Record<Dtype, string>> = {
   bfloat16: 'j',
   float32: 'k',
   float64: 'l',
+  complex64: 'm',
+  complex128: 'n',
 };
 
 // ---- Plans
@@ -508,7 +510,7 @@ function commonDtypes(
   slots.forEach((slot, index) => {
     const variable = variables[index]!;
     const so = common.get(variable);
-    if (typeof slot === 'number' && so !== undefined && !isFloating(so) && !Number.isInteger(slot))
+    if (typeof slot === 'number' && so !== undefined && !isDifferentiable(so) && !Number.isInteger(slot))
       common.set(variable, getDefaultDtype());
   });
   let differs = false;

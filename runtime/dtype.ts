@@ -8,12 +8,12 @@ import { bytesOf, type Storage } from '../kernels/ir.js';
 import { formatValue, OpwrightError } from './errors.js';
 
 export { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../kernels/half.js';
-export { promote } from '../kernels/host.js';
+export { promote, realOf } from '../kernels/host.js';
 
 export type Dtype = Storage;
 
 /**
- * Every dtype, bool first, then integers and floats by width.
+ * Every dtype, bool first, then integers, floats and complex ones by width.
  *
  * @example
  * ```ts
@@ -31,9 +31,13 @@ export const dtypes: readonly Dtype[] = [
   'bfloat16',
   'float32',
   'float64',
+  'complex64',
+  'complex128',
 ];
 
 export type FloatingDtype = 'float16' | 'bfloat16' | 'float32' | 'float64';
+/** An element is two adjacent floats, the real part and the imaginary one. */
+export type ComplexDtype = 'complex64' | 'complex128';
 export type IntegerDtype = 'uint8' | 'int8' | 'int16' | 'int32' | 'int64';
 
 export function isDtype(value: unknown): value is Dtype {
@@ -48,12 +52,39 @@ export function isInteger(dtype: Dtype): dtype is IntegerDtype {
   return host.isInteger(dtype);
 }
 
+export function isComplexDtype(dtype: Dtype): dtype is ComplexDtype {
+  return host.isComplex(dtype);
+}
+
+/** Gradients flow through floating-point and complex numbers. */
+export function isDifferentiable(dtype: Dtype): dtype is FloatingDtype | ComplexDtype {
+  return isFloating(dtype) || isComplexDtype(dtype);
+}
+
+/** How many numbers of the typed array an element takes: two where it is complex, one otherwise. */
+export function partsOf(dtype: Dtype): 1 | 2 {
+  return isComplexDtype(dtype) ? 2 : 1;
+}
+
+/** A complex number as plain data: what tensors are made from, and what `item()` and `tolist()` give of complex ones. */
+export interface Complex {
+  readonly re: number;
+  readonly im: number;
+}
+
+export function isComplexNumber(value: unknown): value is Complex {
+  return typeof value === 'object' && value !== null && 're' in value && 'im' in value;
+}
+
 /** The bytes of one element. */
 export function byteSize(dtype: Dtype): number {
   return bytesOf[dtype];
 }
 
-/** The array that holds a dtype's elements bit for bit: float16 and bfloat16 as their 16 bits, bool as 0 and 1. */
+/**
+ * The array that holds a dtype's elements bit for bit: float16 and bfloat16 as their 16 bits, bool as 0 and 1, complex ones as real and
+ * imaginary parts in turn.
+ */
 export interface RawArrays {
   bool: Uint8Array;
   uint8: Uint8Array;
@@ -65,6 +96,8 @@ export interface RawArrays {
   bfloat16: Uint16Array;
   float32: Float32Array;
   float64: Float64Array;
+  complex64: Float32Array;
+  complex128: Float64Array;
 }
 export type RawArray = RawArrays[Dtype];
 /** What `data()` gives: as `RawArrays`, with the 16-bit floats widened to float32. */
@@ -82,11 +115,18 @@ const rawArrayConstructors = {
   bfloat16: Uint16Array,
   float32: Float32Array,
   float64: Float64Array,
+  complex64: Float32Array,
+  complex128: Float64Array,
 } as const satisfies Record<Dtype, unknown>;
 
 /** `count` zeros in the dtype's own representation. */
 export function createRawArray(dtype: Dtype, count: number): RawArray {
-  return new rawArrayConstructors[dtype](count);
+  return new rawArrayConstructors[dtype](count * partsOf(dtype));
+}
+
+/** The complex dtype that a tensor of complex numbers has if none is named: as precise as the default dtype. */
+export function defaultComplexDtype(): ComplexDtype {
+  return currentDefault === 'float64' ? 'complex128' : 'complex64';
 }
 
 /** The integers a dtype holds; bool counts as 0 and 1. */

@@ -3,7 +3,16 @@
  * large tensors left out. It only formats: elements are handed to it.
  */
 import type { Shape } from '../kernels/op.js';
-import { type DataArray, type Dtype, encodeBfloat16, encodeFloat16, isFloating } from './dtype.js';
+import {
+  type DataArray,
+  type Dtype,
+  encodeBfloat16,
+  encodeFloat16,
+  isComplexDtype,
+  isFloating,
+  partsOf,
+  realOf,
+} from './dtype.js';
 import { formatShape, OpwrightError } from './errors.js';
 
 /** How tensors are printed. */
@@ -83,26 +92,55 @@ export function formatTensor(tensor: Printable, elements: DataArray | null): str
 
 /** The elements alone, in brackets; lines after the first are indented by `indent`. */
 export function formatElements(elements: DataArray, shape: Shape, dtype: Dtype, indent = 0): string {
-  const summarise = elements.length > options.threshold;
+  const summarise = elements.length > options.threshold * partsOf(dtype);
   const shown = shownPlaces(shape, summarise);
+  const format = isComplexDtype(dtype)
+    ? complexFormatter(elements, shown, realOf(dtype))
+    : elementFormatter(elements, shown, dtype);
+  return formatAxis({ shape, summarise, format }, 0, 0, indent);
+}
+
+/** The element at a place as text; all are of one width. */
+type Format = (place: number) => string;
+
+interface Job {
+  readonly shape: Shape;
+  readonly summarise: boolean;
+  readonly format: Format;
+}
+
+function elementFormatter(elements: DataArray, shown: readonly number[], dtype: Dtype): Format {
   const format = createFormatter(
     shown.map((place) => elements[place]!),
     dtype,
   );
-  return formatAxis({ elements, shape, summarise, format }, 0, 0, indent);
+  return (place) => format(elements[place]!);
 }
 
-interface Job {
-  readonly elements: DataArray;
-  readonly shape: Shape;
-  readonly summarise: boolean;
-  readonly format: (value: number | bigint) => string;
+/** `1.+2.5j`: both parts as floats are, each aligned for itself, the imaginary one with a sign. */
+function complexFormatter(elements: DataArray, shown: readonly number[], dtype: Dtype): Format {
+  const real = (place: number): number => Number(elements[2 * place]);
+  const imaginary = (place: number): number => Number(elements[2 * place + 1]);
+  const formatReal = floatFormatter(shown.map(real), dtype);
+  const formatImaginary = floatFormatter(
+    shown.map((place) => Math.abs(imaginary(place))),
+    dtype,
+  );
+  return (place) => {
+    const value = imaginary(place);
+    const text = formatImaginary(Math.abs(value));
+    const digits = text.trimEnd();
+    const sign = value < 0 || Object.is(value, -0) ? '-' : '+';
+    // What aligns the digits stands before the sign and after the unit.
+    const padding = digits.length - digits.trimStart().length;
+    return `${formatReal(real(place))}${' '.repeat(padding)}${sign}${digits.trimStart()}j${' '.repeat(text.length - digits.length)}`;
+  };
 }
 
 /** One dimension: its elements on one line, broken where it grows too long, or its rows each on lines of their own. */
 function formatAxis(job: Job, axis: number, place: number, indent: number): string {
-  const { shape, elements, format } = job;
-  if (axis === shape.length) return format(elements[place]!);
+  const { shape, format } = job;
+  if (axis === shape.length) return format(place);
   const inner = shape.slice(axis + 1).reduce((product, size) => product * size, 1);
   const parts: string[] = [];
   for (const index of shownIndices(shape[axis]!, job.summarise)) {

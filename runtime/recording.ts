@@ -4,7 +4,7 @@
  */
 import type { GradientDefinition, OutputDefinition } from '../kernels/op.js';
 import { type CallShape, presentOutputs } from './dispatch.js';
-import { isFloating } from './dtype.js';
+import { isDifferentiable } from './dtype.js';
 import type { Tensor } from './tensor.js';
 
 /** What entering a call into the graph takes: the same for all calls of a signature in which the same slots lead somewhere. */
@@ -44,9 +44,7 @@ export function recordingOf(call: CallShape, edges: readonly (object | null)[], 
 
 function makeRecording(call: CallShape, edges: readonly (object | null)[], results: readonly Tensor[]): Recording {
   const outputs = presentOutputs(call.op, results.length);
-  const flowing = results.flatMap((result, index) =>
-    isFloating(result.dtype) && isDifferentiable(outputs[index]) ? [index] : [],
-  );
+  const flowing = results.flatMap((result, index) => (isDifferentiable(result.dtype) && flows(outputs[index]) ? [index] : []));
   const names = new Set(call.slotInputs.filter((_, slot) => edges[slot] != null).map(({ name }) => name));
   const gradients = call.op.gradients.filter((gradient) => names.has(gradient.input));
   const kept = new Map<string, Kept>();
@@ -63,5 +61,4 @@ function makeRecording(call: CallShape, edges: readonly (object | null)[], resul
 }
 
 /** A hidden output is differentiable as well: where the gradient that reads it is differentiated, this is how it gets to the inputs. */
-const isDifferentiable = (output: OutputDefinition | undefined): boolean =>
-  output?.writes === undefined || output.returned === true;
+const flows = (output: OutputDefinition | undefined): boolean => output?.writes === undefined || output.returned === true;

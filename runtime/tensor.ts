@@ -6,7 +6,19 @@ import { inspect } from 'node:util';
 import type { Shape } from '../kernels/op.js';
 import type { GradientEdge } from './autograd-types.js';
 import type { Device } from './devices/device.js';
-import { byteSize, createRawArray, type DataArray, type DataArrays, type Dtype, decodeArray, type RawArray } from './dtype.js';
+import {
+  byteSize,
+  type Complex,
+  type ComplexDtype,
+  createRawArray,
+  type DataArray,
+  type DataArrays,
+  type Dtype,
+  decodeArray,
+  isComplexDtype,
+  partsOf,
+  type RawArray,
+} from './dtype.js';
 import { OpwrightError } from './errors.js';
 import { contiguousLayout, type Layout } from './layout.js';
 import { type Place, placeOf } from './places.js';
@@ -16,7 +28,10 @@ import { track } from './scope.js';
 import { Storage } from './storage.js';
 
 /** Numbers nested to the depth of a tensor's rank; a plain number for rank 0. */
-export type NestedNumbers = number | NestedNumbers[];
+export type NestedNumbers = Nested<number>;
+export type Nested<Element> = Element | Nested<Element>[];
+/** What an element is in JavaScript: a number, but of a dtype that is known to be complex `{ re, im }`. */
+export type ElementOf<D extends Dtype> = [D] extends [ComplexDtype] ? Complex : number;
 
 export class Tensor<D extends Dtype = Dtype> {
   readonly dtype: D;
@@ -107,7 +122,8 @@ export class Tensor<D extends Dtype = Dtype> {
 
   /**
    * The elements in row-major order, as a copy. int64 comes as a BigInt64Array, bool as zeros and ones in a Uint8Array, float16 and
-   * bfloat16 as a Float32Array. A loop that awaits its reads also lets unreachable tensors be reclaimed.
+   * bfloat16 as a Float32Array, complex elements as real and imaginary parts in turn. A loop that awaits its reads also lets unreachable
+   * tensors be reclaimed.
    */
   async data(): Promise<DataArrays[D]> {
     this.checkUsable('data');
@@ -124,8 +140,8 @@ export class Tensor<D extends Dtype = Dtype> {
     return this.readElements();
   }
 
-  /** The one element of a tensor of size 1, as a number: bool as 0 or 1, int64 rounded to a double. */
-  item(): number {
+  /** The one element of a tensor of size 1, as a number: bool as 0 or 1, int64 rounded to a double; `{ re, im }` where it is complex. */
+  item(): ElementOf<D> {
     this.checkUsable('item');
     if (this.size !== 1) {
       throw new OpwrightError('INVALID_ARGUMENT', `item() needs a tensor with one element, and this one has ${this.size}.`, {
@@ -134,13 +150,13 @@ export class Tensor<D extends Dtype = Dtype> {
         remedy: 'Use tolist(), dataSync() or await data(), or reduce the tensor first.',
       });
     }
-    return Number(this.readElements()[0]);
+    return elementReader(this.dtype, this.readElements())(0);
   }
 
-  /** The elements as nested arrays of numbers: bool as 0 and 1, int64 rounded to doubles. */
-  tolist(): NestedNumbers {
+  /** The elements as nested arrays of numbers: bool as 0 and 1, int64 rounded to doubles, complex ones as `{ re, im }`. */
+  tolist(): Nested<ElementOf<D>> {
     this.checkUsable('tolist');
-    return nest(this.readElements(), this.shape);
+    return nest(elementReader(this.dtype, this.readElements()), this.shape);
   }
 
   /** Lets go of the storage, whose memory is freed if no other tensor looks at it. Disposing twice does nothing. */
@@ -229,6 +245,11 @@ export class Tensor<D extends Dtype = Dtype> {
   }
 }
 
+/** Whether a tensor's elements are complex numbers. */
+export function isComplex(x: Tensor): x is Tensor<ComplexDtype> {
+  return isComplexDtype(x.dtype);
+}
+
 /** Whether a value is a tensor. */
 export function isTensor(value: unknown): value is Tensor {
   return value instanceof Tensor;
@@ -269,7 +290,7 @@ class StorageSpan<D extends Dtype> {
 }
 
 /** The lowest and highest element that a layout reaches, from the start of the storage. */
-function extent(layout: Layout): { lowest: number; highest: number } {
+export function extent(layout: Layout): { lowest: number; highest: number } {
   let lowest = layout.offset;
   let highest = layout.offset;
   if (layout.size === 0) return { lowest, highest };
@@ -283,21 +304,28 @@ function extent(layout: Layout): { lowest: number; highest: number } {
 
 function gather(raw: RawArray, layout: Layout, start: number, dtype: Dtype): RawArray {
   const result = createRawArray(dtype, layout.size);
+  const parts = partsOf(dtype);
   if (raw instanceof BigInt64Array) {
-    if (result instanceof BigInt64Array) gatherInto(raw, result, layout, start);
+    if (result instanceof BigInt64Array) gatherInto(raw, result, layout, start, parts);
   } else if (!(result instanceof BigInt64Array)) {
-    gatherInto(raw, result, layout, start);
+    gatherInto(raw, result, layout, start, parts);
   }
   return result;
 }
 
-/** Copies the elements at `start + sum(index * stride)` in row-major order. */
-function gatherInto<V>(raw: ArrayLike<V>, result: { [index: number]: V; length: number }, layout: Layout, start: number): void {
+/** Copies the elements at `start + sum(index * stride)`, of so many numbers each, in row-major order. */
+function gatherInto<V>(
+  raw: ArrayLike<V>,
+  result: { [index: number]: V; length: number },
+  layout: Layout,
+  start: number,
+  parts: 1 | 2,
+): void {
   const { shape, strides, rank } = layout;
   const index = new Array<number>(rank).fill(0);
   let from = start;
-  for (let to = 0; to < result.length; to++) {
-    result[to] = raw[from]!;
+  for (let to = 0; to < layout.size; to++) {
+    for (let part = 0; part < parts; part++) result[parts * to + part] = raw[parts * from + part]!;
     for (let axis = rank - 1; axis >= 0; axis--) {
       from += strides[axis]!;
       index[axis]!++;
@@ -308,10 +336,19 @@ function gatherInto<V>(raw: ArrayLike<V>, result: { [index: number]: V; length: 
   }
 }
 
-function nest(values: DataArray, shape: Shape): NestedNumbers {
+/** Elements by their place in row-major order, as JavaScript has them. */
+function elementReader<D extends Dtype>(dtype: D, values: DataArray): (place: number) => ElementOf<D> {
+  const read = isComplexDtype(dtype)
+    ? (place: number): Complex => ({ re: Number(values[2 * place]), im: Number(values[2 * place + 1]) })
+    : (place: number): number => Number(values[place]);
+  // The compiler does not follow that the dtype, which was looked at, decides the element's type.
+  return read as (place: number) => ElementOf<D>;
+}
+
+function nest<Element>(elementAt: (place: number) => Element, shape: Shape): Nested<Element> {
   let at = 0;
-  const build = (axis: number): NestedNumbers => {
-    if (axis === shape.length) return Number(values[at++]);
+  const build = (axis: number): Nested<Element> => {
+    if (axis === shape.length) return elementAt(at++);
     return Array.from({ length: shape[axis]! }, () => build(axis + 1));
   };
   return build(0);

@@ -59,6 +59,10 @@ function arrayOf(storage: Storage, length: number, value: () => number = random)
       return Float32Array.from(numbers);
     case 'float64':
       return Float64Array.from(numbers);
+    case 'complex64':
+      return Float32Array.from([...numbers, ...numbers.map(() => value())]);
+    case 'complex128':
+      return Float64Array.from([...numbers, ...numbers.map(() => value())]);
   }
 }
 

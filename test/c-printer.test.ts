@@ -13,10 +13,10 @@ import {
   type Kernel,
   type MathOp,
   type ParamDeclaration,
+  type RealScalar,
+  type RealStorage,
   registerOf,
-  type Scalar,
   type Stmt,
-  type Storage,
   type Type,
   type UnaryOp,
 } from '../kernels/ir.js';
@@ -25,15 +25,15 @@ import { type Data, makeKernel } from './wasm-harness.js';
 
 const suite = new Suite(test);
 
-type NumberScalar = Exclude<Scalar, 'bool'>;
+type NumberScalar = Exclude<RealScalar, 'bool'>;
 const numberTypes: readonly NumberScalar[] = ['i32', 'i64', 'f32', 'f64'];
 const storageOf = { bool: 'bool', i32: 'int32', i64: 'int64', f32: 'float32', f64: 'float64' } as const;
-const wide = (scalar: Scalar): boolean => scalar === 'i64' || scalar === 'f64';
-const isFloat = (scalar: Scalar): boolean => scalar === 'f32' || scalar === 'f64';
+const wide = (scalar: RealScalar): boolean => scalar === 'i64' || scalar === 'f64';
+const isFloat = (scalar: RealScalar): boolean => scalar === 'f32' || scalar === 'f64';
 
 type Value = number | bigint;
 
-function arrayOf(storage: Storage, values: readonly Value[]): Data {
+function arrayOf(storage: RealStorage, values: readonly Value[]): Data {
   switch (storage) {
     case 'bool':
     case 'uint8':
@@ -65,7 +65,7 @@ const floats: readonly Value[] = [
 const valuesOf = { bool: [0, 1, 1, 0], i32: integers, i64: longs, f32: floats, f64: floats } as const;
 
 /** All pairs of the type's values, made up to a multiple of sixteen. */
-function pairsOf(scalar: Scalar): { readonly x: readonly Value[]; readonly y: readonly Value[] } {
+function pairsOf(scalar: RealScalar): { readonly x: readonly Value[]; readonly y: readonly Value[] } {
   const values: readonly Value[] = valuesOf[scalar];
   const x = values.flatMap((value) => values.map(() => value));
   const y = values.flatMap(() => values);
@@ -76,7 +76,7 @@ function pairsOf(scalar: Scalar): { readonly x: readonly Value[]; readonly y: re
 type Formulas = Readonly<Record<string, (x: Expr, y: Expr) => Expr>>;
 
 /** One kernel that applies all formulas to all pairs; each has an output of its own. */
-function mapKernel(from: Scalar, to: Storage, formulas: Formulas, lanes: number, laneBits: 32 | 64): Kernel {
+function mapKernel(from: RealScalar, to: RealStorage, formulas: Formulas, lanes: number, laneBits: 32 | 64): Kernel {
   const type = lanes === 1 ? b.scalarType(from) : b.vectorType(from, lanes, laneBits);
   const outputs = Object.fromEntries(Object.keys(formulas).map((name) => [`out_${name}`, to]));
   const body = b.forLoop(
@@ -97,8 +97,8 @@ function mapKernel(from: Scalar, to: Storage, formulas: Formulas, lanes: number,
 
 interface Map_ {
   readonly title: string;
-  readonly from: Scalar;
-  readonly to: Scalar;
+  readonly from: RealScalar;
+  readonly to: RealScalar;
   readonly formulas: Formulas;
   /** Whether the formulas have a form in lanes. */
   readonly inLanes?: boolean;
@@ -230,7 +230,7 @@ for (const scalar of ['i32', 'i64'] as const) {
 for (const from of ['bool', ...numberTypes] as const) testMap2(from);
 
 /** Conversions between lanes of different widths are scalars' alone: a vectorised loop has one width. */
-function testMap2(from: Scalar): void {
+function testMap2(from: RealScalar): void {
   for (const to of ['bool', ...numberTypes] as const) {
     const inLanes = from === 'bool' || to === 'bool' || wide(from) === wide(to);
     const typeOf = (x: Expr): Type => (x.type.lanes === 1 ? b.scalarType(to) : { ...x.type, scalar: to });
@@ -248,14 +248,14 @@ for (const [float, integer] of [
   ['f32', 'i32'],
   ['f64', 'i64'],
 ] as const) {
-  const bitsOf = (scalar: Scalar) => (x: Expr) => b.bits({ ...x.type, scalar }, x);
+  const bitsOf = (scalar: RealScalar) => (x: Expr) => b.bits({ ...x.type, scalar }, x);
   testMap({ title: `bits of ${float}`, from: float, to: integer, formulas: { bits: bitsOf(integer) } });
   testMap({ title: `bits of ${integer}`, from: integer, to: float, formulas: { bits: bitsOf(float) } });
 }
 
-// Storage types
+// RealStorage types
 
-const storages: Readonly<Record<Storage, readonly Value[]>> = {
+const storages: Readonly<Record<RealStorage, readonly Value[]>> = {
   bool: [0, 1, 255, 2, 0, 0, 128, 1],
   uint8: [0, 1, 127, 128, 255, 200, 3, 77],
   int8: [0, 1, 127, -128, -1, 55, -77, 3],
@@ -304,12 +304,12 @@ for (const [storage, values] of Object.entries(storages)) {
   );
 }
 
-function isStorage(name: string): name is Storage {
+function isStorage(name: string): name is RealStorage {
   return Object.hasOwn(storages, name);
 }
 
 for (const storage of ['float16', 'bfloat16'] as const) {
-  const widen = (lanes: number, from: Storage, to: Storage): Kernel => {
+  const widen = (lanes: number, from: RealStorage, to: RealStorage): Kernel => {
     const type = lanes === 1 ? b.F32 : b.vectorType('f32', lanes);
     return makeKernel({ x: from, out: to }, [
       b.forLoop('i', b.begin, b.end, (i) => [b.store('out', i, b.load(type, 'x', i))], { step: lanes }),

@@ -1,6 +1,6 @@
 /** Integers at the ends of their ranges: what reductions begin with, how casts saturate, and that arithmetic wraps at every step of a kernel. */
 import test from 'ava';
-import { cast, type Dtype, max, min, pow, tensor } from '../entry/index.js';
+import { cast, type Dtype, equal, full, logicalAnd, max, min, pow, tensor } from '../entry/index.js';
 import type { OpAlgebra } from '../generated/algebra.js';
 import type { OpDefinition, Value } from '../kernels/op.js';
 import { callOne } from '../runtime/dispatch.js';
@@ -137,4 +137,19 @@ test('a number beyond the range of narrow integers wraps within a kernel as it w
     ).tolist(),
     [44, 44, 44],
   );
+});
+
+test('a whole number next to bools is true unless it is 0', (t) => {
+  const x = tensor([true, false]);
+  for (const number of [1, 2, -1, 1 << 16]) {
+    t.deepEqual(equal(x, number).tolist(), [1, 0], `${number}`);
+    t.deepEqual(logicalAnd(x, number).tolist(), [1, 0], `${number}`);
+  }
+  t.deepEqual(equal(x, 0).tolist(), [0, 1]);
+  for (const [number, element] of [
+    [0.5, 1],
+    [2, 1],
+    [0, 0],
+  ] as const)
+    t.deepEqual(full([2], number, { dtype: 'bool' }).tolist(), [element, element], `${number}`);
 });

@@ -4,7 +4,7 @@
  * native code. It is slow, and has no threads.
  */
 import { type BufferArray, interpret } from '../kernels/interpret.js';
-import { type Kernel, paramLayout, type Storage } from '../kernels/ir.js';
+import { type Kernel, paramLayout, type RealStorage } from '../kernels/ir.js';
 import { vectorise } from '../kernels/vectorise.js';
 import type { CompiledKernel, CpuTierName, Device, DeviceMemory, ParamBlock, Target, Tier } from '../runtime/devices/device.js';
 
@@ -137,13 +137,13 @@ export class InterpretedDevice implements Device, Tier {
 
   private view(address: number, storage: string): BufferArray {
     const { buffer, byteOffset } = this.bytesAt(address);
-    const make = views[storage as Storage];
+    const make = views[storage as RealStorage];
     if (make === undefined || !(buffer instanceof ArrayBuffer)) throw new TypeError(`a kernel's buffer is of dtype ${storage}`);
     return make(buffer, byteOffset);
   }
 }
 
-const views: Readonly<Record<Storage, (buffer: ArrayBuffer, start: number) => BufferArray>> = {
+const views: Readonly<Record<RealStorage, (buffer: ArrayBuffer, start: number) => BufferArray>> = {
   bool: (buffer, start) => new Uint8Array(buffer, start),
   uint8: (buffer, start) => new Uint8Array(buffer, start),
   int8: (buffer, start) => new Int8Array(buffer, start),

@@ -56,14 +56,14 @@ import {
 } from '../kernels/build.js';
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../kernels/half.js';
 import { type BufferArray, type Invocation, interpret } from '../kernels/interpret.js';
-import type { AccumulateKind, BufferDeclaration, Expr, Kernel, Stmt, Storage, Type } from '../kernels/ir.js';
+import type { AccumulateKind, BufferDeclaration, Expr, Kernel, RealStorage, Stmt, Type } from '../kernels/ir.js';
 import { digamma, erf, erfc, lgamma, pow } from '../kernels/scalar-math.js';
 import { specialise } from '../kernels/specialise.js';
 import { visitStatements } from '../kernels/traverse.js';
 import { vectorise } from '../kernels/vectorise.js';
 
-const read = (name: string, storage: Storage | string): BufferDeclaration => ({ name, storage, access: 'read' });
-const written = (name: string, storage: Storage | string): BufferDeclaration => ({ name, storage, access: 'write' });
+const read = (name: string, storage: RealStorage | string): BufferDeclaration => ({ name, storage, access: 'read' });
+const written = (name: string, storage: RealStorage | string): BufferDeclaration => ({ name, storage, access: 'write' });
 const x = local('x', I32);
 
 // Construction
@@ -123,7 +123,7 @@ test('specialise puts the dtype into buffers, registers and limits', (t) => {
 
 // The interpreter
 
-const arrays: Readonly<Record<Storage, (size: number) => BufferArray>> = {
+const arrays: Readonly<Record<RealStorage, (size: number) => BufferArray>> = {
   bool: (size) => new Uint8Array(size),
   uint8: (size) => new Uint8Array(size),
   int8: (size) => new Int8Array(size),
@@ -137,7 +137,7 @@ const arrays: Readonly<Record<Storage, (size: number) => BufferArray>> = {
 };
 
 /** The value of a scalar expression, as stored. */
-function storedValue(expr: Expr, storage: Storage, wide = false): number | bigint {
+function storedValue(expr: Expr, storage: RealStorage, wide = false): number | bigint {
   const out = wide ? new Float64Array(1) : arrays[storage](1);
   interpret(kernel('value', [written('out', storage)], [], [store('out', 0, expr)]), {
     buffers: { out },
@@ -318,7 +318,7 @@ test('special functions are right to a few ulp', (t) => {
 // Loops in lanes
 
 /** Numbers that exercise signs, zeros and NaN, as any storage. */
-function filled(storage: Storage, size: number): BufferArray {
+function filled(storage: RealStorage, size: number): BufferArray {
   const array = arrays[storage](size);
   for (let at = 0; at < size; at++) {
     const value = ((at * 37) % 23) - 11;
@@ -335,7 +335,7 @@ function runBoth(
   original: Kernel,
   vectorBytes: number,
   invocation: (out: BufferArray) => Invocation,
-  out: Storage,
+  out: RealStorage,
   size: number,
 ): [BufferArray, BufferArray] {
   const [scalar, vector] = [arrays[out](size), arrays[out](size)];
@@ -353,7 +353,7 @@ const hasVectors = (tested: Kernel): boolean => {
   return found;
 };
 
-const elementwise: readonly [string, Storage, Storage, (i: Expr) => Expr][] = [
+const elementwise: readonly [string, RealStorage, RealStorage, (i: Expr) => Expr][] = [
   ['float32', 'float32', 'float32', (i) => add(mul(load(F32, 'x', i), param('a', F32)), load(F32, 'x', 0))],
   ['float64', 'float64', 'float64', (i) => max(load(F64, 'x', i), f64(0.5))],
   ['a comparison', 'float32', 'bool', (i) => gt(load(F32, 'x', i), 1)],
@@ -411,7 +411,7 @@ function documentedSum(values: Float32Array, lanes: number, unroll: number): num
   return total;
 }
 
-const reduction = (kind: AccumulateKind, type: Type, storage: Storage, initial: Operand): Kernel =>
+const reduction = (kind: AccumulateKind, type: Type, storage: RealStorage, initial: Operand): Kernel =>
   kernel(
     'reduce',
     [read('x', storage), written('out', storage)],
@@ -438,7 +438,7 @@ test('a vector sum adds in the documented order', (t) => {
   }
 });
 
-const reductions: [AccumulateKind, Type, Storage, Operand][] = [
+const reductions: [AccumulateKind, Type, RealStorage, Operand][] = [
   ['sum', I32, 'int32', 5],
   ['prod', I64, 'int64', 3],
   ['max', F32, 'float32', f32('-inf')],

@@ -118,3 +118,18 @@ test.serial('without tidy, code that awaits its reads stays bounded', async (t) 
   t.true(mostStorages.seen < 75_000, `${mostStorages.seen} storages at once`);
   checkGrowth(t, start);
 });
+
+test.serial('the working memory of kernels is given back after each call', (t) => {
+  const [long, columns] = [randn([1 << 18]), randn([64, 4096])];
+  const calls = () =>
+    tidy(() => {
+      sum(long);
+      softmax(columns, { axis: 0 });
+      layerNorm(columns.t(), 64);
+      sort(columns);
+    });
+  calls();
+  const { allocated } = memory().devices['cpu']!;
+  for (let call = 0; call < 20; call++) calls();
+  t.is(memory().devices['cpu']!.allocated, allocated);
+});

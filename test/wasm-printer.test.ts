@@ -6,22 +6,28 @@ import { setFlagsFromString } from 'node:v8';
 import test from 'ava';
 import * as b from '../kernels/build.js';
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../kernels/half.js';
-import type { BinaryOp, CompareOp, Expr, Scalar, Storage, Type, UnaryOp } from '../kernels/ir.js';
+import type { BinaryOp, CompareOp, Expr, RealScalar, RealStorage, Type, UnaryOp } from '../kernels/ir.js';
 import { printWasm } from '../kernels/wasm/printer.js';
 import { webAssembly } from '../runtime/devices/cpu/webassembly.js';
 import { type Data, makeKernel, runKernel } from './wasm-harness.js';
 
-const storageOf: Readonly<Record<Scalar, Storage>> = { bool: 'bool', i32: 'int32', i64: 'int64', f32: 'float32', f64: 'float64' };
-type Number_ = Exclude<Scalar, 'bool'>;
+const storageOf: Readonly<Record<RealScalar, RealStorage>> = {
+  bool: 'bool',
+  i32: 'int32',
+  i64: 'int64',
+  f32: 'float32',
+  f64: 'float64',
+};
+type Number_ = Exclude<RealScalar, 'bool'>;
 const numberTypes: readonly Number_[] = ['i32', 'i64', 'f32', 'f64'];
 
 const wide = (scalar: string): boolean => scalar === 'i64' || scalar === 'f64';
-const vectorOf = (scalar: Scalar, laneBits: 32 | 64 = wide(scalar) ? 64 : 32): Type =>
+const vectorOf = (scalar: RealScalar, laneBits: 32 | 64 = wide(scalar) ? 64 : 32): Type =>
   b.vectorType(scalar, laneBits === 64 ? 2 : 4, laneBits);
 
 type Value = number | bigint;
 
-function arrayOf(scalar: Scalar, values: readonly Value[]): Data {
+function arrayOf(scalar: RealScalar, values: readonly Value[]): Data {
   switch (scalar) {
     case 'bool':
       return Uint8Array.from(values, Number);
@@ -37,8 +43,8 @@ function arrayOf(scalar: Scalar, values: readonly Value[]): Data {
 }
 
 interface Case {
-  readonly from: Scalar;
-  readonly to: Scalar;
+  readonly from: RealScalar;
+  readonly to: RealScalar;
   readonly x: readonly Value[];
   readonly y?: readonly Value[];
   readonly formula: (x: Expr, y: Expr) => Expr;
@@ -47,7 +53,7 @@ interface Case {
 /** The elements as a list, in which all NaN are alike. */
 const list = (data: Data): readonly Value[] => Array.from<Value>(data);
 /** The list of the values as that type holds them. */
-const listOf = (scalar: Scalar, values: readonly Value[]): readonly Value[] => list(arrayOf(scalar, values));
+const listOf = (scalar: RealScalar, values: readonly Value[]): readonly Value[] => list(arrayOf(scalar, values));
 
 /** Applies a formula to all elements, in lanes or one by one. */
 function apply({ from, to, x, y = x, formula }: Case, inLanes: boolean): readonly Value[] {
@@ -68,7 +74,7 @@ const longs: readonly Value[] = [...integers.map(BigInt), 2n ** 63n - 1n, -(2n *
 const floats: readonly Value[] = [
   ...[0, -0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 1e-40, 3e38, -1e10, Infinity, -Infinity, NaN, 7.25],
 ];
-const valuesOf: Readonly<Record<Scalar, readonly Value[]>> = {
+const valuesOf: Readonly<Record<RealScalar, readonly Value[]>> = {
   bool: [0, 1],
   i32: integers,
   i64: longs,
@@ -77,15 +83,15 @@ const valuesOf: Readonly<Record<Scalar, readonly Value[]>> = {
 };
 
 /** All pairs of the type's values. */
-function pairsOf(scalar: Scalar): { x: readonly Value[]; y: readonly Value[] } {
+function pairsOf(scalar: RealScalar): { x: readonly Value[]; y: readonly Value[] } {
   const values = valuesOf[scalar];
   return { x: values.flatMap((value) => values.map(() => value)), y: values.flatMap(() => values) };
 }
 
-const round = (scalar: Scalar, value: number): number => (scalar === 'f32' ? Math.fround(value) : value);
-const wrap = (scalar: Scalar, value: bigint): Value =>
+const round = (scalar: RealScalar, value: number): number => (scalar === 'f32' ? Math.fround(value) : value);
+const wrap = (scalar: RealScalar, value: bigint): Value =>
   scalar === 'i32' ? Number(BigInt.asIntN(32, value)) : BigInt.asIntN(64, value);
-const widthOf = (scalar: Scalar): number => (scalar === 'i32' ? 32 : 64);
+const widthOf = (scalar: RealScalar): number => (scalar === 'i32' ? 32 : 64);
 
 const floatBinary: Readonly<Partial<Record<BinaryOp, (x: number, y: number) => number>>> = {
   add: (x, y) => x + y,
@@ -115,7 +121,7 @@ const integerBinary: Readonly<Partial<Record<BinaryOp, (x: bigint, y: bigint, wi
   shru: (x, y, width) => BigInt.asUintN(width, x) >> BigInt.asUintN(Math.log2(width), y),
 };
 
-const isFloat = (scalar: Scalar): boolean => scalar === 'f32' || scalar === 'f64';
+const isFloat = (scalar: RealScalar): boolean => scalar === 'f32' || scalar === 'f64';
 const names = <Name extends string>(table: Partial<Record<Name, unknown>>): Name[] =>
   Object.keys(table).filter((name): name is Name => name in table);
 
@@ -306,7 +312,7 @@ test('relaxed SIMD rounds fma equally in lanes and alone', (t) => {
 
 // Conversions
 
-function converted(value: Value, from: Scalar, to: Scalar): Value {
+function converted(value: Value, from: RealScalar, to: RealScalar): Value {
   if (to === 'bool') return Number(Number.isNaN(value) || Number(value) !== 0);
   if (to === 'f32') return Math.fround(from === 'i64' ? singleOf(BigInt(value)) : Number(value));
   if (to === 'f64') return Number(value);
@@ -389,9 +395,9 @@ test('splat and lane of bool', (t) => {
   }
 });
 
-// Storage types
+// RealStorage types
 
-const storages: Readonly<Record<Storage, { data: Data; scalar: Scalar; decode?: (pattern: number) => number }>> = {
+const storages: Readonly<Record<RealStorage, { data: Data; scalar: RealScalar; decode?: (pattern: number) => number }>> = {
   bool: { data: Uint8Array.from([0, 1, 1, 0]), scalar: 'bool' },
   uint8: { data: Uint8Array.from([0, 1, 127, 128, 255, 7, 200, 3]), scalar: 'i32' },
   int8: { data: Int8Array.from([0, 1, 127, -128, -1, 7, -100, 3]), scalar: 'i32' },
@@ -405,7 +411,7 @@ const storages: Readonly<Record<Storage, { data: Data; scalar: Scalar; decode?: 
 };
 
 /** Copies between two buffers through a register. */
-function copy(from: Storage, to: Storage, scalar: Scalar, type: Type, x: Data): Data {
+function copy(from: RealStorage, to: RealStorage, scalar: RealScalar, type: Type, x: Data): Data {
   const kernel = makeKernel({ x: from, out: to }, [
     b.forLoop('i', b.begin, b.end, (i) => [b.store('out', i, b.load(type, 'x', i))], { step: type.lanes }),
   ]);

@@ -4,6 +4,7 @@
  */
 import { type Call, prepareCall } from '../../kernels/call.js';
 import { type Graph, type TracedValue, Tracer } from '../../kernels/graph.js';
+import { isComplex, isFloating } from '../../kernels/host.js';
 import type { Kernel } from '../../kernels/ir.js';
 import { bind, type Launch } from '../../kernels/lower/bind.js';
 import { lowerFused } from '../../kernels/lower/fused.js';
@@ -85,7 +86,7 @@ export function traceGradient(op: OpDefinition, gradient: GradientDefinition, fo
   const inputs = mapEntries(given, (value, slot, name) => (kept.has(name) ? enter(tracer, value, slot) : undefined));
   const results = mapEntries(forward.results, (meta, slot, name) => (kept.has(name) ? tracer.input(slot, meta) : undefined));
   const incoming = mapEntries(forward.results, (meta, slot) =>
-    isFloating(meta) ? tracer.input(`d${slot}`, meta) : tracer.zeros(meta),
+    isFlowing(meta) ? tracer.input(`d${slot}`, meta) : tracer.zeros(meta),
   );
   const renamed = Object.fromEntries(Object.entries(incoming).map(([name, value]) => [`d${name}`, value]));
   const gradients = gradient.run(tracer.g, { ...inputs, ...results, ...renamed }, tracedAttrs(tracer, op, forward.call.attrs));
@@ -96,7 +97,7 @@ export function traceGradient(op: OpDefinition, gradient: GradientDefinition, fo
 /** Whether a gradient can be asked for: numbers, absent inputs and integers have none. */
 export function isDifferentiable(value: Given[string]): boolean {
   if (value === undefined || typeof value === 'number') return false;
-  return isList(value) ? value.every(isDifferentiable) : isFloating(value);
+  return isList(value) ? value.every(isDifferentiable) : isFlowing(value);
 }
 
 /** Definitions made from a checked spec call `apply` alone: the algebra needs no methods. */
@@ -139,9 +140,7 @@ function isList<V>(value: Argument<V>): value is readonly V[] {
   return Array.isArray(value);
 }
 
-function isFloating({ dtype }: TensorMeta): boolean {
-  return dtype === 'float16' || dtype === 'bfloat16' || dtype === 'float32' || dtype === 'float64';
-}
+const isFlowing = ({ dtype }: TensorMeta): boolean => isFloating(dtype) || isComplex(dtype);
 
 /** By output; a list output is the only one. */
 function byOutput(op: OpDefinition, results: readonly TensorMeta[]): Arguments<TensorMeta> {

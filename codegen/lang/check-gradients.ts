@@ -3,12 +3,14 @@
  * and all of them with central differences. A gradient that is wrong is reported at its place in the spec.
  */
 import { completeAttrs } from '../../kernels/call.js';
+import { isComplex, isFloating } from '../../kernels/host.js';
 import type { Argument, Arguments, Attrs, OpDefinition, OpFunction } from '../../kernels/op.js';
 import { ReferenceAlgebra } from '../../kernels/reference.js';
 import {
   elementCount,
-  isFloating,
+  isDifferentiable,
   isList,
+  partsOf,
   type ReferenceArray,
   referenceArray,
   UnsupportedByReference,
@@ -89,7 +91,7 @@ class GradientChecker {
     let compared = 0;
     for (const gradient of this.#definition.gradients) {
       const input = this.#checked.op.inputs.find(({ name }) => name === gradient.input);
-      if (input === undefined || !floatingArrays(point.inputs[input.name]).length) continue;
+      if (input === undefined || !differentiableArrays(point.inputs[input.name]).length) continue;
       const problem = this.#compare(input, gradient.run, point);
       if (problem !== undefined) diagnostics.push(this.#diagnostic(input, sample, problem));
       compared++;
@@ -108,7 +110,7 @@ class GradientChecker {
   #compare(input: Input, run: OpFunction, point: Point): string | undefined {
     const values = { ...point.inputs, ...point.outputs, ...prefixed(point.incoming) };
     const given = run(this.#algebra, values, point.attrs);
-    const moved = floatingArrays(point.inputs[input.name]);
+    const moved = differentiableArrays(point.inputs[input.name]);
     if (given.length !== moved.length) return `it gives ${given.length} tensors for ${moved.length}`;
     const shape = given.find((array, index) => String(array.shape) !== String(moved[index]?.shape));
     if (shape !== undefined) return `its shape is [${shape.shape.join(', ')}], not the input's`;
@@ -177,8 +179,8 @@ class GradientChecker {
   #weighted(outputs: Arguments<ReferenceArray>, incoming: Arguments<ReferenceArray>): number {
     return Object.entries(incoming)
       .flatMap(([name, weights]) => {
-        const values = floatingArrays(outputs[name]);
-        return floatingArrays(weights).flatMap(({ data }, index) =>
+        const values = differentiableArrays(outputs[name]);
+        return differentiableArrays(weights).flatMap(({ data }, index) =>
           Array.from(data, (weight, at) => (weight === 0 ? 0 : weight * values[index]!.data[at]!)),
         );
       })
@@ -190,7 +192,7 @@ class GradientChecker {
     const random = seeded(`${this.#checked.op.name} ${sample.span.start}`);
     const entries = Object.entries(data.inputs).map(([name, value]) => [name, inputArray(value, random)] as const);
     const inputs: Arguments<ReferenceArray> = Object.fromEntries(entries);
-    if (Object.values(inputs).flatMap(floatingArrays).length === 0) return undefined;
+    if (Object.values(inputs).flatMap(differentiableArrays).length === 0) return undefined;
     const attrs = completeAttrs(this.#definition, data.attrs, inputs);
     const outputs = this.#run(inputs, attrs);
     const incoming = Object.fromEntries(
@@ -198,7 +200,7 @@ class GradientChecker {
         .filter((output) => output.writes === undefined)
         .map(({ name }) => [name, mapArgument(outputs[name], (array) => weightsFor(array, random))] as const),
     );
-    if (Object.values(incoming).flatMap(floatingArrays).length === 0) return undefined;
+    if (Object.values(incoming).flatMap(differentiableArrays).length === 0) return undefined;
     return { inputs, attrs, outputs, incoming };
   }
 
@@ -212,9 +214,9 @@ class GradientChecker {
   }
 }
 
-function floatingArrays(argument: Argument<ReferenceArray>): readonly ReferenceArray[] {
+function differentiableArrays(argument: Argument<ReferenceArray>): readonly ReferenceArray[] {
   const all = argument === undefined ? [] : isList(argument) ? argument : [argument];
-  return all.filter((array) => isFloating(array.dtype));
+  return all.filter((array) => isDifferentiable(array.dtype));
 }
 
 function mapArgument(
@@ -234,16 +236,16 @@ function close(left: number, right: number, tolerance: number): boolean {
   return left === right || Math.abs(left - right) <= tolerance * Math.max(1, Math.abs(left), Math.abs(right));
 }
 
-/** Floating-point inputs are computed in float64, whatever the sample says. */
+/** Floating-point inputs are computed in float64 and complex ones in complex128, whatever the sample says. */
 function inputArray(data: InputData, random: () => number): Argument<ReferenceArray> {
-  if (typeof data === 'number') return referenceArray([], 'float64', [data]);
+  if (typeof data === 'number') return { ...referenceArray([], 'float64', [data]), weak: true };
   if (isData(data)) return data.map((item) => inputArray(item, random)).flatMap((item) => item ?? []);
-  const dtype = isFloating(data.dtype) ? 'float64' : data.dtype;
+  const dtype = isComplex(data.dtype) ? 'complex128' : isFloating(data.dtype) ? 'float64' : data.dtype;
   if ('values' in data) return referenceArray(data.shape, dtype, data.values);
   return referenceArray(
     data.shape,
     dtype,
-    Array.from({ length: elementCount(data.shape) }, () => filled(data.fill, dtype, random)),
+    Array.from({ length: elementCount(data.shape) * partsOf(dtype) }, () => filled(data.fill, dtype, random)),
   );
 }
 
@@ -254,7 +256,7 @@ function isData(data: InputData): data is readonly InputData[] {
 /** Elements that the op is smooth at: extremes and ties are what the tests' goldens are for. */
 function filled(fill: string, dtype: string, random: () => number): number {
   if (dtype === 'bool') return Number(random() < 0.5);
-  if (dtype !== 'float64') return Math.floor(random() * 4);
+  if (dtype !== 'float64' && dtype !== 'complex128') return Math.floor(random() * 4);
   if (fill === 'positive') return 0.5 + 1.5 * random();
   if (fill === 'unit') return 2 * random() - 1;
   return 4 * random() - 2;

@@ -19,8 +19,8 @@ import {
   compatibleDtypes,
   type DtypeTerm,
   describeDtype,
+  isDifferentiableDtype,
   isDtype,
-  isFloatingDtype,
   listOf,
   NULL,
   NUMBER,
@@ -395,7 +395,7 @@ function asFloating(type: Type, variable: string): Type {
   if (type.kind === 'union') return unionOf(type.options.map((option) => asFloating(option, variable)));
   if (type.kind === 'list') return listOf(asFloating(type.of, variable), type.length);
   if (type.kind !== 'tensor' || type.dtype.kind !== 'variable' || type.dtype.name !== variable) return type;
-  return tensor({ ...type.dtype, dtypes: type.dtype.dtypes.filter(isFloatingDtype) });
+  return tensor({ ...type.dtype, dtypes: type.dtype.dtypes.filter(isDifferentiableDtype) });
 }
 
 function namesAxes(type: AttrType): boolean {

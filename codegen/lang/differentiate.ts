@@ -13,7 +13,17 @@ import { needsOnlyShapes, savedValues } from './saved.js';
 import { scheduleProgram } from './schedule.js';
 import { MissingOp, TermGraph } from './term-graph.js';
 import { type Binding, childTerms, type Term, type TermProgram } from './terms.js';
-import { isFloatingDtype, listOf, NUMBER, optionsOf, type Type, tensor, tensorIn, UNKNOWN_DTYPE, withoutNull } from './types.js';
+import {
+  isDifferentiableDtype,
+  listOf,
+  NUMBER,
+  optionsOf,
+  type Type,
+  tensor,
+  tensorIn,
+  UNKNOWN_DTYPE,
+  withoutNull,
+} from './types.js';
 
 export interface OpGradient {
   /** The input whose gradient this is. */
@@ -68,8 +78,8 @@ function typeMayBeFloating(type: Type | undefined): boolean {
       .map(tensorIn)
       .find((option) => option !== undefined)?.dtype;
   if (dtype === undefined) return false;
-  if (dtype.kind === 'concrete') return isFloatingDtype(dtype.dtype);
-  return dtype.kind !== 'variable' || dtype.dtypes.length === 0 || dtype.dtypes.some(isFloatingDtype);
+  if (dtype.kind === 'concrete') return isDifferentiableDtype(dtype.dtype);
+  return dtype.kind !== 'variable' || dtype.dtypes.length === 0 || dtype.dtypes.some(isDifferentiableDtype);
 }
 
 function opGradients(model: CheckedModel, checked: CheckedOp): OpGradients {

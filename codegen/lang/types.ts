@@ -2,6 +2,7 @@
  * The types of the expression language: tensors, whose dtype is known as far as a spec can know it, and host values (numbers,
  * lists, strings and so on), which are there before anything is computed. Types are data; the checker works with them.
  */
+import { isComplex, isFloating } from '../../kernels/host.js';
 import type { AttrType, Dtype } from '../../kernels/op.js';
 import type { Op } from '../spec/model.js';
 
@@ -69,14 +70,17 @@ const allDtypes: readonly Dtype[] = [
   'bfloat16',
   'float32',
   'float64',
+  'complex64',
+  'complex128',
 ];
 
 export function isDtype(name: string): name is Dtype {
   return allDtypes.some((dtype) => dtype === name);
 }
 
-export function isFloatingDtype(dtype: Dtype): boolean {
-  return dtype === 'float16' || dtype === 'bfloat16' || dtype === 'float32' || dtype === 'float64';
+/** Of floating-point or complex numbers: what gradients flow through. */
+export function isDifferentiableDtype(dtype: Dtype): boolean {
+  return isFloating(dtype) || isComplex(dtype);
 }
 
 /** The alternatives of a type; one for what is no union. */

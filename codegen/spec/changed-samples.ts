@@ -3,6 +3,7 @@
  * with another value. Some of them an op must refuse; which, its rules say. The generator notes it (emit/refusals.ts) and the test
  * matrix makes the calls.
  */
+import { isComplex } from '../../kernels/host.js';
 import type { AttrValue } from '../../kernels/op.js';
 import type { InputData, SampleData, TensorData } from './sample-data.js';
 
@@ -87,8 +88,8 @@ function narrowedTensors(name: string, tensor: TensorData): readonly Changed<Ten
 /** The tensor in another shape; elements that it states are repeated where they do not suffice. */
 function withShape(tensor: TensorData, shape: readonly number[]): TensorData {
   if (!('values' in tensor)) return { ...tensor, shape };
-  const { values } = tensor;
-  const count = shape.reduce((product, size) => product * size, 1);
+  const { values, dtype } = tensor;
+  const count = shape.reduce((product, size) => product * size, isComplex(dtype) ? 2 : 1);
   return { ...tensor, shape, values: Array.from({ length: count }, (_, place) => values[place % values.length] ?? 0) };
 }
 

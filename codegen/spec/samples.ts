@@ -6,7 +6,7 @@
  * of these. Any other key is an attribute's value, as plain YAML. `fill` beside the arguments says what all random elements are like,
  * `code` which error is expected.
  */
-import { ruleCodes } from '../../kernels/host.js';
+import { isComplex, ruleCodes } from '../../kernels/host.js';
 import type { AttrType, AttrValue, Dtype } from '../../kernels/op.js';
 import type { Attribute, ErrorSample, Fill, Input, Op, Sample, SampleValue } from './model.js';
 import { dtypeOf, fieldsOf, keyOf, type Problems, wordOf } from './reader.js';
@@ -130,10 +130,17 @@ class SampleReader {
     }
     const values = this.#values(valuesNode);
     if (values === undefined) return undefined;
-    const elements = shape?.reduce((product, size) => product * size, 1) ?? values.values.length;
+    const parts = dtype !== undefined && isComplex(dtype) ? 2 : 1;
+    if (parts === 2 && values.shape.at(-1) !== 2) return this.#wrong(valuesNode, 'a complex value is a list of its two parts');
+    const elements = shape?.reduce((product, size) => product * size, parts) ?? values.values.length;
     if (elements !== values.values.length)
-      return this.#wrong(valuesNode, `${values.values.length} values do not fill shape [${shape?.join(', ')}]`);
-    return { kind: 'values', dtype, values: values.values, shape: shape ?? values.shape };
+      return this.#wrong(valuesNode, `${values.values.length / parts} values do not fill shape [${shape?.join(', ')}]`);
+    return {
+      kind: 'values',
+      dtype,
+      values: values.values,
+      shape: shape ?? values.shape.slice(0, values.shape.length + 1 - parts),
+    };
   }
 
   #dtype(input: Input, entry: YamlEntry | undefined): Dtype | undefined {

@@ -4,7 +4,16 @@
  * What C has no operator for calls a helper function.
  */
 import { lane } from '../build.js';
-import type { BinaryOp, CompareOp, Expr, PlaceName, Storage, Type, UnaryOp } from '../ir.js';
+import {
+  type BinaryOp,
+  type CompareOp,
+  type Expr,
+  type PlaceName,
+  type RealStorage,
+  type Type,
+  type UnaryOp,
+  unsplit,
+} from '../ir.js';
 import type { Share } from '../math/half.js';
 import type { LanewiseName, Module } from './module.js';
 import {
@@ -24,7 +33,7 @@ export interface Place {
   readonly module: Module;
   local(name: string): string;
   param(name: string): string;
-  buffer(name: string, type: Type): { readonly name: string; readonly storage: Storage; readonly isShared: boolean };
+  buffer(name: string, type: Type): { readonly name: string; readonly storage: RealStorage; readonly isShared: boolean };
   place(name: PlaceName): string;
 }
 
@@ -108,6 +117,9 @@ function written(place: Place, expr: Expr): Text {
       return shuffleText(place, expr);
     case 'iota':
       return iotaText(module, expr.type);
+    case 'pair':
+    case 'part':
+      return unsplit();
     case 'pack':
       return packText(place, expr);
     case 'place':
@@ -191,7 +203,7 @@ export function printStore(
   return `${element} = ${storedText(place.module, storage, value.type, text)};`;
 }
 
-function storedText(module: Module, storage: Storage, type: Type, value: Text): string {
+function storedText(module: Module, storage: RealStorage, type: Type, value: Text): string {
   switch (storage) {
     case 'bool':
     case 'uint8':

@@ -5,7 +5,7 @@
  * A block's x is a group's threads, its y the groups that share the block: those of one warp, or of one thread, are put together.
  */
 import { mostThreads, sharesBlocks, warpSize, warpsOfBlock } from '../group.js';
-import { bytesOf, type ExchangeFrom, type Group, type PlaceName, type Storage, type Type } from '../ir.js';
+import { bytesOf, type ExchangeFrom, type Group, type PlaceName, type RealStorage, type Type } from '../ir.js';
 import type { HelperCatalogue, HelperText, Module } from './module.js';
 import { elementTypes, laneTypeName } from './types.js';
 
@@ -15,7 +15,7 @@ export interface GroupForm {
   /** What stands before the function's name. */
   bounds(group: Group): string;
   /** Declares an array. */
-  shared(name: string, array: { readonly storage: Storage; readonly length: number }, group: Group): readonly string[];
+  shared(name: string, array: { readonly storage: RealStorage; readonly length: number }, group: Group): readonly string[];
   barrier(group: Group): string;
   exchange(from: ExchangeFrom, value: string, distance: number): string;
 }
@@ -54,18 +54,18 @@ export const cudaVectors = {
 const eachLane = (type: Type, write: (lane: number) => string): readonly string[] =>
   Array.from({ length: type.lanes }, (_, lane) => write(lane));
 
-const memoryOf = (storage: Storage, type: Type, module: Module): string =>
+const memoryOf = (storage: RealStorage, type: Type, module: Module): string =>
   module.vector(elementTypes[storage], type.lanes, bytesOf[storage]);
 
 const scalarOf = (type: Type): Type => ({ scalar: type.scalar, lanes: 1 });
 
-function loaded(storage: Storage, type: Type, element: string, module: Module): string {
+function loaded(storage: RealStorage, type: Type, element: string, module: Module): string {
   if (storage === 'bool') return `${element} != 0`;
   if (storage === 'float16' || storage === 'bfloat16') return module.call(`from_${storage}`, scalarOf(type), element);
   return element;
 }
 
-function stored(storage: Storage, type: Type, value: string, module: Module): string {
+function stored(storage: RealStorage, type: Type, value: string, module: Module): string {
   const narrow = `(${elementTypes[storage]})`;
   if (storage === 'float16' || storage === 'bfloat16') return narrow + module.call(`to_${storage}`, scalarOf(type), value);
   return storage === 'bool' ? `${narrow}(${value} != 0)` : narrow + value;
@@ -78,12 +78,12 @@ const inBraces = (head: string, lines: readonly string[]): readonly string[] => 
 ];
 
 /** One access where the address allows it, else one for each element. */
-function whereAligned(storage: Storage, type: Type, aligned: readonly string[], apart: readonly string[]): readonly string[] {
+function whereAligned(storage: RealStorage, type: Type, aligned: readonly string[], apart: readonly string[]): readonly string[] {
   const low = type.lanes * bytesOf[storage] - 1;
   return [...inBraces(`if (((u64)p & ${low}) == 0)`, aligned), ...inBraces('else', apart)];
 }
 
-function loadTogether(storage: Storage, type: Type, module: Module): readonly string[] {
+function loadTogether(storage: RealStorage, type: Type, module: Module): readonly string[] {
   const memory = memoryOf(storage, type, module);
   return [
     `const ${memory} w = *(const ${memory} *)p;`,
@@ -91,7 +91,7 @@ function loadTogether(storage: Storage, type: Type, module: Module): readonly st
   ];
 }
 
-function loadHelper(storage: Storage, isAligned: boolean) {
+function loadHelper(storage: RealStorage, isAligned: boolean) {
   return (type: Type, module: Module): HelperText => {
     const together = loadTogether(storage, type, module);
     const apart = eachLane(type, (lane) => `r.lane[${lane}] = ${loaded(storage, type, `p[${lane}]`, module)};`);
@@ -103,7 +103,7 @@ function loadHelper(storage: Storage, isAligned: boolean) {
   };
 }
 
-function storeHelper(storage: Storage, isAligned: boolean) {
+function storeHelper(storage: RealStorage, isAligned: boolean) {
   return (type: Type, module: Module): HelperText => {
     const memory = memoryOf(storage, type, module);
     const together = [
@@ -120,7 +120,7 @@ function storeHelper(storage: Storage, isAligned: boolean) {
   };
 }
 
-const storages: readonly Storage[] = [
+const storages: readonly RealStorage[] = [
   'bool',
   'uint8',
   'int8',

@@ -2,7 +2,7 @@
  * One C or CUDA text while it is being written: it hands out the names of types and helper functions and declares, once and in order,
  * those that were asked for. What a helper does is in helpers.ts and vectors.ts; the kernels' own functions are printed by printer.ts.
  */
-import type { HalfStorage, Storage, Type } from '../ir.js';
+import type { HalfStorage, RealStorage, Type } from '../ir.js';
 import type { Dialect } from './dialect.js';
 import { laneTypeName, scalarTypedefs, widthOf } from './types.js';
 
@@ -30,11 +30,11 @@ export type HelperName =
   | 'any'
   | 'lesser'
   | 'greater'
-  | `load_${Storage}`
-  | `store_${Storage}`
+  | `load_${RealStorage}`
+  | `store_${RealStorage}`
   // Group programs only
-  | `loadShared_${Storage}`
-  | `storeShared_${Storage}`
+  | `loadShared_${RealStorage}`
+  | `storeShared_${RealStorage}`
   | `multiply_${HalfStorage}`;
 
 /** Functions of floats that C's library has. */

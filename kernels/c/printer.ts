@@ -11,9 +11,9 @@ import {
   type Expr,
   type Kernel,
   type PlaceName,
+  type RealStorage,
   registerOf,
   type Stmt,
-  type Storage,
   type Type,
 } from '../ir.js';
 import { expandMath, isLibraryFunction, type MathOptions } from '../math/expand.js';
@@ -59,7 +59,7 @@ type Node<Do extends Stmt['do']> = Extract<Stmt, { do: Do }>;
 
 class FunctionPrinter implements Place {
   readonly #lines: string[] = [];
-  readonly #buffers: ReadonlyMap<string, Storage>;
+  readonly #buffers: ReadonlyMap<string, RealStorage>;
   readonly #shared: ReadonlySet<string>;
   readonly #params: ReadonlySet<string>;
   #scopes: Map<string, Local>[] = [];
@@ -198,7 +198,7 @@ class FunctionPrinter implements Place {
     return name;
   }
 
-  #storage(name: string): Storage {
+  #storage(name: string): RealStorage {
     const storage = this.#buffers.get(name);
     if (storage === undefined) throw this.#broken(`there is no buffer ${name}`);
     return storage;
@@ -343,9 +343,9 @@ class FunctionPrinter implements Place {
   }
 }
 
-function concreteStorage(kernel: Kernel, { name, storage }: BufferDeclaration): Storage {
+function concreteStorage(kernel: Kernel, { name, storage }: BufferDeclaration): RealStorage {
   if (!isStorage(storage)) throw new TypeError(`kernel ${kernel.name}: buffer ${name} is still of dtype ${storage}`);
   return storage;
 }
 
-const isStorage = (name: string): name is Storage => Object.hasOwn(elementTypes, name);
+const isStorage = (name: string): name is RealStorage => Object.hasOwn(elementTypes, name);

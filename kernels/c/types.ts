@@ -2,7 +2,7 @@
  * How register types and constants are spelled in C. A scalar bool is an i32 of 0 or 1, a vector of them a vector of signed integers
  * whose lanes have all bits set or none. Nothing is declared here: module.ts does that for the types that a text uses.
  */
-import type { Scalar, Storage, Type } from '../ir.js';
+import type { RealScalar, RealStorage, Type } from '../ir.js';
 
 /** The scalar types that every text declares; they need no header. */
 export const scalarTypedefs: readonly string[] = [
@@ -19,7 +19,7 @@ export const scalarTypedefs: readonly string[] = [
 ];
 
 /** The C type of an element in memory. */
-export const elementTypes: Readonly<Record<Storage, string>> = {
+export const elementTypes: Readonly<Record<RealStorage, string>> = {
   bool: 'u8',
   uint8: 'u8',
   int8: 'i8',
@@ -32,7 +32,7 @@ export const elementTypes: Readonly<Record<Storage, string>> = {
   float64: 'f64',
 };
 
-export type NumberType = Exclude<Scalar, 'bool'>;
+export type NumberType = Exclude<RealScalar, 'bool'>;
 
 /** The C type of a lane. */
 export function laneTypeName({ scalar, lanes, laneBits }: Type): NumberType {

@@ -2,7 +2,7 @@
  * The helper functions of vectors, in the extensions that GCC and Clang share. A loop over all lanes is what GCC makes the fitting
  * instruction of; where Clang needs another wording for that, both stand side by side.
  */
-import { bytesOf, type Storage, type Type } from '../ir.js';
+import { bytesOf, type RealStorage, type Type } from '../ir.js';
 import { halfHelpers, ofOne, ofThree, ofTwo, rangeOf } from './helpers.js';
 import type { HelperCatalogue, HelperName, HelperText, LanewiseName, Module } from './module.js';
 import { elementTypes, integerLike, isFloat, laneTypeName, widthOf } from './types.js';
@@ -203,13 +203,13 @@ function shuffle(vector: string, first: number, count: number): string {
 // Memory
 
 /** A vector type that may lie at any element's address and alias anything. */
-function inMemory(storage: Storage, lanes: number): string {
+function inMemory(storage: RealStorage, lanes: number): string {
   const bytes = bytesOf[storage];
   return `typedef ${elementTypes[storage]} memory __attribute__((vector_size(${lanes * bytes}), aligned(${bytes}), may_alias));`;
 }
 
 /** The integer types between an element and a lane, each twice as wide as the one before: compilers do one such step well. */
-function steps(storage: Storage, type: Type, module: Module): readonly string[] {
+function steps(storage: RealStorage, type: Type, module: Module): readonly string[] {
   const between: string[] = [];
   for (let bytes = bytesOf[storage] * 2; bytes * 8 < widthOf(type); bytes *= 2)
     between.push(module.vector(bytes === 2 ? 'i16' : 'i32', type.lanes, bytes));
@@ -219,7 +219,7 @@ function steps(storage: Storage, type: Type, module: Module): readonly string[] 
 const converted = (value: string, types: readonly string[]): string =>
   types.reduce((text, name) => `__builtin_convertvector(${text}, ${name})`, value);
 
-const isNative = (storage: Storage, type: Type): boolean => bytesOf[storage] * 8 === widthOf(type);
+const isNative = (storage: RealStorage, type: Type): boolean => bytesOf[storage] * 8 === widthOf(type);
 
 /** How GCC names the instructions of x86 that convert float16, by lanes, and what a processor that has them defines. */
 const halfInstructions: Readonly<Record<number, HalfInstructions>> = {
@@ -244,7 +244,7 @@ interface HalfInstructions {
 
 /** With the processor's own conversion where it has one, else otherwise. */
 function withInstruction(
-  storage: Storage,
+  storage: RealStorage,
   type: Type,
   module: Module,
   write: (instructions: HalfInstructions, float: string, integer: string) => string,
@@ -256,7 +256,7 @@ function withInstruction(
   return [`#if ${instructions.condition} && !defined(__clang__)`, own, '#else', otherwise, '#endif'];
 }
 
-function load(storage: Storage): Helper {
+function load(storage: RealStorage): Helper {
   return (type, module) => {
     const name = module.type(type);
     const pattern = module.type(integerLike(type));
@@ -279,13 +279,13 @@ function load(storage: Storage): Helper {
   };
 }
 
-function loaded(storage: Storage, type: Type, wide: string, module: Module): string {
+function loaded(storage: RealStorage, type: Type, wide: string, module: Module): string {
   if (storage === 'bool') return `(${module.type(type)})(${wide} != 0)`;
   if (storage === 'float16' || storage === 'bfloat16') return module.call(`from_${storage}`, type, wide);
   return wide;
 }
 
-function store(storage: Storage): Helper {
+function store(storage: RealStorage): Helper {
   return (type, module) => {
     const narrow = isNative(storage, type)
       ? 'a'
@@ -307,7 +307,7 @@ function store(storage: Storage): Helper {
   };
 }
 
-function storedForm(storage: Storage, type: Type, module: Module): string {
+function storedForm(storage: RealStorage, type: Type, module: Module): string {
   if (storage === 'bool') return '(a & 1)';
   if (storage === 'float16' || storage === 'bfloat16') return module.call(`to_${storage}`, type, 'a');
   return 'a';

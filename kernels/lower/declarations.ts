@@ -4,6 +4,7 @@
  */
 import { type FusedKernel, schedule } from '../fused.js';
 import { type BufferDeclaration, type ParamDeclaration, registerOf, type Storage } from '../ir.js';
+import { paramRegister } from '../specialise.js';
 import {
   carryName,
   innerStride,
@@ -48,7 +49,7 @@ export function carriedNodes(kernel: FusedKernel): number[] {
   return kernel.nodes.flatMap((node, index) => (isCarried(node) ? [index] : []));
 }
 
-const floats: ReadonlySet<string> = new Set(['f32', 'f64']);
+const floats: ReadonlySet<string> = new Set(['f32', 'f64', 'c64', 'c128']);
 
 /** The scratch of the column form: an element for each row value. */
 export function scratchBuffers(kernel: FusedKernel): readonly { readonly name: string; readonly storage: Storage }[] {
@@ -93,8 +94,7 @@ export function declareParams(kernel: FusedKernel, variant: Variant): ParamDecla
     if (inner[operand] === 's') integers.push(innerStride(operand));
   }
   const scalars = kernel.scalars.map((dtype, index): ParamDeclaration => {
-    const register = registerOf(dtype);
-    return { name: scalarName(index), type: register === 'bool' ? 'i32' : register };
+    return { name: scalarName(index), type: paramRegister(registerOf(dtype)) };
   });
   return [...integers.map((name): ParamDeclaration => ({ name, type: 'i32' })), ...scalars];
 }

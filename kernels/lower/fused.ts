@@ -23,18 +23,20 @@ import {
   end,
   gt,
   i32,
+  isComplexType,
   load,
   min,
   mul,
-  ne,
   param,
   rem,
   scalarType,
   sub,
 } from '../build.js';
+import { splitComplex } from '../complex/split.js';
 import { type FusedKernel, type Level, schedule } from '../fused.js';
 import { type AccumulateKind, type Expr, type Kernel, registerOf } from '../ir.js';
-import { mapOperations } from '../map-operations.js';
+import { lowerMap, mapOperations } from '../map-operations.js';
+import { paramRegister } from '../specialise.js';
 import { carriedNodes, declareBuffers, declareParams, scratchNodes, type Variant } from './declarations.js';
 import {
   carryName,
@@ -55,7 +57,7 @@ import { block, type Range, stripElements, transposeTile } from './transposed.js
 import { combine, identityOf, isFloat, narrow, saturate } from './values.js';
 
 export function lowerFused(kernel: FusedKernel, variant: Variant): Kernel {
-  return new Lowering(kernel, variant).run();
+  return splitComplex(new Lowering(kernel, variant).run());
 }
 
 /** Rows that the column form folds in one go, if their work is light: fewer turns of the loops, and as many streams from memory. */
@@ -502,12 +504,12 @@ class Lowering {
           ? convert(type, scope.offsetOf(node.input))
           : load(type, inputName(node.input), scope.offsetOf(node.input));
       case 'scalar':
-        return type.scalar === 'bool' ? ne(param(scalarName(node.scalar)), 0) : param(scalarName(node.scalar), type);
+        return convert(type, param(scalarName(node.scalar), scalarType(paramRegister(registerOf(node.dtype)))));
       case 'map': {
         const args = node.args.map((arg) => this.value(arg, scope));
         const share = (value: Expr) => scope.body.let(`t${this.shared++}`, value);
-        const value = mapOperations[node.map]!.lower(args, share, registerOf(node.dtype));
-        if (node.map === 'cast' && isFloat(args[0]!)) return saturate(node.dtype, value);
+        const value = lowerMap(node.map, args, share, registerOf(node.dtype));
+        if (node.map === 'cast' && (isFloat(args[0]!) || isComplexType(args[0]!.type))) return saturate(node.dtype, value);
         return narrow(
           node.dtype,
           node.map,

@@ -25,7 +25,7 @@ import {
   splat,
   vectorType,
 } from '../build.js';
-import { type Expr, registerOf, type Storage, type Type } from '../ir.js';
+import { type Expr, isComplexStorage, type RealStorage, registerOf, type Storage, type Type } from '../ir.js';
 
 /** With 1 lane a vector is a scalar. */
 export interface TileForm {
@@ -36,8 +36,9 @@ export interface TileForm {
   readonly storage: Storage;
 }
 
-/** The dtype of packed operands: what a value of that storage is computed in, so that it is converted only once. */
-export function packedStorage(storage: Storage): Storage {
+/** The dtype of packed operands: what a value of that storage is computed in, so that it is converted only once. Products are of real numbers. */
+export function packedStorage(storage: Storage): RealStorage {
+  if (isComplexStorage(storage)) throw new TypeError('products of complex matrices are products of real ones');
   return storage === 'float16' || storage === 'bfloat16' ? 'float32' : storage;
 }
 

@@ -69,6 +69,14 @@ export function identityOf(kind: AccumulateKind, dtype: Storage): number | strin
 
 /** The storage type that holds a register value of a node exactly. */
 export function scratchStorage(dtype: Storage): Storage {
-  const exact = { bool: 'bool', i32: 'int32', i64: 'int64', f32: 'float32', f64: 'float64' } as const;
+  const exact = {
+    bool: 'bool',
+    i32: 'int32',
+    i64: 'int64',
+    f32: 'float32',
+    f64: 'float64',
+    c64: 'complex64',
+    c128: 'complex128',
+  } as const;
   return exact[registerOf(dtype)];
 }

@@ -6,7 +6,17 @@
  * It should run after `vectorise`, as some formulas contain an `if`. The names of its locals begin with `math_`, which no other may.
  */
 import { Body, break_, if_, not, or, select } from '../build.js';
-import type { BinaryOp, Expr, Kernel, MathOp, Scalar, Stmt, TypeVariable, UnaryOp } from '../ir.js';
+import {
+  type BinaryOp,
+  type Expr,
+  type Kernel,
+  type MathOp,
+  type Scalar,
+  type Stmt,
+  type TypeVariable,
+  type UnaryOp,
+  unsplit,
+} from '../ir.js';
 import { mapStatement, visitExpr } from '../traverse.js';
 import * as exponential from './exponential.js';
 import { integerPower } from './integer-power.js';
@@ -155,6 +165,9 @@ class Expansion {
       case 'lane':
       case 'exchange':
         return { ...expr, value: this.#expr(expr.value, block) };
+      case 'pair':
+      case 'part':
+        return unsplit();
     }
   }
 

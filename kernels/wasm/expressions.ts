@@ -2,7 +2,7 @@
  * Prints kernel IR expressions as WebAssembly: operands first, then the operator on the stack. A scalar bool is an i32 of 0 or 1, a
  * vector bool has all bits of a lane set or none. The operators themselves are in arithmetic.ts, conversions.ts and memory.ts.
  */
-import type { Expr, Type } from '../ir.js';
+import { type Expr, type Type, unsplit } from '../ir.js';
 import {
   isShift,
   maskCompare,
@@ -39,6 +39,8 @@ const printers: Printers = {
   lane: printLane,
   shuffle: printShuffle,
   iota: (frame, { type }) => printLanes(frame, type, (lane) => lane),
+  pair: unsplit,
+  part: unsplit,
   pack: ofGroupsOnly,
   place: ofGroupsOnly,
   exchange: ofGroupsOnly,

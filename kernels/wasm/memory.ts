@@ -7,7 +7,7 @@
  * `buffer + index * bytes` itself must not wrap below 0: that is why no buffer may lie in the first GUARD bytes of the memory.
  */
 import { add, sub } from '../build.js';
-import { bytesOf, type Expr, registerOf, type Storage, type Type } from '../ir.js';
+import { bytesOf, type Expr, type RealStorage, registerOf, type Type } from '../ir.js';
 import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../math/half.js';
 import { type Frame, shapeOf } from './frame.js';
 import type { Opcode } from './opcodes.js';
@@ -28,7 +28,7 @@ const scalarLoads = {
   bfloat16: 'i32.load16_u',
   float32: 'f32.load',
   float64: 'f64.load',
-} as const satisfies Record<Storage, Opcode>;
+} as const satisfies Record<RealStorage, Opcode>;
 
 const scalarStores = {
   bool: 'i32.store8',
@@ -41,7 +41,7 @@ const scalarStores = {
   bfloat16: 'i32.store16',
   float32: 'f32.store',
   float64: 'f64.store',
-} as const satisfies Record<Storage, Opcode>;
+} as const satisfies Record<RealStorage, Opcode>;
 
 export function printLoad(frame: Frame, { type, buffer, index }: Load): void {
   const storage = storageOf(frame, buffer, type);
@@ -72,7 +72,7 @@ export function printSplatLoad(frame: Frame, { type, buffer, index }: Load): voi
   frame.code.memory(bytes === 4 ? 'v128.load32_splat' : 'v128.load64_splat', offset);
 }
 
-function storageOf(frame: Frame, buffer: string, type: Type): Storage {
+function storageOf(frame: Frame, buffer: string, type: Type): RealStorage {
   const declaration = frame.kernel.buffers.find(({ name }) => name === buffer);
   if (declaration === undefined) throw new Error(`kernel ${frame.kernel.name} has no buffer ${buffer}`);
   const { storage } = declaration;
@@ -83,8 +83,8 @@ function storageOf(frame: Frame, buffer: string, type: Type): Storage {
   return storage;
 }
 
-function isStorage(name: string): name is Storage {
-  return Object.hasOwn(bytesOf, name);
+function isStorage(name: string): name is RealStorage {
+  return Object.hasOwn(scalarLoads, name);
 }
 
 // Addresses
@@ -134,7 +134,7 @@ function splitIndex(index: Expr): SplitIndex {
 
 // Loads
 
-function loadScalar(frame: Frame, storage: Storage, offset: number): void {
+function loadScalar(frame: Frame, storage: RealStorage, offset: number): void {
   frame.code.memory(scalarLoads[storage], offset);
   if (storage === 'float16' || storage === 'bfloat16') widenFloats(frame, storage, { scalar: 'i32', lanes: 1 });
   if (storage === 'bool') isNotZero(frame);
@@ -145,7 +145,7 @@ function isNotZero(frame: Frame): void {
   frame.code.op('i32.ne');
 }
 
-function loadVector(frame: Frame, storage: Storage, type: Type, offset: number): void {
+function loadVector(frame: Frame, storage: RealStorage, type: Type, offset: number): void {
   const { code } = frame;
   switch (storage) {
     case 'bool':
@@ -199,13 +199,13 @@ function widenFloats(frame: Frame, storage: 'float16' | 'bfloat16', type: Type):
 // Stores
 
 /** The value as its register holds it just before the store: float16 and bfloat16 become their patterns. */
-function storedForm(frame: Frame, storage: Storage, value: Expr): Expr {
+function storedForm(frame: Frame, storage: RealStorage, value: Expr): Expr {
   if (storage !== 'float16' && storage !== 'bfloat16') return value;
   const share = (shared: Expr) => frame.share(shared);
   return storage === 'float16' ? toFloat16(share(value), share) : toBfloat16(share(value), share);
 }
 
-function storeVector(frame: Frame, storage: Storage, type: Type, offset: number): void {
+function storeVector(frame: Frame, storage: RealStorage, type: Type, offset: number): void {
   const bytes = bytesOf[storage];
   if (storage === 'bool') storeMask(frame, shapeOf(type) === 'i64x2', offset);
   else if (bytes === 1) {

@@ -45,9 +45,14 @@ const formatNames = {
   bfloat16: 'BF16',
   float32: 'F32',
   float64: 'F64',
-} as const satisfies Record<Dtype, string>;
+  complex64: 'C64',
+} as const satisfies Partial<Record<Dtype, string>>;
+type FormatDtype = keyof typeof formatNames;
 
-const dtypeOfFormatName: ReadonlyMap<unknown, Dtype> = new Map(dtypes.map((dtype) => [formatNames[dtype], dtype]));
+const isInFormat = (dtype: Dtype): dtype is FormatDtype => Object.hasOwn(formatNames, dtype);
+const dtypeOfFormatName: ReadonlyMap<unknown, Dtype> = new Map(
+  dtypes.filter(isInFormat).map((dtype) => [formatNames[dtype], dtype]),
+);
 /** Dtypes that the format has and this library has not. */
 const foreignNames: ReadonlySet<unknown> = new Set([
   'U16',
@@ -59,7 +64,6 @@ const foreignNames: ReadonlySet<unknown> = new Set([
   'F6_E2M3',
   'F6_E3M2',
   'F4',
-  'C64',
 ]);
 
 /** The places of tensors in a file to be: the widest elements first, so that all are aligned, then by name. */
@@ -84,6 +88,7 @@ export function composeHeader({ entries, metadata }: Header): Uint8Array {
   const members: [string, unknown][] = entries.map(({ name, dtype, shape, begin, end }) => {
     if (name === metadataKey)
       throw invalid(`No tensor can have the name ${metadataKey}: the format keeps it for metadata.`, 'tensors');
+    if (!isInFormat(dtype)) throw invalid(`${formatValue(name)} is ${dtype}, which the format does not have.`, 'tensors');
     return [name, { dtype: formatNames[dtype], shape, data_offsets: [begin, end] }];
   });
   if (!isTextRecord(metadata)) throw invalid('Metadata must be an object of strings.', 'metadata');

@@ -1,6 +1,6 @@
 /** One number into every element of a contiguous buffer. */
 import { fusedKernel } from '../../kernels/fused.js';
-import { registerOf } from '../../kernels/ir.js';
+import { partScalar, registerOf } from '../../kernels/ir.js';
 import { bind } from '../../kernels/lower/bind.js';
 import { outputName, scalarName } from '../../kernels/lower/names.js';
 import type { TensorMeta } from '../../kernels/op.js';
@@ -29,7 +29,7 @@ export class FillKernel {
     this.compiled = compiledFused(device.tier(fusedWork(launch!, shape)), launch!);
     this.params = device.createParams(this.compiled);
     const offset = this.compiled.offsets.get(scalarName(0))!;
-    setScalar(this.params, offset, registerOf(dtype), value);
+    setScalar(this.params, offset, partScalar(registerOf(dtype)), value);
   }
 
   run(address: number, count: number): void {

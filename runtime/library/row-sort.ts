@@ -5,7 +5,7 @@
  */
 import { bytesOf } from '../../kernels/ir.js';
 import type { Device } from '../devices/device.js';
-import type { Dtype } from '../dtype.js';
+import type { ComplexDtype, Dtype } from '../dtype.js';
 import { BlockedRows, DigitPass } from './digits.js';
 import { functionLaunch, type KernelLaunch, withScratch } from './launch.js';
 
@@ -68,7 +68,9 @@ interface KeyForm {
   readonly up?: number;
 }
 
-const keyForms: Readonly<Record<Exclude<Dtype, 'bool'>, KeyForm>> = {
+type KeyedDtype = Exclude<Dtype, 'bool' | ComplexDtype>;
+
+const keyForms: Readonly<Record<KeyedDtype, KeyForm>> = {
   uint8: { keyBits: 8, numbers: 'unsigned', up: 24 },
   int8: { keyBits: 8, numbers: 'signed', up: 24 },
   int16: { keyBits: 16, numbers: 'signed', up: 16 },
@@ -81,13 +83,15 @@ const keyForms: Readonly<Record<Exclude<Dtype, 'bool'>, KeyForm>> = {
   float64: { keyBits: 32, numbers: 'float' },
 };
 
+const hasKeys = (dtype: Dtype): dtype is KeyedDtype => Object.hasOwn(keyForms, dtype);
+
 const allBits = -1;
 const signBit = 1 << 31;
 const allButSign = ~signBit;
 
 /** How elements of up to 32 bits become signed keys in their order, or in the opposite one (kernels/functions/sort.ts, keyOf). */
 export function keyOrder(dtype: Dtype, reversed: boolean): { readonly fold: number; readonly flip: number } {
-  return { fold: dtype !== 'bool' && keyForms[dtype].numbers === 'float' ? allButSign : 0, flip: reversed ? allBits : 0 };
+  return { fold: hasKeys(dtype) && keyForms[dtype].numbers === 'float' ? allButSign : 0, flip: reversed ? allBits : 0 };
 }
 
 /** The kernels that make words, in the order of their turns; the passes over all digits follow each of them. */
@@ -113,7 +117,7 @@ class DigitSort implements RowSort {
     private readonly device: Device,
     { rows, n, dtype, descending }: Rows,
   ) {
-    if (dtype === 'bool') throw new TypeError('truth values have no keys');
+    if (!hasKeys(dtype)) throw new TypeError(`${dtype} elements have no keys`);
     const cut = new BlockedRows(rows, n);
     const overBlocks = (name: string, integers: Readonly<Record<string, number>> = {}) =>
       functionLaunch(device, name, { T: dtype }, { ...cut.integers, ...integers }, cut.items, 4 * cut.itemSize);

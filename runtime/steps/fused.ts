@@ -1,6 +1,6 @@
 /** Fused kernels as steps: operands placed in the iteration space, launches with their parameter blocks filled in. */
 import type { ScalarSource } from '../../kernels/graph.js';
-import { registerOf } from '../../kernels/ir.js';
+import { partScalar, type RealScalar, registerOf } from '../../kernels/ir.js';
 import { type BufferSource, bind, type Launch } from '../../kernels/lower/bind.js';
 import { inputName, outputName, scalarName } from '../../kernels/lower/names.js';
 import { stepDimensions } from '../../kernels/lower/steps.js';
@@ -72,7 +72,7 @@ function aliasOf(target: SlotValue): Tensor {
 
 interface DynamicScalar {
   readonly offset: number;
-  readonly type: 'bool' | 'i32' | 'i64' | 'f32' | 'f64';
+  readonly type: RealScalar;
   readonly source: BoundSource;
 }
 
@@ -112,7 +112,7 @@ class BoundLaunch {
     const scalars = launch.kernel.scalars.map(
       (dtype, index): DynamicScalar => ({
         offset: offsets.get(scalarName(index))!,
-        type: registerOf(dtype),
+        type: partScalar(registerOf(dtype)),
         source: boundSource(step.scalars[index]!, slotOf),
       }),
     );

@@ -1,6 +1,6 @@
 /** Kernel functions, and kernels made from index notation, as steps. */
 
-import { bytesOf, type Scalar } from '../../kernels/ir.js';
+import { bytesOf, type RealScalar } from '../../kernels/ir.js';
 import { kernelDtypes } from '../../kernels/lower/steps.js';
 import type { TensorMeta } from '../../kernels/op.js';
 import { compiledFunction } from '../compiled.js';
@@ -94,7 +94,7 @@ export class KernelStep implements BoundStep {
     const declared = this.compiled.kernel.params.find((param) => param.name === name);
     if (offset === undefined || declared === undefined)
       throw new TypeError(`${this.compiled.kernel.name} has no parameter ${name}`);
-    setScalar(this.params, offset, declared.type as Scalar, value);
+    setScalar(this.params, offset, declared.type as RealScalar, value);
   }
 
   run(values: (Tensor | undefined)[]): void {

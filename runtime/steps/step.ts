@@ -2,7 +2,7 @@
  * What the kinds of steps share: how a plan binds and runs them. A step is bound once to layouts, and then run with tensors in place
  * of values.
  */
-import type { registerOf } from '../../kernels/ir.js';
+import type { RealScalar } from '../../kernels/ir.js';
 import type { Arguments, Attrs, LayoutMeta } from '../../kernels/op.js';
 import type { Step } from '../../kernels/partition.js';
 import type { Device, ParamBlock } from '../devices/device.js';
@@ -65,7 +65,7 @@ export function layoutMetas(step: OpPlanStep, known: ReadonlyMap<number, Layout>
 }
 
 /** Writes a number into a parameter block as its register type. Throws NOT_AN_INTEGER rather than cut a fraction off. */
-export function setScalar(params: ParamBlock, offset: number, type: ReturnType<typeof registerOf>, value: number): void {
+export function setScalar(params: ParamBlock, offset: number, type: RealScalar, value: number): void {
   if (type === 'f32') params.setF32(offset, value);
   else if (type === 'f64') params.setF64(offset, value);
   else if (type === 'bool') params.setI32(offset, Number(value !== 0));

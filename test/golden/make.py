@@ -26,6 +26,7 @@ import torch.nn.functional as F
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
 FLOATING = {"float16": 65504.0, "bfloat16": 3.38953139e38, "float32": 3.40282347e38, "float64": math.inf}
+COMPLEX = {"complex64": "float32", "complex128": "float64"}
 RANGES = {
     "uint8": (0, 255),
     "int8": (-128, 127),
@@ -69,7 +70,7 @@ def element(uniform, place, dtype, fill):
     place %= SPECIAL_PERIOD
     if dtype == "bool":
         return next(uniform) < 0.5
-    if dtype not in FLOATING:
+    if dtype not in FLOATING and dtype not in COMPLEX:
         small = math.floor(next(uniform) * 9) - (0 if dtype == "uint8" else 4)
         ends = [0, *RANGES[dtype]]
         return ends[place] if fill == "special" and place < len(ends) else small
@@ -79,20 +80,22 @@ def element(uniform, place, dtype, fill):
 
 
 def tensor_of(text, data):
-    """A sample's input as a tensor, in float64, int64 or bool; a number as it is."""
+    """A sample's input as a tensor, in float64, complex128, int64 or bool; a number as it is."""
     if isinstance(data, (int, float)):
         return data
     if isinstance(data, list):
         return [tensor_of(f"{text}/{place}", item) for place, item in enumerate(data)]
     dtype = data["dtype"]
     values = data.get("values")
+    shape = data["shape"] + [2] * (dtype in COMPLEX)
     if values is None:
         uniform = uniforms(text)
-        values = [element(uniform, place, dtype, data["fill"]) for place in range(math.prod(data["shape"]))]
-    kind = torch.bool if dtype == "bool" else torch.float64 if dtype in FLOATING else torch.int64
+        values = [element(uniform, place, dtype, data["fill"]) for place in range(math.prod(shape))]
+    kind = torch.bool if dtype == "bool" else torch.float64 if dtype in FLOATING or dtype in COMPLEX else torch.int64
     if kind == torch.float64:
         values = np.asarray(values, np.float32).astype(np.float64)
-    tensor = torch.tensor(np.asarray(values), dtype=kind).reshape(data["shape"])
+    tensor = torch.tensor(np.asarray(values), dtype=kind).reshape(shape)
+    tensor = torch.view_as_complex(tensor) if dtype in COMPLEX else tensor
     # What an oracle asks for that depends on the width of integers.
     tensor.declared = dtype
     return tensor
@@ -103,7 +106,7 @@ def tensor_of(text, data):
 DTYPES = {
     "bool": torch.bool, "uint8": torch.uint8, "int8": torch.int8, "int16": torch.int16, "int32": torch.int32,
     "int64": torch.int64, "float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32,
-    "float64": torch.float64,
+    "float64": torch.float64, "complex64": torch.complex64, "complex128": torch.complex128,
 }  # fmt: skip
 
 
@@ -403,7 +406,7 @@ ARITHMETIC = {
     "minimum": lambda x, y: torch.minimum(x, torch.as_tensor(y, dtype=x.dtype)),
     "neg": lambda x: torch.neg(x),
     "abs": lambda x: torch.abs(x),
-    "sign": lambda x: torch.tensor(np.sign(x.numpy())),
+    "sign": lambda x: torch.sgn(x) if x.is_complex() else torch.tensor(np.sign(x.numpy())),
     "square": lambda x: torch.square(x),
     "sqrt": lambda x: torch.sqrt(x),
     "rsqrt": lambda x: torch.rsqrt(x),
@@ -443,6 +446,18 @@ FUNCTIONS = {
     "where": lambda condition, x, y: torch.where(condition, x, y),
     "cast": lambda x, dtype: x.to(DTYPES[dtype]),
 }  # fmt: skip
+
+COMPLEX_NUMBERS = {
+    "complex": lambda re, im: torch.complex(*torch.broadcast_tensors(re, im)),
+    "polar": lambda abs, angle: torch.polar(*torch.broadcast_tensors(abs, angle)),
+    "real": lambda x: torch.real(x),
+    "imag": lambda x: torch.imag(x) if x.is_complex() else torch.zeros_like(x),
+    "conj": lambda x: torch.conj(x),
+    "angle": lambda x: torch.angle(x),
+    "isReal": lambda x: torch.isreal(x),
+    "viewAsReal": lambda x: torch.view_as_real(x),
+    "viewAsComplex": lambda x: torch.view_as_complex(x),
+}
 
 BITS = {
     "bitwiseNot": lambda x: torch.bitwise_not(x),
@@ -708,6 +723,7 @@ OPTIMIZERS = {
 GROUPS = {
     "arithmetic": ARITHMETIC,
     "functions": FUNCTIONS,
+    "complex": COMPLEX_NUMBERS,
     "bits": BITS,
     "special": SPECIAL,
     "activations": ACTIVATIONS,
@@ -742,9 +758,15 @@ def rounded(value, limit):
     return int(short) if short.is_integer() and abs(short) < 1e15 and math.copysign(1, short) * short >= 0 and str(short) != "-0.0" else short
 
 
+def numbers(tensor):
+    """A tensor's elements; of complex ones both parts in turn."""
+    tensor = tensor.resolve_conj().resolve_neg()
+    return (torch.view_as_real(tensor) if tensor.is_complex() else tensor).reshape(-1).tolist()
+
+
 def recorded(tensor, dtype):
-    limit = min(FLOATING.get(dtype, math.inf), sys.float_info.max)
-    values = tensor.detach().reshape(-1).tolist()
+    limit = min(FLOATING.get(COMPLEX.get(dtype, dtype), math.inf), sys.float_info.max)
+    values = numbers(tensor.detach())
     return {"shape": list(tensor.shape), "dtype": dtype, "values": [rounded(value, limit) for value in values]}
 
 
@@ -755,10 +777,19 @@ def dtype_of(tensor, arguments, inputs, same):
         return stated
     if tensor.dtype == torch.bool:
         return "bool"
+    if tensor.is_complex() or any(isinstance(one, dict) and one["dtype"] in COMPLEX for one in flat(inputs.values())):
+        return complex_dtype_of(tensor, inputs)
     floating = tensor.dtype.is_floating_point
     sources = inputs.values() if floating else [inputs[name] for name in same if name in inputs]
     given = [data["dtype"] for data in flat(sources) if isinstance(data, dict) and (data["dtype"] in FLOATING) == floating]
     return given[0] if given else "float32" if floating else "int32"
+
+
+def complex_dtype_of(tensor, inputs):
+    """What an op with complex inputs or results gives: as precise as its inputs."""
+    given = [one["dtype"] for one in flat(inputs.values()) if isinstance(one, dict)]
+    wide = "complex128" in given or "float64" in given
+    return ("complex" if tensor.is_complex() else "float") + str((64 if wide else 32) * (2 if tensor.is_complex() else 1))
 
 
 def is_special(data):
@@ -773,7 +804,7 @@ def golden(op, oracle, place):
         name
         for name in op["differentiable"]
         if name in tensors and not is_special(sample["inputs"][name])
-        if all(torch.is_tensor(one) and one.dtype == torch.float64 for one in flat([tensors[name]]))
+        if all(torch.is_tensor(one) and one.dtype in (torch.float64, torch.complex128) for one in flat([tensors[name]]))
     ]
     for one in flat(tensors[name] for name in wanted):
         one.requires_grad_(True)
@@ -807,12 +838,14 @@ def gradients(op, place, outputs, inputs):
         for number, one in enumerate(flat([output])):
             text = f"{op}/d{name}/{place}" + (f"/{number}" if isinstance(output, (list, tuple)) else "")
             if one.requires_grad:
-                total = total + (one * tensor_of(text, {"shape": list(one.shape), "dtype": "float32", "fill": "normal"})).sum()
+                dtype = "complex64" if one.is_complex() else "float32"
+                weight = tensor_of(text, {"shape": list(one.shape), "dtype": dtype, "fill": "normal"})
+                total = total + (one * weight.conj()).real.sum() if one.is_complex() else total + (one * weight).sum()
     if not total.requires_grad:
         return {}
     found = torch.autograd.grad(total, flat(inputs.values()), allow_unused=True)
     by_tensor = {id(one): grad if grad is not None else torch.zeros_like(one) for one, grad in zip(flat(inputs.values()), found)}
-    values = lambda one: [rounded(value, GREATEST) for value in by_tensor[id(one)].reshape(-1).tolist()]
+    values = lambda one: [rounded(value, GREATEST) for value in numbers(by_tensor[id(one)])]
     found = {name: [values(one) for one in given] if isinstance(given, list) else values(given) for name, given in inputs.items()}
     # Where the library has no derivative, ours is a convention, which other tests hold it to.
     return {name: given for name, given in found.items() if "nan" not in flat([given])}

@@ -1,5 +1,6 @@
 /** Elements against what they should be: shapes and dtypes exactly, values exactly or within a stated distance. */
 import type { Dtype } from '../../kernels/op.js';
+import { partsOf } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
 import type { OpCase } from './cases.js';
 import { type ElementsByName, listElements } from './invoke.js';
@@ -36,19 +37,28 @@ export function compareElements(what: string, actual: Elements, expected: Elemen
   if (actual.dtype !== expected.dtype) throw new Error(`${what} has dtype ${actual.dtype}, expected ${expected.dtype}`);
   if (actual.shape.join() !== expected.shape.join() || actual.shape.length !== expected.shape.length)
     throw new Error(`${what} has shape [${actual.shape.join(', ')}], expected [${expected.shape.join(', ')}]`);
-  compareValues(what, actual.values, expected.values, tolerance);
+  compareValues(what, actual.values, expected.values, tolerance, partsOf(expected.dtype));
 }
 
-export function compareValues(what: string, actual: readonly number[], expected: readonly number[], tolerance: Tolerance): void {
+/** `parts` is 2 where values are those of complex elements: an element's own size is then its distance from 0. */
+export function compareValues(
+  what: string,
+  actual: readonly number[],
+  expected: readonly number[],
+  tolerance: Tolerance,
+  parts: 1 | 2 = 1,
+): void {
   if (actual.length !== expected.length) throw new Error(`${what} has ${actual.length} values, expected ${expected.length}`);
   const { relative, ofLargest, scale = 0 } = tolerance;
   const largest = Math.max(scale, largestOf(expected));
-  const isNear = (value: number, wanted: number): boolean => {
+  const sizeAt = (place: number): number =>
+    parts === 1 ? Math.abs(expected[place]!) : Math.hypot(expected[place & -2]!, expected[place | 1]!);
+  const isNear = (value: number, wanted: number, place: number): boolean => {
     if (Object.is(value, wanted)) return true;
     if (tolerance === exact) return false;
-    return value === wanted || Math.abs(value - wanted) <= relative * Math.abs(wanted) + ofLargest * largest;
+    return value === wanted || Math.abs(value - wanted) <= relative * sizeAt(place) + ofLargest * largest;
   };
-  const wrong = actual.flatMap((value, place) => (isNear(value, expected[place]!) ? [] : [place]));
+  const wrong = actual.flatMap((value, place) => (isNear(value, expected[place]!, place) ? [] : [place]));
   if (wrong.length === 0) return;
   const show = (value: number | undefined) => (Object.is(value, -0) ? '-0' : String(value));
   const shown = wrong.slice(0, 4).map((place) => `[${place}] is ${show(actual[place])}, expected ${show(expected[place])}`);

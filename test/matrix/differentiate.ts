@@ -1,6 +1,6 @@
 /** Gradients of an op's outputs with respect to its inputs, by the public `grad`, for the matrix's checks to compare. */
 import { grad, Tensor } from '../../entry/index.js';
-import { isFloating } from '../../runtime/dtype.js';
+import { isComplexDtype, isDifferentiable, partsOf } from '../../runtime/dtype.js';
 import { definitionOf } from '../../runtime/registry.js';
 import { type Elements, type InputElements, randomValues } from '../support/samples.js';
 import type { OpCase } from './cases.js';
@@ -33,7 +33,7 @@ export function differentiableLeaves(test: OpCase, elements: ElementsByName): Le
 }
 
 function isFloat(value: InputElements): value is Elements {
-  return typeof value !== 'number' && !isListOfElements(value) && isFloating(value.dtype);
+  return typeof value !== 'number' && !isListOfElements(value) && isDifferentiable(value.dtype);
 }
 
 export function leafElements(elements: ElementsByName, { input, index }: Leaf): Elements {
@@ -55,7 +55,13 @@ export function incomingGradients(test: OpCase, place: number, results: readonly
   return outputNames(test, results).map((name, number) => {
     const { shape, dtype } = results[number]!;
     const text = `${test.op}/d${name}/${place}${isList ? `/${number}` : ''}`;
-    return { shape, dtype, values: randomValues(text, shape, 'float32', 'normal').map((value) => toDtype(value, dtype)) };
+    return {
+      shape,
+      dtype,
+      values: randomValues(text, shape, isComplexDtype(dtype) ? 'complex64' : 'float32', 'normal').map((value) =>
+        toDtype(value, dtype),
+      ),
+    };
   });
 }
 
@@ -96,7 +102,8 @@ export function gradientsOf(
 
 /** A gradient's elements; zeros where nothing flowed back. */
 function takeElements(gradient: Tensor | null, of: Tensor): Elements {
-  if (gradient === null) return { shape: of.shape, dtype: of.dtype, values: new Array<number>(of.size).fill(0) };
+  if (gradient === null)
+    return { shape: of.shape, dtype: of.dtype, values: new Array<number>(of.size * partsOf(of.dtype)).fill(0) };
   if (gradient.shape.join() !== of.shape.join() || gradient.dtype !== of.dtype)
     throw new Error(`the gradient of a ${of.dtype} [${of.shape}] is a ${gradient.dtype} [${gradient.shape}]`);
   const elements = readTensor(gradient);

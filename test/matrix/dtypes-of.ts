@@ -1,6 +1,8 @@
 /** Which dtypes an op's arguments may have: variables, their values in a sample, and other choices of them. */
+
+import { complexOf } from '../../kernels/host.js';
 import type { Dtype } from '../../kernels/op.js';
-import { isFloating } from '../../runtime/dtype.js';
+import { type ComplexDtype, type FloatingDtype, isComplexDtype, isDifferentiable, realOf } from '../../runtime/dtype.js';
 import type { InputData, SampleData } from '../support/samples.js';
 import type { OpCase } from './cases.js';
 import { isList } from './invoke.js';
@@ -38,12 +40,22 @@ export function changedDtype(test: OpCase, from: Choice, to: Choice): (input: st
   };
 }
 
-/** The same sample with every floating dtype widened to float64; undefined where none can be. */
+/** The dtype in which a floating or complex one loses nothing. */
+export const widest = (dtype: FloatingDtype | ComplexDtype): Dtype => (isComplexDtype(dtype) ? 'complex128' : 'float64');
+
+/** What an op gives in a dtype that it gives in another one, if its inputs are of that dtype too: a size is of the parts' dtype. */
+export function following(given: Dtype, from: Dtype, to: Dtype): Dtype {
+  if (given === from) return to;
+  if (isComplexDtype(from) && given === realOf(from)) return realOf(to);
+  return isComplexDtype(given) && isDifferentiable(to) ? complexOf(to) : given;
+}
+
+/** The same sample with every floating dtype widened to float64, every complex one to complex128; undefined where none can be. */
 export function widened(test: OpCase, from: Choice): Choice | undefined {
-  const wide = Object.entries(from).filter(
-    ([variable, dtype]) => isFloating(dtype) && test.dtypes[variable]!.includes('float64'),
+  const wide = Object.entries(from).flatMap(([variable, dtype]): [string, Dtype][] =>
+    isDifferentiable(dtype) && test.dtypes[variable]!.includes(widest(dtype)) ? [[variable, widest(dtype)]] : [],
   );
-  return wide.length === 0 ? undefined : { ...from, ...Object.fromEntries(wide.map(([variable]) => [variable, 'float64'])) };
+  return wide.length === 0 ? undefined : { ...from, ...Object.fromEntries(wide) };
 }
 
 /** Whether a number among the arguments makes another dtype of integers, or is refused beside them. */

@@ -5,12 +5,12 @@
  */
 
 import type { Dtype } from '../../kernels/op.js';
-import { isFloating } from '../../runtime/dtype.js';
+import { isComplexDtype, isDifferentiable, isFloating, partsOf } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
 import { fullRun, type OpCase } from './cases.js';
 import { compareElements, compareValues, roundingTolerance } from './compare.js';
 import { differentiableLeaves, gradientsOf, nameOf } from './differentiate.js';
-import { type Choice, changedDtype, choiceOf, hasFraction } from './dtypes-of.js';
+import { type Choice, changedDtype, choiceOf, following, hasFraction } from './dtypes-of.js';
 import {
   type ElementsByName,
   evaluate,
@@ -35,8 +35,8 @@ export function checkDtypes(test: OpCase, place: number, report: Report): void {
       const reference = referenceOf(dtype, members);
       if (!isTried(dtype, members, test.op, place)) report.skip('further dtypes in native code, which OPWRIGHT_FULL=1 tries');
       else if (reference === undefined) report.skip(`nothing to compare ${dtype} with`);
-      else if (test.random && isFloating(dtype)) report.skip('random numbers depend on the dtype');
-      else if (!isFloating(dtype) && hasFraction(sample))
+      else if (test.random && isDifferentiable(dtype)) report.skip('random numbers depend on the dtype');
+      else if (!isDifferentiable(dtype) && hasFraction(sample))
         report.skip('a fraction among integers, which makes them another dtype or is cut off');
       else checkDtype(test, place, { variable, dtype, reference, own }, report);
     }
@@ -59,6 +59,7 @@ interface DtypeCase {
 
 /** The dtype that stands for exact arithmetic. */
 function referenceOf(dtype: Dtype, members: readonly Dtype[]): Dtype | undefined {
+  if (isComplexDtype(dtype)) return dtype === 'complex64' && members.includes('complex128') ? 'complex128' : undefined;
   const wider: readonly Dtype[] = isFloating(dtype) ? ['float64'] : dtype === 'int64' ? ['float64'] : ['int64', 'float64'];
   return wider.find((one) => one !== dtype && members.includes(one));
 }
@@ -80,12 +81,12 @@ function checkDtype(test: OpCase, place: number, one: DtypeCase, report: Report)
   actual.forEach((output, index) => {
     const from = expected[index]!;
     // Some ops make fractions of integers, in a floating dtype that the rules say.
-    const isFraction = isFloating(output.dtype) && !isFloating(dtype);
-    const wanted = isFraction ? output.dtype : from.dtype === reference && !stated ? dtype : from.dtype;
+    const isFraction = isFloating(output.dtype) && !isDifferentiable(dtype);
+    const wanted = isFraction ? output.dtype : stated ? from.dtype : following(from.dtype, reference, dtype);
     compareRounded(test, `${dtype}: output ${index}`, output, from, wanted, elements);
   });
   report.count();
-  if (isFloating(dtype) && compareGradients(test, place, dtype, elements, exactElements)) report.count();
+  if (isDifferentiable(dtype) && compareGradients(test, place, dtype, elements, exactElements)) report.count();
 }
 
 function compareRounded(
@@ -96,7 +97,7 @@ function compareRounded(
   dtype: Dtype,
   inputs: ElementsByName,
 ): void {
-  if (isFloating(from.dtype) !== isFloating(dtype) || from.dtype === 'int64') {
+  if (isDifferentiable(from.dtype) !== isDifferentiable(dtype) || from.dtype === 'int64') {
     // Numbers beyond 2^53 do not survive the reading, and quotients that are not whole differ rightly.
     const usable = from.values.map((value) => Number.isSafeInteger(value));
     const kept = (values: readonly number[]) => values.filter((_, index) => usable[index]);
@@ -128,11 +129,8 @@ function compareGradients(
   const epsilon = epsilonOf(dtype);
   leaves.forEach((leaf, index) => {
     const values = expected[index]!.values.map((value) => toDtype(value, dtype));
-    compareValues(`${dtype}: gradient of ${nameOf(leaf)}`, actual[index]!.values, values, {
-      relative: 16 * epsilon,
-      ofLargest: 8 * epsilon,
-      scale: 1,
-    });
+    const tolerance = { relative: 16 * epsilon, ofLargest: 8 * epsilon, scale: 1 };
+    compareValues(`${dtype}: gradient of ${nameOf(leaf)}`, actual[index]!.values, values, tolerance, partsOf(dtype));
   });
   return true;
 }

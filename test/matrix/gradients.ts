@@ -4,7 +4,7 @@
  * are equal and the op chooses one, goldens alone say which.
  */
 import { noGrad } from '../../entry/index.js';
-import { isFloating } from '../../runtime/dtype.js';
+import { isDifferentiable, partsOf } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
 import { goldenOf, type OpCase } from './cases.js';
 import { compareValues } from './compare.js';
@@ -78,7 +78,13 @@ function compareWithGolden(
     const own = expected.flatMap((one) => (index === null || !Array.isArray(one) ? [one] : []));
     const ofList = index === null ? own : expected[index];
     if (!Array.isArray(ofList)) throw new Error(`the golden gradient of ${input} is no list`);
-    compareValues(`gradient of ${nameOf({ input, index })}`, gradients[at]!.values, ofList, { relative: 1e-7, ofLargest: 1e-8 });
+    compareValues(
+      `gradient of ${nameOf({ input, index })}`,
+      gradients[at]!.values,
+      ofList,
+      { relative: 1e-7, ofLargest: 1e-8 },
+      partsOf(gradients[at]!.dtype),
+    );
     report.count();
   });
 }
@@ -93,7 +99,7 @@ function weighted(test: OpCase, place: number, elements: ElementsByName): number
       const weights = incomingGradients(test, place, results);
       try {
         return results.flatMap((result, index) =>
-          isFloating(result.dtype) ? readTensor(result).values.map((value, at) => value * weights[index]!.values[at]!) : [],
+          isDifferentiable(result.dtype) ? readTensor(result).values.map((value, at) => value * weights[index]!.values[at]!) : [],
         );
       } finally {
         for (const result of results) result.dispose();

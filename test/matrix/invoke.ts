@@ -3,6 +3,7 @@
  * Internal ops are called through the same functions, which the registry has too.
  */
 import { type Dtype, memory, noGrad, OpwrightError, seed, Tensor } from '../../entry/index.js';
+import { isComplexDtype, partsOf } from '../../runtime/dtype.js';
 import { ops } from '../../runtime/registry.js';
 import { type Elements, type InputData, type InputElements, inputElements, type TensorData } from '../support/samples.js';
 import type { OpCase, SampleAttrs } from './cases.js';
@@ -118,13 +119,24 @@ export function sampleElements(
   inDtype: (input: string, own: Dtype) => Dtype = (_, own) => own,
 ): ElementsByName {
   const drawn = Object.entries(inputs).map(([name, data]): [string, InputElements] => {
-    const wanted = mapData(data, (one) => ({ ...one, dtype: inDtype(name, one.dtype) }));
+    const wanted = mapData(data, (one) => inAnotherDtype(one, inDtype(name, one.dtype)));
     return [name, inputElements(op, name, place, wanted)];
   });
   return mapElements(Object.fromEntries(drawn), (one) => ({
     ...one,
     values: one.values.map((value) => toDtype(value, one.dtype)),
   }));
+}
+
+/** Stated values get or lose imaginary parts where the dtype asks for it; random ones are drawn in the dtype. */
+function inAnotherDtype(data: TensorData, dtype: Dtype): TensorData {
+  if (!('values' in data) || partsOf(data.dtype) === partsOf(dtype)) return { ...data, dtype };
+  const { values } = data;
+  return {
+    ...data,
+    dtype,
+    values: isComplexDtype(dtype) ? values.flatMap((value) => [value, 0]) : values.filter((_, at) => at % 2 === 0),
+  };
 }
 
 function mapData(data: InputData, change: (data: TensorData) => TensorData): InputData {

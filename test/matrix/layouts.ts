@@ -3,7 +3,7 @@
  * must be those of contiguous tensors with the same elements: the same bits from elementwise kernels and in integers, and all but so where
  * an order of summation may follow the layout.
  */
-import { isFloating } from '../../runtime/dtype.js';
+import { isDifferentiable } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
 import { fullRun, type OpCase, shardOf } from './cases.js';
 import { compareElements, exact, roundingTolerance } from './compare.js';
@@ -55,7 +55,7 @@ function choicesToTry(test: OpCase, own: Choice, place: number): { readonly trie
     own[variable] === undefined
       ? []
       : members
-          .filter((dtype) => dtype !== own[variable] && (isFloating(dtype) || !fraction))
+          .filter((dtype) => dtype !== own[variable] && (isDifferentiable(dtype) || !fraction))
           .map((dtype) => ({ ...own, [variable]: dtype })),
   );
   const chosen = others.filter((_, index) => fullRun || index === (place + shardOf(test.op)) % others.length);
@@ -100,7 +100,7 @@ function compareResults(
 }
 
 function compareLaid(test: OpCase, what: string, actual: Elements, expected: Elements, inputs: ElementsByName): void {
-  const elementwise = test.kind === 'map' || !isFloating(expected.dtype);
+  const elementwise = test.kind === 'map' || !isDifferentiable(expected.dtype);
   compareElements(what, actual, expected, elementwise ? exact : roundingTolerance(test, expected.dtype, inputs));
 }
 

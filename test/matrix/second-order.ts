@@ -2,7 +2,8 @@
  * Gradients of gradients, in float64: each input, and each incoming gradient, is moved in a direction of its own, and the change of the
  * first gradient (which runs as its fused plan) is compared with what differentiating it through `createGraph` says.
  */
-import { grad, tidy } from '../../entry/index.js';
+import { type Dtype, grad, tidy } from '../../entry/index.js';
+import { isComplexDtype, partsOf } from '../../runtime/dtype.js';
 import { type Elements, randomValues } from '../support/samples.js';
 import type { OpCase } from './cases.js';
 import {
@@ -80,14 +81,15 @@ function secondGradients(test: OpCase, place: number, elements: ElementsByName, 
           );
     const read = gradients.map((gradient, index): Elements => {
       const { shape, dtype, size } = all[index]!;
-      return gradient === null ? { shape, dtype, values: new Array<number>(size).fill(0) } : readTensor(gradient);
+      const zeros = () => new Array<number>(size * partsOf(dtype)).fill(0);
+      return gradient === null ? { shape, dtype, values: zeros() } : readTensor(gradient);
     });
     return { ofLeaves: read.slice(0, tensors.length), ofIncoming: read.slice(tensors.length) };
   });
 }
 
-function weightsOf(test: OpCase, index: number, { shape }: { readonly shape: readonly number[] }): Elements {
-  return { shape, dtype: 'float64', values: randomValues(`${test.op}/second/${index}`, shape, 'float32', 'normal') };
+function weightsOf(test: OpCase, index: number, { shape, dtype }: Pick<Elements, 'shape' | 'dtype'>): Elements {
+  return { shape, dtype, values: randomValues(`${test.op}/second/${index}`, shape, drawnAs(dtype), 'normal') };
 }
 
 /** The first gradients' products with their weights, after an incoming gradient was moved. */
@@ -111,7 +113,10 @@ function firstGradient(
   });
 }
 
-const directionOf = (text: string, { shape }: Elements): readonly number[] => randomValues(text, shape, 'float32', 'unit');
+const directionOf = (text: string, { shape, dtype }: Elements): readonly number[] =>
+  randomValues(text, shape, drawnAs(dtype), 'unit');
+
+const drawnAs = (dtype: Dtype): Dtype => (isComplexDtype(dtype) ? 'complex64' : 'float32');
 
 function along(elements: Elements, direction: readonly number[], by: number): Elements {
   return { ...elements, values: elements.values.map((value, at) => value + by * direction[at]!) };

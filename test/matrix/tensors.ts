@@ -5,7 +5,7 @@
 
 import type { Dtype, Tensor } from '../../entry/index.js';
 import * as opwright from '../../entry/index.js';
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../../runtime/dtype.js';
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16, partsOf } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
 
 /** How a tensor lies in memory. `expanded` repeats its first row, so its elements are others; see `layElements`. */
@@ -21,7 +21,9 @@ export function toDtype(value: number, dtype: Dtype): number {
     case 'bool':
       return Number(value !== 0);
     case 'float64':
+    case 'complex128':
       return value;
+    case 'complex64':
     case 'float32':
       return Math.fround(value);
     case 'float16':
@@ -50,6 +52,8 @@ export function epsilonOf(dtype: Dtype): number {
     bfloat16: 2 ** -7,
     float32: 2 ** -23,
     float64: 2 ** -52,
+    complex64: 2 ** -23,
+    complex128: 2 ** -52,
   };
   return epsilons[dtype] ?? 0;
 }
@@ -59,7 +63,7 @@ export function layElements(elements: Elements, layout: LayoutName): Elements {
   const axis = expandedAxis(elements.shape);
   if (layout !== 'expanded' || axis < 0) return elements;
   const { shape, values } = elements;
-  const inner = sizeOf(shape.slice(axis + 1));
+  const inner = sizeOf(shape.slice(axis + 1)) * partsOf(elements.dtype);
   const block = inner * shape[axis]!;
   return { ...elements, values: values.map((_, place) => values[Math.floor(place / block) * block + (place % inner)]!) };
 }
@@ -71,7 +75,8 @@ function expandedAxis(shape: readonly number[]): number {
 
 /** A tensor of elements that `layElements` gave, in that layout; contiguous where the shape allows no other. */
 export function makeTensor(elements: Elements, layout: LayoutName = 'contiguous'): Tensor {
-  const { shape, dtype, values } = elements;
+  const { shape, dtype } = elements;
+  const values = elementList(elements);
   const rank = shape.length;
   switch (layout) {
     case 'transposed': {
@@ -86,7 +91,9 @@ export function makeTensor(elements: Elements, layout: LayoutName = 'contiguous'
       const axes = shape.map((_, axis) => axis);
       const starts = shape.map(() => 1);
       const steps = shape.map(() => 2);
-      return view(fromValues(spread(values, shape, wide), wide, dtype), (x) => opwright.slice(x, axes, starts, wide, { steps }));
+      return view(fromValues(spread(values, shape, wide, dtype), wide, dtype), (x) =>
+        opwright.slice(x, axes, starts, wide, { steps }),
+      );
     }
     case 'flipped': {
       if (rank === 0) return fromValues(values, shape, dtype);
@@ -98,7 +105,7 @@ export function makeTensor(elements: Elements, layout: LayoutName = 'contiguous'
       );
     }
     case 'offset': {
-      const filler = [1, 0, 1];
+      const filler = [1, 0, 1].map((value): readonly number[] => new Array<number>(partsOf(dtype)).fill(value));
       const flat = view(fromValues([...filler, ...values], [values.length + filler.length], dtype), (x) =>
         opwright.slice(x, [0], [filler.length], [values.length + filler.length]),
       );
@@ -117,8 +124,14 @@ export function makeTensor(elements: Elements, layout: LayoutName = 'contiguous'
   }
 }
 
-function fromValues(values: readonly number[], shape: readonly number[], dtype: Dtype): Tensor {
-  return opwright.tensor(Float64Array.from(values), { shape, dtype });
+/** The numbers of each element: one, or the two parts of a complex one. */
+function elementList({ values, dtype }: Elements): readonly (readonly number[])[] {
+  const parts = partsOf(dtype);
+  return Array.from({ length: values.length / parts }, (_, place) => values.slice(parts * place, parts * (place + 1)));
+}
+
+function fromValues(values: readonly (readonly number[])[], shape: readonly number[], dtype: Dtype): Tensor {
+  return opwright.tensor(Float64Array.from(values.flat()), { shape, dtype });
 }
 
 /** A view whose base lives on only through it. */
@@ -129,7 +142,7 @@ function view(base: Tensor, of: (base: Tensor) => Tensor): Tensor {
 }
 
 /** The elements in the order of the permuted shape. */
-function rearranged(values: readonly number[], shape: readonly number[], axes: readonly number[]): number[] {
+function rearranged<V>(values: readonly V[], shape: readonly number[], axes: readonly number[]): V[] {
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
   const permuted = axes.map((axis) => shape[axis]!);
   return Array.from(values, (_, place) => {
@@ -139,8 +152,14 @@ function rearranged(values: readonly number[], shape: readonly number[], axes: r
 }
 
 /** The elements at the odd places of a wider array, ones elsewhere. */
-function spread(values: readonly number[], shape: readonly number[], wide: readonly number[]): number[] {
-  const result = new Array<number>(sizeOf(wide)).fill(1);
+function spread(
+  values: readonly (readonly number[])[],
+  shape: readonly number[],
+  wide: readonly number[],
+  dtype: Dtype,
+): (readonly number[])[] {
+  const ones = new Array<number>(partsOf(dtype)).fill(1);
+  const result = new Array<readonly number[]>(sizeOf(wide)).fill(ones);
   const strides = wide.map((_, axis) => sizeOf(wide.slice(axis + 1)));
   values.forEach((value, place) => {
     const to = coordinates(place, shape).reduce((sum, coordinate, axis) => sum + (2 * coordinate + 1) * strides[axis]!, 0);

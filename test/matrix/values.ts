@@ -2,12 +2,12 @@
  * Samples against goldens: what the op returns and what it writes into its inputs, in the sample's own dtypes and in float64, called as
  * a function, as a method, and with nested arrays in place of tensors. Nothing may leak.
  */
-import { Tensor } from '../../entry/index.js';
-import { isFloating } from '../../runtime/dtype.js';
+import { type Dtype, type NestedNumbers, Tensor } from '../../entry/index.js';
+import { isDifferentiable } from '../../runtime/dtype.js';
 import type { Elements } from '../support/samples.js';
 import { goldenOf, type OpCase, type SampleAttrs, type TestInput } from './cases.js';
 import { compareElements, exact, goldenTolerance, roundingTolerance } from './compare.js';
-import { changedDtype, choiceOf, widened } from './dtypes-of.js';
+import { changedDtype, choiceOf, widened, widest } from './dtypes-of.js';
 import {
   type ArgumentsByName,
   argumentList,
@@ -82,12 +82,16 @@ function asArrays(test: OpCase, inputs: ArgumentsByName): Readonly<Record<string
 /** Arrays do not show the inner sizes of what is empty; and numbers are int32 only where the input takes no floats. */
 function asArray(test: OpCase, input: TestInput, value: unknown): unknown {
   if (!(value instanceof Tensor) || input.mutated || value.size === 0) return value;
-  if (value.dtype === 'bool') return toBooleans(value.tolist());
+  if (isOf(value, 'bool')) return toBooleans(value.tolist());
   const takesFloats = (test.dtypes[input.dtype] ?? ['float32']).includes('float32');
   return value.dtype === (takesFloats ? 'float32' : 'int32') ? value.tolist() : value;
 }
 
-function toBooleans(value: ReturnType<Tensor['tolist']>): unknown {
+function isOf<D extends Dtype>(tensor: Tensor, dtype: D): tensor is Tensor<D> {
+  return tensor.dtype === dtype;
+}
+
+function toBooleans(value: NestedNumbers): unknown {
   return typeof value === 'number' ? value !== 0 : value.map(toBooleans);
 }
 
@@ -108,7 +112,7 @@ function checkInFloat64(test: OpCase, place: number, golden: readonly Elements[]
   const outputs = withArguments(makeArguments(elements), (inputs) => evaluate(test, inputs, sample.attrs));
   outputs.forEach((output, index) => {
     const expected = golden[index]!;
-    const dtype = isFloating(expected.dtype) && !('dtype' in sample.attrs) ? 'float64' : expected.dtype;
+    const dtype = isDifferentiable(expected.dtype) && !('dtype' in sample.attrs) ? widest(expected.dtype) : expected.dtype;
     const tolerance = roundingTolerance(test, dtype, elements, goldenTolerance);
     compareElements(`in float64, output ${index}`, withinFloat32(output), { ...expected, dtype }, tolerance);
   });

@@ -5,7 +5,7 @@ import type { Dtype } from '../../entry/index.js';
 import { broadcastShapes, broadcastTo, type Reference, Refused, sizeOf } from './array.js';
 import { anything, type Bounded, rounded, spread, stepped, sure, undecided } from './bounded.js';
 import type { Element, FloatDtype, IntegerDtype } from './formats.js';
-import { isFloat, promoted, roundHalfToEven, saturate, wrap } from './formats.js';
+import { isFloat, isInteger, promoted, roundHalfToEven, saturate, wrap } from './formats.js';
 
 export type Operand = Reference | number;
 
@@ -431,10 +431,11 @@ export function converted(x: Reference, dtype: Dtype, loose = false): Reference 
       isFloat(x.dtype) && widens(x.dtype, dtype) ? at : rounded(at.value, at.error, dtype, 1, loose),
     );
   const fromFloat = isFloat(x.dtype);
-  return combine(dtype, [x], ([a], [error]) => {
-    if (!fromFloat) return [wrap(dtype, BigInt(a!)), error! > 0 ? anything : 0];
+  const integer = integerOf(dtype);
+  return combine(integer, [x], ([a], [error]) => {
+    if (!fromFloat) return [wrap(integer, BigInt(a!)), error! > 0 ? anything : 0];
     const at = stepped(Math.trunc, { value: Number(a), error: error! });
-    return [saturate(dtype, at.value), at.error];
+    return [saturate(integer, at.value), at.error];
   });
 }
 
@@ -446,6 +447,6 @@ export function floatOf(dtype: Dtype): FloatDtype {
 }
 
 export function integerOf(dtype: Dtype): IntegerDtype {
-  if (!isFloat(dtype) && dtype !== 'bool') return dtype;
+  if (isInteger(dtype)) return dtype;
   throw new Error(`${dtype} is no integer`);
 }

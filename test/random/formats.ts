@@ -92,7 +92,8 @@ export function roundHalfToEven(value: number): number {
   return below % 2 === 0 ? below : below + 1;
 }
 
-const widths: Readonly<Record<Dtype, number>> = {
+/** Of the dtypes that random programs use: complex ones are not among them. */
+const widths: Readonly<Partial<Record<Dtype, number>>> = {
   bool: 0,
   uint8: 1,
   int8: 1,
@@ -108,6 +109,7 @@ const widths: Readonly<Record<Dtype, number>> = {
 /** The wider of two dtypes, any float being wider than any integer; of two of one width the next that holds both. */
 export function promoted(left: Dtype, right: Dtype): Dtype {
   if (left === right) return left;
-  if (widths[left] !== widths[right]) return widths[left] > widths[right] ? left : right;
+  const [own, other] = [widths[left]!, widths[right]!];
+  if (own !== other) return own > other ? left : right;
   return isFloat(left) ? 'float32' : 'int16';
 }

@@ -4,7 +4,8 @@
  *
  * A stream of 32-bit words starts from a text, `softmax/x/0` for the first sample's input x of softmax (`concat/xs/0/1` for the second
  * tensor of a list, `softmax/dout/0` for an incoming gradient). Its seed is the text's 32-bit FNV-1a hash; the n-th word, counted from
- * 1, is murmur3's finaliser of seed + n * 0x9e3779b9. A uniform number is a word's upper 24 bits plus a half, over 2^24.
+ * 1, is murmur3's finaliser of seed + n * 0x9e3779b9. A uniform number is a word's upper 24 bits plus a half, over 2^24. A complex
+ * element takes two numbers, its real part first.
  */
 
 import type { Fill } from '../../codegen/spec/model.js';
@@ -16,7 +17,7 @@ export type { InputData, SampleData, TensorData } from '../../codegen/spec/sampl
 export interface Elements {
   readonly shape: readonly number[];
   readonly dtype: Dtype;
-  /** Row by row; booleans are 0 and 1. Of floating-point dtypes other than float64: values of float32. */
+  /** Row by row; booleans are 0 and 1, complex elements two numbers each. Of floating-point dtypes other than float64: values of float32. */
   readonly values: readonly number[];
 }
 export type InputElements = Elements | number | readonly InputElements[];
@@ -40,7 +41,7 @@ export function incomingGradient(op: string, output: string, sample: number, sha
 
 export function randomValues(text: string, shape: readonly number[], dtype: Dtype, fill: Fill): readonly number[] {
   const uniform = uniforms(text);
-  const length = shape.reduce((product, size) => product * size, 1);
+  const length = shape.reduce((product, size) => product * size, isComplex(dtype) ? 2 : 1);
   return Array.from({ length }, (_, place) => element(uniform, place, dtype, fill));
 }
 
@@ -51,7 +52,8 @@ function element(uniform: () => number, place: number, dtype: Dtype, fill: Fill)
   return Math.fround(value);
 }
 
-const floating: readonly Dtype[] = ['float16', 'bfloat16', 'float32', 'float64'];
+const floating: readonly Dtype[] = ['float16', 'bfloat16', 'float32', 'float64', 'complex64', 'complex128'];
+const isComplex = (dtype: Dtype): boolean => dtype === 'complex64' || dtype === 'complex128';
 
 /** Integers are small whatever the fill, but for the special ones. */
 function wholeElement(uniform: () => number, place: number, dtype: Dtype, fill: Fill): number {
@@ -70,6 +72,8 @@ const ranges: Readonly<Record<Dtype, readonly number[]>> = {
   bfloat16: [],
   float32: [],
   float64: [],
+  complex64: [],
+  complex128: [],
 };
 
 const greatest = (2 - 2 ** -23) * 2 ** 127;

@@ -14,7 +14,8 @@ export const lowering: readonly PickedFaults[] = [
       [tail, "outer.for('k', whole, last,", "outer.for('k', add(whole, 1), last,", elementwise],
       [tail, "outer.for('j', 0, param('n'),", "outer.for('j', 1, param('n'),", elementwise],
       [tail, '{ step: together }', '{ step: 1 }'],
-      ['wrong stride', "stride === '1' ? index : mul(index, param(innerStride(operand)))", 'index', elementwise],
+      ['wrong stride', 'mul(index, param(innerStride(operand)))', 'index', elementwise],
+      ['wrong stride', 'sub(0, index)', 'index', elementwise],
       [
         'wrong stride',
         'mul(index, param(keptStride(operand, dimension)))',

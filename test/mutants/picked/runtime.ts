@@ -55,8 +55,8 @@ export const calling: readonly PickedFaults[] = [
       [books, 'at === index && !kept.has(value)', 'at === index'],
       [books, 'at === index && !kept.has(value)', 'false'],
       [books, '!broadcast && !readLater', '!readLater', writing],
-      [books, '!broadcast && !readLater', '!broadcast', writing],
-      [books, 'if (!direct.has(value))', 'if (false)', writing],
+      [books, '!broadcast && !readLater', '!broadcast', { ops: [], suites: ['written-inputs'] }],
+      [books, 'if (!direct.has(value))', 'if (false)', { ops: [], suites: ['written-inputs'] }],
       [
         books,
         'value?.dispose();',
@@ -87,7 +87,7 @@ export const calling: readonly PickedFaults[] = [
   {
     file: 'runtime/steps/step',
     plan: { ops: ['where', 'full', 'logicalAnd', 'equal', 'add'], suites: ['random-programs', 'tensor'] },
-    faults: [[convert, 'Number(value !== 0)', 'value | 0']],
+    faults: [[convert, 'Number(value !== 0)', 'value | 0', { ops: [], suites: ['integers'] }]],
   },
   {
     file: 'runtime/steps/view',
@@ -227,7 +227,7 @@ export const calling: readonly PickedFaults[] = [
     file: 'runtime/devices/cpu/pool',
     plan: threads,
     faults: [
-      ['missing barrier', 'this.awaitWorkers(chunks - own);', ''],
+      ['missing barrier', 'this.awaitWorkers(chunks - own);', 'true;'],
       ['missing barrier', 'this.threads === 1 || !this.isIdle()', 'this.threads === 1'],
       ['missing barrier', 'control[words.done] = 0;', ''],
       ['missing barrier', 'control[words.next] = 0;', ''],
