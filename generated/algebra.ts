@@ -78,6 +78,15 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   nanToNum(x: V | number, options?: { nan?: number | V | undefined; posinf?: number | null | undefined; neginf?: number | null | undefined }): V;
   cast(x: V | number, dtype: Dtype): V;
   stopGradient(x: V | number): V;
+  complex(re: V | number, im: V | number): V;
+  polar(abs: V | number, angle: V | number): V;
+  real(x: V | number): V;
+  imag(x: V | number): V;
+  conj(x: V | number): V;
+  angle(x: V | number): V;
+  isReal(x: V | number): V;
+  viewAsReal(x: V | number): V;
+  viewAsComplex(x: V | number): V;
   bitwiseAnd(x: V | number, y: V | number): V;
   bitwiseOr(x: V | number, y: V | number): V;
   bitwiseXor(x: V | number, y: V | number): V;
@@ -279,6 +288,7 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   searchsorted(sorted: V | number, values: V | number, options?: { right?: boolean | undefined }): V;
   bucketize(x: V | number, boundaries: V | number, options?: { right?: boolean | undefined }): V;
   histogram(x: V | number, options?: { bins?: number | undefined; min?: number | undefined; max?: number | undefined }): V;
+  gemm(x: V | number, y: V | number): V;
   bmm(x: V | number, y: V | number): V;
   matmul(x: V | number, y: V | number, options?: { transposeX?: boolean | undefined; transposeY?: boolean | undefined }): V;
   mv(x: V | number, vec: V | number): V;

@@ -3,9 +3,10 @@
 import type { Dtype } from '../kernels/op.js';
 import type { TensorLike } from '../runtime/dispatch.js';
 import { addTensorMethods } from '../runtime/methods.js';
-import { add, add_, subtract, subtract_, multiply, multiply_, divide, divide_, floorDivide, floorDivide_, mod, mod_, pow, pow_, maximum, maximum_, minimum, minimum_, neg, neg_, abs, abs_, sign, sign_, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, fmod, fmod_, frac, frac_, lerp, copysign, copysign_, heaviside, heaviside_, fmax, fmax_, fmin, fmin_, hypot, hypot_ } from './ops/arithmetic.js';
+import { add, add_, subtract, subtract_, multiply, multiply_, divide, divide_, floorDivide, floorDivide_, mod, mod_, pow, pow_, maximum, maximum_, minimum, minimum_, neg, neg_, abs, sign, sign_, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, fmod, fmod_, frac, frac_, lerp, copysign, copysign_, heaviside, heaviside_, fmax, fmax_, fmin, fmin_, hypot, hypot_ } from './ops/arithmetic.js';
 import { exp, exp_, expm1, expm1_, log, log_, log2, log2_, log10, log10_, log1p, log1p_, sin, sin_, cos, cos_, tan, tan_, asin, asin_, acos, acos_, atan, atan_, sinh, sinh_, cosh, cosh_, tanh, tanh_, erf, erf_, exp2, exp2_, cbrt, cbrt_, asinh, asinh_, acosh, acosh_, atanh, atanh_, atan2, atan2_, deg2rad, deg2rad_, rad2deg, rad2deg_ } from './ops/functions.js';
 import { floor, floor_, ceil, ceil_, round, round_, trunc, trunc_, isnan, isinf, isfinite, isposinf, isneginf, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalAnd_, logicalOr, logicalOr_, logicalXor, logicalXor_, logicalNot, equalAll, isclose, type IscloseOptions, allclose, type AllcloseOptions, where, nanToNum, type NanToNumOptions, cast } from './ops/rounding-and-tests.js';
+import { complex, polar, real, imag, conj, angle, isReal, viewAsReal, viewAsComplex } from './ops/complex-numbers.js';
 import { bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, logicalRightShift, signbit } from './ops/bits.js';
 import { erfc, erfc_, sinc, sinc_, logit, type LogitOptions, xlogy, logaddexp, logaddexp_ } from './ops/special-functions.js';
 import { sigmoid, sigmoid_, logSigmoid, logSigmoid_, relu, relu_, relu6, relu6_, leakyRelu, leakyRelu_, type LeakyReluOptions, elu, elu_, type EluOptions, selu, selu_, type SeluOptions, gelu, gelu_, type GeluOptions, softplus, softplus_, type SoftplusOptions, softsign, softsign_, softshrink, softshrink_, type SoftshrinkOptions, hardshrink, hardshrink_, type HardshrinkOptions, tanhshrink, tanhshrink_, hardtanh, hardtanh_, type HardtanhOptions, hardsigmoid, hardsigmoid_, type HardsigmoidOptions, hardswish, hardswish_, thresholdedRelu, thresholdedRelu_, type ThresholdedReluOptions, swish, swish_, stanh, stanh_, type StanhOptions, scale, scale_, type ScaleOptions, clip, clip_, type ClipOptions } from './ops/activations.js';
@@ -64,11 +65,9 @@ declare module '../runtime/tensor.js' {
     neg(): Tensor;
     /** As {@link neg}, written into this tensor, which is returned. */
     neg_(): this;
-    /** Each element without its sign. */
+    /** Each element's size, which is the element without its sign; of a complex one its distance from 0. */
     abs(): Tensor;
-    /** As {@link abs}, written into this tensor, which is returned. */
-    abs_(): this;
-    /** Each element's sign, -1, 0 or 1; NaN stays NaN. */
+    /** Each element's sign, -1, 0 or 1; NaN stays NaN. Of a complex element the number of size 1 in its direction. */
     sign(): Tensor;
     /** As {@link sign}, written into this tensor, which is returned. */
     sign_(): this;
@@ -278,6 +277,24 @@ declare module '../runtime/tensor.js' {
     nanToNum(options?: NanToNumOptions): Tensor;
     /** The same elements in another dtype. */
     cast(dtype: Dtype): Tensor;
+    /** Complex numbers of their real and imaginary parts. */
+    complex(im: TensorLike): Tensor;
+    /** Complex numbers of their distances from 0 and their angles. */
+    polar(angle: TensorLike): Tensor;
+    /** The real part of each element; real elements as they are. */
+    real(): Tensor;
+    /** The imaginary part of each element; 0 of real elements. */
+    imag(): Tensor;
+    /** Each element with the opposite imaginary part; real elements as they are. */
+    conj(): Tensor;
+    /** The angle of each element in the complex plane, in radians. */
+    angle(): Tensor;
+    /** Whether each element's imaginary part is 0. */
+    isReal(): Tensor;
+    /** Complex elements as pairs of real ones, along a new last axis. */
+    viewAsReal(): Tensor;
+    /** Pairs of real elements along the last axis as complex ones. */
+    viewAsComplex(): Tensor;
     /** The bits that are set in both elements. */
     bitwiseAnd(y: TensorLike): Tensor;
     /** The bits that are set in at least one of two elements. */
@@ -730,7 +747,6 @@ addTensorMethods({
   neg: neg,
   neg_: neg_,
   abs: abs,
-  abs_: abs_,
   sign: sign,
   sign_: sign_,
   square: square,
@@ -836,6 +852,15 @@ addTensorMethods({
   where: where,
   nanToNum: nanToNum,
   cast: cast,
+  complex: complex,
+  polar: polar,
+  real: real,
+  imag: imag,
+  conj: conj,
+  angle: angle,
+  isReal: isReal,
+  viewAsReal: viewAsReal,
+  viewAsComplex: viewAsComplex,
   bitwiseAnd: bitwiseAnd,
   bitwiseOr: bitwiseOr,
   bitwiseXor: bitwiseXor,

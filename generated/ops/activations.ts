@@ -7,10 +7,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1754
+// From ops.yaml:2087
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:1754',
+  source: 'ops.yaml:2087',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -62,10 +62,10 @@ export function sigmoid(x: TensorLike): Tensor {
 export function sigmoid_(x: Tensor): Tensor {
   return callInPlace(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:1766
+// From ops.yaml:2099
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:1766',
+  source: 'ops.yaml:2099',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -117,10 +117,10 @@ export function logSigmoid(x: TensorLike): Tensor {
 export function logSigmoid_(x: Tensor): Tensor {
   return callInPlace(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:1777
+// From ops.yaml:2110
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:1777',
+  source: 'ops.yaml:2110',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -174,10 +174,10 @@ export function relu(x: TensorLike): Tensor {
 export function relu_(x: Tensor): Tensor {
   return callInPlace(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:1799
+// From ops.yaml:2132
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:1799',
+  source: 'ops.yaml:2132',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -237,10 +237,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:1814
+// From ops.yaml:2147
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:1814',
+  source: 'ops.yaml:2147',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -261,7 +261,7 @@ export const leakyReluDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { negativeSlope }: { negativeSlope: V }): readonly V[] {
         const part = g.greaterThan(x, 0);
-        return [g.add(g.where(part, dout, 0), g.multiply(g.where(part, 0, dout), negativeSlope))];
+        return [g.add(g.where(part, dout, 0), g.multiply(g.where(part, 0, dout), g.conj(negativeSlope)))];
       },
     },
   ],
@@ -303,10 +303,10 @@ export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:1830
+// From ops.yaml:2163
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:1830',
+  source: 'ops.yaml:2163',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -366,10 +366,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:1845
+// From ops.yaml:2178
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:1845',
+  source: 'ops.yaml:2178',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -429,10 +429,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:1860
+// From ops.yaml:2193
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:1860',
+  source: 'ops.yaml:2193',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -458,11 +458,12 @@ export const geluDefinition: OpDefinition = {
         const part2 = host.lazy(() => g.multiply(part(), x));
         const part3 = host.lazy(() => g.tanh(g.multiply(0.7978845608028654, g.add(x, g.multiply(part2(), x)))));
         const part4 = host.lazy(() => g.multiply(x, 0.7071067811865476));
-        const part5 = host.lazy(() => g.multiply(g.multiply(dout, g.add(1, approximate ? part3() : g.erf(part4()))), 0.5));
-        const part6 = host.lazy(() => g.multiply(dout, g.multiply(0.5, x)));
-        const part7 = host.lazy(() => g.multiply(g.multiply(part6(), g.subtract(1, g.multiply(part3(), part3()))), 0.7978845608028654));
-        const part8 = host.lazy(() => g.multiply(part7(), x));
-        return [approximate ? g.add(part5(), g.add(g.add(g.add(part7(), g.multiply(part7(), part2())), g.multiply(part8(), part())), g.multiply(g.multiply(part8(), x), 0.044715))) : g.add(part5(), g.multiply(g.multiply(g.multiply(part6(), 1.1283791670955126), g.exp(g.multiply(g.neg(part4()), part4()))), 0.7071067811865476))];
+        const part5 = host.lazy(() => g.multiply(g.multiply(dout, g.conj(g.add(1, approximate ? part3() : g.erf(part4())))), g.conj(0.5)));
+        const part6 = host.lazy(() => g.multiply(dout, g.conj(g.multiply(0.5, x))));
+        const part7 = host.lazy(() => g.multiply(g.multiply(part6(), g.conj(g.subtract(1, g.multiply(part3(), part3())))), g.conj(0.7978845608028654)));
+        const part8 = host.lazy(() => g.conj(x));
+        const part9 = host.lazy(() => g.multiply(part7(), part8()));
+        return [approximate ? g.add(part5(), g.add(g.add(g.add(part7(), g.multiply(part7(), g.conj(part2()))), g.multiply(part9(), g.conj(part()))), g.multiply(g.multiply(part9(), part8()), g.conj(0.044715)))) : g.add(part5(), g.multiply(g.multiply(g.multiply(part6(), 1.1283791670955126), g.exp(g.multiply(g.neg(part4()), part4()))), g.conj(0.7071067811865476)))];
       },
     },
   ],
@@ -504,10 +505,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1877
+// From ops.yaml:2210
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:1877',
+  source: 'ops.yaml:2210',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -561,10 +562,10 @@ export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
 export function softplus_(x: Tensor, options: SoftplusOptions = {}): Tensor {
   return callInPlace(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:1894
+// From ops.yaml:2227
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:1894',
+  source: 'ops.yaml:2227',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -585,7 +586,7 @@ export const softsignDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
         const part = g.add(1, g.abs(x));
-        return [g.add(g.divide(dout, part), g.multiply(g.divide(g.multiply(g.neg(dout), out), part), g.sign(x)))];
+        return [g.add(g.divide(dout, g.conj(part)), g.multiply(g.cast(g.multiply(g.neg(dout), g.conj(g.divide(out, part))), x.dtype), g.sign(x)))];
       },
     },
   ],
@@ -624,10 +625,10 @@ export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1904
+// From ops.yaml:2237
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:1904',
+  source: 'ops.yaml:2237',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -648,7 +649,10 @@ export const softshrinkDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { threshold }: { threshold: V }): readonly V[] {
-        return [g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout)];
+        const part = g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout);
+        const part2 = host.lazy(() => g.multiply(g.neg(part), g.conj(threshold)));
+        const part3 = host.lazy(() => g.sign(x));
+        return [g.add(part, host.isComplex(x.dtype) ? g.divide(g.subtract(part2(), g.multiply(g.cast(g.real(g.multiply(part2(), g.conj(part3()))), x.dtype), part3())), g.where(g.equal(x, 0), 1, g.cast(g.abs(x), x.dtype))) : g.full(x.shape, 0, { dtype: x.dtype }))];
       },
     },
   ],
@@ -690,10 +694,10 @@ export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1917
+// From ops.yaml:2250
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:1917',
+  source: 'ops.yaml:2250',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -748,10 +752,10 @@ export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tens
 export function hardshrink_(x: Tensor, options: HardshrinkOptions = {}): Tensor {
   return callInPlace(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:1927
+// From ops.yaml:2260
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:1927',
+  source: 'ops.yaml:2260',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -772,7 +776,7 @@ export const tanhshrinkDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         const part = g.tanh(x);
-        return [g.add(dout, g.multiply(g.neg(dout), g.subtract(1, g.multiply(part, part))))];
+        return [g.add(dout, g.multiply(g.neg(dout), g.conj(g.subtract(1, g.multiply(part, part)))))];
       },
     },
   ],
@@ -813,10 +817,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:1935
+// From ops.yaml:2268
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:1935',
+  source: 'ops.yaml:2268',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -878,10 +882,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:1953
+// From ops.yaml:2286
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:1953',
+  source: 'ops.yaml:2286',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -933,10 +937,10 @@ export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Te
 export function hardsigmoid_(x: Tensor, options: HardsigmoidOptions = {}): Tensor {
   return callInPlace(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:1971
+// From ops.yaml:2304
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:1971',
+  source: 'ops.yaml:2304',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -994,10 +998,10 @@ export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:1984
+// From ops.yaml:2317
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:1984',
+  source: 'ops.yaml:2317',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1052,10 +1056,10 @@ export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions =
 export function thresholdedRelu_(x: Tensor, options: ThresholdedReluOptions = {}): Tensor {
   return callInPlace(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:1995
+// From ops.yaml:2328
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:1995',
+  source: 'ops.yaml:2328',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1076,7 +1080,7 @@ export const swishDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         const part = g.sigmoid(x);
-        return [g.add(g.multiply(dout, part), g.multiply(g.multiply(g.multiply(dout, x), part), g.subtract(1, part)))];
+        return [g.add(g.multiply(dout, g.conj(part)), g.multiply(g.multiply(g.multiply(dout, g.conj(x)), part), g.subtract(1, part)))];
       },
     },
   ],
@@ -1117,10 +1121,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:2005
+// From ops.yaml:2338
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:2005',
+  source: 'ops.yaml:2338',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1141,7 +1145,7 @@ export const stanhDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { scaleA, scaleB }: { scaleA: V; scaleB: V }): readonly V[] {
         const part = g.tanh(g.multiply(scaleA, x));
-        return [g.multiply(g.multiply(g.multiply(dout, scaleB), g.subtract(1, g.multiply(part, part))), scaleA)];
+        return [g.multiply(g.multiply(g.multiply(dout, g.conj(scaleB)), g.conj(g.subtract(1, g.multiply(part, part)))), g.conj(scaleA))];
       },
     },
   ],
@@ -1184,14 +1188,14 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:2017
+// From ops.yaml:2350
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:2017',
+  source: 'ops.yaml:2350',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { scale, bias }: { scale: number; bias: number }): TensorMeta[] {
     if (!(host.holds(x.dtype, scale) && host.holds(x.dtype, bias))) throw new host.RuleError('NOT_AN_INTEGER', "scale and bias must be whole numbers where x is of integers");
     return [{ shape: x.shape, dtype: x.dtype }];
@@ -1208,7 +1212,7 @@ export const scaleDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { scale }: { scale: V }): readonly V[] {
-        return [g.multiply(dout, scale)];
+        return [g.multiply(dout, g.conj(scale))];
       },
     },
   ],
@@ -1222,7 +1226,7 @@ export const scaleDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError NOT_AN_INTEGER
  * @example
  * ```js
@@ -1243,14 +1247,14 @@ export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
 export function scale_(x: Tensor, options: ScaleOptions = {}): Tensor {
   return callInPlace(scaleDefinition, [x], optionsOf(scaleDefinition, options));
 }
-// From ops.yaml:2043
+// From ops.yaml:2376
 export const addNDefinition: OpDefinition = {
   name: 'addN',
-  source: 'ops.yaml:2043',
+  source: 'ops.yaml:2376',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
     if (!(host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "all tensors must have the same shape");
     return [{ shape: host.checkShape(host.at(xs, 0).shape, 'out'), dtype: host.at(xs, 0).dtype }];
@@ -1281,7 +1285,7 @@ export const addNDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `xs[0].shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -1298,10 +1302,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:2064
+// From ops.yaml:2397
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:2064',
+  source: 'ops.yaml:2397',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -7,14 +7,14 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:502
+// From ops.yaml:552
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:502',
+  source: 'ops.yaml:552',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -47,8 +47,9 @@ export const addDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(add([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
@@ -68,14 +69,14 @@ export function add(x: TensorLike, y: TensorLike): Tensor {
 export function add_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:513
+// From ops.yaml:563
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:513',
+  source: 'ops.yaml:563',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -108,8 +109,9 @@ export const subtractDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(subtract([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
@@ -129,14 +131,14 @@ export function subtract(x: TensorLike, y: TensorLike): Tensor {
 export function subtract_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:522
+// From ops.yaml:572
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:522',
+  source: 'ops.yaml:572',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -146,14 +148,14 @@ export const multiplyDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.multiply(dout, y), x.shape)];
+        return [g.sumTo(g.multiply(dout, g.conj(y)), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.multiply(dout, x), y.shape)];
+        return [g.sumTo(g.multiply(dout, g.conj(x)), y.shape)];
       },
     },
   ],
@@ -169,8 +171,9 @@ export const multiplyDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(multiply([[1, 2, 3], [4, 5, 6]], [3, 2, 1]));
@@ -190,14 +193,14 @@ export function multiply(x: TensorLike, y: TensorLike): Tensor {
 export function multiply_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:532
+// From ops.yaml:582
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:532',
+  source: 'ops.yaml:582',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -207,14 +210,14 @@ export const divideDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.divide(dout, y), x.shape)];
+        return [g.sumTo(g.divide(dout, g.conj(y)), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'y', keep: 'value' }, { name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { y, out, dout }: { y: V; out: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.divide(g.multiply(g.neg(dout), out), y), y.shape)];
+        return [g.sumTo(g.multiply(g.neg(dout), g.conj(g.divide(out, y))), y.shape)];
       },
     },
   ],
@@ -230,7 +233,7 @@ export const divideDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
@@ -252,10 +255,10 @@ export function divide(x: TensorLike, y: TensorLike): Tensor {
 export function divide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:560
+// From ops.yaml:611
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:560',
+  source: 'ops.yaml:611',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -298,10 +301,10 @@ export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
 export function floorDivide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:577
+// From ops.yaml:628
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:577',
+  source: 'ops.yaml:628',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -358,14 +361,14 @@ export function mod(x: TensorLike, y: TensorLike): Tensor {
 export function mod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:594
+// From ops.yaml:645
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:594',
+  source: 'ops.yaml:645',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -375,14 +378,14 @@ export const powDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.multiply(g.multiply(dout, y), g.pow(g.where(g.logicalAnd(g.equal(x, 0), g.equal(y, 0)), 1, x), g.subtract(y, 1))), x.shape)];
+        return [g.sumTo(g.multiply(dout, g.conj(g.multiply(y, g.pow(g.where(g.logicalAnd(g.equal(x, 0), g.equal(y, 0)), 1, x), g.subtract(y, 1))))), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }, { name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, out, dout }: { x: V; y: V; out: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.where(g.equal(x, 0), 0, g.multiply(g.multiply(dout, out), g.log(g.where(g.equal(x, 0), 1, x)))), y.shape)];
+        return [g.sumTo(g.where(g.equal(x, 0), 0, g.multiply(dout, g.conj(g.multiply(out, g.log(g.where(g.equal(x, 0), 1, x)))))), y.shape)];
       },
     },
   ],
@@ -391,15 +394,16 @@ export const powDefinition: OpDefinition = {
 /**
  * The first tensor to the power of the second, element by element.
  *
- * Anything to the power of 0 is 1, NaN too. A negative number to a power that is not whole is NaN. Of integers, a negative power is the quotient 1 / x^-y, cut off.
+ * Anything to the power of 0 is 1, NaN too. A negative number to a power that is not whole is NaN, unless it is complex. Of integers, a negative power is the quotient 1 / x^-y, cut off.
  *
  * Paddle: paddle.pow, paddle.fluid.layers.elementwise_pow, paddle.fluid.layers.pow.
  *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(pow([1, 2, 3], 2));
@@ -419,10 +423,10 @@ export function pow(x: TensorLike, y: TensorLike): Tensor {
 export function pow_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:615
+// From ops.yaml:668
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:615',
+  source: 'ops.yaml:668',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -480,10 +484,10 @@ export function maximum(x: TensorLike, y: TensorLike): Tensor {
 export function maximum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:638
+// From ops.yaml:691
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:638',
+  source: 'ops.yaml:691',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -541,14 +545,14 @@ export function minimum(x: TensorLike, y: TensorLike): Tensor {
 export function minimum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:661
+// From ops.yaml:714
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:661',
+  source: 'ops.yaml:714',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -571,11 +575,12 @@ export const negDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(neg([-2, -0.5, 0, 0.5, 2]));
+ * console.log(neg([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function neg(x: TensorLike): Tensor {
@@ -591,16 +596,16 @@ export function neg(x: TensorLike): Tensor {
 export function neg_(x: Tensor): Tensor {
   return callInPlace(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:671
+// From ops.yaml:725
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:671',
+  source: 'ops.yaml:725',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    return [{ shape: x.shape, dtype: x.dtype }];
+    return [{ shape: x.shape, dtype: host.realOf(x.dtype) }];
   },
   body: { kind: 'map', map: 'abs' },
   gradients: [
@@ -608,22 +613,22 @@ export const absDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.sign(x))];
+        return [g.multiply(g.cast(dout, x.dtype), g.sign(x))];
       },
     },
   ],
 };
 
 /**
- * Each element without its sign.
+ * Each element's size, which is the element without its sign; of a complex one its distance from 0.
  *
- * The gradient at 0 is 0.
+ * The result of complex elements is real. The gradient at 0 is 0.
  *
  * Paddle: paddle.abs.
  *
  * @param x - Tensor of dtype `T`.
- * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @returns `out`, dtype `realOf(x.dtype)`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -633,41 +638,39 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-
-/**
- * As {@link abs}, written into x, which is returned.
- *
- * @throws OpwrightError IN_PLACE_LEAF
- * @throws OpwrightError INVALID_ARGUMENT
- */
-export function abs_(x: Tensor): Tensor {
-  return callInPlace(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
-}
-// From ops.yaml:682
+// From ops.yaml:747
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:682',
-  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  source: 'ops.yaml:747',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: { kind: 'map', map: 'sign' },
-  gradients: [],
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
+        return [host.isComplex(x.dtype) ? g.divide(g.subtract(dout, g.multiply(g.cast(g.real(g.multiply(dout, g.conj(out))), x.dtype), out)), g.where(g.equal(x, 0), 1, g.cast(g.abs(x), x.dtype))) : g.full(x.shape, 0, { dtype: x.dtype })];
+      },
+    },
+  ],
 };
 
 /**
- * Each element's sign, -1, 0 or 1; NaN stays NaN.
+ * Each element's sign, -1, 0 or 1; NaN stays NaN. Of a complex element the number of size 1 in its direction.
  *
- * No gradient flows through.
+ * No gradient flows through, but where elements are complex.
  *
  * Paddle: paddle.sign, paddle.fluid.layers.sign.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -687,14 +690,14 @@ export function sign(x: TensorLike): Tensor {
 export function sign_(x: Tensor): Tensor {
   return callInPlace(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:694
+// From ops.yaml:770
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:694',
+  source: 'ops.yaml:770',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -704,7 +707,7 @@ export const squareDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.add(x, x))];
+        return [g.multiply(dout, g.conj(g.add(x, x)))];
       },
     },
   ],
@@ -717,11 +720,12 @@ export const squareDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(square([-2, -0.5, 0, 0.5, 2]));
+ * console.log(square([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function square(x: TensorLike): Tensor {
@@ -737,14 +741,14 @@ export function square(x: TensorLike): Tensor {
 export function square_(x: Tensor): Tensor {
   return callInPlace(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:703
+// From ops.yaml:780
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:703',
+  source: 'ops.yaml:780',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -754,7 +758,7 @@ export const sqrtDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.divide(g.multiply(dout, 0.5), out)];
+        return [g.divide(g.multiply(dout, 0.5), g.conj(out))];
       },
     },
   ],
@@ -763,13 +767,13 @@ export const sqrtDefinition: OpDefinition = {
 /**
  * The square root of each element.
  *
- * NaN of negative numbers. The gradient at 0 is infinite.
+ * NaN of negative numbers; of complex ones the root whose real part is not negative. The gradient at 0 is infinite.
  *
  * Paddle: paddle.sqrt.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -789,14 +793,14 @@ export function sqrt(x: TensorLike): Tensor {
 export function sqrt_(x: Tensor): Tensor {
   return callInPlace(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:722
+// From ops.yaml:800
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:722',
+  source: 'ops.yaml:800',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -806,7 +810,7 @@ export const rsqrtDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(g.multiply(g.multiply(g.multiply(-0.5, dout), out), out), out)];
+        return [g.multiply(g.multiply(-0.5, dout), g.conj(g.multiply(g.multiply(out, out), out)))];
       },
     },
   ],
@@ -821,7 +825,7 @@ export const rsqrtDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -841,14 +845,14 @@ export function rsqrt(x: TensorLike): Tensor {
 export function rsqrt_(x: Tensor): Tensor {
   return callInPlace(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:736
+// From ops.yaml:820
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:736',
+  source: 'ops.yaml:820',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -858,7 +862,7 @@ export const reciprocalDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(g.multiply(g.neg(dout), out), out)];
+        return [g.multiply(g.neg(dout), g.conj(g.multiply(out, out)))];
       },
     },
   ],
@@ -873,7 +877,7 @@ export const reciprocalDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -893,10 +897,10 @@ export function reciprocal(x: TensorLike): Tensor {
 export function reciprocal_(x: Tensor): Tensor {
   return callInPlace(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
 }
-// From ops.yaml:749
+// From ops.yaml:839
 export const fmodDefinition: OpDefinition = {
   name: 'fmod',
-  source: 'ops.yaml:749',
+  source: 'ops.yaml:839',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -951,10 +955,10 @@ export function fmod(x: TensorLike, y: TensorLike): Tensor {
 export function fmod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmodDefinition, [x, y], surplusOptions(fmodDefinition, arguments[2]));
 }
-// From ops.yaml:763
+// From ops.yaml:853
 export const fracDefinition: OpDefinition = {
   name: 'frac',
-  source: 'ops.yaml:763',
+  source: 'ops.yaml:853',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1006,10 +1010,10 @@ export function frac(x: TensorLike): Tensor {
 export function frac_(x: Tensor): Tensor {
   return callInPlace(fracDefinition, [x], surplusOptions(fracDefinition, arguments[1]));
 }
-// From ops.yaml:771
+// From ops.yaml:861
 export const lerpDefinition: OpDefinition = {
   name: 'lerp',
-  source: 'ops.yaml:771',
+  source: 'ops.yaml:861',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1069,10 +1073,10 @@ export const lerpDefinition: OpDefinition = {
 export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
   return callOne(lerpDefinition, [x, y, weight], surplusOptions(lerpDefinition, arguments[3]));
 }
-// From ops.yaml:794
+// From ops.yaml:884
 export const copysignDefinition: OpDefinition = {
   name: 'copysign',
-  source: 'ops.yaml:794',
+  source: 'ops.yaml:884',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1121,10 +1125,10 @@ export function copysign(x: TensorLike, y: TensorLike): Tensor {
 export function copysign_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
 }
-// From ops.yaml:819
+// From ops.yaml:909
 export const heavisideDefinition: OpDefinition = {
   name: 'heaviside',
-  source: 'ops.yaml:819',
+  source: 'ops.yaml:909',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1177,10 +1181,10 @@ export function heaviside(x: TensorLike, y: TensorLike): Tensor {
 export function heaviside_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
 }
-// From ops.yaml:837
+// From ops.yaml:927
 export const fmaxDefinition: OpDefinition = {
   name: 'fmax',
-  source: 'ops.yaml:837',
+  source: 'ops.yaml:927',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1247,10 +1251,10 @@ export function fmax(x: TensorLike, y: TensorLike): Tensor {
 export function fmax_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
 }
-// From ops.yaml:854
+// From ops.yaml:944
 export const fminDefinition: OpDefinition = {
   name: 'fmin',
-  source: 'ops.yaml:854',
+  source: 'ops.yaml:944',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1317,10 +1321,10 @@ export function fmin(x: TensorLike, y: TensorLike): Tensor {
 export function fmin_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
 }
-// From ops.yaml:871
+// From ops.yaml:961
 export const hypotDefinition: OpDefinition = {
   name: 'hypot',
-  source: 'ops.yaml:871',
+  source: 'ops.yaml:961',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

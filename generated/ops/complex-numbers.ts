@@ -6,10 +6,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1690
+// From ops.yaml:1694
 export const complexDefinition: OpDefinition = {
   name: 'complex',
-  source: 'ops.yaml:1690',
+  source: 'ops.yaml:1694',
   inputs: [{ name: 're', dtype: 'T', differentiable: true }, { name: 'im', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -55,10 +55,10 @@ export const complexDefinition: OpDefinition = {
 export function complex(re: TensorLike, im: TensorLike): Tensor {
   return callOne(complexDefinition, [re, im], surplusOptions(complexDefinition, arguments[2]));
 }
-// From ops.yaml:1709
+// From ops.yaml:1713
 export const polarDefinition: OpDefinition = {
   name: 'polar',
-  source: 'ops.yaml:1709',
+  source: 'ops.yaml:1713',
   inputs: [{ name: 'abs', dtype: 'T', differentiable: true }, { name: 'angle', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -109,10 +109,10 @@ export const polarDefinition: OpDefinition = {
 export function polar(abs: TensorLike, angle: TensorLike): Tensor {
   return callOne(polarDefinition, [abs, angle], surplusOptions(polarDefinition, arguments[2]));
 }
-// From ops.yaml:1727
+// From ops.yaml:1731
 export const realDefinition: OpDefinition = {
   name: 'real',
-  source: 'ops.yaml:1727',
+  source: 'ops.yaml:1731',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -149,10 +149,10 @@ export const realDefinition: OpDefinition = {
 export function real(x: TensorLike): Tensor {
   return callOne(realDefinition, [x], surplusOptions(realDefinition, arguments[1]));
 }
-// From ops.yaml:1746
+// From ops.yaml:1750
 export const imagDefinition: OpDefinition = {
   name: 'imag',
-  source: 'ops.yaml:1746',
+  source: 'ops.yaml:1750',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -189,10 +189,10 @@ export const imagDefinition: OpDefinition = {
 export function imag(x: TensorLike): Tensor {
   return callOne(imagDefinition, [x], surplusOptions(imagDefinition, arguments[1]));
 }
-// From ops.yaml:1765
+// From ops.yaml:1769
 export const conjDefinition: OpDefinition = {
   name: 'conj',
-  source: 'ops.yaml:1765',
+  source: 'ops.yaml:1769',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -229,10 +229,10 @@ export const conjDefinition: OpDefinition = {
 export function conj(x: TensorLike): Tensor {
   return callOne(conjDefinition, [x], surplusOptions(conjDefinition, arguments[1]));
 }
-// From ops.yaml:1784
+// From ops.yaml:1788
 export const angleDefinition: OpDefinition = {
   name: 'angle',
-  source: 'ops.yaml:1784',
+  source: 'ops.yaml:1788',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -270,10 +270,10 @@ export const angleDefinition: OpDefinition = {
 export function angle(x: TensorLike): Tensor {
   return callOne(angleDefinition, [x], surplusOptions(angleDefinition, arguments[1]));
 }
-// From ops.yaml:1807
+// From ops.yaml:1811
 export const isRealDefinition: OpDefinition = {
   name: 'isReal',
-  source: 'ops.yaml:1807',
+  source: 'ops.yaml:1811',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -305,10 +305,10 @@ export const isRealDefinition: OpDefinition = {
 export function isReal(x: TensorLike): Tensor {
   return callOne(isRealDefinition, [x], surplusOptions(isRealDefinition, arguments[1]));
 }
-// From ops.yaml:1820
+// From ops.yaml:1824
 export const viewAsRealDefinition: OpDefinition = {
   name: 'viewAsReal',
-  source: 'ops.yaml:1820',
+  source: 'ops.yaml:1824',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -350,10 +350,10 @@ export const viewAsRealDefinition: OpDefinition = {
 export function viewAsReal(x: TensorLike): Tensor {
   return callOne(viewAsRealDefinition, [x], surplusOptions(viewAsRealDefinition, arguments[1]));
 }
-// From ops.yaml:1843
+// From ops.yaml:1847
 export const viewAsComplexDefinition: OpDefinition = {
   name: 'viewAsComplex',
-  source: 'ops.yaml:1843',
+  source: 'ops.yaml:1847',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -7,14 +7,14 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:905
+// From ops.yaml:995
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:905',
+  source: 'ops.yaml:995',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -24,7 +24,7 @@ export const expDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, out)];
+        return [g.multiply(dout, g.conj(out))];
       },
     },
   ],
@@ -37,11 +37,12 @@ export const expDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(exp([-2, -0.5, 0, 0.5, 2]));
+ * console.log(exp([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function exp(x: TensorLike): Tensor {
@@ -57,10 +58,10 @@ export function exp(x: TensorLike): Tensor {
 export function exp_(x: Tensor): Tensor {
   return callInPlace(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:915
+// From ops.yaml:1005
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:915',
+  source: 'ops.yaml:1005',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -107,14 +108,14 @@ export function expm1(x: TensorLike): Tensor {
 export function expm1_(x: Tensor): Tensor {
   return callInPlace(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:926
+// From ops.yaml:1016
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:926',
+  source: 'ops.yaml:1016',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -124,7 +125,7 @@ export const logDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.divide(dout, x)];
+        return [g.divide(dout, g.conj(x))];
       },
     },
   ],
@@ -139,7 +140,7 @@ export const logDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -159,14 +160,14 @@ export function log(x: TensorLike): Tensor {
 export function log_(x: Tensor): Tensor {
   return callInPlace(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:939
+// From ops.yaml:1030
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:939',
+  source: 'ops.yaml:1030',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -176,7 +177,7 @@ export const log2Definition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.divide(dout, g.multiply(x, 0.6931471805599453))];
+        return [g.divide(dout, g.multiply(g.conj(x), 0.6931471805599453))];
       },
     },
   ],
@@ -191,7 +192,7 @@ export const log2Definition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -211,14 +212,14 @@ export function log2(x: TensorLike): Tensor {
 export function log2_(x: Tensor): Tensor {
   return callInPlace(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:952
+// From ops.yaml:1049
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:952',
+  source: 'ops.yaml:1049',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -228,7 +229,7 @@ export const log10Definition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.divide(dout, g.multiply(x, 2.302585092994046))];
+        return [g.divide(dout, g.multiply(g.conj(x), 2.302585092994046))];
       },
     },
   ],
@@ -243,7 +244,7 @@ export const log10Definition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -263,10 +264,10 @@ export function log10(x: TensorLike): Tensor {
 export function log10_(x: Tensor): Tensor {
   return callInPlace(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:965
+// From ops.yaml:1068
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:965',
+  source: 'ops.yaml:1068',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -315,14 +316,14 @@ export function log1p(x: TensorLike): Tensor {
 export function log1p_(x: Tensor): Tensor {
   return callInPlace(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:977
+// From ops.yaml:1080
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:977',
+  source: 'ops.yaml:1080',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -332,7 +333,7 @@ export const sinDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.cos(x))];
+        return [g.multiply(dout, g.conj(g.cos(x)))];
       },
     },
   ],
@@ -347,7 +348,7 @@ export const sinDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -367,14 +368,14 @@ export function sin(x: TensorLike): Tensor {
 export function sin_(x: Tensor): Tensor {
   return callInPlace(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:988
+// From ops.yaml:1091
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:988',
+  source: 'ops.yaml:1091',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -384,7 +385,7 @@ export const cosDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(g.neg(dout), g.sin(x))];
+        return [g.multiply(g.neg(dout), g.conj(g.sin(x)))];
       },
     },
   ],
@@ -399,7 +400,7 @@ export const cosDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -419,14 +420,14 @@ export function cos(x: TensorLike): Tensor {
 export function cos_(x: Tensor): Tensor {
   return callInPlace(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:999
+// From ops.yaml:1102
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:999',
+  source: 'ops.yaml:1102',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -436,7 +437,7 @@ export const tanDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.add(1, g.multiply(out, out)))];
+        return [g.multiply(dout, g.conj(g.add(1, g.multiply(out, out))))];
       },
     },
   ],
@@ -451,7 +452,7 @@ export const tanDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -471,10 +472,10 @@ export function tan(x: TensorLike): Tensor {
 export function tan_(x: Tensor): Tensor {
   return callInPlace(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:1011
+// From ops.yaml:1115
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:1011',
+  source: 'ops.yaml:1115',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -523,10 +524,10 @@ export function asin(x: TensorLike): Tensor {
 export function asin_(x: Tensor): Tensor {
   return callInPlace(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:1023
+// From ops.yaml:1127
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:1023',
+  source: 'ops.yaml:1127',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -575,10 +576,10 @@ export function acos(x: TensorLike): Tensor {
 export function acos_(x: Tensor): Tensor {
   return callInPlace(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:1035
+// From ops.yaml:1139
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:1035',
+  source: 'ops.yaml:1139',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -627,14 +628,14 @@ export function atan(x: TensorLike): Tensor {
 export function atan_(x: Tensor): Tensor {
   return callInPlace(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:1046
+// From ops.yaml:1150
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:1046',
+  source: 'ops.yaml:1150',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -644,7 +645,7 @@ export const sinhDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.cosh(x))];
+        return [g.multiply(dout, g.conj(g.cosh(x)))];
       },
     },
   ],
@@ -657,11 +658,12 @@ export const sinhDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(sinh([-2, -0.5, 0, 0.5, 2]));
+ * console.log(sinh([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function sinh(x: TensorLike): Tensor {
@@ -677,14 +679,14 @@ export function sinh(x: TensorLike): Tensor {
 export function sinh_(x: Tensor): Tensor {
   return callInPlace(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:1055
+// From ops.yaml:1159
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:1055',
+  source: 'ops.yaml:1159',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -694,7 +696,7 @@ export const coshDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.sinh(x))];
+        return [g.multiply(dout, g.conj(g.sinh(x)))];
       },
     },
   ],
@@ -707,11 +709,12 @@ export const coshDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(cosh([-2, -0.5, 0, 0.5, 2]));
+ * console.log(cosh([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function cosh(x: TensorLike): Tensor {
@@ -727,14 +730,14 @@ export function cosh(x: TensorLike): Tensor {
 export function cosh_(x: Tensor): Tensor {
   return callInPlace(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:1064
+// From ops.yaml:1168
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:1064',
+  source: 'ops.yaml:1168',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -744,7 +747,7 @@ export const tanhDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.subtract(1, g.multiply(out, out)))];
+        return [g.multiply(dout, g.conj(g.subtract(1, g.multiply(out, out))))];
       },
     },
   ],
@@ -757,11 +760,12 @@ export const tanhDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(tanh([-2, -0.5, 0, 0.5, 2]));
+ * console.log(tanh([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function tanh(x: TensorLike): Tensor {
@@ -777,10 +781,10 @@ export function tanh(x: TensorLike): Tensor {
 export function tanh_(x: Tensor): Tensor {
   return callInPlace(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:1075
+// From ops.yaml:1179
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:1075',
+  source: 'ops.yaml:1179',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -827,10 +831,10 @@ export function erf(x: TensorLike): Tensor {
 export function erf_(x: Tensor): Tensor {
   return callInPlace(erfDefinition, [x], surplusOptions(erfDefinition, arguments[1]));
 }
-// From ops.yaml:1085
+// From ops.yaml:1189
 export const exp2Definition: OpDefinition = {
   name: 'exp2',
-  source: 'ops.yaml:1085',
+  source: 'ops.yaml:1189',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -875,10 +879,10 @@ export function exp2(x: TensorLike): Tensor {
 export function exp2_(x: Tensor): Tensor {
   return callInPlace(exp2Definition, [x], surplusOptions(exp2Definition, arguments[1]));
 }
-// From ops.yaml:1094
+// From ops.yaml:1198
 export const cbrtDefinition: OpDefinition = {
   name: 'cbrt',
-  source: 'ops.yaml:1094',
+  source: 'ops.yaml:1198',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -925,10 +929,10 @@ export function cbrt(x: TensorLike): Tensor {
 export function cbrt_(x: Tensor): Tensor {
   return callInPlace(cbrtDefinition, [x], surplusOptions(cbrtDefinition, arguments[1]));
 }
-// From ops.yaml:1105
+// From ops.yaml:1209
 export const asinhDefinition: OpDefinition = {
   name: 'asinh',
-  source: 'ops.yaml:1105',
+  source: 'ops.yaml:1209',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -973,10 +977,10 @@ export function asinh(x: TensorLike): Tensor {
 export function asinh_(x: Tensor): Tensor {
   return callInPlace(asinhDefinition, [x], surplusOptions(asinhDefinition, arguments[1]));
 }
-// From ops.yaml:1112
+// From ops.yaml:1216
 export const acoshDefinition: OpDefinition = {
   name: 'acosh',
-  source: 'ops.yaml:1112',
+  source: 'ops.yaml:1216',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1023,10 +1027,10 @@ export function acosh(x: TensorLike): Tensor {
 export function acosh_(x: Tensor): Tensor {
   return callInPlace(acoshDefinition, [x], surplusOptions(acoshDefinition, arguments[1]));
 }
-// From ops.yaml:1124
+// From ops.yaml:1228
 export const atanhDefinition: OpDefinition = {
   name: 'atanh',
-  source: 'ops.yaml:1124',
+  source: 'ops.yaml:1228',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1077,10 @@ export function atanh(x: TensorLike): Tensor {
 export function atanh_(x: Tensor): Tensor {
   return callInPlace(atanhDefinition, [x], surplusOptions(atanhDefinition, arguments[1]));
 }
-// From ops.yaml:1135
+// From ops.yaml:1239
 export const atan2Definition: OpDefinition = {
   name: 'atan2',
-  source: 'ops.yaml:1135',
+  source: 'ops.yaml:1239',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1132,10 +1136,10 @@ export function atan2(x: TensorLike, y: TensorLike): Tensor {
 export function atan2_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(atan2Definition, [x, y], surplusOptions(atan2Definition, arguments[2]));
 }
-// From ops.yaml:1152
+// From ops.yaml:1256
 export const deg2radDefinition: OpDefinition = {
   name: 'deg2rad',
-  source: 'ops.yaml:1152',
+  source: 'ops.yaml:1256',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1155,7 +1159,7 @@ export const deg2radDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
-        return [g.multiply(dout, 0.017453292519943295)];
+        return [g.multiply(dout, g.conj(0.017453292519943295))];
       },
     },
   ],
@@ -1186,10 +1190,10 @@ export function deg2rad(x: TensorLike): Tensor {
 export function deg2rad_(x: Tensor): Tensor {
   return callInPlace(deg2radDefinition, [x], surplusOptions(deg2radDefinition, arguments[1]));
 }
-// From ops.yaml:1160
+// From ops.yaml:1264
 export const rad2degDefinition: OpDefinition = {
   name: 'rad2deg',
-  source: 'ops.yaml:1160',
+  source: 'ops.yaml:1264',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1209,7 +1213,7 @@ export const rad2degDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
-        return [g.multiply(dout, 57.29577951308232)];
+        return [g.multiply(dout, g.conj(57.29577951308232))];
       },
     },
   ],

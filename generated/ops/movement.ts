@@ -8,14 +8,14 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3427
+// From ops.yaml:3777
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:3427',
+  source: 'ops.yaml:3777',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const target = ((host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0)) ? shape : host.inferReshape(x.shape, shape);
     return [{ shape: host.checkShape(target, 'out'), dtype: x.dtype }];
@@ -49,7 +49,7 @@ export const reshapeDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - The new sizes.
  * @returns `out`, dtype `T`, shape `target`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -77,14 +77,14 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:3457
+// From ops.yaml:3807
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:3457',
+  source: 'ops.yaml:3807',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: readonly number[] }): TensorMeta[] {
     const dropped = host.filter(axis, (a: number) => host.at(x.shape, a) === 1);
     return [{ shape: host.checkShape(host.drop(x.shape, dropped), 'out'), dtype: x.dtype }];
@@ -116,7 +116,7 @@ export const squeezeDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, dropped)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -136,14 +136,14 @@ export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
 export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
   return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:3492
+// From ops.yaml:3842
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:3492',
+  source: 'ops.yaml:3842',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number | readonly number[] }): TensorMeta[] {
     const added = (rules.listed(axis) as readonly number[]);
     const places = (rules.fromFront(added, x.shape.length + added.length) as readonly number[]);
@@ -180,7 +180,7 @@ export const unsqueezeDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Place or places of the new axes in the result.
  * @returns `out`, dtype `T`, shape `insert(x.shape, places, 1)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -209,14 +209,14 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:3525
+// From ops.yaml:3875
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:3525',
+  source: 'ops.yaml:3875',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { startAxis, stopAxis }: { startAxis: number; stopAxis: number }): TensorMeta[] {
     const rank = host.lazy(() => host.max(x.shape.length, 1));
     const first = (startAxis < 0) ? startAxis + rank() : startAxis;
@@ -253,7 +253,7 @@ export const flattenDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, first), count(take(x.shape, first, last + 1)), ...take(x.shape, last + 1, x.rank)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -266,14 +266,14 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:3571
+// From ops.yaml:3921
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:3571',
+  source: 'ops.yaml:3921',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -293,7 +293,7 @@ export const detachDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -306,14 +306,14 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:3590
+// From ops.yaml:3940
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:3590',
+  source: 'ops.yaml:3940',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { perm }: { perm: readonly number[] }): TensorMeta[] {
     if (!(host.isPermutation(perm, x.shape.length))) throw new host.RuleError('INVALID_ARGUMENT', "perm must name each axis once");
     return [{ shape: host.checkShape(host.pick(x.shape, perm), 'out'), dtype: x.dtype }];
@@ -345,7 +345,7 @@ export const transposeDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param perm - For each axis of the result, the axis of x that it comes from.
  * @returns `out`, dtype `T`, shape `pick(x.shape, perm)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -357,14 +357,14 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:3616
+// From ops.yaml:3967
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:3616',
+  source: 'ops.yaml:3967',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     host.checkRank(x.shape, 0, 2, 'x');
     return [{ shape: host.checkShape(host.reverse(x.shape), 'out'), dtype: x.dtype }];
@@ -395,7 +395,7 @@ export const tDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 0 to 2.
  * @returns `out`, dtype `T`, shape `reverse(x.shape)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
@@ -405,14 +405,14 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:3632
+// From ops.yaml:3983
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:3632',
+  source: 'ops.yaml:3983',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'n']);
@@ -446,19 +446,19 @@ export const swapLastDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @returns `out`, dtype `T`, shape `[...b, n, m]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:3649
+// From ops.yaml:4000
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:3649',
+  source: 'ops.yaml:4000',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     return [{ shape: host.checkShape([...host.drop(x.shape, axis), host.at(x.shape, axis)], 'out'), dtype: x.dtype }];
   },
@@ -485,19 +485,19 @@ export const moveToLastDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `[...drop(x.shape, axis), x.shape[axis]]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:3667
+// From ops.yaml:4018
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:3667',
+  source: 'ops.yaml:4018',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     return [{ shape: host.checkShape(host.insert(host.take(x.shape, 0, x.shape.length - 1), axis, host.at(x.shape, x.shape.length - 1)), 'out'), dtype: x.dtype }];
   },
@@ -524,7 +524,7 @@ export const moveFromLastDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `insert(take(x.shape, 0, x.rank - 1), axis, x.shape[x.rank - 1])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function moveFromLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveFromLastDefinition, [x], { axis, ...surplusOptions(moveFromLastDefinition, arguments[2]) });
@@ -539,14 +539,14 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:3681
+// From ops.yaml:4032
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:3681',
+  source: 'ops.yaml:4032',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): TensorMeta[] {
     if (!(axis1 !== axis2)) throw new host.RuleError('INVALID_ARGUMENT', "axis1 and axis2 must be two axes");
     const size = (rules.diagonalSize(host.at(x.shape, axis1), host.at(x.shape, axis2), offset) as number);
@@ -577,7 +577,7 @@ export const diagonalDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `[...drop(x.shape, [axis1, axis2]), size]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -589,14 +589,14 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:3721
+// From ops.yaml:4072
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:3721',
+  source: 'ops.yaml:4072',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'n']);
@@ -637,7 +637,7 @@ export const placeDiagonalDefinition: OpDefinition = {
  * @param axis2 - Required.
  * @param value - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function placeDiagonal(x: TensorLike, shape: readonly number[], offset: number, axis1: number, axis2: number, value: number): Tensor {
   return callOne(placeDiagonalDefinition, [x], { shape, offset, axis1, axis2, value, ...surplusOptions(placeDiagonalDefinition, arguments[6]) });
@@ -650,14 +650,14 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:3750
+// From ops.yaml:4101
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:3750',
+  source: 'ops.yaml:4101',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { offset, paddingValue }: { offset: number; paddingValue: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, 2, 'x');
     if (!(host.holds(x.dtype, paddingValue))) throw new host.RuleError('NOT_AN_INTEGER', "paddingValue must be an element of the dtype");
@@ -691,7 +691,7 @@ export const diagDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 to 2.
  * @returns `out`, dtype `T`, shape `x.rank == 1 ? [side, side] : [diagonalSize(x.shape[0], x.shape[1], offset)]`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError NOT_AN_INTEGER
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -709,14 +709,14 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:3786
+// From ops.yaml:4137
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:3786',
+  source: 'ops.yaml:4137',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'n']);
@@ -748,7 +748,7 @@ export const trilDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -775,14 +775,14 @@ export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:3804
+// From ops.yaml:4155
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:3804',
+  source: 'ops.yaml:4155',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'n']);
@@ -814,7 +814,7 @@ export const triuDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -845,14 +845,14 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:3822
+// From ops.yaml:4173
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:3822',
+  source: 'ops.yaml:4173',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis1, axis2 }: { axis1: number; axis2: number }): TensorMeta[] {
     if (!(axis1 !== axis2)) throw new host.RuleError('INVALID_ARGUMENT', "axis1 and axis2 must be two axes");
     return [{ shape: host.checkShape(host.drop(x.shape, [axis1, axis2]), 'out'), dtype: x.dtype }];
@@ -883,7 +883,7 @@ export const traceDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, [axis1, axis2])`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -894,14 +894,14 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:3854
+// From ops.yaml:4205
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:3854',
+  source: 'ops.yaml:4205',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     if (!(host.equals(host.broadcast(x.shape, shape), shape))) throw new host.RuleError('SHAPE_MISMATCH', "x must broadcast to shape");
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
@@ -933,7 +933,7 @@ export const broadcastToDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - The sizes of the result.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -943,14 +943,14 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:3872
+// From ops.yaml:4223
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:3872',
+  source: 'ops.yaml:4223',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
   },
@@ -979,19 +979,19 @@ export const sumToDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:3885
+// From ops.yaml:4236
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:3885',
+  source: 'ops.yaml:4236',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     const target = host.each(shape, (size: number, i: number) => (size === (-1)) ? host.at(x.shape, (i - shape.length) + x.shape.length) : size);
     return [{ shape: host.checkShape(target, 'out'), dtype: x.dtype }];
@@ -1025,7 +1025,7 @@ export const expandDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shape - The sizes of the result; -1 keeps a size.
  * @returns `out`, dtype `T`, shape `target`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -1035,14 +1035,14 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:3902
+// From ops.yaml:4253
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:3902',
+  source: 'ops.yaml:4253',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: y.shape, dtype: x.dtype }];
   },
@@ -1074,7 +1074,7 @@ export const expandAsDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `any`.
  * @returns `out`, dtype `T`, shape `y.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @example
  * ```js
@@ -1090,14 +1090,14 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3918
+// From ops.yaml:4269
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:3918',
+  source: 'ops.yaml:4269',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, steps }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; steps: readonly number[] | null }): TensorMeta[] {
     const stride = host.lazy(() => steps ?? host.fill(axes.length, 1));
     if (!(((starts.length === axes.length) && (ends.length === axes.length)) && (stride().length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and steps must have one entry each for each axis");
@@ -1137,7 +1137,7 @@ export const sliceDefinition: OpDefinition = {
  * @param starts - The first place along each of them.
  * @param ends - The place before which each stops.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axes, size)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1150,14 +1150,14 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:3966
+// From ops.yaml:4317
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:3966',
+  source: 'ops.yaml:4317',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, strides }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; strides: readonly number[] }): TensorMeta[] {
     if (!(((starts.length === axes.length) && (ends.length === axes.length)) && (strides.length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and strides must have one entry each for each axis");
     if (!(host.all(strides, (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a stride must not be 0");
@@ -1195,7 +1195,7 @@ export const stridedSliceDefinition: OpDefinition = {
  * @param ends - The place before which each stops.
  * @param strides - The distance between places, negative to go backwards.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axes, size)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1213,14 +1213,14 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:4003
+// From ops.yaml:4354
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:4003',
+  source: 'ops.yaml:4354',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
   },
@@ -1258,19 +1258,19 @@ export const sliceGradDefinition: OpDefinition = {
  * @param starts - Required.
  * @param ends - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:4031
+// From ops.yaml:4382
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:4031',
+  source: 'ops.yaml:4382',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -1303,7 +1303,7 @@ export const flipDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param axis - Axis or axes to reverse.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -1314,14 +1314,14 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:4053
+// From ops.yaml:4404
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:4053',
+  source: 'ops.yaml:4404',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -1352,7 +1352,7 @@ export const rollAxisDefinition: OpDefinition = {
  * @param shift - Required.
  * @param axis - Required.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function rollAxis(x: TensorLike, shift: number, axis: number): Tensor {
   return callOne(rollAxisDefinition, [x], { shift, axis, ...surplusOptions(rollAxisDefinition, arguments[3]) });
@@ -1363,14 +1363,14 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:4066
+// From ops.yaml:4417
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:4066',
+  source: 'ops.yaml:4417',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shifts, axis }: { shifts: number | readonly number[]; axis: number | readonly number[] | null }): TensorMeta[] {
     const steps = host.lazy(() => (rules.listed(shifts) as readonly number[]));
     const axes = host.lazy(() => (axis == null) ? [] : (rules.listed((axis as number | readonly number[])) as readonly number[]));
@@ -1405,7 +1405,7 @@ export const rollDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param shifts - How far along each axis; negative to go back.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1424,14 +1424,14 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4110
+// From ops.yaml:4461
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:4110',
+  source: 'ops.yaml:4461',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { axis }: { axis: number }): TensorMeta[] {
     for (const { shape } of xs) {
       host.checkRank(shape, 1, Infinity, 'xs');
@@ -1461,7 +1461,7 @@ export const concatDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `replace(xs[0].shape, [axis], total(each(xs, (x) => x.shape[axis])))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1480,14 +1480,14 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4151
+// From ops.yaml:4502
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:4151',
+  source: 'ops.yaml:4502',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { axis }: { axis: number }): TensorMeta[] {
     if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     if (!(host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree");
@@ -1517,7 +1517,7 @@ export const stackDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `insert(xs[0].shape, axis, xs.length)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1536,14 +1536,14 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4170
+// From ops.yaml:4521
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:4170',
+  source: 'ops.yaml:4521',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     return [...host.fill(host.at(x.shape, axis), host.drop(x.shape, [axis])).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
@@ -1574,7 +1574,7 @@ export const unstackDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `parts`, dtype `T`, shape `fill(x.shape[axis], drop(x.shape, [axis]))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -1590,14 +1590,14 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4188
+// From ops.yaml:4539
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:4188',
+  source: 'ops.yaml:4539',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.isNumber(sections) ? ((sections as number) > 0) && ((host.at(x.shape, axis) % (sections as number)) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
@@ -1632,7 +1632,7 @@ export const splitDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param sections - The number of equal parts, or the size of each.
  * @returns `parts`, dtype `T`, shape `each(sizes, (s) => replace(x.shape, [axis], s))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1650,14 +1650,14 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:4227
+// From ops.yaml:4578
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:4227',
+  source: 'ops.yaml:4578',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { padding, value }: { padding: readonly number[]; value: number }): TensorMeta[] {
     if (!(padding.length === (2 * x.shape.length))) throw new host.RuleError('INVALID_ARGUMENT', "padding must have two entries for each axis");
     if (!(host.all(x.shape, (n: number, a: number) => ((n + host.at(padding, 2 * a)) + host.at(padding, (2 * a) + 1)) >= 0))) throw new host.RuleError('SHAPE_MISMATCH', "cropping must not exceed the size");
@@ -1684,7 +1684,7 @@ export const padDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param padding - Before and after the first axis, before and after the second, and so on.
  * @returns `out`, dtype `T`, shape `each(x.shape, (n, a) => n + padding[2 * a] + padding[2 * a + 1])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError NOT_AN_INTEGER
@@ -1697,14 +1697,14 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:4263
+// From ops.yaml:4614
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:4263',
+  source: 'ops.yaml:4614',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { repeats }: { repeats: readonly number[] }): TensorMeta[] {
     if (!(host.all(repeats, (r: number) => r >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "repeats must not be negative");
     const rank = host.max(x.shape.length, repeats.length);
@@ -1745,7 +1745,7 @@ export const tileDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param repeats - How often along each axis, counted from the last.
  * @returns `out`, dtype `T`, shape `each(inner, (n, a) => n * outer[a])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
  * ```js
@@ -1756,14 +1756,14 @@ export const tileDefinition: OpDefinition = {
 export function tile(x: TensorLike, repeats: readonly number[]): Tensor {
   return callOne(tileDefinition, [x], { repeats, ...surplusOptions(tileDefinition, arguments[2]) });
 }
-// From ops.yaml:4292
+// From ops.yaml:4643
 export const moveaxisDefinition: OpDefinition = {
   name: 'moveaxis',
-  source: 'ops.yaml:4292',
+  source: 'ops.yaml:4643',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'source', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }, { name: 'destination', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { source, destination }: { source: number | readonly number[]; destination: number | readonly number[] }): TensorMeta[] {
     const from = (rules.listed(source) as readonly number[]);
     const to = (rules.listed(destination) as readonly number[]);
@@ -1805,7 +1805,7 @@ export const moveaxisDefinition: OpDefinition = {
  * @param source - The axes that are moved.
  * @param destination - Where each of them goes.
  * @returns `out`, dtype `T`, shape `pick(x.shape, perm)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1816,14 +1816,14 @@ export const moveaxisDefinition: OpDefinition = {
 export function moveaxis(x: TensorLike, source: number | readonly number[], destination: number | readonly number[]): Tensor {
   return callOne(moveaxisDefinition, [x], { source, destination, ...surplusOptions(moveaxisDefinition, arguments[3]) });
 }
-// From ops.yaml:4332
+// From ops.yaml:4683
 export const swapaxesDefinition: OpDefinition = {
   name: 'swapaxes',
-  source: 'ops.yaml:4332',
+  source: 'ops.yaml:4683',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis1, axis2 }: { axis1: number; axis2: number }): TensorMeta[] {
     const perm = host.replace(host.range(x.shape.length), [axis1, axis2], [axis2, axis1]);
     return [{ shape: host.checkShape(host.pick(x.shape, perm), 'out'), dtype: x.dtype }];
@@ -1857,7 +1857,7 @@ export const swapaxesDefinition: OpDefinition = {
  * @param axis1 - One of the axes.
  * @param axis2 - The other.
  * @returns `out`, dtype `T`, shape `pick(x.shape, perm)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -1875,14 +1875,14 @@ export interface Rot90Options {
   /** The two axes of the plane. Default: `[0,1]`. */
   axes?: readonly number[] | undefined;
 }
-// From ops.yaml:4351
+// From ops.yaml:4702
 export const rot90Definition: OpDefinition = {
   name: 'rot90',
-  source: 'ops.yaml:4351',
+  source: 'ops.yaml:4702',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, default: 1, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [0,1], required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { k, axes }: { k: number; axes: readonly number[] }): TensorMeta[] {
     host.checkRank(x.shape, 2, Infinity, 'x');
     if (!((axes.length === 2) && (host.at(axes, 0) !== host.at(axes, 1)))) throw new host.RuleError('INVALID_ARGUMENT', "axes must be two different axes");
@@ -1921,7 +1921,7 @@ export const rot90Definition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 2 or more.
  * @returns `out`, dtype `T`, shape `turns % 2 == 0 ? x.shape : replace(x.shape, axes, [x.shape[axes[1]], x.shape[axes[0]]])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError RANK_MISMATCH
@@ -1933,14 +1933,14 @@ export const rot90Definition: OpDefinition = {
 export function rot90(x: TensorLike, options: Rot90Options = {}): Tensor {
   return callOne(rot90Definition, [x], optionsOf(rot90Definition, options));
 }
-// From ops.yaml:4390
+// From ops.yaml:4741
 export const fliplrDefinition: OpDefinition = {
   name: 'fliplr',
-  source: 'ops.yaml:4390',
+  source: 'ops.yaml:4741',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     host.checkRank(x.shape, 2, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
@@ -1970,7 +1970,7 @@ export const fliplrDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 2 or more.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
@@ -1980,14 +1980,14 @@ export const fliplrDefinition: OpDefinition = {
 export function fliplr(x: TensorLike): Tensor {
   return callOne(fliplrDefinition, [x], surplusOptions(fliplrDefinition, arguments[1]));
 }
-// From ops.yaml:4404
+// From ops.yaml:4755
 export const flipudDefinition: OpDefinition = {
   name: 'flipud',
-  source: 'ops.yaml:4404',
+  source: 'ops.yaml:4755',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
@@ -2017,7 +2017,7 @@ export const flipudDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
@@ -2027,14 +2027,14 @@ export const flipudDefinition: OpDefinition = {
 export function flipud(x: TensorLike): Tensor {
   return callOne(flipudDefinition, [x], surplusOptions(flipudDefinition, arguments[1]));
 }
-// From ops.yaml:4418
+// From ops.yaml:4769
 export const atleast1dDefinition: OpDefinition = {
   name: 'atleast1d',
-  source: 'ops.yaml:4418',
+  source: 'ops.yaml:4769',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const shape = (x.shape.length === 0) ? [1] : x.shape;
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
@@ -2063,7 +2063,7 @@ export const atleast1dDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -2073,14 +2073,14 @@ export const atleast1dDefinition: OpDefinition = {
 export function atleast1d(x: TensorLike): Tensor {
   return callOne(atleast1dDefinition, [x], surplusOptions(atleast1dDefinition, arguments[1]));
 }
-// From ops.yaml:4432
+// From ops.yaml:4783
 export const atleast2dDefinition: OpDefinition = {
   name: 'atleast2d',
-  source: 'ops.yaml:4432',
+  source: 'ops.yaml:4783',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const shape = [...host.fill(host.max(2 - x.shape.length, 0), 1), ...x.shape];
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
@@ -2109,7 +2109,7 @@ export const atleast2dDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -2119,14 +2119,14 @@ export const atleast2dDefinition: OpDefinition = {
 export function atleast2d(x: TensorLike): Tensor {
   return callOne(atleast2dDefinition, [x], surplusOptions(atleast2dDefinition, arguments[1]));
 }
-// From ops.yaml:4446
+// From ops.yaml:4797
 export const atleast3dDefinition: OpDefinition = {
   name: 'atleast3d',
-  source: 'ops.yaml:4446',
+  source: 'ops.yaml:4797',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     const shape = (x.shape.length === 0) ? [1, 1, 1] : ((x.shape.length === 1) ? [1, host.at(x.shape, 0), 1] : ((x.shape.length === 2) ? [...x.shape, 1] : x.shape));
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
@@ -2155,7 +2155,7 @@ export const atleast3dDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
  * ```js
@@ -2165,14 +2165,14 @@ export const atleast3dDefinition: OpDefinition = {
 export function atleast3d(x: TensorLike): Tensor {
   return callOne(atleast3dDefinition, [x], surplusOptions(atleast3dDefinition, arguments[1]));
 }
-// From ops.yaml:4460
+// From ops.yaml:4811
 export const hstackDefinition: OpDefinition = {
   name: 'hstack',
-  source: 'ops.yaml:4460',
+  source: 'ops.yaml:4811',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
     const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => (s.length === 0) ? [1] : s);
     const axis = (host.at(parts, 0).length === 1) ? 0 : 1;
@@ -2208,7 +2208,7 @@ export const hstackDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `replace(parts[0], axis, total(each(parts, (s) => s[axis])))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -2219,14 +2219,14 @@ export const hstackDefinition: OpDefinition = {
 export function hstack(xs: readonly TensorLike[]): Tensor {
   return callOne(hstackDefinition, [xs], surplusOptions(hstackDefinition, arguments[1]));
 }
-// From ops.yaml:4482
+// From ops.yaml:4833
 export const vstackDefinition: OpDefinition = {
   name: 'vstack',
-  source: 'ops.yaml:4482',
+  source: 'ops.yaml:4833',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
     const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => [...host.fill(host.max(2 - s.length, 0), 1), ...s]);
     if (!(host.all(parts, (s2: readonly number[]) => host.equals(host.drop(s2, 0), host.drop(host.at(parts, 0), 0))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along the first axis");
@@ -2256,7 +2256,7 @@ export const vstackDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `replace(parts[0], 0, total(each(parts, (s) => s[0])))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -2267,14 +2267,14 @@ export const vstackDefinition: OpDefinition = {
 export function vstack(xs: readonly TensorLike[]): Tensor {
   return callOne(vstackDefinition, [xs], surplusOptions(vstackDefinition, arguments[1]));
 }
-// From ops.yaml:4503
+// From ops.yaml:4854
 export const dstackDefinition: OpDefinition = {
   name: 'dstack',
-  source: 'ops.yaml:4503',
+  source: 'ops.yaml:4854',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
     const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => (s.length === 0) ? [1, 1, 1] : ((s.length === 1) ? [1, host.at(s, 0), 1] : ((s.length === 2) ? [...s, 1] : s)));
     if (!(host.all(parts, (s2: readonly number[]) => host.equals(host.drop(s2, 2), host.drop(host.at(parts, 0), 2))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along the third axis");
@@ -2304,7 +2304,7 @@ export const dstackDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `replace(parts[0], 2, total(each(parts, (s) => s[2])))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -2315,14 +2315,14 @@ export const dstackDefinition: OpDefinition = {
 export function dstack(xs: readonly TensorLike[]): Tensor {
   return callOne(dstackDefinition, [xs], surplusOptions(dstackDefinition, arguments[1]));
 }
-// From ops.yaml:4524
+// From ops.yaml:4875
 export const columnStackDefinition: OpDefinition = {
   name: 'columnStack',
-  source: 'ops.yaml:4524',
+  source: 'ops.yaml:4875',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
     const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => (s.length <= 1) ? [host.count(s), 1] : s);
     if (!(host.all(parts, (s2: readonly number[]) => host.equals(host.drop(s2, 1), host.drop(host.at(parts, 0), 1))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along the second axis");
@@ -2353,7 +2353,7 @@ export const columnStackDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `replace(parts[0], 1, total(each(parts, (s) => s[1])))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -2370,14 +2370,14 @@ export interface TensorSplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4544
+// From ops.yaml:4895
 export const tensorSplitDefinition: OpDefinition = {
   name: 'tensorSplit',
-  source: 'ops.yaml:4544',
+  source: 'ops.yaml:4895',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((!host.isNumber(sections)) || (host.at((rules.listed((sections as number)) as readonly number[]), 0) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "there must be at least one part");
@@ -2420,7 +2420,7 @@ export const tensorSplitDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param sections - The number of parts, or the places before which the tensor is cut.
  * @returns `parts`, dtype `T`, shape `each(ends, (end, i) => replace(x.shape, axis, max(end - starts[i], 0)))`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -2431,14 +2431,14 @@ export const tensorSplitDefinition: OpDefinition = {
 export function tensorSplit(x: TensorLike, sections: number | readonly number[], options: TensorSplitOptions = {}): Tensor[] {
   return callList(tensorSplitDefinition, [x], { sections, ...optionsOf(tensorSplitDefinition, options) });
 }
-// From ops.yaml:4584
+// From ops.yaml:4935
 export const unflattenDefinition: OpDefinition = {
   name: 'unflatten',
-  source: 'ops.yaml:4584',
+  source: 'ops.yaml:4935',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, shape }: { axis: number; shape: readonly number[] }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const left = host.lazy(() => host.count(host.filter(shape, (n: number) => n !== (-1))));
@@ -2473,7 +2473,7 @@ export const unflattenDefinition: OpDefinition = {
  * @param axis - The axis that is taken apart.
  * @param shape - The sizes of the axes that it becomes.
  * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, axis), ...sizes, ...take(x.shape, axis + 1, x.rank)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -2490,14 +2490,14 @@ export interface SlidingWindowsOptions {
   /** How far apart windows begin. Default: `1`. */
   step?: number | undefined;
 }
-// From ops.yaml:4614
+// From ops.yaml:4965
 export const slidingWindowsDefinition: OpDefinition = {
   name: 'slidingWindows',
-  source: 'ops.yaml:4614',
+  source: 'ops.yaml:4965',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'size', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, size, step }: { axis: number; size: number; step: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(step >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "step must be at least 1");
@@ -2533,7 +2533,7 @@ export const slidingWindowsDefinition: OpDefinition = {
  * @param axis - The axis that windows move along.
  * @param size - How many elements a window has.
  * @returns `out`, dtype `T`, shape `[...replace(x.shape, axis, windows), size]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -2544,14 +2544,14 @@ export const slidingWindowsDefinition: OpDefinition = {
 export function slidingWindows(x: TensorLike, axis: number, size: number, options: SlidingWindowsOptions = {}): Tensor {
   return callOne(slidingWindowsDefinition, [x], { axis, size, ...optionsOf(slidingWindowsDefinition, options) });
 }
-// From ops.yaml:4658
+// From ops.yaml:5009
 export const broadcastTensorsDefinition: OpDefinition = {
   name: 'broadcastTensors',
-  source: 'ops.yaml:4658',
+  source: 'ops.yaml:5009',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out', list: true }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
     const shape = host.fold((rules.shapes(xs) as readonly (readonly number[])[]), (a: readonly number[], b: readonly number[]) => host.broadcast(a, b));
     return [...host.fill(xs.length, shape).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'out'), dtype: host.at(xs, 0).dtype }))];
@@ -2582,7 +2582,7 @@ export const broadcastTensorsDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `fill(xs.length, shape)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -2593,14 +2593,14 @@ export const broadcastTensorsDefinition: OpDefinition = {
 export function broadcastTensors(xs: readonly TensorLike[]): Tensor[] {
   return callList(broadcastTensorsDefinition, [xs], surplusOptions(broadcastTensorsDefinition, arguments[1]));
 }
-// From ops.yaml:4673
+// From ops.yaml:5024
 export const cartesianProdDefinition: OpDefinition = {
   name: 'cartesianProd',
-  source: 'ops.yaml:4673',
+  source: 'ops.yaml:5024',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
     if (!(host.all(xs, (x: TensorMeta) => x.shape.length === 1))) throw new host.RuleError('RANK_MISMATCH', "every tensor must be a vector");
     return [{ shape: host.checkShape([host.count(host.each(xs, (x2: TensorMeta) => host.at(x2.shape, 0))), xs.length], 'out'), dtype: host.at(xs, 0).dtype }];
@@ -2630,7 +2630,7 @@ export const cartesianProdDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `[count(each(xs, (x) => x.shape[0])), xs.length]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -2651,10 +2651,10 @@ export interface DiagEmbedOptions {
   /** The axis of their columns. Default: `-1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:4688
+// From ops.yaml:5039
 export const diagEmbedDefinition: OpDefinition = {
   name: 'diagEmbed',
-  source: 'ops.yaml:4688',
+  source: 'ops.yaml:5039',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":1}, default: -2, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":1}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2713,10 +2713,10 @@ export interface DiagflatOptions {
   /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:4722
+// From ops.yaml:5073
 export const diagflatDefinition: OpDefinition = {
   name: 'diagflat',
-  source: 'ops.yaml:4722',
+  source: 'ops.yaml:5073',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2759,14 +2759,14 @@ export const diagflatDefinition: OpDefinition = {
 export function diagflat(x: TensorLike, options: DiagflatOptions = {}): Tensor {
   return callOne(diagflatDefinition, [x], optionsOf(diagflatDefinition, options));
 }
-// From ops.yaml:4736
+// From ops.yaml:5087
 export const blockDiagDefinition: OpDefinition = {
   name: 'blockDiag',
-  source: 'ops.yaml:4736',
+  source: 'ops.yaml:5087',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
     for (const { shape } of xs) {
       host.checkRank(shape, 0, 2, 'xs');
@@ -2803,7 +2803,7 @@ export const blockDiagDefinition: OpDefinition = {
  *
  * @param xs - Tensors of dtype `T`, rank 0 to 2.
  * @returns `out`, dtype `T`, shape `[total(heights), total(widths)]`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -2822,10 +2822,10 @@ export interface VanderOptions {
   /** Whether the powers go up from left to right. Default: `false`. */
   increasing?: boolean | undefined;
 }
-// From ops.yaml:4754
+// From ops.yaml:5105
 export const vanderDefinition: OpDefinition = {
   name: 'vander',
-  source: 'ops.yaml:4754',
+  source: 'ops.yaml:5105',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'increasing', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2859,7 +2859,7 @@ export const vanderDefinition: OpDefinition = {
         const places = host.lazy(() => g.cast(g.iota([1, columns()], { axis: 1 }), x.dtype));
         const part = increasing ? places() : g.subtract(columns() - 1, places());
         const part2 = g.unsqueeze(x, 1);
-        return [g.reshape(g.sumTo(g.multiply(g.multiply(dout, part), g.pow(g.where(g.logicalAnd(g.equal(part2, 0), g.equal(part, 0)), 1, part2), g.subtract(part, 1))), host.insert(x.shape, (rules.fromFront((rules.listed(1) as readonly number[]), x.shape.length + (rules.listed(1) as readonly number[]).length) as readonly number[]), 1)), x.shape)];
+        return [g.reshape(g.sumTo(g.multiply(dout, g.conj(g.multiply(part, g.pow(g.where(g.logicalAnd(g.equal(part2, 0), g.equal(part, 0)), 1, part2), g.subtract(part, 1))))), host.insert(x.shape, (rules.fromFront((rules.listed(1) as readonly number[]), x.shape.length + (rules.listed(1) as readonly number[]).length) as readonly number[]), 1)), x.shape)];
       },
     },
   ],
@@ -2887,10 +2887,10 @@ export interface TrilIndicesOptions {
   /** The last diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:4781
+// From ops.yaml:5132
 export const trilIndicesDefinition: OpDefinition = {
   name: 'trilIndices',
-  source: 'ops.yaml:4781',
+  source: 'ops.yaml:5132',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2936,10 +2936,10 @@ export interface TriuIndicesOptions {
   /** The first diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:4805
+// From ops.yaml:5156
 export const triuIndicesDefinition: OpDefinition = {
   name: 'triuIndices',
-  source: 'ops.yaml:4805',
+  source: 'ops.yaml:5156',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],

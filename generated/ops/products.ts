@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6213
-export const bmmDefinition: OpDefinition = {
-  name: 'bmm',
-  source: 'ops.yaml:6213',
+// From ops.yaml:6569
+export const gemmDefinition: OpDefinition = {
+  name: 'gemm',
+  source: 'ops.yaml:6569',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -30,14 +30,69 @@ export const bmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.bmm(dout, g.swapLast(y)), x.shape)];
+        return [g.sumTo(g.gemm(dout, g.swapLast(y)), x.shape)];
       },
     },
     {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.swapLast(x), dout), y.shape)];
+        return [g.sumTo(g.gemm(g.swapLast(x), dout), y.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * Products of batches of matrices of real numbers.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, k]`.
+ * @param y - Tensor of dtype `T`, shape `[...b, k, n]`.
+ * @returns `out`, dtype `T`, shape `[...b, m, n]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ */
+export function gemm(x: TensorLike, y: TensorLike): Tensor {
+  return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
+}
+// From ops.yaml:6580
+export const bmmDefinition: OpDefinition = {
+  name: 'bmm',
+  source: 'ops.yaml:6580',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'k']);
+    dimensions.match('y', y.shape, ['...b', 'k', 'n']);
+    const b = host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2));
+    const m = host.at(x.shape, x.shape.length - 2);
+    const n = host.at(y.shape, y.shape.length - 1);
+    return [{ shape: host.checkShape([...b, m, n], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
+      const re = host.lazy(() => g.gemm(g.real(x), g.real(y)));
+      const im = host.lazy(() => g.add(g.gemm(g.real(x), g.imag(y)), g.gemm(g.imag(x), g.real(y))));
+      const out = host.isComplex(x.dtype) ? g.complex(g.subtract(re(), g.gemm(g.imag(x), g.imag(y))), im()) : re();
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.bmm(dout, g.conj(g.swapLast(y))), x.shape)];
+      },
+    },
+    {
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), dout), y.shape)];
       },
     },
   ],
@@ -46,14 +101,14 @@ export const bmmDefinition: OpDefinition = {
 /**
  * Products of batches of matrices.
  *
- * Leading axes are broadcast.
+ * Leading axes are broadcast. Products of complex matrices are four real ones.
  *
  * Paddle: paddle.bmm.
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, k]`.
  * @param y - Tensor of dtype `T`, shape `[...b, k, n]`.
  * @returns `out`, dtype `T`, shape `[...b, m, n]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -74,14 +129,14 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:6233
+// From ops.yaml:6607
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:6233',
+  source: 'ops.yaml:6607',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     host.checkRank(y.shape, 1, Infinity, 'y');
@@ -107,7 +162,7 @@ export const matmulDefinition: OpDefinition = {
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
         const value5 = host.lazy(() => (y.shape.length === 1) ? (((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
-        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.swapLast((y.shape.length === 1) ? g.reshape(y, value4()) : (transposeY ? g.swapLast(y) : y))), value2()));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.conj(g.swapLast((y.shape.length === 1) ? g.reshape(y, value4()) : (transposeY ? g.swapLast(y) : y)))), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : (transposeX ? g.swapLast(part()) : part())];
       },
     },
@@ -121,7 +176,7 @@ export const matmulDefinition: OpDefinition = {
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
         const value5 = host.lazy(() => (y.shape.length === 1) ? (((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
-        const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x)), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x))), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(y.shape.length === 1) ? g.reshape(part(), y.shape) : (transposeY ? g.swapLast(part()) : part())];
       },
     },
@@ -136,7 +191,7 @@ export const matmulDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param y - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `matmulShape(x.shape, y.shape, transposeX, transposeY)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
@@ -151,14 +206,14 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:6272
+// From ops.yaml:6647
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:6272',
+  source: 'ops.yaml:6647',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, vec }: { x: TensorMeta; vec: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['m', 'k']);
@@ -184,7 +239,7 @@ export const mvDefinition: OpDefinition = {
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
         const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
-        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value4()) : vec)), value2()));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.conj(g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value4()) : vec))), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : part()];
       },
     },
@@ -199,7 +254,7 @@ export const mvDefinition: OpDefinition = {
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
         const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
-        const part = host.lazy(() => g.sumTo(g.bmm(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
+        const part = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x)), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(vec.shape.length === 1) ? g.reshape(part(), vec.shape) : part()];
       },
     },
@@ -214,7 +269,7 @@ export const mvDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[m, k]`.
  * @param vec - Tensor of dtype `T`, shape `[k]`.
  * @returns `out`, dtype `T`, shape `[m]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -225,10 +280,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:6286
+// From ops.yaml:6661
 export const outerDefinition: OpDefinition = {
   name: 'outer',
-  source: 'ops.yaml:6286',
+  source: 'ops.yaml:6661',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -249,7 +304,7 @@ export const outerDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const value = [host.count(x.shape), 1];
-        return [g.reshape(g.sumTo(g.multiply(dout, g.reshape(y, [1, host.count(y.shape)])), ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
+        return [g.reshape(g.sumTo(g.multiply(dout, g.conj(g.reshape(y, [1, host.count(y.shape)]))), ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
     {
@@ -258,7 +313,7 @@ export const outerDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const value = [1, host.count(y.shape)];
-        return [g.reshape(g.sumTo(g.multiply(dout, g.reshape(x, [host.count(x.shape), 1])), ((host.count(value) === host.count(y.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(y.shape, value)), y.shape)];
+        return [g.reshape(g.sumTo(g.multiply(dout, g.conj(g.reshape(x, [host.count(x.shape), 1]))), ((host.count(value) === host.count(y.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(y.shape, value)), y.shape)];
       },
     },
   ],
@@ -281,10 +336,10 @@ export const outerDefinition: OpDefinition = {
 export function outer(x: TensorLike, y: TensorLike): Tensor {
   return callOne(outerDefinition, [x, y], surplusOptions(outerDefinition, arguments[2]));
 }
-// From ops.yaml:6307
+// From ops.yaml:6682
 export const innerDefinition: OpDefinition = {
   name: 'inner',
-  source: 'ops.yaml:6307',
+  source: 'ops.yaml:6682',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -326,7 +381,7 @@ export const innerDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch(), ...left2(), ...right2()], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.lazy(() => host.pick(x.shape, host.each(value3(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6())) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6(), value5()));
-        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, y), x.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), columns()), target()) : g.sumTo(g.bmm(part(), g.swapLast(columns())), target()), value6()), host.inversePermutation(host.each(value3(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, g.conj(y)), x.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), g.conj(columns())), target()) : g.sumTo(g.bmm(part(), g.conj(g.swapLast(columns()))), target()), value6()), host.inversePermutation(host.each(value3(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
       },
     },
     {
@@ -355,7 +410,7 @@ export const innerDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch(), ...left2(), ...right2()], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.lazy(() => host.pick(y.shape, host.each(value4(), (axis2: number) => (axis2 < 0) ? axis2 + y.shape.length : axis2)));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6())) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6(), value5()));
-        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, x), y.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), rows()), target()) : g.sumTo(g.bmm(g.swapLast(rows()), part()), target()), value6()), host.inversePermutation(host.each(value4(), (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
+        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, g.conj(x)), y.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), g.conj(rows())), target()) : g.sumTo(g.bmm(g.conj(g.swapLast(rows())), part()), target()), value6()), host.inversePermutation(host.each(value4(), (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
       },
     },
   ],
@@ -384,10 +439,10 @@ export interface TensordotOptions {
   /** How many of x's last axes meet y's first ones, or a list of x's axes and one of those of y that they meet. Default: `2`. */
   axes?: number | readonly (readonly number[])[] | undefined;
 }
-// From ops.yaml:6333
+// From ops.yaml:6708
 export const tensordotDefinition: OpDefinition = {
   name: 'tensordot',
-  source: 'ops.yaml:6333',
+  source: 'ops.yaml:6708',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -440,7 +495,7 @@ export const tensordotDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch, ...left2, ...right2()], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(x.shape, host.each(value3, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), columns()), target()) : g.sumTo(g.bmm(part(), g.swapLast(columns())), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(columns())), target()) : g.sumTo(g.bmm(part(), g.conj(g.swapLast(columns()))), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
       },
     },
     {
@@ -471,7 +526,7 @@ export const tensordotDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch, ...left2(), ...right2], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(y.shape, host.each(value4, (axis2: number) => (axis2 < 0) ? axis2 + y.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), rows()), target()) : g.sumTo(g.bmm(g.swapLast(rows()), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(rows())), target()) : g.sumTo(g.bmm(g.conj(g.swapLast(rows())), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
       },
     },
   ],
@@ -495,10 +550,10 @@ export const tensordotDefinition: OpDefinition = {
 export function tensordot(x: TensorLike, y: TensorLike, options: TensordotOptions = {}): Tensor {
   return callOne(tensordotDefinition, [x, y], optionsOf(tensordotDefinition, options));
 }
-// From ops.yaml:6388
+// From ops.yaml:6763
 export const einsumDefinition: OpDefinition = {
   name: 'einsum',
-  source: 'ops.yaml:6388',
+  source: 'ops.yaml:6763',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'equation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -564,10 +619,10 @@ export const einsumDefinition: OpDefinition = {
 export function einsum(xs: readonly TensorLike[], equation: string): Tensor {
   return callOne(einsumDefinition, [xs], { equation, ...surplusOptions(einsumDefinition, arguments[2]) });
 }
-// From ops.yaml:6456
+// From ops.yaml:6831
 export const einsumTermDefinition: OpDefinition = {
   name: 'einsumTerm',
-  source: 'ops.yaml:6456',
+  source: 'ops.yaml:6831',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'kept', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -614,14 +669,14 @@ export const einsumTermDefinition: OpDefinition = {
 export function einsumTerm(x: TensorLike, labels: readonly number[], kept: readonly number[]): Tensor {
   return callOne(einsumTermDefinition, [x], { labels, kept, ...surplusOptions(einsumTermDefinition, arguments[3]) });
 }
-// From ops.yaml:6470
+// From ops.yaml:6845
 export const sharedAxesDefinition: OpDefinition = {
   name: 'sharedAxes',
-  source: 'ops.yaml:6470',
+  source: 'ops.yaml:6845',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { labels, names }: { labels: readonly number[]; names: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(host.each(names, (name: number) => host.at(x.shape, (rules.placeOf(labels, name) as number))), 'out'), dtype: x.dtype }];
   },
@@ -649,19 +704,19 @@ export const sharedAxesDefinition: OpDefinition = {
  * @param labels - Required.
  * @param names - Required.
  * @returns `out`, dtype `T`, shape `each(names, (name) => x.shape[placeOf(labels, name)])`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function sharedAxes(x: TensorLike, labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesDefinition, [x], { labels, names, ...surplusOptions(sharedAxesDefinition, arguments[3]) });
 }
-// From ops.yaml:6484
+// From ops.yaml:6859
 export const sharedAxesGradDefinition: OpDefinition = {
   name: 'sharedAxesGrad',
-  source: 'ops.yaml:6484',
+  source: 'ops.yaml:6859',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
   },
@@ -694,15 +749,15 @@ export const sharedAxesGradDefinition: OpDefinition = {
  * @param labels - Required.
  * @param names - Required.
  * @returns `out`, dtype `T`, shape `shape`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function sharedAxesGrad(x: TensorLike, shape: readonly number[], labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesGradDefinition, [x], { shape, labels, names, ...surplusOptions(sharedAxesGradDefinition, arguments[4]) });
 }
-// From ops.yaml:6498
+// From ops.yaml:6873
 export const einsumStepsDefinition: OpDefinition = {
   name: 'einsumSteps',
-  source: 'ops.yaml:6498',
+  source: 'ops.yaml:6873',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -741,10 +796,10 @@ export const einsumStepsDefinition: OpDefinition = {
 export function einsumSteps(xs: readonly TensorLike[], labels: readonly (readonly number[])[], result: readonly number[]): Tensor {
   return callOne(einsumStepsDefinition, [xs], { labels, result, ...surplusOptions(einsumStepsDefinition, arguments[3]) });
 }
-// From ops.yaml:6514
+// From ops.yaml:6889
 export const einsumProductDefinition: OpDefinition = {
   name: 'einsumProduct',
-  source: 'ops.yaml:6514',
+  source: 'ops.yaml:6889',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'xLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'yLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -803,7 +858,7 @@ export const einsumProductDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result, (label11: number) => (rules.placeOf(made(), label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(x.shape, host.each(value3, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size: number) => size >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), columns()), target()) : g.sumTo(g.bmm(part(), g.swapLast(columns())), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(columns())), target()) : g.sumTo(g.bmm(part(), g.conj(g.swapLast(columns()))), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
       },
     },
     {
@@ -830,7 +885,7 @@ export const einsumProductDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result, (label11: number) => (rules.placeOf(made(), label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(y.shape, host.each(value4, (axis2: number) => (axis2 < 0) ? axis2 + y.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size: number) => size >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), rows()), target()) : g.sumTo(g.bmm(g.swapLast(rows()), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(rows())), target()) : g.sumTo(g.bmm(g.conj(g.swapLast(rows())), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
       },
     },
   ],
@@ -856,10 +911,10 @@ export interface AddcmulOptions {
   /** The factor of the product. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:6548
+// From ops.yaml:6923
 export const addcmulDefinition: OpDefinition = {
   name: 'addcmul',
-  source: 'ops.yaml:6548',
+  source: 'ops.yaml:6923',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -887,7 +942,7 @@ export const addcmulDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { value }: { value: V }): readonly V[] {
-        return [g.sumTo(g.multiply(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), value), y), x.shape)];
+        return [g.sumTo(g.multiply(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), g.conj(value)), g.conj(y)), x.shape)];
       },
     },
     {
@@ -895,7 +950,7 @@ export const addcmulDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { value }: { value: V }): readonly V[] {
-        return [g.sumTo(g.multiply(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), value), x), y.shape)];
+        return [g.sumTo(g.multiply(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), g.conj(value)), g.conj(x)), y.shape)];
       },
     },
   ],
@@ -925,10 +980,10 @@ export interface AddcdivOptions {
   /** The factor of the quotient. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:6564
+// From ops.yaml:6939
 export const addcdivDefinition: OpDefinition = {
   name: 'addcdiv',
-  source: 'ops.yaml:6564',
+  source: 'ops.yaml:6939',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -956,7 +1011,7 @@ export const addcdivDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { value }: { value: V }): readonly V[] {
-        return [g.sumTo(g.divide(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), value), y), x.shape)];
+        return [g.sumTo(g.divide(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), g.conj(value)), g.conj(y)), x.shape)];
       },
     },
     {
@@ -964,7 +1019,7 @@ export const addcdivDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { value }: { value: V }): readonly V[] {
-        return [g.sumTo(g.divide(g.multiply(g.neg(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), value)), g.divide(x, y)), y), y.shape)];
+        return [g.sumTo(g.multiply(g.neg(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), g.conj(value))), g.conj(g.divide(g.divide(x, y), y))), y.shape)];
       },
     },
   ],
@@ -996,10 +1051,10 @@ export interface BaddbmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:6584
+// From ops.yaml:6959
 export const baddbmmDefinition: OpDefinition = {
   name: 'baddbmm',
-  source: 'ops.yaml:6584',
+  source: 'ops.yaml:6959',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1026,7 +1081,7 @@ export const baddbmmDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, dout }: { input: V; dout: V }, { beta }: { beta: V }): readonly V[] {
-        return [g.multiply(g.sumTo(dout, input.shape), beta)];
+        return [g.multiply(g.sumTo(dout, input.shape), g.conj(beta))];
       },
     },
     {
@@ -1034,7 +1089,7 @@ export const baddbmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), g.swapLast(y)), x.shape)];
+        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha)), g.conj(g.swapLast(y))), x.shape)];
       },
     },
     {
@@ -1042,7 +1097,7 @@ export const baddbmmDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha)), y.shape)];
+        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha))), y.shape)];
       },
     },
   ],
@@ -1071,10 +1126,10 @@ export interface CdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:6613
+// From ops.yaml:6988
 export const cdistDefinition: OpDefinition = {
   name: 'cdist',
-  source: 'ops.yaml:6613',
+  source: 'ops.yaml:6988',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1109,12 +1164,12 @@ export const cdistDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.broadcast(value, host.insert(y.shape, (rules.fromFront((rules.listed(-3) as readonly number[]), y.shape.length + (rules.listed(-3) as readonly number[]).length) as readonly number[]), 1)));
         const value3 = host.lazy(() => [value2().length - 1]);
         const value32 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))))), value32()), value2()), part()) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), g.conj(part())) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value3(), keepdim: false }), value32())));
         const part32 = host.lazy(() => g.reshape(dout, value32()));
         const part42 = host.lazy(() => g.sign(part()));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value3(), keepdim: false }), value32())));
-        return [g.reshape(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), x.dtype), { axis: value3(), keepdim: true })), 0), part42()) : ((p === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), x.dtype), { axis: value3(), keepdim: true })), 0), part42()) : ((p === 0) ? g.zeros(value2(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.broadcastTo(part32(), value2()), part42()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 1 / p), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))), (1 / p) - 1))), value32()), value2())), p), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))), part42()))))), value), x.shape)];
+        return [g.reshape(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(value2(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value2()), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))), (1 / p) - 1))))), value32()), value2())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), x.dtype), part42()))))), value), x.shape)];
       },
     },
     {
@@ -1130,12 +1185,12 @@ export const cdistDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.broadcast(host.insert(x.shape, (rules.fromFront((rules.listed(-2) as readonly number[]), x.shape.length + (rules.listed(-2) as readonly number[]).length) as readonly number[]), 1), value));
         const value3 = host.lazy(() => [value2().length - 1]);
         const value32 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))))), value32()), value2()), part()) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), g.conj(part())) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value3(), keepdim: false }), value32())));
         const part32 = host.lazy(() => g.reshape(dout, value32()));
         const part42 = host.lazy(() => g.sign(part()));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value3(), keepdim: false }), value32())));
-        return [g.reshape(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), x.dtype), { axis: value3(), keepdim: true })), 0), part42()) : ((p === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), x.dtype), { axis: value3(), keepdim: true })), 0), part42()) : ((p === 0) ? g.zeros(value2(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.broadcastTo(part32(), value2()), part42()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 1 / p), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))), (1 / p) - 1))), value32()), value2())), p), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))), part42())))))), value), y.shape)];
+        return [g.reshape(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(value2(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value2()), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))), (1 / p) - 1))))), value32()), value2())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), x.dtype), part42())))))), value), y.shape)];
       },
     },
   ],
@@ -1161,14 +1216,14 @@ export const cdistDefinition: OpDefinition = {
 export function cdist(x: TensorLike, y: TensorLike, options: CdistOptions = {}): Tensor {
   return callOne(cdistDefinition, [x, y], optionsOf(cdistDefinition, options));
 }
-// From ops.yaml:6637
+// From ops.yaml:7012
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:6637',
+  source: 'ops.yaml:7012',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     host.checkRank(x.shape, 1, 2, 'x');
     host.checkEqualShape(y.shape, x.shape, 'y');
@@ -1186,7 +1241,7 @@ export const dotDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
-        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), y)];
+        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), g.conj(y))];
       },
     },
     {
@@ -1194,7 +1249,7 @@ export const dotDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), x)];
+        return [g.multiply(g.broadcastTo(g.reshape(dout, host.replace(x.shape, [x.shape.length - 1], 1)), x.shape), g.conj(x))];
       },
     },
   ],
@@ -1203,12 +1258,14 @@ export const dotDefinition: OpDefinition = {
 /**
  * The sum of products of two vectors, or of each pair of rows of two matrices.
  *
+ * Complex elements are multiplied as they are, none is conjugated.
+ *
  * Paddle: paddle.dot.
  *
  * @param x - Tensor of dtype `T`, rank 1 to 2.
  * @param y - Tensor of dtype `T`, shape `x.shape`.
  * @returns `out`, dtype `T`, shape `drop(x.shape, x.rank - 1)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -1225,10 +1282,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:6659
+// From ops.yaml:7036
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:6659',
+  source: 'ops.yaml:7036',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1291,14 +1348,14 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:6701
+// From ops.yaml:7078
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:6701',
+  source: 'ops.yaml:7078',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     const rank = host.max(x.shape.length, y.shape.length);
     const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
@@ -1329,7 +1386,7 @@ export const kronDefinition: OpDefinition = {
         const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
         const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
-        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, ((host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(y.shape, value2))), g.reshape(y, value2)), target), x.shape)];
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, ((host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(y.shape, value2))), g.conj(g.reshape(y, value2))), target), x.shape)];
       },
     },
     {
@@ -1343,7 +1400,7 @@ export const kronDefinition: OpDefinition = {
         const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
         const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
         const target = ((host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(y.shape, value2);
-        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value), target)), g.reshape(x, value)), target), y.shape)];
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value), target)), g.conj(g.reshape(x, value))), target), y.shape)];
       },
     },
   ],
@@ -1359,7 +1416,7 @@ export const kronDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `each(outer, (n, a) => n * inner[a])`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
@@ -1378,10 +1435,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:6731
+// From ops.yaml:7108
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:6731',
+  source: 'ops.yaml:7108',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1407,7 +1464,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, dout }: { input: V; dout: V }, { beta }: { beta: V }): readonly V[] {
-        return [g.multiply(g.sumTo(dout, input.shape), beta)];
+        return [g.multiply(g.sumTo(dout, input.shape), g.conj(beta))];
       },
     },
     {
@@ -1415,7 +1472,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), g.swapLast(y)), x.shape)];
+        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha)), g.conj(g.swapLast(y))), x.shape)];
       },
     },
     {
@@ -1423,7 +1480,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha)), y.shape)];
+        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha))), y.shape)];
       },
     },
   ],
@@ -1453,10 +1510,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:6757
+// From ops.yaml:7134
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:6757',
+  source: 'ops.yaml:7134',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1496,7 +1553,7 @@ export const linearDefinition: OpDefinition = {
         const value2 = host.lazy(() => target.length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target, 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.swapLast(weight)), target), x.shape)];
+        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.conj(g.swapLast(weight))), target), x.shape)];
       },
     },
     {
@@ -1511,7 +1568,7 @@ export const linearDefinition: OpDefinition = {
         const value2 = host.lazy(() => target().length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.sumTo(g.bmm(g.swapLast(g.reshape(x, value)), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
+        return [g.sumTo(g.bmm(g.conj(g.swapLast(g.reshape(x, value))), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
       },
     },
     {

@@ -15,14 +15,14 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2098
+// From ops.yaml:2431
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:2098',
+  source: 'ops.yaml:2431',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
@@ -47,7 +47,7 @@ export const sumDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -67,14 +67,14 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2118
+// From ops.yaml:2454
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:2118',
+  source: 'ops.yaml:2454',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
@@ -89,7 +89,7 @@ export const prodDefinition: OpDefinition = {
         const otherHoles = g.subtract(g.sum(g.cast(hole, x.dtype), { axis, keepdim: true }), g.cast(hole, x.dtype));
         const otherHole = g.subtract(g.sum(g.where(hole, x, 0), { axis, keepdim: true }), g.where(hole, x, 0));
         const rest = g.divide(g.prod(filled, { axis, keepdim: true }), filled);
-        return [g.multiply(g.multiply(g.reshape(dout, host.replace(x.shape, axis, 1)), rest), g.where(g.equal(otherHoles, 0), 1, g.where(g.equal(otherHoles, 1), otherHole, 0)))];
+        return [g.multiply(g.reshape(dout, host.replace(x.shape, axis, 1)), g.conj(g.multiply(rest, g.where(g.equal(otherHoles, 0), 1, g.where(g.equal(otherHoles, 1), otherHole, 0)))))];
       },
     },
   ],
@@ -104,7 +104,7 @@ export const prodDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2143
+// From ops.yaml:2483
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:2143',
+  source: 'ops.yaml:2483',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2168
+// From ops.yaml:2508
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:2168',
+  source: 'ops.yaml:2508',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2193
+// From ops.yaml:2533
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:2193',
+  source: 'ops.yaml:2533',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2209
+// From ops.yaml:2549
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:2209',
+  source: 'ops.yaml:2549',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,14 +322,14 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2225
+// From ops.yaml:2565
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:2225',
+  source: 'ops.yaml:2565',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: x.dtype }];
   },
@@ -345,7 +345,7 @@ export const meanDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: readonly number[] }): readonly V[] {
-        return [g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape)];
+        return [g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(x.shape, axis) as number))), host.replace(x.shape, axis, 1)), x.shape)];
       },
     },
   ],
@@ -358,7 +358,7 @@ export const meanDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -378,10 +378,10 @@ export interface NansumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2235
+// From ops.yaml:2584
 export const nansumDefinition: OpDefinition = {
   name: 'nansum',
-  source: 'ops.yaml:2235',
+  source: 'ops.yaml:2584',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export interface NanmeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2254
+// From ops.yaml:2603
 export const nanmeanDefinition: OpDefinition = {
   name: 'nanmean',
-  source: 'ops.yaml:2254',
+  source: 'ops.yaml:2603',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -456,7 +456,7 @@ export const nanmeanDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): readonly V[] {
         const part = g.isnan(x);
-        return [g.where(part, 0, g.broadcastTo(g.reshape(g.divide(dout, g.sum(g.where(part, g.full(x.shape, 0, { dtype: x.dtype }), 1), { axis, keepdim })), host.replace(x.shape, axis, 1)), x.shape))];
+        return [g.where(part, 0, g.broadcastTo(g.reshape(g.divide(dout, g.conj(g.sum(g.where(part, g.full(x.shape, 0, { dtype: x.dtype }), 1), { axis, keepdim }))), host.replace(x.shape, axis, 1)), x.shape))];
       },
     },
   ],
@@ -487,14 +487,14 @@ export interface CountNonzeroOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2273
+// From ops.yaml:2622
 export const countNonzeroDefinition: OpDefinition = {
   name: 'countNonzero',
-  source: 'ops.yaml:2273',
+  source: 'ops.yaml:2622',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
     return [{ shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'out'), dtype: 'int32' }];
   },
@@ -512,7 +512,7 @@ export const countNonzeroDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `int32`, shape `reduced(x.shape, axis, keepdim)`
- * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -534,10 +534,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2291
+// From ops.yaml:2640
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:2291',
+  source: 'ops.yaml:2640',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -561,9 +561,9 @@ export const varianceDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
         const value = (rules.reduced(x.shape, axis, true) as readonly number[]);
         const value2 = host.broadcast(x.shape, value);
-        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0)), (rules.reduced(value2, axis, keepdim) as readonly number[])), host.replace(value2, axis, 1)), value2), g.subtract(x, g.mean(x, { axis, keepdim: true })));
+        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.conj(host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0))), (rules.reduced(value2, axis, keepdim) as readonly number[])), host.replace(value2, axis, 1)), value2), g.conj(g.subtract(x, g.mean(x, { axis, keepdim: true }))));
         const part2 = g.add(part, part);
-        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape))];
+        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), g.conj((rules.elementsAlong(x.shape, axis) as number))), host.replace(x.shape, axis, 1)), x.shape))];
       },
     },
   ],
@@ -600,10 +600,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2318
+// From ops.yaml:2667
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:2318',
+  source: 'ops.yaml:2667',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -659,10 +659,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2345
+// From ops.yaml:2694
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:2345',
+  source: 'ops.yaml:2694',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -721,10 +721,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2367
+// From ops.yaml:2716
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:2367',
+  source: 'ops.yaml:2716',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -783,10 +783,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2418
+// From ops.yaml:2767
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:2418',
+  source: 'ops.yaml:2767',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -841,10 +841,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2469
+// From ops.yaml:2818
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:2469',
+  source: 'ops.yaml:2818',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -900,10 +900,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2505
+// From ops.yaml:2854
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:2505',
+  source: 'ops.yaml:2854',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -959,10 +959,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2529
+// From ops.yaml:2878
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:2529',
+  source: 'ops.yaml:2878',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -992,14 +992,14 @@ export const normDefinition: OpDefinition = {
         const part4 = host.lazy(() => g.where(part3(), 0, dout));
         const part5 = host.lazy(() => g.where(part3(), 1, part2()));
         const value3 = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.sqrt(part5()))), value3()), x.shape), x) : 0);
+        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.conj(g.sqrt(part5())))), value3()), x.shape), g.conj(x)) : 0);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value3())));
         const part32 = host.lazy(() => g.reshape(dout, value3()));
         const part42 = host.lazy(() => g.sign(x));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value3())));
         const value4 = host.lazy(() => value === 0);
         const value5 = host.lazy(() => 1 / value);
-        return [value2 ? g.add(part22(), part22()) : ((value === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part42()) : ((value === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part42()) : (value4() ? g.zeros(x.shape, { dtype: x.dtype }) : ((value === 1) ? g.multiply(g.broadcastTo(part32(), x.shape), part42()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(part3(), 0, g.multiply(g.multiply(part4(), value5()), g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(value5() === 0)), 1, part5()), value5() - 1))), value3()), x.shape)), value), g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(value4())), 1, part()), value - 1))), part42())))))];
+        return [value2 ? g.add(part22(), part22()) : ((value === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : ((value === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : (value4() ? g.zeros(x.shape, { dtype: x.dtype }) : ((value === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), x.shape), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(part3(), 0, g.multiply(part4(), g.conj(g.multiply(value5(), g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(value5() === 0)), 1, part5()), value5() - 1))))), value3()), x.shape)), g.conj(g.multiply(value, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(value4())), 1, part()), value - 1))))), x.dtype), part42())))))];
       },
     },
   ],
@@ -1035,10 +1035,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2570
+// From ops.yaml:2919
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:2570',
+  source: 'ops.yaml:2919',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1069,12 +1069,12 @@ export const normOfOrderDefinition: OpDefinition = {
         const zero = host.lazy(() => g.equal(size(), 0));
         const part = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))))), value()), x.shape), x) : undefined!);
+        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })))))), value()), x.shape), g.conj(x)) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value())));
         const part3 = host.lazy(() => g.reshape(dout, value()));
         const part4 = host.lazy(() => g.sign(x));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value())));
-        return [(order === 2) ? g.add(part2(), part2()) : ((order === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part3(), g.sum(g.cast(hit(), x.dtype), { axis, keepdim: true })), 0), part4()) : ((order === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part3(), g.sum(g.cast(hit2(), x.dtype), { axis, keepdim: true })), 0), part4()) : ((order === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((order === 1) ? g.multiply(g.broadcastTo(part3(), x.shape), part4()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 1 / order), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })), 0), Number((1 / order) === 0)), 1, g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))), (1 / order) - 1))), value()), x.shape)), order), g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(order === 0)), 1, part()), order - 1))), part4())))))];
+        return [(order === 2) ? g.add(part2(), part2()) : ((order === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part3(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part3(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((order === 1) ? g.multiply(g.cast(g.broadcastTo(part3(), x.shape), x.dtype), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), g.conj(g.multiply(1 / order, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })), 0), Number((1 / order) === 0)), 1, g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))), (1 / order) - 1))))), value()), x.shape)), g.conj(g.multiply(order, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(order === 0)), 1, part()), order - 1))))), x.dtype), part4())))))];
       },
     },
   ],
@@ -1097,10 +1097,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:2594
+// From ops.yaml:2943
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:2594',
+  source: 'ops.yaml:2943',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1130,12 +1130,13 @@ export const distDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))))), value3()), value()), part()) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), g.conj(part())) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
         const part32 = host.lazy(() => g.reshape(part3(), value3()));
+        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
         const part4 = host.lazy(() => g.sign(part()));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
-        return [g.cast(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.broadcastTo(part32(), value()), part4()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 1 / p), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))), value3()), value())), p), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))), part4()))))), x.shape), x.dtype)];
+        return [g.cast(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4()))))), x.shape), x.dtype)];
       },
     },
     {
@@ -1152,12 +1153,13 @@ export const distDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))))), value3()), value()), part()) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), g.conj(part())) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
         const part32 = host.lazy(() => g.reshape(part3(), value3()));
+        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
         const part4 = host.lazy(() => g.sign(part()));
         const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
-        return [g.cast(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === (-1 / 0)) ? g.multiply(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), type()), { axis: value2(), keepdim: true })), 0), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.broadcastTo(part32(), value()), part4()) : g.multiply(g.where(zero(), 0, g.multiply(g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 1 / p), g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))), value3()), value())), p), g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))), part4())))))), y.shape), y.dtype)];
+        return [g.cast(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4())))))), y.shape), y.dtype)];
       },
     },
   ],
@@ -1190,14 +1192,14 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:2631
+// From ops.yaml:2980
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:2631',
+  source: 'ops.yaml:2980',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number | null }): TensorMeta[] {
     return [{ shape: host.checkShape((axis == null) ? [host.count(x.shape)] : x.shape, 'out'), dtype: x.dtype }];
   },
@@ -1228,7 +1230,7 @@ export const cumsumDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `axis == null ? [count(x.shape)] : x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
  * ```js
@@ -1239,14 +1241,14 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:2657
+// From ops.yaml:3007
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:2657',
+  source: 'ops.yaml:3007',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -1279,7 +1281,7 @@ export const scanSumDefinition: OpDefinition = {
  * @param axis - Required.
  * @param reverse - Required.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function scanSum(x: TensorLike, axis: number, reverse: boolean): Tensor {
   return callOne(scanSumDefinition, [x], { axis, reverse, ...surplusOptions(scanSumDefinition, arguments[3]) });
@@ -1290,10 +1292,10 @@ export interface CumprodOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:2671
+// From ops.yaml:3021
 export const cumprodDefinition: OpDefinition = {
   name: 'cumprod',
-  source: 'ops.yaml:2671',
+  source: 'ops.yaml:3021',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1339,10 +1341,10 @@ export const cumprodDefinition: OpDefinition = {
 export function cumprod(x: TensorLike, options: CumprodOptions = {}): Tensor {
   return callOne(cumprodDefinition, [x], optionsOf(cumprodDefinition, options));
 }
-// From ops.yaml:2696
+// From ops.yaml:3046
 export const scanProductDefinition: OpDefinition = {
   name: 'scanProduct',
-  source: 'ops.yaml:2696',
+  source: 'ops.yaml:3046',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1383,10 +1385,10 @@ export const scanProductDefinition: OpDefinition = {
 export function scanProduct(x: TensorLike, axis: number): Tensor {
   return callOne(scanProductDefinition, [x], { axis, ...surplusOptions(scanProductDefinition, arguments[2]) });
 }
-// From ops.yaml:2710
+// From ops.yaml:3060
 export const shiftAlongDefinition: OpDefinition = {
   name: 'shiftAlong',
-  source: 'ops.yaml:2710',
+  source: 'ops.yaml:3060',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'by', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1425,10 +1427,10 @@ export const shiftAlongDefinition: OpDefinition = {
 export function shiftAlong(x: TensorLike, axis: number, by: number, value: number): Tensor {
   return callOne(shiftAlongDefinition, [x], { axis, by, value, ...surplusOptions(shiftAlongDefinition, arguments[4]) });
 }
-// From ops.yaml:2720
+// From ops.yaml:3070
 export const linearScanDefinition: OpDefinition = {
   name: 'linearScan',
-  source: 'ops.yaml:2720',
+  source: 'ops.yaml:3070',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'b', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1485,10 +1487,10 @@ export interface CummaxOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:2736
+// From ops.yaml:3086
 export const cummaxDefinition: OpDefinition = {
   name: 'cummax',
-  source: 'ops.yaml:2736',
+  source: 'ops.yaml:3086',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1548,10 +1550,10 @@ export interface CumminOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:2767
+// From ops.yaml:3117
 export const cumminDefinition: OpDefinition = {
   name: 'cummin',
-  source: 'ops.yaml:2767',
+  source: 'ops.yaml:3117',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1605,10 +1607,10 @@ export const cumminDefinition: OpDefinition = {
 export function cummin(x: TensorLike, options: CumminOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(cumminDefinition, [x], optionsOf(cumminDefinition, options));
 }
-// From ops.yaml:2798
+// From ops.yaml:3148
 export const scanMaxDefinition: OpDefinition = {
   name: 'scanMax',
-  source: 'ops.yaml:2798',
+  source: 'ops.yaml:3148',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1653,10 +1655,10 @@ export const scanMaxDefinition: OpDefinition = {
 export function scanMax(x: TensorLike, axis: number): { out: Tensor; index: Tensor } {
   return callNamed(scanMaxDefinition, [x], { axis, ...surplusOptions(scanMaxDefinition, arguments[2]) });
 }
-// From ops.yaml:2812
+// From ops.yaml:3162
 export const scanMinDefinition: OpDefinition = {
   name: 'scanMin',
-  source: 'ops.yaml:2812',
+  source: 'ops.yaml:3162',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1707,10 +1709,10 @@ export interface LogcumsumexpOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:2826
+// From ops.yaml:3176
 export const logcumsumexpDefinition: OpDefinition = {
   name: 'logcumsumexp',
-  source: 'ops.yaml:2826',
+  source: 'ops.yaml:3176',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1757,10 +1759,10 @@ export const logcumsumexpDefinition: OpDefinition = {
 export function logcumsumexp(x: TensorLike, options: LogcumsumexpOptions = {}): Tensor {
   return callOne(logcumsumexpDefinition, [x], optionsOf(logcumsumexpDefinition, options));
 }
-// From ops.yaml:2850
+// From ops.yaml:3200
 export const scanLogSumDefinition: OpDefinition = {
   name: 'scanLogSum',
-  source: 'ops.yaml:2850',
+  source: 'ops.yaml:3200',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1811,10 +1813,10 @@ export interface DiffOptions {
   /** The axis of the neighbours. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2869
+// From ops.yaml:3219
 export const diffDefinition: OpDefinition = {
   name: 'diff',
-  source: 'ops.yaml:2869',
+  source: 'ops.yaml:3219',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, default: 1, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1870,10 +1872,10 @@ export interface TrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2907
+// From ops.yaml:3257
 export const trapezoidDefinition: OpDefinition = {
   name: 'trapezoid',
-  source: 'ops.yaml:2907',
+  source: 'ops.yaml:3257',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1904,7 +1906,7 @@ export const trapezoidDefinition: OpDefinition = {
         const value3 = host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 0, value2, host.at(host.fill(1, 1), 0))]);
         const column = host.lazy(() => host.replace(host.fill(y.shape.length, 1), axis, value2));
         const value4 = host.lazy(() => host.broadcast(value, value3));
-        const part = (x !== undefined) ? g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, 0.5), (rules.reduced(host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column()))), [axis], false) as readonly number[])), host.replace(host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column()))), [axis], 1)), host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column())))), (x!.shape.length === y.shape.length) ? g.diff(x!, { axis }) : g.reshape(g.diff(x!), column())), value4()) : g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, g.multiply(dx, 0.5)), (rules.reduced(value4(), [axis], false) as readonly number[])), host.replace(value4(), [axis], 1)), value4());
+        const part = (x !== undefined) ? g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, g.conj(0.5)), (rules.reduced(host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column()))), [axis], false) as readonly number[])), host.replace(host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column()))), [axis], 1)), host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column())))), g.conj((x!.shape.length === y.shape.length) ? g.diff(x!, { axis }) : g.reshape(g.diff(x!), column()))), value4()) : g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, g.conj(g.multiply(dx, 0.5))), (rules.reduced(value4(), [axis], false) as readonly number[])), host.replace(value4(), [axis], 1)), value4());
         return [g.add(g.sliceGrad(g.sumTo(part, value3), y.shape, [axis], [0], [value2], { steps: null }), g.sliceGrad(g.sumTo(part, value), y.shape, [axis], [1], [host.at(y.shape, axis)], { steps: null }))];
       },
     },
@@ -1920,7 +1922,7 @@ export const trapezoidDefinition: OpDefinition = {
         const value3 = host.lazy(() => host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)));
         const value4 = host.lazy(() => value ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(value3())) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(value3(), column())));
         const value5 = host.lazy(() => host.broadcast(host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 1, host.at(y.shape, axis), host.at(host.fill(1, 1), 0))]), host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 0, value2(), host.at(host.fill(1, 1), 0))]), value4()));
-        const part2 = host.lazy(() => g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, 0.5), (rules.reduced(value5(), [axis], false) as readonly number[])), host.replace(value5(), [axis], 1)), value5()), g.add(g.slice(y, [axis], [1], [host.at(y.shape, axis)]), g.slice(y, [axis], [0], [value2()]))), value4()));
+        const part2 = host.lazy(() => g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, g.conj(0.5)), (rules.reduced(value5(), [axis], false) as readonly number[])), host.replace(value5(), [axis], 1)), value5()), g.conj(g.add(g.slice(y, [axis], [1], [host.at(y.shape, axis)]), g.slice(y, [axis], [0], [value2()])))), value4()));
         const value6 = host.lazy(() => ((1 % 2) === 0) ? 1 : -1);
         return [value ? ((1 >= host.at(x!.shape, axis)) ? part() : g.multiply(g.diff(g.pad(part2(), host.flatten(host.each(x!.shape, (_size2: number, a: number) => (a === axis) ? [1, 1] : [0, 0]))), { n: 1, axis }), value6())) : ((1 >= host.at(x!.shape, x!.shape.length - 1)) ? part() : g.multiply(g.diff(g.pad(g.reshape(part2(), value3()), host.flatten(host.each(x!.shape, (_size2: number, a: number) => (a === (x!.shape.length - 1)) ? [1, 1] : [0, 0]))), { n: 1, axis: x!.shape.length - 1 }), value6()))];
       },
