@@ -180,19 +180,19 @@ export class TypeScriptWriter {
   }
 
   private nested(term: Term, wanted: string): string {
-    return this.enclosed(term, this.as(term, wanted));
-  }
-
-  /** A term's text as part of a larger expression: in parentheses, unless a stated type has put it there. */
-  private enclosed(term: Term, text: string): string {
+    const text = this.as(term, wanted);
     const compound = term.kind === 'binary' || term.kind === 'conditional' || term.kind === 'unary' || term.kind === 'present';
-    return compound && text === this.expression(term) ? `(${text})` : text;
+    return compound && !isEnclosed(text) ? `(${text})` : text;
   }
 
   private property(term: Extract<Term, { kind: 'property' }>): string {
-    if (term.name === 'length') return `${this.enclosed(term.object, this.as(term.object, 'readonly unknown[]', true))}.length`;
-    const text = this.expression(term.object);
-    const object = term.object.type.kind === 'unknown' ? `(${text} as LayoutMeta)` : this.enclosed(term.object, text);
+    const isCompound = ['binary', 'conditional', 'unary', 'present'].includes(term.object.kind);
+    const grouped = (text: string): string => (isCompound ? `(${text})` : text);
+    if (term.name === 'length') return `${grouped(this.as(term.object, 'readonly unknown[]', true))}.length`;
+    const object =
+      term.object.type.kind === 'unknown'
+        ? `(${this.expression(term.object)} as LayoutMeta)`
+        : grouped(this.expression(term.object));
     return term.name === 'rank' ? `${object}.shape.length` : `${object}.${term.name}`;
   }
 
@@ -322,4 +322,15 @@ function unconditional(term: Term): readonly Term[] {
   if (term.kind === 'conditional') return [term.condition];
   if (term.kind === 'binary' && ['&&', '||', '??'].includes(term.operator)) return [term.left];
   return childTerms(term);
+}
+
+/** Whether one pair of parentheses encloses the whole. */
+function isEnclosed(text: string): boolean {
+  let depth = 0;
+  for (const [place, character] of [...text].entries()) {
+    if (character === '(') depth++;
+    if (character === ')') depth--;
+    if (depth === 0) return text.startsWith('(') && place === text.length - 1;
+  }
+  return false;
 }

@@ -92,7 +92,7 @@ export interface Device {
   /**
    * Runs items 0 <= item < work. `grain` is the fewest items worth handing to another thread: the device may run any
    * consecutive ranges of them in any order. The block may be changed once `launch` returns. A non-zero error word is raised
-   * as INDEX_OUT_OF_RANGE by `launch` itself (cpu) or by the next synchronise.
+   * as the error that failures.ts gives it, by `launch` itself (cpu) or by the next synchronise.
    */
   launch(kernel: CompiledKernel, params: ParamBlock, work: number, grain: number): void;
   synchronize(): Promise<void>;
