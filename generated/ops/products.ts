@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6569
+// From ops.yaml:6578
 export const gemmDefinition: OpDefinition = {
   name: 'gemm',
-  source: 'ops.yaml:6569',
+  source: 'ops.yaml:6578',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export const gemmDefinition: OpDefinition = {
 export function gemm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
 }
-// From ops.yaml:6580
+// From ops.yaml:6589
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:6580',
+  source: 'ops.yaml:6589',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -129,10 +129,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:6607
+// From ops.yaml:6616
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:6607',
+  source: 'ops.yaml:6616',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -206,10 +206,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:6647
+// From ops.yaml:6656
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:6647',
+  source: 'ops.yaml:6656',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -280,10 +280,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:6661
+// From ops.yaml:6670
 export const outerDefinition: OpDefinition = {
   name: 'outer',
-  source: 'ops.yaml:6661',
+  source: 'ops.yaml:6670',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -304,7 +304,7 @@ export const outerDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const value = [host.count(x.shape), 1];
-        return [g.reshape(g.sumTo(g.multiply(dout, g.conj(g.reshape(y, [1, host.count(y.shape)]))), ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
+        return [g.reshape(g.sumTo(g.multiply(dout, g.reshape(y, [1, host.count(y.shape)])), ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
     {
@@ -313,7 +313,7 @@ export const outerDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const value = [1, host.count(y.shape)];
-        return [g.reshape(g.sumTo(g.multiply(dout, g.conj(g.reshape(x, [host.count(x.shape), 1]))), ((host.count(value) === host.count(y.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(y.shape, value)), y.shape)];
+        return [g.reshape(g.sumTo(g.multiply(dout, g.reshape(x, [host.count(x.shape), 1])), ((host.count(value) === host.count(y.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(y.shape, value)), y.shape)];
       },
     },
   ],
@@ -336,10 +336,10 @@ export const outerDefinition: OpDefinition = {
 export function outer(x: TensorLike, y: TensorLike): Tensor {
   return callOne(outerDefinition, [x, y], surplusOptions(outerDefinition, arguments[2]));
 }
-// From ops.yaml:6682
+// From ops.yaml:6691
 export const innerDefinition: OpDefinition = {
   name: 'inner',
-  source: 'ops.yaml:6682',
+  source: 'ops.yaml:6691',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -381,7 +381,7 @@ export const innerDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch(), ...left2(), ...right2()], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.lazy(() => host.pick(x.shape, host.each(value3(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6())) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6(), value5()));
-        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, g.conj(y)), x.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), g.conj(columns())), target()) : g.sumTo(g.bmm(part(), g.conj(g.swapLast(columns()))), target()), value6()), host.inversePermutation(host.each(value3(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, y), x.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), columns()), target()) : g.sumTo(g.bmm(part(), g.swapLast(columns())), target()), value6()), host.inversePermutation(host.each(value3(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
       },
     },
     {
@@ -410,7 +410,7 @@ export const innerDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch(), ...left2(), ...right2()], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.lazy(() => host.pick(y.shape, host.each(value4(), (axis2: number) => (axis2 < 0) ? axis2 + y.shape.length : axis2)));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6())) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6(), value5()));
-        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, g.conj(x)), y.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), g.conj(rows())), target()) : g.sumTo(g.bmm(g.conj(g.swapLast(rows())), part()), target()), value6()), host.inversePermutation(host.each(value4(), (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
+        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, x), y.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), rows()), target()) : g.sumTo(g.bmm(g.swapLast(rows()), part()), target()), value6()), host.inversePermutation(host.each(value4(), (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
       },
     },
   ],
@@ -439,10 +439,10 @@ export interface TensordotOptions {
   /** How many of x's last axes meet y's first ones, or a list of x's axes and one of those of y that they meet. Default: `2`. */
   axes?: number | readonly (readonly number[])[] | undefined;
 }
-// From ops.yaml:6708
+// From ops.yaml:6717
 export const tensordotDefinition: OpDefinition = {
   name: 'tensordot',
-  source: 'ops.yaml:6708',
+  source: 'ops.yaml:6717',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -495,7 +495,7 @@ export const tensordotDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch, ...left2, ...right2()], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(x.shape, host.each(value3, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(columns())), target()) : g.sumTo(g.bmm(part(), g.conj(g.swapLast(columns()))), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), columns()), target()) : g.sumTo(g.bmm(part(), g.swapLast(columns())), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
       },
     },
     {
@@ -526,7 +526,7 @@ export const tensordotDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch, ...left2(), ...right2], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(y.shape, host.each(value4, (axis2: number) => (axis2 < 0) ? axis2 + y.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(rows())), target()) : g.sumTo(g.bmm(g.conj(g.swapLast(rows())), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), rows()), target()) : g.sumTo(g.bmm(g.swapLast(rows()), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
       },
     },
   ],
@@ -550,10 +550,10 @@ export const tensordotDefinition: OpDefinition = {
 export function tensordot(x: TensorLike, y: TensorLike, options: TensordotOptions = {}): Tensor {
   return callOne(tensordotDefinition, [x, y], optionsOf(tensordotDefinition, options));
 }
-// From ops.yaml:6763
+// From ops.yaml:6772
 export const einsumDefinition: OpDefinition = {
   name: 'einsum',
-  source: 'ops.yaml:6763',
+  source: 'ops.yaml:6772',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'equation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -619,10 +619,10 @@ export const einsumDefinition: OpDefinition = {
 export function einsum(xs: readonly TensorLike[], equation: string): Tensor {
   return callOne(einsumDefinition, [xs], { equation, ...surplusOptions(einsumDefinition, arguments[2]) });
 }
-// From ops.yaml:6831
+// From ops.yaml:6840
 export const einsumTermDefinition: OpDefinition = {
   name: 'einsumTerm',
-  source: 'ops.yaml:6831',
+  source: 'ops.yaml:6840',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'kept', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -669,10 +669,10 @@ export const einsumTermDefinition: OpDefinition = {
 export function einsumTerm(x: TensorLike, labels: readonly number[], kept: readonly number[]): Tensor {
   return callOne(einsumTermDefinition, [x], { labels, kept, ...surplusOptions(einsumTermDefinition, arguments[3]) });
 }
-// From ops.yaml:6845
+// From ops.yaml:6854
 export const sharedAxesDefinition: OpDefinition = {
   name: 'sharedAxes',
-  source: 'ops.yaml:6845',
+  source: 'ops.yaml:6854',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +709,10 @@ export const sharedAxesDefinition: OpDefinition = {
 export function sharedAxes(x: TensorLike, labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesDefinition, [x], { labels, names, ...surplusOptions(sharedAxesDefinition, arguments[3]) });
 }
-// From ops.yaml:6859
+// From ops.yaml:6868
 export const sharedAxesGradDefinition: OpDefinition = {
   name: 'sharedAxesGrad',
-  source: 'ops.yaml:6859',
+  source: 'ops.yaml:6868',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -754,10 +754,10 @@ export const sharedAxesGradDefinition: OpDefinition = {
 export function sharedAxesGrad(x: TensorLike, shape: readonly number[], labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesGradDefinition, [x], { shape, labels, names, ...surplusOptions(sharedAxesGradDefinition, arguments[4]) });
 }
-// From ops.yaml:6873
+// From ops.yaml:6882
 export const einsumStepsDefinition: OpDefinition = {
   name: 'einsumSteps',
-  source: 'ops.yaml:6873',
+  source: 'ops.yaml:6882',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -796,10 +796,10 @@ export const einsumStepsDefinition: OpDefinition = {
 export function einsumSteps(xs: readonly TensorLike[], labels: readonly (readonly number[])[], result: readonly number[]): Tensor {
   return callOne(einsumStepsDefinition, [xs], { labels, result, ...surplusOptions(einsumStepsDefinition, arguments[3]) });
 }
-// From ops.yaml:6889
+// From ops.yaml:6898
 export const einsumProductDefinition: OpDefinition = {
   name: 'einsumProduct',
-  source: 'ops.yaml:6889',
+  source: 'ops.yaml:6898',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'xLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'yLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -858,7 +858,7 @@ export const einsumProductDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result, (label11: number) => (rules.placeOf(made(), label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(x.shape, host.each(value3, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size: number) => size >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(columns())), target()) : g.sumTo(g.bmm(part(), g.conj(g.swapLast(columns()))), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), columns()), target()) : g.sumTo(g.bmm(part(), g.swapLast(columns())), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
       },
     },
     {
@@ -885,7 +885,7 @@ export const einsumProductDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result, (label11: number) => (rules.placeOf(made(), label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(y.shape, host.each(value4, (axis2: number) => (axis2 < 0) ? axis2 + y.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size: number) => size >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(rows())), target()) : g.sumTo(g.bmm(g.conj(g.swapLast(rows())), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), rows()), target()) : g.sumTo(g.bmm(g.swapLast(rows()), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
       },
     },
   ],
@@ -911,10 +911,10 @@ export interface AddcmulOptions {
   /** The factor of the product. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:6923
+// From ops.yaml:6932
 export const addcmulDefinition: OpDefinition = {
   name: 'addcmul',
-  source: 'ops.yaml:6923',
+  source: 'ops.yaml:6932',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -942,7 +942,7 @@ export const addcmulDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { value }: { value: V }): readonly V[] {
-        return [g.sumTo(g.multiply(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), g.conj(value)), g.conj(y)), x.shape)];
+        return [g.sumTo(g.multiply(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), value), y), x.shape)];
       },
     },
     {
@@ -950,7 +950,7 @@ export const addcmulDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { value }: { value: V }): readonly V[] {
-        return [g.sumTo(g.multiply(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), g.conj(value)), g.conj(x)), y.shape)];
+        return [g.sumTo(g.multiply(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), value), x), y.shape)];
       },
     },
   ],
@@ -980,10 +980,10 @@ export interface AddcdivOptions {
   /** The factor of the quotient. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:6939
+// From ops.yaml:6948
 export const addcdivDefinition: OpDefinition = {
   name: 'addcdiv',
-  source: 'ops.yaml:6939',
+  source: 'ops.yaml:6948',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1011,7 +1011,7 @@ export const addcdivDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { value }: { value: V }): readonly V[] {
-        return [g.sumTo(g.divide(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), g.conj(value)), g.conj(y)), x.shape)];
+        return [g.sumTo(g.divide(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), value), y), x.shape)];
       },
     },
     {
@@ -1019,7 +1019,7 @@ export const addcdivDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { value }: { value: V }): readonly V[] {
-        return [g.sumTo(g.multiply(g.neg(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), g.conj(value))), g.conj(g.divide(g.divide(x, y), y))), y.shape)];
+        return [g.sumTo(g.multiply(g.neg(g.multiply(g.sumTo(dout, host.broadcast(x.shape, y.shape)), value)), g.divide(g.divide(x, y), y)), y.shape)];
       },
     },
   ],
@@ -1051,10 +1051,10 @@ export interface BaddbmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:6959
+// From ops.yaml:6968
 export const baddbmmDefinition: OpDefinition = {
   name: 'baddbmm',
-  source: 'ops.yaml:6959',
+  source: 'ops.yaml:6968',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1081,7 +1081,7 @@ export const baddbmmDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, dout }: { input: V; dout: V }, { beta }: { beta: V }): readonly V[] {
-        return [g.multiply(g.sumTo(dout, input.shape), g.conj(beta))];
+        return [g.multiply(g.sumTo(dout, input.shape), beta)];
       },
     },
     {
@@ -1089,7 +1089,7 @@ export const baddbmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha)), g.conj(g.swapLast(y))), x.shape)];
+        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), g.swapLast(y)), x.shape)];
       },
     },
     {
@@ -1097,7 +1097,7 @@ export const baddbmmDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha))), y.shape)];
+        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha)), y.shape)];
       },
     },
   ],
@@ -1126,10 +1126,10 @@ export interface CdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:6988
+// From ops.yaml:6997
 export const cdistDefinition: OpDefinition = {
   name: 'cdist',
-  source: 'ops.yaml:6988',
+  source: 'ops.yaml:6997',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1164,7 +1164,7 @@ export const cdistDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.broadcast(value, host.insert(y.shape, (rules.fromFront((rules.listed(-3) as readonly number[]), y.shape.length + (rules.listed(-3) as readonly number[]).length) as readonly number[]), 1)));
         const value3 = host.lazy(() => [value2().length - 1]);
         const value32 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), g.conj(part())) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), part()) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value3(), keepdim: false }), value32())));
         const part32 = host.lazy(() => g.reshape(dout, value32()));
         const part42 = host.lazy(() => g.sign(part()));
@@ -1185,7 +1185,7 @@ export const cdistDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.broadcast(host.insert(x.shape, (rules.fromFront((rules.listed(-2) as readonly number[]), x.shape.length + (rules.listed(-2) as readonly number[]).length) as readonly number[]), 1), value));
         const value3 = host.lazy(() => [value2().length - 1]);
         const value32 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), g.conj(part())) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), part()) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value3(), keepdim: false }), value32())));
         const part32 = host.lazy(() => g.reshape(dout, value32()));
         const part42 = host.lazy(() => g.sign(part()));
@@ -1216,10 +1216,10 @@ export const cdistDefinition: OpDefinition = {
 export function cdist(x: TensorLike, y: TensorLike, options: CdistOptions = {}): Tensor {
   return callOne(cdistDefinition, [x, y], optionsOf(cdistDefinition, options));
 }
-// From ops.yaml:7012
+// From ops.yaml:7021
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:7012',
+  source: 'ops.yaml:7021',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1282,10 +1282,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:7036
+// From ops.yaml:7045
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:7036',
+  source: 'ops.yaml:7045',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1348,10 +1348,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:7078
+// From ops.yaml:7087
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:7078',
+  source: 'ops.yaml:7087',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1435,10 +1435,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:7108
+// From ops.yaml:7117
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:7108',
+  source: 'ops.yaml:7117',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1464,7 +1464,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, dout }: { input: V; dout: V }, { beta }: { beta: V }): readonly V[] {
-        return [g.multiply(g.sumTo(dout, input.shape), g.conj(beta))];
+        return [g.multiply(g.sumTo(dout, input.shape), beta)];
       },
     },
     {
@@ -1472,7 +1472,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha)), g.conj(g.swapLast(y))), x.shape)];
+        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), g.swapLast(y)), x.shape)];
       },
     },
     {
@@ -1480,7 +1480,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha))), y.shape)];
+        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha)), y.shape)];
       },
     },
   ],
@@ -1510,10 +1510,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:7134
+// From ops.yaml:7143
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:7134',
+  source: 'ops.yaml:7143',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1553,7 +1553,7 @@ export const linearDefinition: OpDefinition = {
         const value2 = host.lazy(() => target.length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target, 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.conj(g.swapLast(weight))), target), x.shape)];
+        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.swapLast(weight)), target), x.shape)];
       },
     },
     {
@@ -1568,7 +1568,7 @@ export const linearDefinition: OpDefinition = {
         const value2 = host.lazy(() => target().length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.sumTo(g.bmm(g.conj(g.swapLast(g.reshape(x, value))), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
+        return [g.sumTo(g.bmm(g.swapLast(g.reshape(x, value)), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
       },
     },
     {

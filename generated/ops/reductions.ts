@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2431
+// From ops.yaml:2438
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:2431',
+  source: 'ops.yaml:2438',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2454
+// From ops.yaml:2461
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:2454',
+  source: 'ops.yaml:2461',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2483
+// From ops.yaml:2490
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:2483',
+  source: 'ops.yaml:2490',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2508
+// From ops.yaml:2515
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:2508',
+  source: 'ops.yaml:2515',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2533
+// From ops.yaml:2540
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:2533',
+  source: 'ops.yaml:2540',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2549
+// From ops.yaml:2556
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:2549',
+  source: 'ops.yaml:2556',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,10 +322,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2565
+// From ops.yaml:2572
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:2565',
+  source: 'ops.yaml:2572',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -345,7 +345,7 @@ export const meanDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: readonly number[] }): readonly V[] {
-        return [g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(x.shape, axis) as number))), host.replace(x.shape, axis, 1)), x.shape)];
+        return [g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape)];
       },
     },
   ],
@@ -378,10 +378,10 @@ export interface NansumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2584
+// From ops.yaml:2591
 export const nansumDefinition: OpDefinition = {
   name: 'nansum',
-  source: 'ops.yaml:2584',
+  source: 'ops.yaml:2591',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export interface NanmeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2603
+// From ops.yaml:2610
 export const nanmeanDefinition: OpDefinition = {
   name: 'nanmean',
-  source: 'ops.yaml:2603',
+  source: 'ops.yaml:2610',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -456,7 +456,7 @@ export const nanmeanDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): readonly V[] {
         const part = g.isnan(x);
-        return [g.where(part, 0, g.broadcastTo(g.reshape(g.divide(dout, g.conj(g.sum(g.where(part, g.full(x.shape, 0, { dtype: x.dtype }), 1), { axis, keepdim }))), host.replace(x.shape, axis, 1)), x.shape))];
+        return [g.where(part, 0, g.broadcastTo(g.reshape(g.divide(dout, g.sum(g.where(part, g.full(x.shape, 0, { dtype: x.dtype }), 1), { axis, keepdim })), host.replace(x.shape, axis, 1)), x.shape))];
       },
     },
   ],
@@ -487,10 +487,10 @@ export interface CountNonzeroOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2622
+// From ops.yaml:2629
 export const countNonzeroDefinition: OpDefinition = {
   name: 'countNonzero',
-  source: 'ops.yaml:2622',
+  source: 'ops.yaml:2629',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -534,10 +534,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2640
+// From ops.yaml:2647
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:2640',
+  source: 'ops.yaml:2647',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -561,9 +561,9 @@ export const varianceDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
         const value = (rules.reduced(x.shape, axis, true) as readonly number[]);
         const value2 = host.broadcast(x.shape, value);
-        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.conj(host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0))), (rules.reduced(value2, axis, keepdim) as readonly number[])), host.replace(value2, axis, 1)), value2), g.conj(g.subtract(x, g.mean(x, { axis, keepdim: true }))));
+        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0)), (rules.reduced(value2, axis, keepdim) as readonly number[])), host.replace(value2, axis, 1)), value2), g.subtract(x, g.mean(x, { axis, keepdim: true })));
         const part2 = g.add(part, part);
-        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), g.conj((rules.elementsAlong(x.shape, axis) as number))), host.replace(x.shape, axis, 1)), x.shape))];
+        return [g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value), (rules.elementsAlong(x.shape, axis) as number)), host.replace(x.shape, axis, 1)), x.shape))];
       },
     },
   ],
@@ -572,7 +572,8 @@ export const varianceDefinition: OpDefinition = {
 /**
  * The variance along axes.
  *
- * Of a single element it is NaN, unless `unbiased` is false.
+ * Of a single element it is NaN, unless `unbiased` is false. Paddle's name, `var`, is a reserved word: `x.var()` is the method, and
+ * `import { var as v } from 'opwright'` the function.
  *
  * Paddle: paddle.var.
  *
@@ -600,10 +601,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2667
+// From ops.yaml:2676
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:2667',
+  source: 'ops.yaml:2676',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -659,10 +660,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2694
+// From ops.yaml:2703
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:2694',
+  source: 'ops.yaml:2703',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -721,10 +722,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2716
+// From ops.yaml:2725
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:2716',
+  source: 'ops.yaml:2725',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -783,10 +784,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2767
+// From ops.yaml:2776
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:2767',
+  source: 'ops.yaml:2776',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -841,10 +842,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2818
+// From ops.yaml:2827
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:2818',
+  source: 'ops.yaml:2827',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -900,10 +901,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2854
+// From ops.yaml:2863
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:2854',
+  source: 'ops.yaml:2863',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -959,10 +960,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2878
+// From ops.yaml:2887
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:2878',
+  source: 'ops.yaml:2887',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -992,7 +993,7 @@ export const normDefinition: OpDefinition = {
         const part4 = host.lazy(() => g.where(part3(), 0, dout));
         const part5 = host.lazy(() => g.where(part3(), 1, part2()));
         const value3 = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.conj(g.sqrt(part5())))), value3()), x.shape), g.conj(x)) : 0);
+        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.conj(g.sqrt(part5())))), value3()), x.shape), x) : 0);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value3())));
         const part32 = host.lazy(() => g.reshape(dout, value3()));
         const part42 = host.lazy(() => g.sign(x));
@@ -1035,10 +1036,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2919
+// From ops.yaml:2928
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:2919',
+  source: 'ops.yaml:2928',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1069,7 +1070,7 @@ export const normOfOrderDefinition: OpDefinition = {
         const zero = host.lazy(() => g.equal(size(), 0));
         const part = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })))))), value()), x.shape), g.conj(x)) : undefined!);
+        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })))))), value()), x.shape), x) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value())));
         const part3 = host.lazy(() => g.reshape(dout, value()));
         const part4 = host.lazy(() => g.sign(x));
@@ -1097,10 +1098,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:2943
+// From ops.yaml:2952
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:2943',
+  source: 'ops.yaml:2952',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1130,7 +1131,7 @@ export const distDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), g.conj(part())) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
         const part32 = host.lazy(() => g.reshape(part3(), value3()));
         const value4 = host.lazy(() => host.realOf((type() as Dtype)));
@@ -1153,7 +1154,7 @@ export const distDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), g.conj(part())) : 0) : undefined!);
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
         const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
         const part32 = host.lazy(() => g.reshape(part3(), value3()));
         const value4 = host.lazy(() => host.realOf((type() as Dtype)));
@@ -1192,10 +1193,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:2980
+// From ops.yaml:2989
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:2980',
+  source: 'ops.yaml:2989',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1241,10 +1242,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:3007
+// From ops.yaml:3016
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:3007',
+  source: 'ops.yaml:3016',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1292,10 +1293,10 @@ export interface CumprodOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3021
+// From ops.yaml:3030
 export const cumprodDefinition: OpDefinition = {
   name: 'cumprod',
-  source: 'ops.yaml:3021',
+  source: 'ops.yaml:3030',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1341,10 +1342,10 @@ export const cumprodDefinition: OpDefinition = {
 export function cumprod(x: TensorLike, options: CumprodOptions = {}): Tensor {
   return callOne(cumprodDefinition, [x], optionsOf(cumprodDefinition, options));
 }
-// From ops.yaml:3046
+// From ops.yaml:3055
 export const scanProductDefinition: OpDefinition = {
   name: 'scanProduct',
-  source: 'ops.yaml:3046',
+  source: 'ops.yaml:3055',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1385,10 +1386,10 @@ export const scanProductDefinition: OpDefinition = {
 export function scanProduct(x: TensorLike, axis: number): Tensor {
   return callOne(scanProductDefinition, [x], { axis, ...surplusOptions(scanProductDefinition, arguments[2]) });
 }
-// From ops.yaml:3060
+// From ops.yaml:3069
 export const shiftAlongDefinition: OpDefinition = {
   name: 'shiftAlong',
-  source: 'ops.yaml:3060',
+  source: 'ops.yaml:3069',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'by', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1427,10 +1428,10 @@ export const shiftAlongDefinition: OpDefinition = {
 export function shiftAlong(x: TensorLike, axis: number, by: number, value: number): Tensor {
   return callOne(shiftAlongDefinition, [x], { axis, by, value, ...surplusOptions(shiftAlongDefinition, arguments[4]) });
 }
-// From ops.yaml:3070
+// From ops.yaml:3079
 export const linearScanDefinition: OpDefinition = {
   name: 'linearScan',
-  source: 'ops.yaml:3070',
+  source: 'ops.yaml:3079',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'b', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1487,10 +1488,10 @@ export interface CummaxOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3086
+// From ops.yaml:3095
 export const cummaxDefinition: OpDefinition = {
   name: 'cummax',
-  source: 'ops.yaml:3086',
+  source: 'ops.yaml:3095',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1550,10 +1551,10 @@ export interface CumminOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3117
+// From ops.yaml:3126
 export const cumminDefinition: OpDefinition = {
   name: 'cummin',
-  source: 'ops.yaml:3117',
+  source: 'ops.yaml:3126',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1607,10 +1608,10 @@ export const cumminDefinition: OpDefinition = {
 export function cummin(x: TensorLike, options: CumminOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(cumminDefinition, [x], optionsOf(cumminDefinition, options));
 }
-// From ops.yaml:3148
+// From ops.yaml:3157
 export const scanMaxDefinition: OpDefinition = {
   name: 'scanMax',
-  source: 'ops.yaml:3148',
+  source: 'ops.yaml:3157',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1655,10 +1656,10 @@ export const scanMaxDefinition: OpDefinition = {
 export function scanMax(x: TensorLike, axis: number): { out: Tensor; index: Tensor } {
   return callNamed(scanMaxDefinition, [x], { axis, ...surplusOptions(scanMaxDefinition, arguments[2]) });
 }
-// From ops.yaml:3162
+// From ops.yaml:3171
 export const scanMinDefinition: OpDefinition = {
   name: 'scanMin',
-  source: 'ops.yaml:3162',
+  source: 'ops.yaml:3171',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1709,10 +1710,10 @@ export interface LogcumsumexpOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3176
+// From ops.yaml:3185
 export const logcumsumexpDefinition: OpDefinition = {
   name: 'logcumsumexp',
-  source: 'ops.yaml:3176',
+  source: 'ops.yaml:3185',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1759,10 +1760,10 @@ export const logcumsumexpDefinition: OpDefinition = {
 export function logcumsumexp(x: TensorLike, options: LogcumsumexpOptions = {}): Tensor {
   return callOne(logcumsumexpDefinition, [x], optionsOf(logcumsumexpDefinition, options));
 }
-// From ops.yaml:3200
+// From ops.yaml:3209
 export const scanLogSumDefinition: OpDefinition = {
   name: 'scanLogSum',
-  source: 'ops.yaml:3200',
+  source: 'ops.yaml:3209',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1813,10 +1814,10 @@ export interface DiffOptions {
   /** The axis of the neighbours. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3219
+// From ops.yaml:3228
 export const diffDefinition: OpDefinition = {
   name: 'diff',
-  source: 'ops.yaml:3219',
+  source: 'ops.yaml:3228',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, default: 1, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1872,10 +1873,10 @@ export interface TrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3257
+// From ops.yaml:3266
 export const trapezoidDefinition: OpDefinition = {
   name: 'trapezoid',
-  source: 'ops.yaml:3257',
+  source: 'ops.yaml:3266',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1906,7 +1907,7 @@ export const trapezoidDefinition: OpDefinition = {
         const value3 = host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 0, value2, host.at(host.fill(1, 1), 0))]);
         const column = host.lazy(() => host.replace(host.fill(y.shape.length, 1), axis, value2));
         const value4 = host.lazy(() => host.broadcast(value, value3));
-        const part = (x !== undefined) ? g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, g.conj(0.5)), (rules.reduced(host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column()))), [axis], false) as readonly number[])), host.replace(host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column()))), [axis], 1)), host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column())))), g.conj((x!.shape.length === y.shape.length) ? g.diff(x!, { axis }) : g.reshape(g.diff(x!), column()))), value4()) : g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, g.conj(g.multiply(dx, 0.5))), (rules.reduced(value4(), [axis], false) as readonly number[])), host.replace(value4(), [axis], 1)), value4());
+        const part = (x !== undefined) ? g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, 0.5), (rules.reduced(host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column()))), [axis], false) as readonly number[])), host.replace(host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column()))), [axis], 1)), host.broadcast(value, value3, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column())))), (x!.shape.length === y.shape.length) ? g.diff(x!, { axis }) : g.reshape(g.diff(x!), column())), value4()) : g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, g.multiply(dx, 0.5)), (rules.reduced(value4(), [axis], false) as readonly number[])), host.replace(value4(), [axis], 1)), value4());
         return [g.add(g.sliceGrad(g.sumTo(part, value3), y.shape, [axis], [0], [value2], { steps: null }), g.sliceGrad(g.sumTo(part, value), y.shape, [axis], [1], [host.at(y.shape, axis)], { steps: null }))];
       },
     },
@@ -1922,7 +1923,7 @@ export const trapezoidDefinition: OpDefinition = {
         const value3 = host.lazy(() => host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)));
         const value4 = host.lazy(() => value ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(value3())) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(value3(), column())));
         const value5 = host.lazy(() => host.broadcast(host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 1, host.at(y.shape, axis), host.at(host.fill(1, 1), 0))]), host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 0, value2(), host.at(host.fill(1, 1), 0))]), value4()));
-        const part2 = host.lazy(() => g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, g.conj(0.5)), (rules.reduced(value5(), [axis], false) as readonly number[])), host.replace(value5(), [axis], 1)), value5()), g.conj(g.add(g.slice(y, [axis], [1], [host.at(y.shape, axis)]), g.slice(y, [axis], [0], [value2()])))), value4()));
+        const part2 = host.lazy(() => g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.multiply(dout, 0.5), (rules.reduced(value5(), [axis], false) as readonly number[])), host.replace(value5(), [axis], 1)), value5()), g.add(g.slice(y, [axis], [1], [host.at(y.shape, axis)]), g.slice(y, [axis], [0], [value2()]))), value4()));
         const value6 = host.lazy(() => ((1 % 2) === 0) ? 1 : -1);
         return [value ? ((1 >= host.at(x!.shape, axis)) ? part() : g.multiply(g.diff(g.pad(part2(), host.flatten(host.each(x!.shape, (_size2: number, a: number) => (a === axis) ? [1, 1] : [0, 0]))), { n: 1, axis }), value6())) : ((1 >= host.at(x!.shape, x!.shape.length - 1)) ? part() : g.multiply(g.diff(g.pad(g.reshape(part2(), value3()), host.flatten(host.each(x!.shape, (_size2: number, a: number) => (a === (x!.shape.length - 1)) ? [1, 1] : [0, 0]))), { n: 1, axis: x!.shape.length - 1 }), value6()))];
       },

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6058
+// From ops.yaml:6067
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:6058',
+  source: 'ops.yaml:6067',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,10 +56,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:6072
+// From ops.yaml:6081
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:6072',
+  source: 'ops.yaml:6081',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -112,10 +112,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:6098
+// From ops.yaml:6107
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:6098',
+  source: 'ops.yaml:6107',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -150,10 +150,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:6124
+// From ops.yaml:6133
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:6124',
+  source: 'ops.yaml:6133',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -200,10 +200,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:6137
+// From ops.yaml:6146
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:6137',
+  source: 'ops.yaml:6146',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -259,10 +259,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:6174
+// From ops.yaml:6183
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:6174',
+  source: 'ops.yaml:6183',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -312,10 +312,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6197
+// From ops.yaml:6206
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:6197',
+  source: 'ops.yaml:6206',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -375,11 +375,10 @@ export const medianDefinition: OpDefinition = {
         const value17 = host.lazy(() => [value16()]);
         const value18 = host.lazy(() => host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size2: number) => size2 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value8(), value10(), host.at(host.fill(1, 1), 0))]));
         const value19 = host.lazy(() => host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size3: number) => size3 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value12(), value14(), host.at(host.fill(1, 1), 0))]));
-        const part4 = host.lazy(() => g.conj(0.5));
-        const part5 = host.lazy(() => g.add(g.sliceGrad(value4() ? g.sumTo(part3(), value4() ? host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size4: number) => size4 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value8(), value10(), host.at(host.fill(1, 1), 0))]) : host.broadcast(value18(), value19())) : g.multiply(g.sumTo(part3(), value18()), part4()), value2(), value17(), value9(), value11(), { steps: null }), g.sliceGrad(g.sumTo(g.where(part(), part2(), 0), host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size5: number) => size5 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value6(), n(), host.at(host.fill(1, 1), 0))])), value2(), value17(), value7(), value(), { steps: null })));
-        const part6 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: rows().dtype }), value3().index, value4() ? part5() : g.add(part5(), g.sliceGrad(g.multiply(g.sumTo(part3(), value19()), part4()), value2(), value17(), value13(), value15(), { steps: null }))));
-        const part7 = host.lazy(() => (axis == null) ? g.reshape(part6(), x.shape) : g.moveFromLast(part6(), axis));
-        return [host.isFloating(x.dtype) ? part7() : g.cast(part7(), x.dtype)];
+        const part4 = host.lazy(() => g.add(g.sliceGrad(value4() ? g.sumTo(part3(), value4() ? host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size4: number) => size4 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value8(), value10(), host.at(host.fill(1, 1), 0))]) : host.broadcast(value18(), value19())) : g.multiply(g.sumTo(part3(), value18()), 0.5), value2(), value17(), value9(), value11(), { steps: null }), g.sliceGrad(g.sumTo(g.where(part(), part2(), 0), host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size5: number) => size5 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value6(), n(), host.at(host.fill(1, 1), 0))])), value2(), value17(), value7(), value(), { steps: null })));
+        const part5 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: rows().dtype }), value3().index, value4() ? part4() : g.add(part4(), g.sliceGrad(g.multiply(g.sumTo(part3(), value19()), 0.5), value2(), value17(), value13(), value15(), { steps: null }))));
+        const part6 = host.lazy(() => (axis == null) ? g.reshape(part5(), x.shape) : g.moveFromLast(part5(), axis));
+        return [host.isFloating(x.dtype) ? part6() : g.cast(part6(), x.dtype)];
       },
     },
   ],
@@ -413,10 +412,10 @@ export interface KthvalueOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6249
+// From ops.yaml:6258
 export const kthvalueDefinition: OpDefinition = {
   name: 'kthvalue',
-  source: 'ops.yaml:6249',
+  source: 'ops.yaml:6258',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -482,10 +481,10 @@ export interface ModeOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6290
+// From ops.yaml:6299
 export const modeDefinition: OpDefinition = {
   name: 'mode',
-  source: 'ops.yaml:6290',
+  source: 'ops.yaml:6299',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -556,10 +555,10 @@ export interface QuantileOptions {
   /** What is taken between two elements. Default: `"linear"`. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint' | undefined;
 }
-// From ops.yaml:6325
+// From ops.yaml:6334
 export const quantileDefinition: OpDefinition = {
   name: 'quantile',
-  source: 'ops.yaml:6325',
+  source: 'ops.yaml:6334',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"union","options":[{"kind":"number"},{"kind":"list","of":{"kind":"number"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'interpolation', type: {"kind":"union","options":[{"kind":"literal","value":"linear"},{"kind":"literal","value":"lower"},{"kind":"literal","value":"higher"},{"kind":"literal","value":"nearest"},{"kind":"literal","value":"midpoint"}]}, default: "linear", required: false }],
   outputs: [{ name: 'out' }],
@@ -627,10 +626,10 @@ export const quantileDefinition: OpDefinition = {
         const value16 = host.lazy(() => high() + 1);
         const value52 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), high(), value16(), host.at(host.fill(1, 1), 0))]));
         const value62 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), low(), value15(), host.at(host.fill(1, 1), 0))]));
-        const part8 = host.lazy(() => g.multiply(g.sumTo(part7(), host.broadcast(value52(), value62())), g.conj(share())));
+        const part8 = host.lazy(() => g.multiply(g.sumTo(part7(), host.broadcast(value52(), value62())), share()));
         const part22 = host.lazy(() => g.sliceGrad(value42() ? part7() : g.sumTo(part8(), value52()), value2(), value22(), [high()], [value16()], { steps: null }));
         const value17 = host.lazy(() => (rules.shapes(parts()) as readonly (readonly number[])[]));
-        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value14(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value62()), g.sumTo(g.neg(part8()), value62())), value2(), value22(), value14(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => (((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : ((((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 1) ? g.sliceGrad((((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), g.conj((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0)))))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad((((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), g.conj((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0)))))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), g.conj((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
+        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value14(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value62()), g.sumTo(g.neg(part8()), value62())), value2(), value22(), value14(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => (((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : ((((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 1) ? g.sliceGrad((((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad((((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0)))))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
         return [(axis == null) ? g.reshape(part9(), x.shape) : g.moveFromLast(part9(), axis)];
       },
     },
@@ -657,10 +656,10 @@ export const quantileDefinition: OpDefinition = {
 export function quantile(x: TensorLike, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
   return callOne(quantileDefinition, [x], { q, ...optionsOf(quantileDefinition, options) });
 }
-// From ops.yaml:6378
+// From ops.yaml:6387
 export const betweenElementsDefinition: OpDefinition = {
   name: 'betweenElements',
-  source: 'ops.yaml:6378',
+  source: 'ops.yaml:6387',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'place', type: {"kind":"number"}, required: true }, { name: 'interpolation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -698,7 +697,7 @@ export const betweenElementsDefinition: OpDefinition = {
         const value4 = host.lazy(() => share === 1);
         const value5 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.ceil(place), host.ceil(place) + 1, host.at(host.fill(1, 1), 0))]));
         const value6 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.floor(place), host.floor(place) + 1, host.at(host.fill(1, 1), 0))]));
-        const part = host.lazy(() => g.multiply(g.sumTo(dout, host.broadcast(value5(), value6())), g.conj(share)));
+        const part = host.lazy(() => g.multiply(g.sumTo(dout, host.broadcast(value5(), value6())), share));
         const part2 = host.lazy(() => g.sliceGrad(value4() ? dout : g.sumTo(part(), value5()), x.shape, value2(), [host.ceil(place)], [host.ceil(place) + 1], { steps: null }));
         return [(share === 0) ? g.sliceGrad(dout, x.shape, value2(), [host.floor(place)], value3(), { steps: null }) : (value4() ? part2() : g.add(part2(), g.sliceGrad(g.add(g.sumTo(dout, value6()), g.sumTo(g.neg(part()), value6())), x.shape, value2(), [host.floor(place)], value3(), { steps: null })))];
       },
@@ -726,10 +725,10 @@ export interface NanquantileOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6394
+// From ops.yaml:6403
 export const nanquantileDefinition: OpDefinition = {
   name: 'nanquantile',
-  source: 'ops.yaml:6394',
+  source: 'ops.yaml:6403',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"number"}, required: true, scalar: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -775,7 +774,7 @@ export const nanquantileDefinition: OpDefinition = {
         const value3 = host.lazy(() => (rules.reduced(value(), [value().length - 1], true) as readonly number[]));
         const part4 = host.lazy(() => g.reshape(dout, value3()));
         const part5 = host.lazy(() => g.sumTo(g.where(part3(), 0, part4()), value3()));
-        const part6 = host.lazy(() => g.multiply(part5(), g.conj(share())));
+        const part6 = host.lazy(() => g.multiply(part5(), share()));
         const part7 = host.lazy(() => g.putLast(part2(), value2().index, g.add(g.addLast(part2(), g.cast(g.ceil(place()), 'int32'), part6()), g.addLast(part2(), g.cast(low(), 'int32'), g.subtract(g.add(g.sumTo(g.where(part3(), part4(), 0), value3()), part5()), part6())))));
         return [(axis == null) ? g.reshape(part7(), x.shape) : g.moveFromLast(part7(), axis)];
       },
@@ -812,10 +811,10 @@ export interface NanmedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6438
+// From ops.yaml:6447
 export const nanmedianDefinition: OpDefinition = {
   name: 'nanmedian',
-  source: 'ops.yaml:6438',
+  source: 'ops.yaml:6447',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -847,7 +846,7 @@ export const nanmedianDefinition: OpDefinition = {
         const value3 = host.lazy(() => (rules.reduced(value(), [value().length - 1], true) as readonly number[]));
         const part4 = host.lazy(() => g.reshape(dout, value3()));
         const part5 = host.lazy(() => g.sumTo(g.where(part3(), 0, part4()), value3()));
-        const part6 = host.lazy(() => g.multiply(part5(), g.conj(share())));
+        const part6 = host.lazy(() => g.multiply(part5(), share()));
         const part7 = host.lazy(() => g.putLast(part2(), value2().index, g.add(g.addLast(part2(), g.cast(g.ceil(place()), 'int32'), part6()), g.addLast(part2(), g.cast(low(), 'int32'), g.subtract(g.add(g.sumTo(g.where(part3(), part4(), 0), value3()), part5()), part6())))));
         return [(axis == null) ? g.reshape(part7(), x.shape) : g.moveFromLast(part7(), axis)];
       },
@@ -879,10 +878,10 @@ export interface SearchsortedOptions {
   /** Whether the place after equal elements is meant, or the one before. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:6461
+// From ops.yaml:6470
 export const searchsortedDefinition: OpDefinition = {
   name: 'searchsorted',
-  source: 'ops.yaml:6461',
+  source: 'ops.yaml:6470',
   inputs: [{ name: 'sorted', dtype: 'T', differentiable: false }, { name: 'values', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -935,10 +934,10 @@ export interface BucketizeOptions {
   /** Whether an element equal to a boundary belongs above it. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:6501
+// From ops.yaml:6510
 export const bucketizeDefinition: OpDefinition = {
   name: 'bucketize',
-  source: 'ops.yaml:6501',
+  source: 'ops.yaml:6510',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'boundaries', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -985,10 +984,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:6523
+// From ops.yaml:6532
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:6523',
+  source: 'ops.yaml:6532',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
