@@ -16,6 +16,7 @@ import { reshape, reshape_, squeeze, squeeze_, type SqueezeOptions, unsqueeze, u
 import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, scatter_, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
 import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
 import { bmm, matmul, type MatmulOptions, mv, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
+import { solve, inverse, lu, triangularSolve, type TriangularSolveOptions, cholesky, type CholeskyOptions, choleskySolve, type CholeskySolveOptions, slogdet, qr, type QrOptions, eigh, type EighOptions, eigvalsh, type EigvalshOptions, svd, type SvdOptions, svdvals, det, pinv, type PinvOptions, matrixRank, type MatrixRankOptions, lstsq, type LstsqOptions, matrixNorm, type MatrixNormOptions, cond, type CondOptions } from './ops/linear-algebra.js';
 import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, conv1d, type Conv1dOptions, conv1dTranspose, type Conv1dTransposeOptions, conv3d, type Conv3dOptions, conv3dTranspose, type Conv3dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
 import { clipByNorm } from './ops/optimizer-steps.js';
@@ -585,6 +586,44 @@ declare module '../runtime/tensor.js' {
     addmm(x: TensorLike, y: TensorLike, options?: AddmmOptions): Tensor;
     /** A product with a matrix of weights, of as many rows as there are features, and a bias. */
     linear(weight: TensorLike, options?: LinearOptions): Tensor;
+    /** The solution of a system of linear equations, x times the solution being y. */
+    solve(y: TensorLike): Tensor;
+    /** The inverse of a square matrix, or of each of a batch. */
+    inverse(): Tensor;
+    /** The inverse of a square matrix, or of each of a batch. */
+    inv(): Tensor;
+    /** The LU factors of a matrix, or of each of a batch, with partial pivoting. */
+    lu(): { lu: Tensor; pivots: Tensor; permutation: Tensor };
+    /** The solution of a system of linear equations with a triangular matrix, x times the solution being y. */
+    triangularSolve(y: TensorLike, options?: TriangularSolveOptions): Tensor;
+    /** The Cholesky factor of a symmetric positive definite matrix, or of each of a batch. */
+    cholesky(options?: CholeskyOptions): Tensor;
+    /** The solution of a system of linear equations, given the Cholesky factor of its matrix. */
+    choleskySolve(y: TensorLike, options?: CholeskySolveOptions): Tensor;
+    /** The sign of a determinant, and the logarithm of its size. */
+    slogdet(): { sign: Tensor; logabsdet: Tensor };
+    /** A matrix, or each of a batch, as the product of one with orthonormal columns and an upper triangular one. */
+    qr(options?: QrOptions): { q: Tensor; r: Tensor };
+    /** The eigenvalues, ascending, and the eigenvectors, one a column, of a symmetric matrix or of each of a batch. */
+    eigh(options?: EighOptions): { eigenvalues: Tensor; eigenvectors: Tensor };
+    /** The eigenvalues, ascending, of a symmetric matrix or of each of a batch. */
+    eigvalsh(options?: EigvalshOptions): Tensor;
+    /** The singular values, descending, and the singular vectors of a matrix, or of each of a batch. */
+    svd(options?: SvdOptions): { u: Tensor; s: Tensor; vh: Tensor };
+    /** The singular values, descending, of a matrix or of each of a batch. */
+    svdvals(): Tensor;
+    /** The determinant of a square matrix, or of each of a batch. */
+    det(): Tensor;
+    /** The pseudoinverse (Moore and Penrose) of a matrix, or of each of a batch. */
+    pinv(options?: PinvOptions): Tensor;
+    /** The number of singular values that do not count as 0, of a matrix or of each of a batch. */
+    matrixRank(options?: MatrixRankOptions): Tensor;
+    /** Solutions of systems of equations with the least squared error; among several, the one of smallest size. */
+    lstsq(y: TensorLike, options?: LstsqOptions): { solution: Tensor; residuals: Tensor; rank: Tensor; singularValues: Tensor };
+    /** A norm of matrices that lie in two axes. */
+    matrixNorm(options?: MatrixNormOptions): Tensor;
+    /** The condition number of a matrix, or of each of a batch, the largest singular value over the least. */
+    cond(options?: CondOptions): Tensor;
     /** Two-dimensional convolution of images with a bank of filters. */
     conv2d(weight: TensorLike, options?: Conv2dOptions): Tensor;
     /** Two-dimensional transposed convolution ("deconvolution"), the adjoint of conv2d in its images. */
@@ -914,6 +953,25 @@ addTensorMethods({
   kron: kron,
   addmm: addmm,
   linear: linear,
+  solve: solve,
+  inverse: inverse,
+  inv: inverse,
+  lu: lu,
+  triangularSolve: triangularSolve,
+  cholesky: cholesky,
+  choleskySolve: choleskySolve,
+  slogdet: slogdet,
+  qr: qr,
+  eigh: eigh,
+  eigvalsh: eigvalsh,
+  svd: svd,
+  svdvals: svdvals,
+  det: det,
+  pinv: pinv,
+  matrixRank: matrixRank,
+  lstsq: lstsq,
+  matrixNorm: matrixNorm,
+  cond: cond,
   conv2d: conv2d,
   conv2dTranspose: conv2dTranspose,
   conv1d: conv1d,

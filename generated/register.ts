@@ -13,6 +13,7 @@ import { reshapeDefinition, reshape, reshape_, squeezeDefinition, squeeze, squee
 import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, overwriteDefinition, overwrite, overwrite_, putAtDefinition, putAt, putAt_, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
 import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
 import { gemmDefinition, gemm, bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
+import { solveTriangleDefinition, solveTriangle, permuteRowsDefinition, permuteRows, unpermuteRowsDefinition, unpermuteRows, luFactorDefinition, luFactor, solveMatrixDefinition, solveMatrix, solveDefinition, solve, inverseDefinition, inverse, luDefinition, lu, triangularSolveDefinition, triangularSolve, choleskyFactorDefinition, choleskyFactor, choleskyDefinition, cholesky, choleskySolveDefinition, choleskySolve, slogdetDefinition, slogdet, householderQrDefinition, householderQr, thinQrDefinition, thinQr, complementDefinition, complement, qrDefinition, qr, symmetricEigenDefinition, symmetricEigen, eighDefinition, eigh, eigvalshDefinition, eigvalsh, singularValuesDefinition, singularValues, thinSvdDefinition, thinSvd, svdDefinition, svd, svdvalsDefinition, svdvals, cofactorsDefinition, cofactors, detDefinition, det, pinvDefinition, pinv, matrixRankDefinition, matrixRank, leastSquaresDefinition, leastSquares, lstsqDefinition, lstsq, matrixNormDefinition, matrixNorm, condDefinition, cond } from './ops/linear-algebra.js';
 import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, conv1dDefinition, conv1d, conv1dTransposeDefinition, conv1dTranspose, conv3dDefinition, conv3d, conv3dTransposeDefinition, conv3dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
 import { reduceLossDefinition, reduceLoss, mseLossDefinition, mseLoss, squareErrorCostDefinition, squareErrorCost, l1LossDefinition, l1Loss, smoothL1LossDefinition, smoothL1Loss, klDivDefinition, klDiv, binaryCrossEntropyWithLogitsDefinition, binaryCrossEntropyWithLogits, nllLossDefinition, nllLoss, crossEntropyDefinition, crossEntropy } from './ops/losses.js';
 import { clipByNormDefinition, clipByNorm, clipByGlobalNormDefinition, clipByGlobalNorm, sgdUpdateDefinition, sgdUpdate, momentumUpdateDefinition, momentumUpdate, adamUpdateDefinition, adamUpdate, adamwUpdateDefinition, adamwUpdate } from './ops/optimizer-steps.js';
@@ -346,6 +347,38 @@ declare module '../runtime/registry.js' {
     kron: typeof kron;
     addmm: typeof addmm;
     linear: typeof linear;
+    solveTriangle: typeof solveTriangle;
+    permuteRows: typeof permuteRows;
+    unpermuteRows: typeof unpermuteRows;
+    luFactor: typeof luFactor;
+    solveMatrix: typeof solveMatrix;
+    solve: typeof solve;
+    inverse: typeof inverse;
+    lu: typeof lu;
+    triangularSolve: typeof triangularSolve;
+    choleskyFactor: typeof choleskyFactor;
+    cholesky: typeof cholesky;
+    choleskySolve: typeof choleskySolve;
+    slogdet: typeof slogdet;
+    householderQr: typeof householderQr;
+    thinQr: typeof thinQr;
+    complement: typeof complement;
+    qr: typeof qr;
+    symmetricEigen: typeof symmetricEigen;
+    eigh: typeof eigh;
+    eigvalsh: typeof eigvalsh;
+    singularValues: typeof singularValues;
+    thinSvd: typeof thinSvd;
+    svd: typeof svd;
+    svdvals: typeof svdvals;
+    cofactors: typeof cofactors;
+    det: typeof det;
+    pinv: typeof pinv;
+    matrixRank: typeof matrixRank;
+    leastSquares: typeof leastSquares;
+    lstsq: typeof lstsq;
+    matrixNorm: typeof matrixNorm;
+    cond: typeof cond;
     convolution: typeof convolution;
     convolutionInputGrad: typeof convolutionInputGrad;
     convolutionWeightGrad: typeof convolutionWeightGrad;
@@ -627,6 +660,38 @@ registerOps(
     kronDefinition,
     addmmDefinition,
     linearDefinition,
+    solveTriangleDefinition,
+    permuteRowsDefinition,
+    unpermuteRowsDefinition,
+    luFactorDefinition,
+    solveMatrixDefinition,
+    solveDefinition,
+    inverseDefinition,
+    luDefinition,
+    triangularSolveDefinition,
+    choleskyFactorDefinition,
+    choleskyDefinition,
+    choleskySolveDefinition,
+    slogdetDefinition,
+    householderQrDefinition,
+    thinQrDefinition,
+    complementDefinition,
+    qrDefinition,
+    symmetricEigenDefinition,
+    eighDefinition,
+    eigvalshDefinition,
+    singularValuesDefinition,
+    thinSvdDefinition,
+    svdDefinition,
+    svdvalsDefinition,
+    cofactorsDefinition,
+    detDefinition,
+    pinvDefinition,
+    matrixRankDefinition,
+    leastSquaresDefinition,
+    lstsqDefinition,
+    matrixNormDefinition,
+    condDefinition,
     convolutionDefinition,
     convolutionInputGradDefinition,
     convolutionWeightGradDefinition,
@@ -990,6 +1055,38 @@ registerOps(
     kron: kron,
     addmm: addmm,
     linear: linear,
+    solveTriangle: solveTriangle,
+    permuteRows: permuteRows,
+    unpermuteRows: unpermuteRows,
+    luFactor: luFactor,
+    solveMatrix: solveMatrix,
+    solve: solve,
+    inverse: inverse,
+    lu: lu,
+    triangularSolve: triangularSolve,
+    choleskyFactor: choleskyFactor,
+    cholesky: cholesky,
+    choleskySolve: choleskySolve,
+    slogdet: slogdet,
+    householderQr: householderQr,
+    thinQr: thinQr,
+    complement: complement,
+    qr: qr,
+    symmetricEigen: symmetricEigen,
+    eigh: eigh,
+    eigvalsh: eigvalsh,
+    singularValues: singularValues,
+    thinSvd: thinSvd,
+    svd: svd,
+    svdvals: svdvals,
+    cofactors: cofactors,
+    det: det,
+    pinv: pinv,
+    matrixRank: matrixRank,
+    leastSquares: leastSquares,
+    lstsq: lstsq,
+    matrixNorm: matrixNorm,
+    cond: cond,
     convolution: convolution,
     convolutionInputGrad: convolutionInputGrad,
     convolutionWeightGrad: convolutionWeightGrad,

@@ -35,7 +35,8 @@ function fileOf(header: string, data: Uint8Array = new Uint8Array()): Uint8Array
 
 const headerOf = (entries: Record<string, unknown>): string => JSON.stringify(entries);
 
-for (const dtype of dtypes) {
+// The format has no complex128.
+for (const dtype of dtypes.filter((one) => one !== 'complex128')) {
   test.serial(`${dtype} comes back bit for bit`, async (t) => {
     const values = dtype === 'bool' ? [1, 0, 1, 1, 0, 0] : [1, 0, 2, 3, 100, 7];
     using source = tensor(values, { dtype, shape: [2, 3] });

@@ -4,6 +4,7 @@
  * op's shape rule gives from shapes of arguments. Only rewrites that hold for every value are made, NaN and infinities included.
  */
 
+import { isComplex } from '../../kernels/host.js';
 import type { Op } from '../spec/model.js';
 import type { Span } from '../spec/source.js';
 import { callArguments } from './call-arguments.js';
@@ -292,7 +293,42 @@ export class TermGraph {
   }
 
   apply(term: ApplyTerm): Term {
-    return this.#onNumbers(term) ?? this.#withoutNeutral(term) ?? this.#summed(term) ?? this.#ofShapes(term) ?? this.intern(term);
+    return (
+      this.#onNumbers(term) ??
+      this.#withoutNeutral(term) ??
+      this.#summed(term) ??
+      this.#conjugate(term) ??
+      this.#ofShapes(term) ??
+      this.intern(term)
+    );
+  }
+
+  /** The conjugate of what can only be real is itself: gradients of real ops do not speak of it. */
+  #conjugate(term: ApplyTerm): Term | undefined {
+    const [operand] = term.inputs.values();
+    return term.op.name === 'conj' && operand !== undefined && this.#isReal(operand) ? operand : undefined;
+  }
+
+  readonly #realTerms = new Map<Term, boolean>();
+
+  #isReal(term: Term): boolean {
+    let known = this.#realTerms.get(term);
+    if (known === undefined) {
+      known = optionsOf(term.type).every((type) => this.#isRealType(type, term));
+      this.#realTerms.set(term, known);
+    }
+    return known;
+  }
+
+  #isRealType(type: Type, term: Term): boolean {
+    if (type.kind !== 'tensor') return type.kind === 'number' || type.kind === 'boolean';
+    const { dtype } = type;
+    if (dtype.kind === 'concrete') return !isComplex(dtype.dtype);
+    if (dtype.kind === 'variable' && dtype.dtypes.length > 0 && !dtype.dtypes.some(isComplex)) return true;
+    if (dtype.kind === 'weak' || term.kind !== 'apply') return dtype.kind === 'weak';
+    // What the term's own type leaves open follows from the inputs, where the op's output has their dtype.
+    const [output] = term.op.outputs;
+    return output?.dtype.kind === 'name' && [...term.inputs.values()].every((input) => this.#isReal(input));
   }
 
   /** A call that needs of its arguments but their shapes gives way to the definition, which shows that it does. */

@@ -7,10 +7,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:2083
+// From ops.yaml:2090
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:2083',
+  source: 'ops.yaml:2090',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -62,10 +62,10 @@ export function sigmoid(x: TensorLike): Tensor {
 export function sigmoid_(x: Tensor): Tensor {
   return callInPlace(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:2095
+// From ops.yaml:2102
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:2095',
+  source: 'ops.yaml:2102',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -117,10 +117,10 @@ export function logSigmoid(x: TensorLike): Tensor {
 export function logSigmoid_(x: Tensor): Tensor {
   return callInPlace(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:2106
+// From ops.yaml:2113
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:2106',
+  source: 'ops.yaml:2113',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -174,10 +174,10 @@ export function relu(x: TensorLike): Tensor {
 export function relu_(x: Tensor): Tensor {
   return callInPlace(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:2128
+// From ops.yaml:2135
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:2128',
+  source: 'ops.yaml:2135',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -237,10 +237,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:2143
+// From ops.yaml:2150
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:2143',
+  source: 'ops.yaml:2150',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -261,7 +261,7 @@ export const leakyReluDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { negativeSlope }: { negativeSlope: V }): readonly V[] {
         const part = g.greaterThan(x, 0);
-        return [g.add(g.where(part, dout, 0), g.multiply(g.where(part, 0, dout), g.conj(negativeSlope)))];
+        return [g.add(g.where(part, dout, 0), g.multiply(g.where(part, 0, dout), negativeSlope))];
       },
     },
   ],
@@ -303,10 +303,10 @@ export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:2159
+// From ops.yaml:2166
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:2159',
+  source: 'ops.yaml:2166',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -366,10 +366,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:2174
+// From ops.yaml:2181
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:2174',
+  source: 'ops.yaml:2181',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -429,10 +429,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:2189
+// From ops.yaml:2196
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:2189',
+  source: 'ops.yaml:2196',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -458,12 +458,11 @@ export const geluDefinition: OpDefinition = {
         const part2 = host.lazy(() => g.multiply(part(), x));
         const part3 = host.lazy(() => g.tanh(g.multiply(0.7978845608028654, g.add(x, g.multiply(part2(), x)))));
         const part4 = host.lazy(() => g.multiply(x, 0.7071067811865476));
-        const part5 = host.lazy(() => g.multiply(g.multiply(dout, g.conj(g.add(1, approximate ? part3() : g.erf(part4())))), g.conj(0.5)));
-        const part6 = host.lazy(() => g.multiply(dout, g.conj(g.multiply(0.5, x))));
-        const part7 = host.lazy(() => g.multiply(g.multiply(part6(), g.conj(g.subtract(1, g.multiply(part3(), part3())))), g.conj(0.7978845608028654)));
-        const part8 = host.lazy(() => g.conj(x));
-        const part9 = host.lazy(() => g.multiply(part7(), part8()));
-        return [approximate ? g.add(part5(), g.add(g.add(g.add(part7(), g.multiply(part7(), g.conj(part2()))), g.multiply(part9(), g.conj(part()))), g.multiply(g.multiply(part9(), part8()), g.conj(0.044715)))) : g.add(part5(), g.multiply(g.multiply(g.multiply(part6(), 1.1283791670955126), g.exp(g.multiply(g.neg(part4()), part4()))), g.conj(0.7071067811865476)))];
+        const part5 = host.lazy(() => g.multiply(g.multiply(dout, g.add(1, approximate ? part3() : g.erf(part4()))), 0.5));
+        const part6 = host.lazy(() => g.multiply(dout, g.multiply(0.5, x)));
+        const part7 = host.lazy(() => g.multiply(g.multiply(part6(), g.subtract(1, g.multiply(part3(), part3()))), 0.7978845608028654));
+        const part8 = host.lazy(() => g.multiply(part7(), x));
+        return [approximate ? g.add(part5(), g.add(g.add(g.add(part7(), g.multiply(part7(), part2())), g.multiply(part8(), part())), g.multiply(g.multiply(part8(), x), 0.044715))) : g.add(part5(), g.multiply(g.multiply(g.multiply(part6(), 1.1283791670955126), g.exp(g.multiply(g.neg(part4()), part4()))), 0.7071067811865476))];
       },
     },
   ],
@@ -505,10 +504,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:2206
+// From ops.yaml:2213
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:2206',
+  source: 'ops.yaml:2213',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -562,10 +561,10 @@ export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
 export function softplus_(x: Tensor, options: SoftplusOptions = {}): Tensor {
   return callInPlace(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:2223
+// From ops.yaml:2230
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:2223',
+  source: 'ops.yaml:2230',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -625,10 +624,10 @@ export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:2233
+// From ops.yaml:2240
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:2233',
+  source: 'ops.yaml:2240',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -650,9 +649,9 @@ export const softshrinkDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { threshold }: { threshold: V }): readonly V[] {
         const part = g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout);
-        const part2 = host.lazy(() => g.multiply(g.neg(part), g.conj(threshold)));
+        const part2 = host.lazy(() => g.multiply(g.neg(part), threshold));
         const part3 = host.lazy(() => g.sign(x));
-        return [g.add(part, host.isComplex(x.dtype) ? g.divide(g.subtract(part2(), g.multiply(g.cast(g.real(g.multiply(part2(), g.conj(part3()))), x.dtype), part3())), g.where(g.equal(x, 0), 1, g.cast(g.abs(x), x.dtype))) : g.full(x.shape, 0, { dtype: x.dtype }))];
+        return [g.add(part, host.isComplex(x.dtype) ? g.divide(g.subtract(part2(), g.multiply(g.cast(g.real(g.multiply(part2(), part3())), x.dtype), part3())), g.where(g.equal(x, 0), 1, g.cast(g.abs(x), x.dtype))) : g.full(x.shape, 0, { dtype: x.dtype }))];
       },
     },
   ],
@@ -694,10 +693,10 @@ export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:2246
+// From ops.yaml:2253
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:2246',
+  source: 'ops.yaml:2253',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -752,10 +751,10 @@ export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tens
 export function hardshrink_(x: Tensor, options: HardshrinkOptions = {}): Tensor {
   return callInPlace(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:2256
+// From ops.yaml:2263
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:2256',
+  source: 'ops.yaml:2263',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -776,7 +775,7 @@ export const tanhshrinkDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         const part = g.tanh(x);
-        return [g.add(dout, g.multiply(g.neg(dout), g.conj(g.subtract(1, g.multiply(part, part)))))];
+        return [g.add(dout, g.multiply(g.neg(dout), g.subtract(1, g.multiply(part, part))))];
       },
     },
   ],
@@ -817,10 +816,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:2264
+// From ops.yaml:2271
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:2264',
+  source: 'ops.yaml:2271',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -882,10 +881,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:2282
+// From ops.yaml:2289
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:2282',
+  source: 'ops.yaml:2289',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -937,10 +936,10 @@ export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Te
 export function hardsigmoid_(x: Tensor, options: HardsigmoidOptions = {}): Tensor {
   return callInPlace(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:2300
+// From ops.yaml:2307
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:2300',
+  source: 'ops.yaml:2307',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -998,10 +997,10 @@ export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:2313
+// From ops.yaml:2320
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:2313',
+  source: 'ops.yaml:2320',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1056,10 +1055,10 @@ export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions =
 export function thresholdedRelu_(x: Tensor, options: ThresholdedReluOptions = {}): Tensor {
   return callInPlace(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:2324
+// From ops.yaml:2331
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:2324',
+  source: 'ops.yaml:2331',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1080,7 +1079,7 @@ export const swishDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
         const part = g.sigmoid(x);
-        return [g.add(g.multiply(dout, g.conj(part)), g.multiply(g.multiply(g.multiply(dout, g.conj(x)), part), g.subtract(1, part)))];
+        return [g.add(g.multiply(dout, part), g.multiply(g.multiply(g.multiply(dout, x), part), g.subtract(1, part)))];
       },
     },
   ],
@@ -1121,10 +1120,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:2334
+// From ops.yaml:2341
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:2334',
+  source: 'ops.yaml:2341',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1145,7 +1144,7 @@ export const stanhDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { scaleA, scaleB }: { scaleA: V; scaleB: V }): readonly V[] {
         const part = g.tanh(g.multiply(scaleA, x));
-        return [g.multiply(g.multiply(g.multiply(dout, g.conj(scaleB)), g.conj(g.subtract(1, g.multiply(part, part)))), g.conj(scaleA))];
+        return [g.multiply(g.multiply(g.multiply(dout, scaleB), g.subtract(1, g.multiply(part, part))), scaleA)];
       },
     },
   ],
@@ -1188,10 +1187,10 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:2346
+// From ops.yaml:2353
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:2346',
+  source: 'ops.yaml:2353',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1212,7 +1211,7 @@ export const scaleDefinition: OpDefinition = {
       input: 'x',
       saved: [],
       run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { scale }: { scale: V }): readonly V[] {
-        return [g.multiply(dout, g.conj(scale))];
+        return [g.multiply(dout, scale)];
       },
     },
   ],
@@ -1247,10 +1246,10 @@ export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
 export function scale_(x: Tensor, options: ScaleOptions = {}): Tensor {
   return callInPlace(scaleDefinition, [x], optionsOf(scaleDefinition, options));
 }
-// From ops.yaml:2372
+// From ops.yaml:2379
 export const addNDefinition: OpDefinition = {
   name: 'addN',
-  source: 'ops.yaml:2372',
+  source: 'ops.yaml:2379',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1302,10 +1301,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:2393
+// From ops.yaml:2400
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:2393',
+  source: 'ops.yaml:2400',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

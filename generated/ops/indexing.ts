@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:4318
+// From ops.yaml:4327
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:4318',
+  source: 'ops.yaml:4327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -66,10 +66,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:4344
+// From ops.yaml:4353
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:4344',
+  source: 'ops.yaml:4353',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -122,10 +122,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:4360
+// From ops.yaml:4369
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:4360',
+  source: 'ops.yaml:4369',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -182,10 +182,10 @@ export const rowsSetDefinition: OpDefinition = {
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
-// From ops.yaml:4382
+// From ops.yaml:4391
 export const overwriteDefinition: OpDefinition = {
   name: 'overwrite',
-  source: 'ops.yaml:4382',
+  source: 'ops.yaml:4391',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -238,10 +238,10 @@ export function overwrite(x: TensorLike, value: TensorLike): Tensor {
 export function overwrite_(x: Tensor, value: TensorLike): Tensor {
   return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
 }
-// From ops.yaml:4392
+// From ops.yaml:4401
 export const putAtDefinition: OpDefinition = {
   name: 'putAt',
-  source: 'ops.yaml:4392',
+  source: 'ops.yaml:4401',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -264,7 +264,7 @@ export const putAtDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'places', keep: 'value' }, { name: 'values', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, places, values, dout }: { x: V; places: V; values: V; dout: V }): readonly V[] {
-        return [g.reshape(g.rowsSet(g.reshape(dout, (host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)])), g.reshape(places, [host.count(places.shape)]), g.full((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0, { dtype: values.dtype })), x.shape)];
+        return [g.reshape(g.rowsSet(g.reshape(dout, ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)])), g.reshape(places, [host.count(places.shape)]), g.full(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0, { dtype: values.dtype })), x.shape)];
       },
     },
     {
@@ -272,10 +272,10 @@ export const putAtDefinition: OpDefinition = {
       input: 'values',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'places', keep: 'value' }, { name: 'values', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, places, values, dout }: { x: V; places: V; values: V; dout: V }): readonly V[] {
-        const target = (host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]);
+        const target = ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]);
         const part = g.reshape(places, [host.count(places.shape)]);
-        const number = g.iota([host.at((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0)]);
-        return [g.sumTo(g.reshape(g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([host.at(target, 0)], { dtype: 'int32' }), part, number), part), number), [host.at((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0), ...host.fill(((host.count(target) === host.count(x.shape)) && host.all(target, (size2: number) => size2 >= 0) ? target : host.inferReshape(x.shape, target)).length - 1, 1)]), g.gather(g.reshape(dout, target), part), 0), places.shape), values.shape)];
+        const number = g.iota([host.at(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0)]);
+        return [g.sumTo(g.reshape(g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([host.at(target, 0)], { dtype: 'int32' }), part, number), part), number), [host.at(((host.count(places.shape) === host.count(places.shape)) && host.all([host.count(places.shape)], (size: number) => size >= 0)) ? [host.count(places.shape)] : host.inferReshape(places.shape, [host.count(places.shape)]), 0), ...host.fill((((host.count(target) === host.count(x.shape)) && host.all(target, (size2: number) => size2 >= 0)) ? target : host.inferReshape(x.shape, target)).length - 1, 1)]), g.gather(g.reshape(dout, target), part), 0), places.shape), values.shape)];
       },
     },
   ],
@@ -309,10 +309,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4408
+// From ops.yaml:4417
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:4408',
+  source: 'ops.yaml:4417',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -368,10 +368,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:4438
+// From ops.yaml:4447
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:4438',
+  source: 'ops.yaml:4447',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -419,10 +419,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:4457
+// From ops.yaml:4466
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:4457',
+  source: 'ops.yaml:4466',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -452,10 +452,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:4467
+// From ops.yaml:4476
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:4467',
+  source: 'ops.yaml:4476',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -492,10 +492,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:4481
+// From ops.yaml:4490
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:4481',
+  source: 'ops.yaml:4490',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -528,7 +528,7 @@ export const gatherNdDefinition: OpDefinition = {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = host.take(x.shape, 0, k);
         const value2 = [host.count(value), ...host.take(x.shape, k, x.shape.length)];
-        const target = (host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(x.shape, value2);
+        const target = ((host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(x.shape, value2);
         return [g.reshape(g.rowsAdd(g.full(target, 0, { dtype: x.dtype }), g.rowPlaces(index, value), g.reshape(dout, [host.count(i), ...host.take(target, 1, target.length)])), x.shape)];
       },
     },
@@ -558,10 +558,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:4516
+// From ops.yaml:4525
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:4516',
+  source: 'ops.yaml:4525',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -593,7 +593,7 @@ export const scatterNdAddDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }): readonly V[] {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = [host.count(host.take(x.shape, 0, k)), ...host.take(x.shape, k, x.shape.length)];
-        return [g.reshape(g.reshape(dout, (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value)), x.shape)];
+        return [g.reshape(g.reshape(dout, ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
     {
@@ -604,7 +604,7 @@ export const scatterNdAddDefinition: OpDefinition = {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = host.take(x.shape, 0, k);
         const value2 = [host.count(value), ...host.take(x.shape, k, x.shape.length)];
-        return [g.reshape(g.gather(g.reshape(dout, (host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(x.shape, value2)), g.rowPlaces(index, value)), updates.shape)];
+        return [g.reshape(g.gather(g.reshape(dout, ((host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(x.shape, value2)), g.rowPlaces(index, value)), updates.shape)];
       },
     },
   ],
@@ -632,10 +632,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:4555
+// From ops.yaml:4564
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:4555',
+  source: 'ops.yaml:4564',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -660,7 +660,7 @@ export const scatterNdDefinition: OpDefinition = {
         const k = host.at(index.shape, index.shape.length - 1);
         const value = host.take(shape, 0, k);
         const value2 = [host.count(value), ...host.take(shape, k, shape.length)];
-        return [g.reshape(g.gather(g.reshape(dout, (host.count(value2) === host.count(shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(shape, value2)), g.rowPlaces(index, value)), updates.shape)];
+        return [g.reshape(g.gather(g.reshape(dout, ((host.count(value2) === host.count(shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(shape, value2)), g.rowPlaces(index, value)), updates.shape)];
       },
     },
   ],
@@ -694,10 +694,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:4578
+// From ops.yaml:4587
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:4578',
+  source: 'ops.yaml:4587',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -773,10 +773,10 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:4611
+// From ops.yaml:4620
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:4611',
+  source: 'ops.yaml:4620',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -819,10 +819,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:4620
+// From ops.yaml:4629
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:4620',
+  source: 'ops.yaml:4629',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -880,10 +880,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:4643
+// From ops.yaml:4652
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:4643',
+  source: 'ops.yaml:4652',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -936,10 +936,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:4656
+// From ops.yaml:4665
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:4656',
+  source: 'ops.yaml:4665',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -990,10 +990,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:4687
+// From ops.yaml:4696
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:4687',
+  source: 'ops.yaml:4696',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1021,12 +1021,12 @@ export const multiplexDefinition: OpDefinition = {
         const rows = host.at(host.at(xs, 0).shape, 0);
         const value = host.insert(host.at(xs, 0).shape, 0, xs.length);
         const value2 = [rows, 1];
-        const target = (host.count(value2) === host.count(index.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(index.shape, value2);
+        const target = ((host.count(value2) === host.count(index.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(index.shape, value2);
         const value3 = host.replace(target, [1], host.at(target, 1) + 1);
         const value4 = target.length - 1;
         const value5 = host.take(value, 0, host.at(value3, value4));
         const value22 = [host.count(value5), ...host.take(value, host.at(value3, value4), value.length)];
-        const target2 = (host.count(value22) === host.count(value)) && host.all(value22, (size2: number) => size2 >= 0) ? value22 : host.inferReshape(value, value22);
+        const target2 = ((host.count(value22) === host.count(value)) && host.all(value22, (size2: number) => size2 >= 0)) ? value22 : host.inferReshape(value, value22);
         return g.unstack(g.reshape(g.rowsAdd(g.full(target2, 0, { dtype: host.at(xs, 0).dtype }), g.rowPlaces(g.concat([g.reshape(index, value2), g.iota(value2, { axis: 0, dtype: index.dtype })], { axis: 1 }), value5), g.reshape(dout, [host.count(host.take(value3, 0, value4)), ...host.take(target2, 1, target2.length)])), value), { axis: 0 });
       },
     },
@@ -1059,10 +1059,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:4723
+// From ops.yaml:4732
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:4723',
+  source: 'ops.yaml:4732',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1115,10 +1115,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:4760
+// From ops.yaml:4769
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:4760',
+  source: 'ops.yaml:4769',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -1197,10 +1197,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:4802
+// From ops.yaml:4811
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:4802',
+  source: 'ops.yaml:4811',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1211,7 +1211,7 @@ export const embeddingDefinition: OpDefinition = {
     dimensions.match('weight', weight.shape, ['n', 'd']);
     const n = host.lazy(() => host.at(weight.shape, 0));
     const padding = host.lazy(() => (paddingIndex == null) ? 0 : (((paddingIndex as number) < 0) ? (paddingIndex as number) + n() : (paddingIndex as number)));
-    if (!((paddingIndex == null) || (padding() >= 0) && (padding() < n()))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "paddingIndex must be a row of weight");
+    if (!((paddingIndex == null) || ((padding() >= 0) && (padding() < n())))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "paddingIndex must be a row of weight");
     const i = index.shape;
     const d = host.at(weight.shape, 1);
     return [{ shape: host.checkShape([...i, d], 'out'), dtype: weight.dtype }];
@@ -1239,8 +1239,8 @@ export const embeddingDefinition: OpDefinition = {
         const d = host.lazy(() => host.at(weight.shape, 1));
         const padding = host.lazy(() => (paddingIndex == null) ? 0 : (((paddingIndex as number) < 0) ? (paddingIndex as number) + n() : (paddingIndex as number)));
         const value = host.lazy(() => [...index.shape, d()]);
-        const value2 = [host.at((host.count(index.shape) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(weight.shape, 1, weight.shape.length)];
-        return [g.rowsAdd(g.full(weight.shape, 0, { dtype: weight.dtype }), g.reshape(index, [host.count(index.shape)]), g.reshape((paddingIndex == null) ? dout : g.sumTo(g.where(g.reshape(g.notEqual(index, padding()), [...index.shape, 1]), dout, 0), (host.count(value()) === host.count(value2)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(value2, value())), value2))];
+        const value2 = [host.at(((host.count(index.shape) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0)) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(weight.shape, 1, weight.shape.length)];
+        return [g.rowsAdd(g.full(weight.shape, 0, { dtype: weight.dtype }), g.reshape(index, [host.count(index.shape)]), g.reshape((paddingIndex == null) ? dout : g.sumTo(g.where(g.reshape(g.notEqual(index, padding()), [...index.shape, 1]), dout, 0), ((host.count(value()) === host.count(value2)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(value2, value())), value2))];
       },
     },
   ],
@@ -1275,12 +1275,12 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4851
+// From ops.yaml:4860
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:4851',
+  source: 'ops.yaml:4860',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
-  attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false }],
+  attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["int32","int64"] },
   infer({ x }: { x: TensorMeta }, { numClasses, dtype }: { numClasses: number; dtype: Dtype }): TensorMeta[] {
@@ -1315,10 +1315,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:4879
+// From ops.yaml:4888
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:4879',
+  source: 'ops.yaml:4888',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1351,10 +1351,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:4899
+// From ops.yaml:4908
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:4899',
+  source: 'ops.yaml:4908',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

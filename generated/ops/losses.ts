@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6532
+// From ops.yaml:7378
 export const reduceLossDefinition: OpDefinition = {
   name: 'reduceLoss',
-  source: 'ops.yaml:6532',
+  source: 'ops.yaml:7378',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -31,7 +31,7 @@ export const reduceLossDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
         const value = host.lazy(() => host.replace(x.shape, host.range(x.shape.length), 1));
-        return [(host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(x.shape, host.range(x.shape.length)) as number))), value()), x.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), x.shape) : dout)];
+        return [(host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(x.shape, host.range(x.shape.length)) as number)), value()), x.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), x.shape) : dout)];
       },
     },
   ],
@@ -54,10 +54,10 @@ export interface MseLossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:6542
+// From ops.yaml:7388
 export const mseLossDefinition: OpDefinition = {
   name: 'mseLoss',
-  source: 'ops.yaml:6542',
+  source: 'ops.yaml:7388',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -80,7 +80,7 @@ export const mseLossDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
         const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
         const part = g.subtract(input, label);
-        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(input.shape, host.range(input.shape.length)) as number))), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), g.conj(g.add(part, part))), input.shape)];
+        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), g.add(part, part)), input.shape)];
       },
     },
     {
@@ -90,7 +90,7 @@ export const mseLossDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
         const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
         const part = g.subtract(input, label);
-        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(input.shape, host.range(input.shape.length)) as number))), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), g.conj(g.add(part, part)))), input.shape)];
+        return [g.sumTo(g.neg(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), g.add(part, part))), input.shape)];
       },
     },
   ],
@@ -118,10 +118,10 @@ export const mseLossDefinition: OpDefinition = {
 export function mseLoss(input: TensorLike, label: TensorLike, options: MseLossOptions = {}): Tensor {
   return callOne(mseLossDefinition, [input, label], optionsOf(mseLossDefinition, options));
 }
-// From ops.yaml:6552
+// From ops.yaml:7398
 export const squareErrorCostDefinition: OpDefinition = {
   name: 'squareErrorCost',
-  source: 'ops.yaml:6552',
+  source: 'ops.yaml:7398',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -143,7 +143,7 @@ export const squareErrorCostDefinition: OpDefinition = {
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }): readonly V[] {
         const part = g.subtract(input, label);
-        return [g.multiply(dout, g.conj(g.add(part, part)))];
+        return [g.multiply(dout, g.add(part, part))];
       },
     },
     {
@@ -152,7 +152,7 @@ export const squareErrorCostDefinition: OpDefinition = {
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }): readonly V[] {
         const part = g.subtract(input, label);
-        return [g.neg(g.multiply(dout, g.conj(g.add(part, part))))];
+        return [g.neg(g.multiply(dout, g.add(part, part)))];
       },
     },
   ],
@@ -182,10 +182,10 @@ export interface L1LossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:6566
+// From ops.yaml:7412
 export const l1LossDefinition: OpDefinition = {
   name: 'l1Loss',
-  source: 'ops.yaml:6566',
+  source: 'ops.yaml:7412',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -207,7 +207,7 @@ export const l1LossDefinition: OpDefinition = {
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
         const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
-        return [g.sumTo(g.multiply(g.cast((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(input.shape, host.range(input.shape.length)) as number))), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), input.dtype), g.sign(g.subtract(input, label))), input.shape)];
+        return [g.sumTo(g.multiply(g.cast((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), input.dtype), g.sign(g.subtract(input, label))), input.shape)];
       },
     },
     {
@@ -216,7 +216,7 @@ export const l1LossDefinition: OpDefinition = {
       saved: [{ name: 'input', keep: 'value' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
         const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
-        return [g.sumTo(g.neg(g.multiply(g.cast((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(input.shape, host.range(input.shape.length)) as number))), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), input.dtype), g.sign(g.subtract(input, label)))), input.shape)];
+        return [g.sumTo(g.neg(g.multiply(g.cast((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout), input.dtype), g.sign(g.subtract(input, label)))), input.shape)];
       },
     },
   ],
@@ -252,10 +252,10 @@ export interface SmoothL1LossOptions {
   /** Where small differences end. Default: `1`. */
   delta?: number | undefined;
 }
-// From ops.yaml:6576
+// From ops.yaml:7422
 export const smoothL1LossDefinition: OpDefinition = {
   name: 'smoothL1Loss',
-  source: 'ops.yaml:6576',
+  source: 'ops.yaml:7422',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }, { name: 'delta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -282,9 +282,9 @@ export const smoothL1LossDefinition: OpDefinition = {
         const size = g.abs(part);
         const part2 = g.lessThan(size, delta);
         const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
-        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(input.shape, host.range(input.shape.length)) as number))), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout);
+        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout);
         const part4 = g.sumTo(g.where(part2, part3, 0), input.shape);
-        return [g.multiply(g.cast(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), input.shape), g.conj(delta)), g.multiply(part4, g.conj(g.multiply(0.5, size)))), g.multiply(g.multiply(part4, g.conj(size)), g.conj(0.5))), input.dtype), g.sign(part))];
+        return [g.multiply(g.cast(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), input.shape), delta), g.multiply(part4, g.conj(g.multiply(0.5, size)))), g.multiply(g.multiply(part4, g.conj(size)), 0.5)), input.dtype), g.sign(part))];
       },
     },
     {
@@ -296,9 +296,9 @@ export const smoothL1LossDefinition: OpDefinition = {
         const size = g.abs(part);
         const part2 = g.lessThan(size, delta);
         const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
-        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(input.shape, host.range(input.shape.length)) as number))), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout);
+        const part3 = (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout);
         const part4 = g.sumTo(g.where(part2, part3, 0), input.shape);
-        return [g.neg(g.multiply(g.cast(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), input.shape), g.conj(delta)), g.multiply(part4, g.conj(g.multiply(0.5, size)))), g.multiply(g.multiply(part4, g.conj(size)), g.conj(0.5))), input.dtype), g.sign(part)))];
+        return [g.neg(g.multiply(g.cast(g.add(g.add(g.multiply(g.sumTo(g.where(part2, 0, part3), input.shape), delta), g.multiply(part4, g.conj(g.multiply(0.5, size)))), g.multiply(g.multiply(part4, g.conj(size)), 0.5)), input.dtype), g.sign(part)))];
       },
     },
   ],
@@ -334,10 +334,10 @@ export interface KlDivOptions {
   /** The mean of all, the sum divided by the first size, the sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'batchmean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:6598
+// From ops.yaml:7444
 export const klDivDefinition: OpDefinition = {
   name: 'klDiv',
-  source: 'ops.yaml:6598',
+  source: 'ops.yaml:7444',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"batchmean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -361,7 +361,7 @@ export const klDivDefinition: OpDefinition = {
       saved: [{ name: 'input', keep: 'shape' }, { name: 'label', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
         const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
-        return [g.neg(g.multiply(g.sumTo(g.where(g.greaterThan(label, 0), (host.equals(reduction, 'batchmean')) ? g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.conj((input.shape.length === 0) ? 1 : host.at(input.shape, 0))), (rules.reduced(input.shape, host.range(input.shape.length), false) as readonly number[])), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(input.shape, host.range(input.shape.length)) as number))), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout)), 0), input.shape), g.conj(label)))];
+        return [g.neg(g.multiply(g.sumTo(g.where(g.greaterThan(label, 0), (host.equals(reduction, 'batchmean')) ? g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), (rules.reduced(input.shape, host.range(input.shape.length), false) as readonly number[])), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout)), 0), input.shape), label))];
       },
     },
     {
@@ -371,9 +371,9 @@ export const klDivDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { input, label, dout }: { input: V; label: V; dout: V }, { reduction }: { reduction: string }): readonly V[] {
         const part = g.greaterThan(label, 0);
         const value = host.lazy(() => host.replace(input.shape, host.range(input.shape.length), 1));
-        const part2 = g.sumTo(g.where(part, (host.equals(reduction, 'batchmean')) ? g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, g.conj((input.shape.length === 0) ? 1 : host.at(input.shape, 0))), (rules.reduced(input.shape, host.range(input.shape.length), false) as readonly number[])), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(input.shape, host.range(input.shape.length)) as number))), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout)), 0), input.shape);
+        const part2 = g.sumTo(g.where(part, (host.equals(reduction, 'batchmean')) ? g.broadcastTo(g.reshape(g.sumTo(g.divide(dout, (input.shape.length === 0) ? 1 : host.at(input.shape, 0)), (rules.reduced(input.shape, host.range(input.shape.length), false) as readonly number[])), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(input.shape, host.range(input.shape.length)) as number)), value()), input.shape) : ((host.equals((host.equals(reduction, 'sum')) ? 'sum' : ((host.equals(reduction, 'none')) ? 'none' : 'mean'), 'sum')) ? g.broadcastTo(g.reshape(dout, value()), input.shape) : dout)), 0), input.shape);
         const part3 = g.where(part, label, 1);
-        return [g.add(g.multiply(part2, g.conj(g.subtract(g.log(part3), input))), g.where(part, g.divide(g.multiply(part2, g.conj(label)), g.conj(part3)), 0))];
+        return [g.add(g.multiply(part2, g.subtract(g.log(part3), input)), g.where(part, g.divide(g.multiply(part2, label), part3), 0))];
       },
     },
   ],
@@ -412,10 +412,10 @@ export interface BinaryCrossEntropyWithLogitsOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:6635
+// From ops.yaml:7481
 export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   name: 'binaryCrossEntropyWithLogits',
-  source: 'ops.yaml:6635',
+  source: 'ops.yaml:7481',
   inputs: [{ name: 'logit', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'posWeight', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -446,10 +446,10 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
         const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(logit.shape, value, weight!.shape) : value2);
         const value4 = host.lazy(() => host.range(value3().length));
         const value5 = host.lazy(() => host.replace(value3(), value4(), 1));
-        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(value3(), value4()) as number))), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
-        const part2 = (weight !== undefined) ? g.sumTo(g.multiply(part(), g.conj(weight!)), value2) : part();
+        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value3(), value4()) as number)), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
+        const part2 = (weight !== undefined) ? g.sumTo(g.multiply(part(), weight!), value2) : part();
         const part3 = g.subtract(1, label);
-        return [g.add(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(part2), value2), g.conj(g.add(part3, (posWeight !== undefined) ? g.multiply(label, posWeight!) : label))), logit.shape), g.subtract(1, g.sigmoid(logit))), g.multiply(g.sumTo(part2, logit.shape), g.conj(part3)))];
+        return [g.add(g.multiply(g.sumTo(g.multiply(g.sumTo(g.neg(part2), value2), g.add(part3, (posWeight !== undefined) ? g.multiply(label, posWeight!) : label)), logit.shape), g.subtract(1, g.sigmoid(logit))), g.multiply(g.sumTo(part2, logit.shape), part3))];
       },
     },
     {
@@ -462,12 +462,12 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
         const value3 = host.lazy(() => (weight !== undefined) ? host.broadcast(logit.shape, value(), weight!.shape) : value2());
         const value4 = host.lazy(() => host.range(value3().length));
         const value5 = host.lazy(() => host.replace(value3(), value4(), 1));
-        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(value3(), value4()) as number))), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
-        const part2 = host.lazy(() => (weight !== undefined) ? g.sumTo(g.multiply(part(), g.conj(weight!)), value2()) : part());
-        const part3 = host.lazy(() => g.multiply(g.sumTo(g.neg(part2()), value2()), g.conj(g.logSigmoid(logit))));
-        const part4 = host.lazy(() => g.neg(g.add(g.sumTo(part3(), logit.shape), g.multiply(g.sumTo(part2(), logit.shape), g.conj(logit)))));
+        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value3(), value4()) as number)), value5()), value3()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value5()), value3()) : dout));
+        const part2 = host.lazy(() => (weight !== undefined) ? g.sumTo(g.multiply(part(), weight!), value2()) : part());
+        const part3 = host.lazy(() => g.multiply(g.sumTo(g.neg(part2()), value2()), g.logSigmoid(logit)));
+        const part4 = host.lazy(() => g.neg(g.add(g.sumTo(part3(), logit.shape), g.multiply(g.sumTo(part2(), logit.shape), logit))));
         const part5 = host.lazy(() => g.sumTo(part3(), value()));
-        return [(posWeight !== undefined) ? g.add(part4(), g.sumTo(g.multiply(part5(), g.conj(posWeight!)), logit.shape)) : g.add(part4(), part5())];
+        return [(posWeight !== undefined) ? g.add(part4(), g.sumTo(g.multiply(part5(), posWeight!), logit.shape)) : g.add(part4(), part5())];
       },
     },
     {
@@ -479,7 +479,7 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.range(value().length));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
         const part = g.subtract(1, label);
-        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(value(), value2()) as number))), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.conj(g.subtract(g.multiply(part, logit), g.multiply(g.add(part, (posWeight !== undefined) ? g.multiply(label, posWeight!) : label), g.logSigmoid(logit))))), weight!.shape)];
+        return [g.sumTo(g.multiply((host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value(), value2()) as number)), value3()), value()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value3()), value()) : dout), g.subtract(g.multiply(part, logit), g.multiply(g.add(part, (posWeight !== undefined) ? g.multiply(label, posWeight!) : label), g.logSigmoid(logit)))), weight!.shape)];
       },
     },
     {
@@ -491,8 +491,8 @@ export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
         const value2 = host.lazy(() => (weight !== undefined) ? host.broadcast(logit.shape, posWeight!.shape, weight!.shape) : value);
         const value3 = host.lazy(() => host.range(value2().length));
         const value4 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, g.conj((rules.elementsAlong(value2(), value3()) as number))), value4()), value2()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value4()), value2()) : dout));
-        return [g.sumTo(g.multiply(g.multiply(g.sumTo(g.neg((weight !== undefined) ? g.sumTo(g.multiply(part(), g.conj(weight!)), value) : part()), value), g.conj(g.logSigmoid(logit))), g.conj(label)), posWeight!.shape)];
+        const part = host.lazy(() => (host.equals(reduction, 'mean')) ? g.broadcastTo(g.reshape(g.divide(dout, (rules.elementsAlong(value2(), value3()) as number)), value4()), value2()) : ((host.equals(reduction, 'sum')) ? g.broadcastTo(g.reshape(dout, value4()), value2()) : dout));
+        return [g.sumTo(g.multiply(g.multiply(g.sumTo(g.neg((weight !== undefined) ? g.sumTo(g.multiply(part(), weight!), value) : part()), value), g.logSigmoid(logit)), label), posWeight!.shape)];
       },
     },
   ],
@@ -534,10 +534,10 @@ export interface NllLossOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:6694
+// From ops.yaml:7540
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
-  source: 'ops.yaml:6694',
+  source: 'ops.yaml:7540',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -576,11 +576,11 @@ export const nllLossDefinition: OpDefinition = {
         const per = host.lazy(() => [1, c(), ...host.fill(d().length, 1)]);
         const hot = g.equal(g.unsqueeze(g.where(g.equal(label, ignoreIndex), -1, label), 1), g.iota(input.shape, { axis: 1, dtype: label.dtype }));
         const share = (weight !== undefined) ? g.reshape(weight!, per()) : g.full(per(), 1, { dtype: input.dtype });
-        const value = (weight !== undefined) ? ((host.count(per()) === host.count(weight!.shape)) && host.all(per(), (size: number) => size >= 0) ? per() : host.inferReshape(weight!.shape, per())) : per();
+        const value = (weight !== undefined) ? (((host.count(per()) === host.count(weight!.shape)) && host.all(per(), (size: number) => size >= 0)) ? per() : host.inferReshape(weight!.shape, per())) : per();
         const value2 = host.broadcast(host.insert(label.shape, (rules.fromFront((rules.listed(1) as readonly number[]), label.shape.length + (rules.listed(1) as readonly number[]).length) as readonly number[]), 1), input.shape, value);
         const value3 = host.lazy(() => (rules.reduced(value2, [1], false) as readonly number[]));
         const value4 = host.lazy(() => host.range(value3().length));
-        return [g.neg(g.sumTo(g.multiply(g.sumTo(g.where(hot, g.broadcastTo(g.reshape((host.equals(reduction, 'none')) ? dout : g.broadcastTo(g.reshape((host.equals(reduction, 'sum')) ? dout : g.sumTo(g.divide(dout, g.conj(g.sum(g.where(hot, share, 0)))), (rules.reduced(value3(), value4(), false) as readonly number[])), host.replace(value3(), value4(), 1)), value3()), host.replace(value2, [1], 1)), value2), 0), host.broadcast(input.shape, value)), g.conj(share)), input.shape))];
+        return [g.neg(g.sumTo(g.multiply(g.sumTo(g.where(hot, g.broadcastTo(g.reshape((host.equals(reduction, 'none')) ? dout : g.broadcastTo(g.reshape((host.equals(reduction, 'sum')) ? dout : g.sumTo(g.divide(dout, g.sum(g.where(hot, share, 0))), (rules.reduced(value3(), value4(), false) as readonly number[])), host.replace(value3(), value4(), 1)), value3()), host.replace(value2, [1], 1)), value2), 0), host.broadcast(input.shape, value)), share), input.shape))];
       },
     },
   ],
@@ -621,10 +621,10 @@ export interface CrossEntropyOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:6735
+// From ops.yaml:7581
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
-  source: 'ops.yaml:6735',
+  source: 'ops.yaml:7581',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'index', dtypeWhen: { attr: 'softLabel', dtype: 'T' }, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -649,7 +649,7 @@ export const crossEntropyDefinition: OpDefinition = {
       const weighted = host.lazy(() => (weight !== undefined) ? g.multiply(hot(), g.reshape(weight!, along())) : hot());
       const counted = host.lazy(() => softLabel ? g.full(host.drop(input.shape, [axis]), 1, { dtype: input.dtype }) : g.cast(g.notEqual(label, ignoreIndex), input.dtype));
       const losses = host.lazy(() => g.multiply(g.neg(g.sum(g.where(g.equal(weighted(), 0), 0, g.multiply(weighted(), logp())), { axis })), counted()));
-      const share = host.lazy(() => (weight !== undefined) && (!softLabel) ? g.multiply(g.sum(weighted(), { axis }), counted()) : counted());
+      const share = host.lazy(() => ((weight !== undefined) && (!softLabel)) ? g.multiply(g.sum(weighted(), { axis }), counted()) : counted());
       const out = (host.equals(reduction, 'none')) ? losses() : ((host.equals(reduction, 'sum')) ? g.sum(losses()) : g.divide(g.sum(losses()), g.sum(share())));
       return [out];
     },
@@ -667,12 +667,12 @@ export const crossEntropyDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.drop(input.shape, [axis]));
         const counted = softLabel ? g.full(value2(), 1, { dtype: input.dtype }) : g.cast(g.notEqual(label, ignoreIndex), input.dtype);
         const value3 = host.lazy(() => softLabel ? input.shape : value2());
-        const value4 = host.lazy(() => softLabel ? input.shape : host.broadcast((host.count(value()) === host.count(value3())) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(value3(), value()), input.shape));
-        const value5 = host.broadcast((weight !== undefined) ? host.broadcast(value4(), (host.count(along()) === host.count(weight!.shape)) && host.all(along(), (size: number) => size >= 0) ? along() : host.inferReshape(weight!.shape, along())) : value4(), input.shape);
+        const value4 = host.lazy(() => softLabel ? input.shape : host.broadcast(((host.count(value()) === host.count(value3())) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(value3(), value()), input.shape));
+        const value5 = host.broadcast((weight !== undefined) ? host.broadcast(value4(), ((host.count(along()) === host.count(weight!.shape)) && host.all(along(), (size: number) => size >= 0)) ? along() : host.inferReshape(weight!.shape, along())) : value4(), input.shape);
         const value6 = (rules.reduced(value5, [axis], false) as readonly number[]);
         const value7 = host.lazy(() => host.broadcast(value6, value2()));
         const value8 = host.lazy(() => host.range(value7().length));
-        const part = g.sumTo(g.multiply(g.where(g.equal(weighted, 0), 0, g.broadcastTo(g.reshape(g.neg(g.sumTo(g.multiply((host.equals(reduction, 'none')) ? dout : g.broadcastTo(g.reshape((host.equals(reduction, 'sum')) ? dout : g.sumTo(g.divide(dout, g.conj(g.sum((weight !== undefined) && (!softLabel) ? g.multiply(g.sum(weighted, { axis }), counted) : counted))), (rules.reduced(value7(), value8(), false) as readonly number[])), host.replace(value7(), value8(), 1)), value7()), g.conj(counted)), value6)), host.replace(value5, [axis], 1)), value5)), g.conj(weighted)), input.shape);
+        const part = g.sumTo(g.multiply(g.where(g.equal(weighted, 0), 0, g.broadcastTo(g.reshape(g.neg(g.sumTo(g.multiply((host.equals(reduction, 'none')) ? dout : g.broadcastTo(g.reshape((host.equals(reduction, 'sum')) ? dout : g.sumTo(g.divide(dout, g.conj(g.sum(((weight !== undefined) && (!softLabel)) ? g.multiply(g.sum(weighted, { axis }), counted) : counted))), (rules.reduced(value7(), value8(), false) as readonly number[])), host.replace(value7(), value8(), 1)), value7()), counted), value6)), host.replace(value5, [axis], 1)), value5)), g.conj(weighted)), input.shape);
         return [g.subtract(part, g.multiply(g.exp(g.logSoftmax(input, { axis })), g.sum(part, { axis, keepdim: true })))];
       },
     },

@@ -8,22 +8,22 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3450
+// From ops.yaml:3459
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:3450',
+  source: 'ops.yaml:3459',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { shape }: { shape: readonly number[] }): TensorMeta[] {
-    const target = (host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0) ? shape : host.inferReshape(x.shape, shape);
+    const target = ((host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0)) ? shape : host.inferReshape(x.shape, shape);
     return [{ shape: host.checkShape(target, 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'view',
     view({ x }: { x: LayoutMeta }, { shape }: { shape: readonly number[] }): ViewLayout | null {
-      const target = (host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0) ? shape : host.inferReshape(x.shape, shape);
+      const target = ((host.count(shape) === host.count(x.shape)) && host.all(shape, (size: number) => size >= 0)) ? shape : host.inferReshape(x.shape, shape);
       const strides = host.reshapeStrides(x.shape, x.strides, target);
       return strides === null ? null : { shape: target, strides: strides, offset: x.offset };
     },
@@ -77,10 +77,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:3480
+// From ops.yaml:3489
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:3480',
+  source: 'ops.yaml:3489',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -136,10 +136,10 @@ export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
 export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
   return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:3515
+// From ops.yaml:3524
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:3515',
+  source: 'ops.yaml:3524',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -209,10 +209,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:3548
+// From ops.yaml:3557
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:3548',
+  source: 'ops.yaml:3557',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -221,7 +221,7 @@ export const flattenDefinition: OpDefinition = {
     const rank = host.lazy(() => host.max(x.shape.length, 1));
     const first = (startAxis < 0) ? startAxis + rank() : startAxis;
     const last = host.lazy(() => (stopAxis < 0) ? stopAxis + rank() : stopAxis);
-    if (!((first >= 0) && (first < rank()) && (last() >= 0) && (last() < rank()))) throw new host.RuleError('AXIS_OUT_OF_RANGE', "startAxis and stopAxis must be axes of x");
+    if (!((((first >= 0) && (first < rank())) && (last() >= 0)) && (last() < rank()))) throw new host.RuleError('AXIS_OUT_OF_RANGE', "startAxis and stopAxis must be axes of x");
     if (!(first <= last())) throw new host.RuleError('INVALID_ARGUMENT', "startAxis must not come after stopAxis");
     return [{ shape: host.checkShape([...host.take(x.shape, 0, first), host.count(host.take(x.shape, first, last() + 1)), ...host.take(x.shape, last() + 1, x.shape.length)], 'out'), dtype: x.dtype }];
   },
@@ -266,10 +266,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:3594
+// From ops.yaml:3603
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:3594',
+  source: 'ops.yaml:3603',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:3613
+// From ops.yaml:3622
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:3613',
+  source: 'ops.yaml:3622',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -357,10 +357,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:3640
+// From ops.yaml:3649
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:3640',
+  source: 'ops.yaml:3649',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -405,10 +405,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:3656
+// From ops.yaml:3665
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:3656',
+  source: 'ops.yaml:3665',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:3673
+// From ops.yaml:3682
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:3673',
+  source: 'ops.yaml:3682',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -490,10 +490,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:3691
+// From ops.yaml:3700
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:3691',
+  source: 'ops.yaml:3700',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -539,10 +539,10 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:3705
+// From ops.yaml:3714
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:3705',
+  source: 'ops.yaml:3714',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -589,10 +589,10 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:3745
+// From ops.yaml:3754
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:3745',
+  source: 'ops.yaml:3754',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -650,10 +650,10 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:3774
+// From ops.yaml:3783
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:3774',
+  source: 'ops.yaml:3783',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +709,10 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:3810
+// From ops.yaml:3819
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:3810',
+  source: 'ops.yaml:3819',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -775,10 +775,10 @@ export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:3828
+// From ops.yaml:3837
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:3828',
+  source: 'ops.yaml:3837',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:3846
+// From ops.yaml:3855
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:3846',
+  source: 'ops.yaml:3855',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -894,10 +894,10 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:3878
+// From ops.yaml:3887
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:3878',
+  source: 'ops.yaml:3887',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -943,10 +943,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:3896
+// From ops.yaml:3905
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:3896',
+  source: 'ops.yaml:3905',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -984,10 +984,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:3909
+// From ops.yaml:3918
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:3909',
+  source: 'ops.yaml:3918',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1035,10 +1035,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:3926
+// From ops.yaml:3935
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:3926',
+  source: 'ops.yaml:3935',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1090,17 +1090,17 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3942
+// From ops.yaml:3951
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:3942',
+  source: 'ops.yaml:3951',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, steps }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; steps: readonly number[] | null }): TensorMeta[] {
     const stride = host.lazy(() => steps ?? host.fill(axes.length, 1));
-    if (!((starts.length === axes.length) && (ends.length === axes.length) && (stride().length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and steps must have one entry each for each axis");
+    if (!(((starts.length === axes.length) && (ends.length === axes.length)) && (stride().length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and steps must have one entry each for each axis");
     if (!(host.all(stride(), (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a step must not be 0");
     const size = host.each(axes, (a: number, i: number) => host.sliceSize(host.at(x.shape, a), host.at(starts, i), host.at(ends, i), host.at(stride(), i)));
     return [{ shape: host.checkShape(host.replace(x.shape, axes, size), 'out'), dtype: x.dtype }];
@@ -1150,16 +1150,16 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:3990
+// From ops.yaml:3999
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:3990',
+  source: 'ops.yaml:3999',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axes, starts, ends, strides }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; strides: readonly number[] }): TensorMeta[] {
-    if (!((starts.length === axes.length) && (ends.length === axes.length) && (strides.length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and strides must have one entry each for each axis");
+    if (!(((starts.length === axes.length) && (ends.length === axes.length)) && (strides.length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and strides must have one entry each for each axis");
     if (!(host.all(strides, (s: number) => s !== 0))) throw new host.RuleError('INVALID_ARGUMENT', "a stride must not be 0");
     const size = host.each(axes, (a: number, i: number) => host.sliceSize(host.at(x.shape, a), host.at(starts, i), host.at(ends, i), host.at(strides, i)));
     return [{ shape: host.checkShape(host.replace(x.shape, axes, size), 'out'), dtype: x.dtype }];
@@ -1213,10 +1213,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:4027
+// From ops.yaml:4036
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:4027',
+  source: 'ops.yaml:4036',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1229,7 +1229,7 @@ export const sliceGradDefinition: OpDefinition = {
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { shape, axes, starts, steps }: { shape: readonly number[]; axes: readonly number[]; starts: readonly number[]; steps: readonly number[] | null }): readonly V[] {
       const stride = steps ?? host.fill(axes.length, 1);
       const gap = host.replace(host.fill(x.shape.length, 1), axes, host.each(stride, (s: number) => host.abs(s)));
-      const low = host.replace(host.fill(x.shape.length, 0), axes, host.each(axes, (a: number, i: number) => (host.at(stride, i) > 0) ? host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) : host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) + (host.at(x.shape, a) - 1) * host.at(stride, i)));
+      const low = host.replace(host.fill(x.shape.length, 0), axes, host.each(axes, (a: number, i: number) => (host.at(stride, i) > 0) ? host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) : host.sliceStart(host.at(shape, a), host.at(starts, i), host.at(stride, i)) + ((host.at(x.shape, a) - 1) * host.at(stride, i))));
       const ascending = host.lazy(() => g.flip(x, host.filter(axes, (_a2: number, i2: number) => host.at(stride, i2) < 0)));
       const paired = host.lazy(() => g.reshape(ascending(), host.flatten(host.each(x.shape, (n: number) => [n, 1]))));
       const spread = host.lazy(() => g.pad(paired(), host.flatten(host.each(gap, (g2: number) => [0, 0, 0, g2 - 1]))));
@@ -1263,10 +1263,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:4055
+// From ops.yaml:4064
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:4055',
+  source: 'ops.yaml:4064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1314,10 +1314,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:4077
+// From ops.yaml:4086
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:4077',
+  source: 'ops.yaml:4086',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1363,10 +1363,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:4090
+// From ops.yaml:4099
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:4090',
+  source: 'ops.yaml:4099',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1424,10 +1424,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4134
+// From ops.yaml:4143
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:4134',
+  source: 'ops.yaml:4143',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1480,10 +1480,10 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4175
+// From ops.yaml:4184
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:4175',
+  source: 'ops.yaml:4184',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1536,10 +1536,10 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4194
+// From ops.yaml:4203
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:4194',
+  source: 'ops.yaml:4203',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1590,10 +1590,10 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4212
+// From ops.yaml:4221
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:4212',
+  source: 'ops.yaml:4221',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1650,17 +1650,17 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:4251
+// From ops.yaml:4260
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:4251',
+  source: 'ops.yaml:4260',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { padding, value }: { padding: readonly number[]; value: number }): TensorMeta[] {
     if (!(padding.length === (2 * x.shape.length))) throw new host.RuleError('INVALID_ARGUMENT', "padding must have two entries for each axis");
-    if (!(host.all(x.shape, (n: number, a: number) => (n + host.at(padding, 2 * a)) + host.at(padding, (2 * a) + 1) >= 0))) throw new host.RuleError('SHAPE_MISMATCH', "cropping must not exceed the size");
+    if (!(host.all(x.shape, (n: number, a: number) => ((n + host.at(padding, 2 * a)) + host.at(padding, (2 * a) + 1)) >= 0))) throw new host.RuleError('SHAPE_MISMATCH', "cropping must not exceed the size");
     if (!(host.holds(x.dtype, value))) throw new host.RuleError('NOT_AN_INTEGER', "value must be an element of x's dtype");
     return [{ shape: host.checkShape(host.each(x.shape, (n2: number, a2: number) => (n2 + host.at(padding, 2 * a2)) + host.at(padding, (2 * a2) + 1)), 'out'), dtype: x.dtype }];
   },
@@ -1697,10 +1697,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:4287
+// From ops.yaml:4296
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:4287',
+  source: 'ops.yaml:4296',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1731,7 +1731,7 @@ export const tileDefinition: OpDefinition = {
         const inner = [...host.fill(rank - x.shape.length, 1), ...x.shape];
         const outer = [...host.fill(rank - repeats.length, 1), ...repeats];
         const value = host.flatten(host.each(inner, (n: number) => [1, n]));
-        return [g.reshape(g.sumTo(g.reshape(dout, host.flatten(host.each(inner, (n2: number, a: number) => [host.at(outer, a), n2]))), (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value)), x.shape)];
+        return [g.reshape(g.sumTo(g.reshape(dout, host.flatten(host.each(inner, (n2: number, a: number) => [host.at(outer, a), n2]))), ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
   ],

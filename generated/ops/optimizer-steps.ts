@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6795
+// From ops.yaml:7641
 export const clipByNormDefinition: OpDefinition = {
   name: 'clipByNorm',
-  source: 'ops.yaml:6795',
+  source: 'ops.yaml:7641',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'maxNorm', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -35,8 +35,8 @@ export const clipByNormDefinition: OpDefinition = {
         const part2 = g.multiply(maxNorm, maxNorm);
         const part3 = g.sqrt(g.maximum(part, part2));
         const part4 = g.divide(maxNorm, part3);
-        const part5 = g.divide(g.multiply(g.multiply(g.neg(g.sumTo(g.multiply(dout, g.conj(x)), (rules.reduced(x.shape, host.range(x.shape.length), false) as readonly number[]))), g.conj(g.divide(part4, part3))), 0.5), g.conj(part3));
-        return [g.add(g.sumTo(g.multiply(dout, g.conj(part4)), x.shape), g.multiply(g.broadcastTo(g.reshape(g.where(g.greaterThan(part, part2), part5, g.where(g.equal(part, part2), g.multiply(part5, 0.5), 0)), host.replace(x.shape, host.range(x.shape.length), 1)), x.shape), g.conj(g.add(x, x))))];
+        const part5 = g.divide(g.multiply(g.multiply(g.neg(g.sumTo(g.multiply(dout, x), (rules.reduced(x.shape, host.range(x.shape.length), false) as readonly number[]))), g.divide(part4, part3)), 0.5), part3);
+        return [g.add(g.sumTo(g.multiply(dout, part4), x.shape), g.multiply(g.broadcastTo(g.reshape(g.where(g.greaterThan(part, part2), part5, g.where(g.equal(part, part2), g.multiply(part5, 0.5), 0)), host.replace(x.shape, host.range(x.shape.length), 1)), x.shape), g.add(x, x)))];
       },
     },
   ],
@@ -63,10 +63,10 @@ export const clipByNormDefinition: OpDefinition = {
 export function clipByNorm(x: TensorLike, maxNorm: number): Tensor {
   return callOne(clipByNormDefinition, [x], { maxNorm, ...surplusOptions(clipByNormDefinition, arguments[2]) });
 }
-// From ops.yaml:6824
+// From ops.yaml:7670
 export const clipByGlobalNormDefinition: OpDefinition = {
   name: 'clipByGlobalNorm',
-  source: 'ops.yaml:6824',
+  source: 'ops.yaml:7670',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: false }],
   attrs: [{ name: 'maxNorm', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'parts', list: true }],
@@ -103,10 +103,10 @@ export interface SgdUpdateOptions {
   /** How much of the parameter is added to its gradient. Default: `0`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:6839
+// From ops.yaml:7685
 export const sgdUpdateDefinition: OpDefinition = {
   name: 'sgdUpdate',
-  source: 'ops.yaml:6839',
+  source: 'ops.yaml:7685',
   inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'next', list: true, writes: 'parameters' }],
@@ -149,10 +149,10 @@ export interface MomentumUpdateOptions {
   /** Whether to look one step ahead. Default: `false`. */
   nesterov?: boolean | undefined;
 }
-// From ops.yaml:6861
+// From ops.yaml:7707
 export const momentumUpdateDefinition: OpDefinition = {
   name: 'momentumUpdate',
-  source: 'ops.yaml:6861',
+  source: 'ops.yaml:7707',
   inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }, { name: 'velocities', dtype: 'T', list: true, mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'nesterov', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'next', list: true, writes: 'parameters' }, { name: 'nextVelocities', list: true, writes: 'velocities' }],
@@ -202,10 +202,10 @@ export interface AdamUpdateOptions {
   /** How much of the parameter is added to its gradient. Default: `0`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:6899
+// From ops.yaml:7745
 export const adamUpdateDefinition: OpDefinition = {
   name: 'adamUpdate',
-  source: 'ops.yaml:6899',
+  source: 'ops.yaml:7745',
   inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }, { name: 'moments1', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'moments2', dtype: 'T', list: true, mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction1', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction2', type: {"kind":"number"}, required: true, scalar: true }, { name: 'beta1', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'beta2', type: {"kind":"number"}, default: 0.999, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'next', list: true, writes: 'parameters' }, { name: 'nextMoments1', list: true, writes: 'moments1' }, { name: 'nextMoments2', list: true, writes: 'moments2' }],
@@ -261,10 +261,10 @@ export interface AdamwUpdateOptions {
   /** How much of the parameter a step of rate 1 takes away. Default: `0.01`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:6952
+// From ops.yaml:7798
 export const adamwUpdateDefinition: OpDefinition = {
   name: 'adamwUpdate',
-  source: 'ops.yaml:6952',
+  source: 'ops.yaml:7798',
   inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }, { name: 'moments1', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'moments2', dtype: 'T', list: true, mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction1', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction2', type: {"kind":"number"}, required: true, scalar: true }, { name: 'beta1', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'beta2', type: {"kind":"number"}, default: 0.999, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'next', list: true, writes: 'parameters' }, { name: 'nextMoments1', list: true, writes: 'moments1' }, { name: 'nextMoments2', list: true, writes: 'moments2' }],

@@ -6,10 +6,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:5162
+// From ops.yaml:5171
 export const gemmDefinition: OpDefinition = {
   name: 'gemm',
-  source: 'ops.yaml:5162',
+  source: 'ops.yaml:5171',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -53,10 +53,10 @@ export const gemmDefinition: OpDefinition = {
 export function gemm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
 }
-// From ops.yaml:5173
+// From ops.yaml:5182
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:5173',
+  source: 'ops.yaml:5182',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -128,10 +128,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:5200
+// From ops.yaml:5209
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:5200',
+  source: 'ops.yaml:5209',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -157,10 +157,10 @@ export const matmulDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): readonly V[] {
         const value = host.lazy(() => [1, host.at(x.shape, 0)]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
-        const value5 = host.lazy(() => (y.shape.length === 1) ? ((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
+        const value5 = host.lazy(() => (y.shape.length === 1) ? (((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
         const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.conj(g.swapLast((y.shape.length === 1) ? g.reshape(y, value4()) : (transposeY ? g.swapLast(y) : y)))), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : (transposeX ? g.swapLast(part()) : part())];
       },
@@ -171,10 +171,10 @@ export const matmulDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): readonly V[] {
         const value = host.lazy(() => [1, host.at(x.shape, 0)]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (transposeX ? [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)] : x.shape));
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(y.shape, 0), 1]);
-        const value5 = host.lazy(() => (y.shape.length === 1) ? ((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
+        const value5 = host.lazy(() => (y.shape.length === 1) ? (((host.count(value4()) === host.count(y.shape)) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(y.shape, value4())) : (transposeY ? [...host.take(y.shape, 0, y.shape.length - 2), host.at(y.shape, y.shape.length - 1), host.at(y.shape, y.shape.length - 2)] : y.shape));
         const part = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : (transposeX ? g.swapLast(x) : x))), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(y.shape.length === 1) ? g.reshape(part(), y.shape) : (transposeY ? g.swapLast(part()) : part())];
       },
@@ -205,10 +205,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:5240
+// From ops.yaml:5249
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:5240',
+  source: 'ops.yaml:5249',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export const mvDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }): readonly V[] {
         const m = host.lazy(() => host.at(x.shape, 0));
         const value = host.lazy(() => [1, m()]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : x.shape);
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : x.shape);
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
-        const value5 = host.lazy(() => (vec.shape.length === 1) ? ((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
+        const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
         const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.conj(g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value4()) : vec))), value2()));
         return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : part()];
       },
@@ -249,10 +249,10 @@ export const mvDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }): readonly V[] {
         const m = host.lazy(() => host.at(x.shape, 0));
         const value = host.lazy(() => [1, m()]);
-        const value2 = host.lazy(() => (x.shape.length === 1) ? ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : x.shape);
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : x.shape);
         const value3 = host.lazy(() => value2().length - 2);
         const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
-        const value5 = host.lazy(() => (vec.shape.length === 1) ? ((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
+        const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
         const part = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x)), g.reshape(dout, [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
         return [(vec.shape.length === 1) ? g.reshape(part(), vec.shape) : part()];
       },
@@ -279,10 +279,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:5254
+// From ops.yaml:5263
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:5254',
+  source: 'ops.yaml:5263',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -345,10 +345,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:5278
+// From ops.yaml:5287
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:5278',
+  source: 'ops.yaml:5287',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -411,10 +411,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:5320
+// From ops.yaml:5329
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:5320',
+  source: 'ops.yaml:5329',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -447,9 +447,9 @@ export const kronDefinition: OpDefinition = {
         const outer = [...host.fill(rank - x.shape.length, 1), ...x.shape];
         const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
         const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
-        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2))), g.conj(g.reshape(y, value2))), target), x.shape)];
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(target, ((host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(y.shape, value2))), g.conj(g.reshape(y, value2))), target), x.shape)];
       },
     },
     {
@@ -462,8 +462,8 @@ export const kronDefinition: OpDefinition = {
         const inner = [...host.fill(rank - y.shape.length, 1), ...y.shape];
         const value = host.flatten(host.each(outer, (n: number) => [n, 1]));
         const value2 = host.flatten(host.each(inner, (n2: number) => [1, n2]));
-        const target = (host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(y.shape, value2);
-        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value), target)), g.conj(g.reshape(x, value))), target), y.shape)];
+        const target = ((host.count(value2) === host.count(y.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(y.shape, value2);
+        return [g.reshape(g.sumTo(g.multiply(g.reshape(dout, host.broadcast(((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value), target)), g.conj(g.reshape(x, value))), target), y.shape)];
       },
     },
   ],
@@ -498,10 +498,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:5350
+// From ops.yaml:5359
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:5350',
+  source: 'ops.yaml:5359',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -527,7 +527,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'input',
       saved: [{ name: 'input', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { input, dout }: { input: V; dout: V }, { beta }: { beta: V }): readonly V[] {
-        return [g.multiply(g.sumTo(dout, input.shape), g.conj(beta))];
+        return [g.multiply(g.sumTo(dout, input.shape), beta)];
       },
     },
     {
@@ -535,7 +535,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha)), g.conj(g.swapLast(y))), x.shape)];
+        return [g.sumTo(g.bmm(g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha), g.swapLast(y)), x.shape)];
       },
     },
     {
@@ -543,7 +543,7 @@ export const addmmDefinition: OpDefinition = {
       input: 'y',
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
-        return [g.sumTo(g.bmm(g.conj(g.swapLast(x)), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), g.conj(alpha))), y.shape)];
+        return [g.sumTo(g.bmm(g.swapLast(x), g.multiply(g.sumTo(dout, [...host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(y.shape, 0, y.shape.length - 2)), host.at(x.shape, x.shape.length - 2), host.at(y.shape, y.shape.length - 1)]), alpha)), y.shape)];
       },
     },
   ],
@@ -573,10 +573,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:5376
+// From ops.yaml:5385
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:5376',
+  source: 'ops.yaml:5385',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -612,11 +612,11 @@ export const linearDefinition: OpDefinition = {
         const b = host.take(x.shape, 0, x.shape.length - 1);
         const k = host.at(x.shape, x.shape.length - 1);
         const value = [host.count(b), k];
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = host.lazy(() => target.length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target, 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.conj(g.swapLast(weight))), target), x.shape)];
+        return [g.reshape(g.sumTo(g.bmm((bias !== undefined) ? g.sumTo(part(), value3()) : part(), g.swapLast(weight)), target), x.shape)];
       },
     },
     {
@@ -627,11 +627,11 @@ export const linearDefinition: OpDefinition = {
         const b = host.take(x.shape, 0, x.shape.length - 1);
         const k = host.at(x.shape, x.shape.length - 1);
         const value = [host.count(b), k];
-        const target = host.lazy(() => (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value));
+        const target = host.lazy(() => ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value));
         const value2 = host.lazy(() => target().length - 2);
         const value3 = host.lazy(() => [...host.broadcast(host.take(target(), 0, value2()), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target(), value2()), host.at(weight.shape, weight.shape.length - 1)]);
         const part = host.lazy(() => g.reshape(dout, (bias !== undefined) ? host.broadcast(value3(), bias!.shape) : value3()));
-        return [g.sumTo(g.bmm(g.conj(g.swapLast(g.reshape(x, value))), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
+        return [g.sumTo(g.bmm(g.swapLast(g.reshape(x, value)), (bias !== undefined) ? g.sumTo(part(), value3()) : part()), weight.shape)];
       },
     },
     {
@@ -642,7 +642,7 @@ export const linearDefinition: OpDefinition = {
         const b = host.take(x.shape, 0, x.shape.length - 1);
         const k = host.at(x.shape, x.shape.length - 1);
         const value = [host.count(b), k];
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = target.length - 2;
         return [g.sumTo(g.reshape(dout, host.broadcast([...host.broadcast(host.take(target, 0, value2), host.take(weight.shape, 0, weight.shape.length - 2)), host.at(target, value2), host.at(weight.shape, weight.shape.length - 1)], bias!.shape)), bias!.shape)];
       },

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:4925
+// From ops.yaml:4934
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:4925',
+  source: 'ops.yaml:4934',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -55,10 +55,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:4939
+// From ops.yaml:4948
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:4939',
+  source: 'ops.yaml:4948',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -111,10 +111,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:4965
+// From ops.yaml:4974
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:4965',
+  source: 'ops.yaml:4974',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -149,10 +149,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:4991
+// From ops.yaml:5000
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:4991',
+  source: 'ops.yaml:5000',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -199,10 +199,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:5004
+// From ops.yaml:5013
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:5004',
+  source: 'ops.yaml:5013',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -258,10 +258,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:5041
+// From ops.yaml:5050
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:5041',
+  source: 'ops.yaml:5050',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -311,10 +311,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:5064
+// From ops.yaml:5073
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:5064',
+  source: 'ops.yaml:5073',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -348,7 +348,7 @@ export const medianDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: number | null }): readonly V[] {
         const n = host.lazy(() => (axis == null) ? host.count(x.shape) : host.at(x.shape, (axis as number)));
         const value = host.lazy(() => [n()]);
-        const value2 = host.lazy(() => (axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))]);
+        const value2 = host.lazy(() => (axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))]);
         const values = host.lazy(() => host.isFloating(x.dtype) ? x : g.cast(x, 'float32'));
         const rows = host.lazy(() => (axis == null) ? g.reshape(values(), value()) : g.moveToLast(values(), axis));
         const value3 = host.lazy(() => g.sortRows(rows(), false));
@@ -372,13 +372,12 @@ export const medianDefinition: OpDefinition = {
         const part3 = host.lazy(() => g.where(part(), 0, part2()));
         const value16 = host.lazy(() => (last() < 0) ? last() + value2().length : last());
         const value17 = host.lazy(() => [value16()]);
-        const value18 = host.lazy(() => host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size2: number) => size2 >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value8(), value10(), host.at(host.fill(1, 1), 0))]));
-        const value19 = host.lazy(() => host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size3: number) => size3 >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value12(), value14(), host.at(host.fill(1, 1), 0))]));
-        const part4 = host.lazy(() => g.conj(0.5));
-        const part5 = host.lazy(() => g.add(g.sliceGrad(value4() ? g.sumTo(part3(), value4() ? host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size4: number) => size4 >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value8(), value10(), host.at(host.fill(1, 1), 0))]) : host.broadcast(value18(), value19())) : g.multiply(g.sumTo(part3(), value18()), part4()), value2(), value17(), value9(), value11(), { steps: null }), g.sliceGrad(g.sumTo(g.where(part(), part2(), 0), host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? ((n() === host.count(x.shape)) && host.all(value(), (size5: number) => size5 >= 0) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value6(), n(), host.at(host.fill(1, 1), 0))])), value2(), value17(), value7(), value(), { steps: null })));
-        const part6 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: rows().dtype }), value3().index, value4() ? part5() : g.add(part5(), g.sliceGrad(g.multiply(g.sumTo(part3(), value19()), part4()), value2(), value17(), value13(), value15(), { steps: null }))));
-        const part7 = host.lazy(() => (axis == null) ? g.reshape(part6(), x.shape) : g.moveFromLast(part6(), axis));
-        return [host.isFloating(x.dtype) ? part7() : g.cast(part7(), x.dtype)];
+        const value18 = host.lazy(() => host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size2: number) => size2 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value8(), value10(), host.at(host.fill(1, 1), 0))]));
+        const value19 = host.lazy(() => host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size3: number) => size3 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value12(), value14(), host.at(host.fill(1, 1), 0))]));
+        const part4 = host.lazy(() => g.add(g.sliceGrad(value4() ? g.sumTo(part3(), value4() ? host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size4: number) => size4 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value8(), value10(), host.at(host.fill(1, 1), 0))]) : host.broadcast(value18(), value19())) : g.multiply(g.sumTo(part3(), value18()), 0.5), value2(), value17(), value9(), value11(), { steps: null }), g.sliceGrad(g.sumTo(g.where(part(), part2(), 0), host.replace(value2(), value17(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size5: number) => size5 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value16()), value6(), n(), host.at(host.fill(1, 1), 0))])), value2(), value17(), value7(), value(), { steps: null })));
+        const part5 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: rows().dtype }), value3().index, value4() ? part4() : g.add(part4(), g.sliceGrad(g.multiply(g.sumTo(part3(), value19()), 0.5), value2(), value17(), value13(), value15(), { steps: null }))));
+        const part6 = host.lazy(() => (axis == null) ? g.reshape(part5(), x.shape) : g.moveFromLast(part5(), axis));
+        return [host.isFloating(x.dtype) ? part6() : g.cast(part6(), x.dtype)];
       },
     },
   ],
@@ -414,10 +413,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:5116
+// From ops.yaml:5125
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:5116',
+  source: 'ops.yaml:5125',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -430,9 +429,9 @@ export const histogramDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { bins, min, max }: { bins: number; min: number; max: number }): readonly V[] {
-      const type = (x.dtype === 'float32') || (x.dtype === 'float16') || (x.dtype === 'bfloat16') ? 'float32' : 'float64';
+      const type = (((x.dtype === 'float32') || (x.dtype === 'float16')) || (x.dtype === 'bfloat16')) ? 'float32' : 'float64';
       const values = g.reshape(g.cast(x, type), [host.count(x.shape)]);
-      const open = (min === 0) && (max === 0) && (host.count(x.shape) > 0);
+      const open = ((min === 0) && (max === 0)) && (host.count(x.shape) > 0);
       const low = open ? g.min(values) : g.full([], min, { dtype: type });
       const high = open ? g.max(values) : g.full([], max, { dtype: type });
       const more = g.where(g.equal(low, high), 1, g.zerosLike(low));

@@ -7,10 +7,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1962
+// From ops.yaml:1969
 export const erfcDefinition: OpDefinition = {
   name: 'erfc',
-  source: 'ops.yaml:1962',
+  source: 'ops.yaml:1969',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -55,10 +55,10 @@ export function erfc(x: TensorLike): Tensor {
 export function erfc_(x: Tensor): Tensor {
   return callInPlace(erfcDefinition, [x], surplusOptions(erfcDefinition, arguments[1]));
 }
-// From ops.yaml:1973
+// From ops.yaml:1980
 export const sincDefinition: OpDefinition = {
   name: 'sinc',
-  source: 'ops.yaml:1973',
+  source: 'ops.yaml:1980',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -112,10 +112,10 @@ export function sinc(x: TensorLike): Tensor {
 export function sinc_(x: Tensor): Tensor {
   return callInPlace(sincDefinition, [x], surplusOptions(sincDefinition, arguments[1]));
 }
-// From ops.yaml:1987
+// From ops.yaml:1994
 export const sincSlopeDefinition: OpDefinition = {
   name: 'sincSlope',
-  source: 'ops.yaml:1987',
+  source: 'ops.yaml:1994',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -148,22 +148,20 @@ export const sincSlopeDefinition: OpDefinition = {
         const away = g.where(part, 1, x);
         const part5 = g.multiply(away, 3.141592653589793);
         const part6 = g.divide(part4, part5);
-        const part7 = g.divide(part2, g.conj(away));
-        const part8 = g.conj(3.141592653589793);
-        const part9 = g.neg(part7);
-        const part10 = g.where(part, dout, 0);
-        const part11 = g.neg(g.multiply(part10, g.conj(g.multiply(x, -9.869604401089358))));
+        const part7 = g.divide(part2, away);
+        const part8 = g.neg(part7);
+        const part9 = g.where(part, dout, 0);
+        const part10 = g.neg(g.multiply(part9, g.multiply(x, -9.869604401089358)));
         const square = g.multiply(g.multiply(x, x), 9.869604401089358);
-        const part12 = g.subtract(1 / 3991680, g.multiply(square, 1 / 518918400));
-        const part13 = g.subtract(1 / 45360, g.multiply(square, part12));
-        const part14 = g.subtract(1 / 840, g.multiply(square, part13));
-        const part15 = g.subtract(1 / 30, g.multiply(square, part14));
-        const part16 = g.conj(square);
-        const part17 = g.neg(g.multiply(part11, part16));
-        const part18 = g.neg(g.multiply(part17, part16));
-        const part19 = g.neg(g.multiply(part18, part16));
-        const part20 = g.multiply(g.multiply(g.add(g.add(g.add(g.add(g.multiply(part11, g.conj(part15)), g.multiply(part17, g.conj(part14))), g.multiply(part18, g.conj(part13))), g.multiply(part19, g.conj(part12))), g.multiply(g.neg(g.multiply(part19, part16)), g.conj(1 / 518918400))), g.conj(9.869604401089358)), g.conj(x));
-        return [g.add(g.add(g.add(g.add(g.where(part, 0, g.add(g.multiply(g.neg(part2), g.conj(g.divide(g.divide(g.subtract(part3, part6), away), away))), g.multiply(g.multiply(part7, g.conj(g.divide(part6, part5))), part8))), g.multiply(g.add(g.multiply(g.divide(part9, g.conj(part5)), g.conj(part3)), g.multiply(part9, g.conj(part4))), part8)), part20), part20), g.multiply(g.multiply(part10, g.conj(g.subtract(1 / 3, g.multiply(square, part15)))), g.conj(-9.869604401089358)))];
+        const part11 = g.subtract(1 / 3991680, g.multiply(square, 1 / 518918400));
+        const part12 = g.subtract(1 / 45360, g.multiply(square, part11));
+        const part13 = g.subtract(1 / 840, g.multiply(square, part12));
+        const part14 = g.subtract(1 / 30, g.multiply(square, part13));
+        const part15 = g.neg(g.multiply(part10, square));
+        const part16 = g.neg(g.multiply(part15, square));
+        const part17 = g.neg(g.multiply(part16, square));
+        const part18 = g.multiply(g.multiply(g.add(g.add(g.add(g.add(g.multiply(part10, part14), g.multiply(part15, part13)), g.multiply(part16, part12)), g.multiply(part17, part11)), g.multiply(g.neg(g.multiply(part17, square)), 1 / 518918400)), 9.869604401089358), x);
+        return [g.add(g.add(g.add(g.add(g.where(part, 0, g.add(g.multiply(g.neg(part2), g.divide(g.divide(g.subtract(part3, part6), away), away)), g.multiply(g.multiply(part7, g.divide(part6, part5)), 3.141592653589793))), g.multiply(g.add(g.multiply(g.divide(part8, part5), part3), g.multiply(part8, part4)), 3.141592653589793)), part18), part18), g.multiply(g.multiply(part9, g.subtract(1 / 3, g.multiply(square, part14))), -9.869604401089358))];
       },
     },
   ],
@@ -185,16 +183,16 @@ export interface LogitOptions {
   /** How close to 0 and 1 a probability may come; any when null. Default: `null`. */
   eps?: number | null | undefined;
 }
-// From ops.yaml:2000
+// From ops.yaml:2007
 export const logitDefinition: OpDefinition = {
   name: 'logit',
-  source: 'ops.yaml:2000',
+  source: 'ops.yaml:2007',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'eps', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { eps }: { eps: number | null }): TensorMeta[] {
-    if (!((eps == null) || ((eps as number) >= 0) && ((eps as number) < 0.5))) throw new host.RuleError('INVALID_ARGUMENT', "eps must lie between 0 and 0.5");
+    if (!((eps == null) || (((eps as number) >= 0) && ((eps as number) < 0.5)))) throw new host.RuleError('INVALID_ARGUMENT', "eps must lie between 0 and 0.5");
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -234,10 +232,10 @@ export const logitDefinition: OpDefinition = {
 export function logit(x: TensorLike, options: LogitOptions = {}): Tensor {
   return callOne(logitDefinition, [x], optionsOf(logitDefinition, options));
 }
-// From ops.yaml:2027
+// From ops.yaml:2034
 export const xlogyDefinition: OpDefinition = {
   name: 'xlogy',
-  source: 'ops.yaml:2027',
+  source: 'ops.yaml:2034',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -260,7 +258,7 @@ export const xlogyDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const isZero = g.logicalAnd(g.equal(x, 0), g.logicalOr(g.lessEqual(y, 0), g.isinf(y)));
-        return [g.sumTo(g.multiply(g.where(isZero, 0, dout), g.conj(g.log(g.where(isZero, 1, y)))), x.shape)];
+        return [g.sumTo(g.multiply(g.where(isZero, 0, dout), g.log(g.where(isZero, 1, y))), x.shape)];
       },
     },
     {
@@ -269,7 +267,7 @@ export const xlogyDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const isZero = g.logicalAnd(g.equal(x, 0), g.logicalOr(g.lessEqual(y, 0), g.isinf(y)));
-        return [g.sumTo(g.where(isZero, 0, g.divide(g.multiply(g.where(isZero, 0, dout), g.conj(x)), g.conj(g.where(isZero, 1, y)))), y.shape)];
+        return [g.sumTo(g.where(isZero, 0, g.divide(g.multiply(g.where(isZero, 0, dout), x), g.where(isZero, 1, y))), y.shape)];
       },
     },
   ],
@@ -294,10 +292,10 @@ export const xlogyDefinition: OpDefinition = {
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   return callOne(xlogyDefinition, [x, y], surplusOptions(xlogyDefinition, arguments[2]));
 }
-// From ops.yaml:2055
+// From ops.yaml:2062
 export const logaddexpDefinition: OpDefinition = {
   name: 'logaddexp',
-  source: 'ops.yaml:2055',
+  source: 'ops.yaml:2062',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

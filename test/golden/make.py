@@ -620,6 +620,115 @@ OPTIMIZERS = {
     "adamwUpdate": adam_update(torch.optim.AdamW),
 }
 
+# ---- Linear algebra: vectors are given signs as the entries of ops.yaml say -----------------------------------------------------
+
+
+def square_and_batch(x, y):
+    """A right-hand side that is one vector, for PyTorch, which takes a matrix's columns for a batch of those."""
+    return torch.linalg.solve(x, y[:, None])[..., 0] if y.dim() == 1 else torch.linalg.solve(x, y)
+
+
+def leading_signs(vectors):
+    """The sign, along the last axis but one, of each column's element of greatest size."""
+    place = vectors.detach().abs().argmax(-2, keepdim=True)
+    return torch.sign(torch.gather(vectors.detach(), -2, place))
+
+
+def lu_factor(x):
+    if x.numel() == 0:
+        rows = torch.arange(x.shape[-2]).expand(x.shape[:-1])
+        return x, rows[..., :0], rows
+    packed, pivots = torch.linalg.lu_factor(x)
+    order = torch.arange(x.shape[-2]).expand(x.shape[:-1]).clone()
+    for rows, exchanges in zip(order.reshape(-1, x.shape[-2]), pivots.reshape(-1, pivots.shape[-1])):
+        for row, other in enumerate((exchanges - 1).tolist()):
+            rows[[row, other]] = rows[[other, row]]
+    return packed, pivots, order
+
+
+def symmetric(x, uplo):
+    """From both triangles, or from one: the matrix that eigh is of."""
+    part = {"L": x.tril, "U": x.triu}.get(uplo)
+    return (x + x.mT) / 2 if part is None else part() + (part() - torch.diag_embed(x.diagonal(dim1=-2, dim2=-1))).mT
+
+
+def eigh(x, uplo):
+    if x.numel() == 0:
+        return torch.zeros(x.shape[:-1], dtype=x.dtype), x
+    values, vectors = torch.linalg.eigh(symmetric(x, uplo))
+    return values, vectors * leading_signs(vectors)
+
+
+def complement(vectors, size):
+    """LAPACK's completion of orthonormal columns to a square matrix."""
+    return torch.linalg.qr(vectors.detach(), mode="complete")[0][..., size:]
+
+
+def svd(x, fullMatrices):
+    if x.numel() == 0:
+        size = min(x.shape[-2:])
+        return x.new_zeros(*x.shape[:-1], size), x.new_zeros(*x.shape[:-2], size), x.new_zeros(*x.shape[:-2], size, x.shape[-1])
+    u, s, vh = torch.linalg.svd(x, full_matrices=False)
+    signs = leading_signs(vh.mT if x.shape[-2] >= x.shape[-1] else u)
+    u, vh = u * signs, vh * signs.mT
+    if not fullMatrices or x.shape[-2] == x.shape[-1]:
+        return u, s, vh
+    size = s.shape[-1]
+    # No library gives gradients of full matrices.
+    square = lambda columns: torch.cat([columns, complement(columns, size)], -1) if columns.shape[-2] > size else columns
+    return square(u).detach(), s.detach(), square(vh.mT).mT.detach()
+
+
+def qr(x, mode):
+    if mode == "complete" and x.shape[-2] > x.shape[-1]:
+        return torch.linalg.qr(x.detach(), mode="complete")
+    q, r = torch.linalg.qr(x)
+    return (q[..., :0] if mode == "r" else q), r
+
+
+def tolerance(x, rtol):
+    # Of the dtype that the sample stands for.
+    return max(x.shape[-2:]) * 2.0**-23 if rtol is None else rtol
+
+
+def lstsq(x, y, rcond):
+    solution = torch.linalg.pinv(x, rtol=tolerance(x, rcond)) @ y
+    values = torch.linalg.svdvals(x)
+    rank = torch.tensor(np.linalg.matrix_rank(x.detach().numpy(), rtol=tolerance(x, rcond)))
+    return solution, ((y - x @ solution) ** 2).sum(-2), rank, values
+
+
+def order_of(p):
+    return {"inf": math.inf, "-inf": -math.inf}.get(p, p)
+
+
+def matrix_rank(x, tol):
+    return torch.linalg.matrix_rank(x, tol=tol) if tol is not None else torch.linalg.matrix_rank(x, rtol=tolerance(x, None))
+
+
+LINEAR_ALGEBRA = {
+    "solve": square_and_batch,
+    "inverse": lambda x: torch.linalg.inv(x),
+    "lu": lu_factor,
+    "triangularSolve": lambda x, y, upper, transpose, unitriangular: torch.linalg.solve_triangular(
+        x.mT if transpose else x, y, upper=upper != transpose, unitriangular=unitriangular
+    ),
+    "cholesky": lambda x, upper: torch.linalg.cholesky(x, upper=upper),
+    "choleskySolve": lambda x, y, upper: torch.cholesky_solve(x, y.triu() if upper else y.tril(), upper),
+    "slogdet": lambda x: torch.linalg.slogdet(x),
+    "det": lambda x: torch.linalg.det(x),
+    "qr": qr,
+    "eigh": eigh,
+    "eigvalsh": lambda x, uplo: torch.linalg.eigvalsh(symmetric(x, uplo)),
+    "svd": svd,
+    "svdvals": lambda x: torch.linalg.svdvals(x),
+    "pinv": lambda x, rcond: torch.linalg.pinv(x, rtol=tolerance(x, rcond)),
+    "matrixRank": matrix_rank,
+    "lstsq": lstsq,
+    "matrixNorm": lambda x, p, axis, keepdim: torch.linalg.matrix_norm(x, order_of(p), axis, keepdim),
+    "cond": lambda x, p: torch.linalg.cond(x, p),
+}
+
 GROUPS = {
     "arithmetic": ARITHMETIC,
     "functions": FUNCTIONS,
@@ -632,6 +741,7 @@ GROUPS = {
     "movement": MOVEMENT,
     "indexing": INDEXING,
     "products": PRODUCTS,
+    "linear-algebra": LINEAR_ALGEBRA,
     "networks": NETWORKS,
     "losses": LOSSES,
     "whole": WHOLE,
