@@ -58,6 +58,8 @@ export interface AttrDefinition {
   readonly required: boolean;
   /** A number that only ever scales tensors: it is a parameter of kernels, so a new value compiles and traces nothing. */
   readonly scalar?: boolean;
+  /** A dtype: where a user's call leaves it out it is the runtime's default one, and within definitions `default`. */
+  readonly followsDefault?: boolean;
 }
 
 /** A value of an algebra: a tensor, a traced node, a reference array. */

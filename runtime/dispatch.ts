@@ -89,10 +89,19 @@ export const noAttrs: Attrs = {};
 export function dispatch(op: OpDefinition, inputs: readonly InputArgument[], attrs: Attrs): Tensor[] {
   const made: Tensor[] = [];
   try {
-    return dispatchSlots(op, inputs, acceptInputs(op, { inputs, attrs }, made), attrs, made);
+    const given = withDefaultDtype(op, attrs);
+    return dispatchSlots(op, inputs, acceptInputs(op, { inputs, attrs: given }, made), given, made);
   } finally {
     for (let i = 0; i < made.length; i++) made[i]!.dispose();
   }
+}
+
+/** Attributes with the default dtype where the call names none; float32 is what definitions say themselves. */
+function withDefaultDtype(op: OpDefinition, attrs: Attrs): Attrs {
+  const dtype = getDefaultDtype();
+  if (dtype === 'float32') return attrs;
+  const left = op.attrs.filter(({ name, followsDefault }) => followsDefault === true && attrs[name] === undefined);
+  return left.length === 0 ? attrs : { ...attrs, ...Object.fromEntries(left.map(({ name }) => [name, dtype])) };
 }
 
 /** `made` takes the tensors that are let go of after the call: those made of arrays and by casts. */

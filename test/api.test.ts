@@ -45,6 +45,20 @@ test('docs/differences.md is what the spec says', (t) => {
   t.is(readFileSync(differencesFile, 'utf8'), differencesText(), 'run npm run examples');
 });
 
+test('created and random tensors that name no dtype have the default one', (t) => {
+  const { eye, full, linspace, ones, rand, randn, setDefaultDtype, tensor, zeros, zerosLike } = opwright;
+  setDefaultDtype('float64');
+  try {
+    const made = [zeros([1]), ones([1]), full([1], 2), eye(1), linspace(0, 1, 2), rand([1]), randn([1])];
+    for (const { dtype } of made) t.is(dtype, 'float64');
+    t.is(zeros([1], { dtype: 'int32' }).dtype, 'int32');
+    t.is(zerosLike(tensor([1], { dtype: 'float16' })).dtype, 'float16');
+  } finally {
+    setDefaultDtype('float32');
+  }
+  t.is(zeros([1]).dtype, 'float32');
+});
+
 test('nothing is listed as written by hand that is an op', (t) => {
   const generated = new Set(examplesOf('ops').map(([op]) => op));
   t.deepEqual(

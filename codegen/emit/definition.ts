@@ -50,7 +50,8 @@ function inputText(checked: CheckedOp, input: Input): string {
 function attrText(checked: CheckedOp, attr: Op['attrs'][number]): string {
   const value = attr.required ? [] : [`default: ${JSON.stringify(attr.default)}`];
   const scalar = checked.scalars.has(attr.name) ? ['scalar: true'] : [];
-  return `{ ${[`name: '${attr.name}'`, `type: ${JSON.stringify(attr.type)}`, ...value, `required: ${attr.required}`, ...scalar].join(', ')} }`;
+  const follows = attr.followsDefault ? ['followsDefault: true'] : [];
+  return `{ ${[`name: '${attr.name}'`, `type: ${JSON.stringify(attr.type)}`, ...value, `required: ${attr.required}`, ...scalar, ...follows].join(', ')} }`;
 }
 
 function outputText({ name, hidden, list: isList, writes }: Op['outputs'][number]): string {

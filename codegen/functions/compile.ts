@@ -9,7 +9,10 @@ import { KernelFunctionError } from './problem.js';
 
 export { KernelFunctionError } from './problem.js';
 
-/** Compiles all exported functions of these files; their names are the kernels' names and may not repeat. */
+/**
+ * Compiles all kernels of these files: exported functions that begin with `begin`. Their names may not repeat. Other exported functions
+ * are helpers for other files.
+ */
 export function compileKernelFunctions(files: readonly string[]): Kernel[] {
   const project = new Project({
     skipAddingFilesFromTsConfig: true,
@@ -27,12 +30,16 @@ export function compileKernelSource(text: string, file = 'kernel.ts'): Kernel[] 
 
 function compileFiles(files: readonly SourceFile[]): Kernel[] {
   const kernels = new Map<string, Kernel>();
-  for (const declaration of files.flatMap((file) => file.getFunctions().filter((each) => each.isExported()))) {
+  for (const declaration of files.flatMap((file) => file.getFunctions().filter(isKernel))) {
     const kernel = compileFunction(declaration);
     if (kernels.has(kernel.name)) throw new KernelFunctionError(declaration, `a second kernel function named ${kernel.name}`);
     kernels.set(kernel.name, kernel);
   }
   return [...kernels.values()];
+}
+
+function isKernel(declaration: FunctionDeclaration): boolean {
+  return declaration.isExported() && declaration.getParameters()[0]?.getName() === 'begin';
 }
 
 function compileFunction(declaration: FunctionDeclaration): Kernel {

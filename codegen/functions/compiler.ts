@@ -11,6 +11,7 @@ import {
   type FunctionDeclaration,
   Node,
   type ParameterDeclaration,
+  type SourceFile,
   type Statement,
   SyntaxKind,
   type VariableDeclaration,
@@ -155,8 +156,12 @@ export class FunctionCompiler implements Surroundings {
 
   #helper(call: CallExpression): FunctionDeclaration {
     const name = call.getExpression().getText();
-    const helper = this.#function.getSourceFile().getFunction(name);
-    if (helper === undefined) throw new KernelFunctionError(call, `${name} is neither of the language nor a helper in this file`);
+    const helper = functionNamed(name, call.getSourceFile());
+    if (helper === undefined)
+      throw new KernelFunctionError(
+        call,
+        `${name} is neither of the language nor a helper of this file, nor one that it imports`,
+      );
     if (call.getArguments().length !== helper.getParameters().length)
       throw new KernelFunctionError(call, `${name} takes ${helper.getParameters().length} arguments`);
     return helper;
@@ -370,6 +375,14 @@ export class FunctionCompiler implements Surroundings {
     this.#names.add(name);
     return name;
   }
+}
+
+/** The function that a name means in a file: its own, or one that it imports from another file of kernel functions. */
+function functionNamed(name: string, file: SourceFile): FunctionDeclaration | undefined {
+  const own = file.getFunction(name);
+  if (own !== undefined) return own;
+  const imported = file.getImportDeclarations().find((each) => each.getNamedImports().some((one) => one.getName() === name));
+  return imported?.getModuleSpecifierSourceFile()?.getFunction(name);
 }
 
 const isSettled = (expr: Expr): boolean => expr.op === 'local' || expr.op === 'param' || expr.op === 'const';

@@ -21,6 +21,7 @@ import { type InputData, sampleData } from '../spec/sample-data.js';
 import type { CheckedModel, CheckedOp } from './check.js';
 import { gradientFunction, type KernelFunctions, makeOpDefinitions } from './definitions.js';
 import { derivedGradient, gradientsOf } from './differentiate.js';
+import type { Term } from './terms.js';
 
 export interface GradientReport {
   readonly diagnostics: readonly Diagnostic[];
@@ -134,13 +135,14 @@ class GradientChecker {
     return undefined;
   }
 
-  /** The derived gradient where the spec states another. */
+  /** The derived gradient where the spec states another, and any flows through the definition: kernels in it may have none. */
   #derivedFor(input: Input): OpFunction | undefined {
     const isStated = this.#checked.gradients.get(input.name) !== undefined;
     if (!isStated || this.#checked.define === undefined) return undefined;
     if (!this.#derived.has(input.name)) {
       const program = derivedGradient(this.#model, this.#checked, input);
-      const run = program && gradientFunction(this.#model, this.#definitions, this.#checked, program);
+      const flows = program !== undefined && !program.results.every(isZeros);
+      const run = flows ? gradientFunction(this.#model, this.#definitions, this.#checked, program) : undefined;
       this.#derived.set(input.name, run);
     }
     return this.#derived.get(input.name);
@@ -212,6 +214,10 @@ class GradientChecker {
     if (outputs.length === 1 && only?.list) return { [only.name]: results };
     return Object.fromEntries(outputs.map(({ name }, index) => [name, results[index]]));
   }
+}
+
+function isZeros(term: Term): boolean {
+  return term.kind === 'apply' && term.op.name === 'zeros';
 }
 
 function differentiableArrays(argument: Argument<ReferenceArray>): readonly ReferenceArray[] {

@@ -103,12 +103,13 @@ class DefinitionMaker {
       name: op.name,
       source: originOf(op.span),
       inputs: op.inputs.map((input) => inputDefinition(checked, input)),
-      attrs: op.attrs.map(({ name, type, default: value, required }) => ({
+      attrs: op.attrs.map(({ name, type, default: value, required, followsDefault }) => ({
         name,
         type,
         required,
         ...(required ? {} : { default: value }),
         ...(checked.scalars.has(name) ? { scalar: true } : {}),
+        ...(followsDefault ? { followsDefault } : {}),
       })),
       outputs: op.outputs.map(({ name, hidden, list, writes }) => ({
         name,

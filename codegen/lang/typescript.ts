@@ -182,7 +182,7 @@ export class TypeScriptWriter {
   private nested(term: Term, wanted: string): string {
     const text = this.as(term, wanted);
     const compound = term.kind === 'binary' || term.kind === 'conditional' || term.kind === 'unary' || term.kind === 'present';
-    return compound && !(text.startsWith('(') && text.endsWith(')')) ? `(${text})` : text;
+    return compound && !isEnclosed(text) ? `(${text})` : text;
   }
 
   private property(term: Extract<Term, { kind: 'property' }>): string {
@@ -322,4 +322,15 @@ function unconditional(term: Term): readonly Term[] {
   if (term.kind === 'conditional') return [term.condition];
   if (term.kind === 'binary' && ['&&', '||', '??'].includes(term.operator)) return [term.left];
   return childTerms(term);
+}
+
+/** Whether one pair of parentheses encloses the whole. */
+function isEnclosed(text: string): boolean {
+  let depth = 0;
+  for (const [place, character] of [...text].entries()) {
+    if (character === '(') depth++;
+    if (character === ')') depth--;
+    if (depth === 0) return text.startsWith('(') && place === text.length - 1;
+  }
+  return false;
 }

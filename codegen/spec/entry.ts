@@ -292,7 +292,15 @@ class OpReader {
       this.#problems.add('WRONG_DEFAULT', `the default ${found} is not of the type ${typeNode.text}`, pointAt(written.value));
     }
     const summary = textOf(fields.get('summary'));
-    return { ...keyOf(entry), type: typeNode.type, typeNode, default: value, required: written === undefined, summary };
+    return {
+      ...keyOf(entry),
+      type: typeNode.type,
+      typeNode,
+      default: value,
+      required: written === undefined,
+      followsDefault: flagOf(fields, 'followsDefault'),
+      summary,
+    };
   }
 
   #output(entry: YamlEntry): Output | undefined {

@@ -166,6 +166,8 @@ export interface Attribute extends Word {
   /** Undefined for a required attribute. */
   readonly default: AttrValue;
   readonly required: boolean;
+  /** A dtype that is the default one where a user's call leaves it out; in definitions it is `default`. */
+  readonly followsDefault: boolean;
   readonly summary: string | undefined;
 }
 

@@ -46,7 +46,12 @@ const input = strict({
   summary: text.optional(),
 });
 
-const attribute = strict({ type: expression, default: z.unknown().optional(), summary: text.optional() });
+const attribute = strict({
+  type: expression,
+  default: z.unknown().optional(),
+  followsDefault: flag.optional(),
+  summary: text.optional(),
+});
 
 const output = strict({
   dtype: expression,

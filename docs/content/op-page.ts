@@ -3,7 +3,7 @@
  */
 import { entryText } from '../../codegen/commands/entry-text.js';
 import { hasOptions, parametersOf, signatureOf } from '../../codegen/emit/api.js';
-import { functionName, optionsName } from '../../codegen/emit/names.js';
+import { functionName, inPlaceName, optionsName } from '../../codegen/emit/names.js';
 import { inferred } from '../../codegen/emit/refusals.js';
 import { givenType } from '../../codegen/emit/types.js';
 import { gradientsOf } from '../../codegen/lang/differentiate.js';
@@ -58,7 +58,12 @@ export function opPage(library: Library, documented: DocumentedOp, test: OpCase)
     summary: op.summary,
     section: 'ops',
     group: op.group,
-    keywords: [...op.names, ...op.aliases].map(({ name }) => name).concat(op.keywords, Object.values(op.elsewhere)),
+    keywords: [
+      ...[...op.names, ...op.aliases].map(({ name }) => name),
+      ...(op.inPlace ? [inPlaceName(op)] : []),
+      ...op.keywords,
+      ...Object.values(op.elsewhere),
+    ],
     body: body.join(''),
     files,
   };
@@ -74,6 +79,7 @@ export function signatureText(op: Op): string {
   const signature = signatureOf(op);
   const lines = [`${functionName(op)}(${parameters(0)}): ${signature.returns}`];
   if (signature.positional[0]?.list === false) lines.push(`x.${op.name}(${parameters(1)}): ${signature.returns}`);
+  if (op.inPlace) lines.push(`x.${inPlaceName(op)}(${parameters(1)}): ${signature.returns}  // in place`);
   if (!hasOptions(signature)) return lines.join('\n');
   const options = [
     ...signature.optionalInputs.map((input) => `  ${input.name}?: TensorLike;`),

@@ -1,5 +1,6 @@
 /** Pages that list what the others describe: ops by group, public names of Paddle, coverage, names in other libraries, errors. */
 import { readFileSync } from 'node:fs';
+import { inPlaceName } from '../../codegen/emit/names.js';
 import { gradientsOf, isDifferentiable } from '../../codegen/lang/differentiate.js';
 import { errorCodes } from '../../entry/index.js';
 import type { Dtype } from '../../kernels/op.js';
@@ -60,7 +61,8 @@ function readCoverage(): Coverage {
 }
 
 function answerLink(library: Library, api: readonly ApiItem[], from: string, name: string): string {
-  if (library.ops.some(({ op }) => op.name === name)) return linkedOp(from, name);
+  const found = library.ops.find(({ op }) => op.name === name || (op.inPlace && inPlaceName(op) === name));
+  if (found !== undefined) return `[${code(name)}](${linkTo(from, opPath(found.op.name))})`;
   const item = api.find((one) => one.name === name && one.kind !== 'type');
   return item === undefined ? code(name) : `[${code(name)}](${linkTo(from, apiPath(item))})`;
 }

@@ -12,10 +12,10 @@ import * as rules from '../rules.js';
 export interface ConvolutionOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:5405
+// From ops.yaml:8009
 export const convolutionDefinition: OpDefinition = {
   name: 'convolution',
-  source: 'ops.yaml:5405',
+  source: 'ops.yaml:8009',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -77,10 +77,10 @@ export function convolution(x: TensorLike, weight: TensorLike, stride: readonly 
   const { bias: _bias, ...attrs } = optionsOf(convolutionDefinition, options);
   return callOne(convolutionDefinition, [x, weight, _bias], { stride, padding, dilation, groups, ...attrs });
 }
-// From ops.yaml:5438
+// From ops.yaml:8042
 export const convolutionInputGradDefinition: OpDefinition = {
   name: 'convolutionInputGrad',
-  source: 'ops.yaml:5438',
+  source: 'ops.yaml:8042',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -126,10 +126,10 @@ export const convolutionInputGradDefinition: OpDefinition = {
 export function convolutionInputGrad(dout: TensorLike, weight: TensorLike, shape: readonly number[], stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
   return callOne(convolutionInputGradDefinition, [dout, weight], { shape, stride, padding, dilation, groups, ...surplusOptions(convolutionInputGradDefinition, arguments[7]) });
 }
-// From ops.yaml:5467
+// From ops.yaml:8071
 export const convolutionWeightGradDefinition: OpDefinition = {
   name: 'convolutionWeightGrad',
-  source: 'ops.yaml:5467',
+  source: 'ops.yaml:8071',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dweight' }],
@@ -188,10 +188,10 @@ export interface Conv2dOptions {
   /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:5496
+// From ops.yaml:8100
 export const conv2dDefinition: OpDefinition = {
   name: 'conv2d',
-  source: 'ops.yaml:5496',
+  source: 'ops.yaml:8100',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -206,7 +206,7 @@ export const conv2dDefinition: OpDefinition = {
     const c = host.lazy(() => host.at(x.shape, 1));
     const o = host.lazy(() => host.at(weight.shape, 0));
     const i = host.lazy(() => host.at(weight.shape, 1));
-    if (!((groups >= 1) && (c() === (i() * groups)) && ((o() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
+    if (!(((groups >= 1) && (c() === (i() * groups))) && ((o() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
     if (!(host.all(stride, (s: number) => s >= 1) && host.all(dilation, (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
     const h = host.at(x.shape, 2);
     const w = host.at(x.shape, 3);
@@ -310,10 +310,10 @@ export interface Conv2dTransposeOptions {
   /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:5551
+// From ops.yaml:8155
 export const conv2dTransposeDefinition: OpDefinition = {
   name: 'conv2dTranspose',
-  source: 'ops.yaml:5551',
+  source: 'ops.yaml:8155',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"pair"}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -335,8 +335,8 @@ export const conv2dTransposeDefinition: OpDefinition = {
     const kh = host.at(weight.shape, 2);
     const kw = host.lazy(() => host.at(weight.shape, 3));
     const pads = (rules.explicitPadding(padding) as readonly number[]);
-    const oh = ((h - 1) * host.at(stride, 0) - host.at(pads, 0) - host.at(pads, 1) + (host.at(dilation, 0) * (kh - 1)) + 1) + host.at(outputPadding, 0);
-    const ow = host.lazy(() => ((w() - 1) * host.at(stride, 1) - host.at(pads, 2) - host.at(pads, 3) + (host.at(dilation, 1) * (kw() - 1)) + 1) + host.at(outputPadding, 1));
+    const oh = ((((((h - 1) * host.at(stride, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(dilation, 0) * (kh - 1))) + 1) + host.at(outputPadding, 0);
+    const ow = host.lazy(() => ((((((w() - 1) * host.at(stride, 1)) - host.at(pads, 2)) - host.at(pads, 3)) + (host.at(dilation, 1) * (kw() - 1))) + 1) + host.at(outputPadding, 1));
     if (!((oh >= 1) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the padding must leave a result");
     const n = host.at(x.shape, 0);
     return [{ shape: host.checkShape([n, i() * groups, oh, ow()], 'out'), dtype: x.dtype }];
@@ -351,8 +351,8 @@ export const conv2dTransposeDefinition: OpDefinition = {
       const kh = host.lazy(() => host.at(weight.shape, 2));
       const kw = host.lazy(() => host.at(weight.shape, 3));
       const pads = host.lazy(() => (rules.explicitPadding(padding) as readonly number[]));
-      const oh = host.lazy(() => ((h() - 1) * host.at(stride, 0) - host.at(pads(), 0) - host.at(pads(), 1) + (host.at(dilation, 0) * (kh() - 1)) + 1) + host.at(outputPadding, 0));
-      const ow = host.lazy(() => ((w() - 1) * host.at(stride, 1) - host.at(pads(), 2) - host.at(pads(), 3) + (host.at(dilation, 1) * (kw() - 1)) + 1) + host.at(outputPadding, 1));
+      const oh = host.lazy(() => ((((((h() - 1) * host.at(stride, 0)) - host.at(pads(), 0)) - host.at(pads(), 1)) + (host.at(dilation, 0) * (kh() - 1))) + 1) + host.at(outputPadding, 0));
+      const ow = host.lazy(() => ((((((w() - 1) * host.at(stride, 1)) - host.at(pads(), 2)) - host.at(pads(), 3)) + (host.at(dilation, 1) * (kw() - 1))) + 1) + host.at(outputPadding, 1));
       const y = host.lazy(() => g.convolutionInputGrad(x, weight, [n(), i() * groups, oh(), ow()], stride, (rules.shortened(pads(), outputPadding) as readonly number[]), dilation, groups));
       const out = (bias !== undefined) ? g.add(y(), g.reshape(bias!, [i() * groups, 1, 1])) : y();
       return [out];
@@ -382,7 +382,7 @@ export const conv2dTransposeDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }, { groups }: { groups: number }): readonly V[] {
         const i = host.at(weight.shape, 1);
         const value = [i * groups, 1, 1];
-        return [g.reshape(g.sumTo(dout, (host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
+        return [g.reshape(g.sumTo(dout, ((host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
       },
     },
   ],
@@ -422,10 +422,10 @@ export interface Conv1dOptions {
   /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:5612
+// From ops.yaml:8216
 export const conv1dDefinition: OpDefinition = {
   name: 'conv1d',
-  source: 'ops.yaml:5612',
+  source: 'ops.yaml:8216',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -440,7 +440,7 @@ export const conv1dDefinition: OpDefinition = {
     const c = host.lazy(() => host.at(x.shape, 1));
     const o = host.lazy(() => host.at(weight.shape, 0));
     const i = host.lazy(() => host.at(weight.shape, 1));
-    if (!((groups >= 1) && (c() === (i() * groups)) && ((o() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
+    if (!(((groups >= 1) && (c() === (i() * groups))) && ((o() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
     const steps = (rules.perAxis(stride, 1) as readonly number[]);
     const spacing = host.lazy(() => (rules.perAxis(dilation, 1) as readonly number[]));
     if (!(host.all(steps, (s: number) => s >= 1) && host.all(spacing(), (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
@@ -488,9 +488,9 @@ export const conv1dDefinition: OpDefinition = {
         const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
         const pads = (rules.windowPadding(padding, [l], [k], steps, spacing) as readonly number[]);
         const value = [n, c, 1, l];
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = [o, i, 1, k];
-        const target2 = (host.count(value2) === host.count(weight.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(weight.shape, value2);
+        const target2 = ((host.count(value2) === host.count(weight.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(weight.shape, value2);
         const value3 = [0, 0, ...pads];
         return [g.reshape(g.convolutionInputGrad(g.reshape(dout, [host.at(target, 0), host.at(target2, 0), (rules.windowCount(host.at(target, 2), host.at(target2, 2), 1, host.at(value3, 0), host.at(value3, 1), 1) as number), (rules.windowCount(host.at(target, 3), host.at(target2, 3), host.at((rules.perAxis(stride, 1) as readonly number[]), 0), host.at(value3, 2), host.at(value3, 3), host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)) as number)]), g.reshape(weight, value2), target, [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], value3, [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), x.shape)];
       },
@@ -510,9 +510,9 @@ export const conv1dDefinition: OpDefinition = {
         const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
         const pads = (rules.windowPadding(padding, [l], [k], steps, spacing) as readonly number[]);
         const value = [n, c, 1, l];
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = [o, i, 1, k];
-        const target2 = (host.count(value2) === host.count(weight.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(weight.shape, value2);
+        const target2 = ((host.count(value2) === host.count(weight.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(weight.shape, value2);
         const value3 = [0, 0, ...pads];
         return [g.reshape(g.convolutionWeightGrad(g.reshape(dout, [host.at(target, 0), host.at(target2, 0), (rules.windowCount(host.at(target, 2), host.at(target2, 2), 1, host.at(value3, 0), host.at(value3, 1), 1) as number), (rules.windowCount(host.at(target, 3), host.at(target2, 3), host.at((rules.perAxis(stride, 1) as readonly number[]), 0), host.at(value3, 2), host.at(value3, 3), host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)) as number)]), g.reshape(x, value), target2, [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], value3, [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), weight.shape)];
       },
@@ -532,9 +532,9 @@ export const conv1dDefinition: OpDefinition = {
         const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
         const pads = (rules.windowPadding(padding, [l], [k], steps, spacing) as readonly number[]);
         const value = [n, c, 1, l];
-        const target = (host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
         const value2 = [o, i, 1, k];
-        const target2 = (host.count(value2) === host.count(weight.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(weight.shape, value2);
+        const target2 = ((host.count(value2) === host.count(weight.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(weight.shape, value2);
         const value3 = [0, 0, ...pads];
         return [g.sum(g.reshape(dout, [host.at(target, 0), host.at(target2, 0), (rules.windowCount(host.at(target, 2), host.at(target2, 2), 1, host.at(value3, 0), host.at(value3, 1), 1) as number), (rules.windowCount(host.at(target, 3), host.at(target2, 3), host.at((rules.perAxis(stride, 1) as readonly number[]), 0), host.at(value3, 2), host.at(value3, 3), host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)) as number)]), { axis: [0, 2, 3] })];
       },
@@ -582,10 +582,10 @@ export interface Conv1dTransposeOptions {
   /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:5670
+// From ops.yaml:8274
 export const conv1dTransposeDefinition: OpDefinition = {
   name: 'conv1dTranspose',
-  source: 'ops.yaml:5670',
+  source: 'ops.yaml:8274',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1},{"kind":"list","of":{"kind":"int"},"length":2}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -608,7 +608,7 @@ export const conv1dTransposeDefinition: OpDefinition = {
     const l = host.at(x.shape, 2);
     const k = host.at(weight.shape, 2);
     const pads = (rules.shortened((rules.paddingOf(padding, 1) as readonly number[]), extra) as readonly number[]);
-    const ol = (l - 1) * host.at(steps, 0) - host.at(pads, 0) - host.at(pads, 1) + (host.at(spacing(), 0) * (k - 1)) + 1;
+    const ol = (((((l - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing(), 0) * (k - 1))) + 1;
     if (!(ol >= 1)) throw new host.RuleError('SHAPE_MISMATCH', "the padding must leave a result");
     const n = host.at(x.shape, 0);
     return [{ shape: host.checkShape([n, i() * groups, ol], 'out'), dtype: x.dtype }];
@@ -625,7 +625,7 @@ export const conv1dTransposeDefinition: OpDefinition = {
       const spacing = host.lazy(() => (rules.perAxis(dilation, 1) as readonly number[]));
       const extra = host.lazy(() => (rules.perAxis(outputPadding, 1) as readonly number[]));
       const pads = host.lazy(() => (rules.shortened((rules.paddingOf(padding, 1) as readonly number[]), extra()) as readonly number[]));
-      const ol = host.lazy(() => (l() - 1) * host.at(steps(), 0) - host.at(pads(), 0) - host.at(pads(), 1) + (host.at(spacing(), 0) * (k() - 1)) + 1);
+      const ol = host.lazy(() => (((((l() - 1) * host.at(steps(), 0)) - host.at(pads(), 0)) - host.at(pads(), 1)) + (host.at(spacing(), 0) * (k() - 1))) + 1);
       const filters = host.lazy(() => g.reshape(weight, [c(), i(), 1, k()]));
       const images = host.lazy(() => g.convolutionInputGrad(g.reshape(x, [n(), c(), 1, l()]), filters(), [n(), i() * groups, 1, ol()], [1, host.at(steps(), 0)], [0, 0, ...pads()], [1, host.at(spacing(), 0)], groups));
       const y = host.lazy(() => g.reshape(images(), [n(), i() * groups, ol()]));
@@ -648,11 +648,11 @@ export const conv1dTransposeDefinition: OpDefinition = {
         const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
         const extra = (rules.perAxis(outputPadding, 1) as readonly number[]);
         const pads = (rules.shortened((rules.paddingOf(padding, 1) as readonly number[]), extra) as readonly number[]);
-        const ol = (l - 1) * host.at(steps, 0) - host.at(pads, 0) - host.at(pads, 1) + (host.at(spacing, 0) * (k - 1)) + 1;
+        const ol = (((((l - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing, 0) * (k - 1))) + 1;
         const value = i * groups;
         const value2 = host.lazy(() => [n, value, ol]);
         const value3 = [n, value, 1, ol];
-        return [g.reshape(g.convolution(g.reshape((bias !== undefined) ? g.sumTo(dout, (host.count(value2()) === host.count(value3)) && host.all(value2(), (size: number) => size >= 0) ? value2() : host.inferReshape(value3, value2())) : dout, value3), g.reshape(weight, [c, i, 1, k]), [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], [0, 0, ...pads], [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), x.shape)];
+        return [g.reshape(g.convolution(g.reshape((bias !== undefined) ? g.sumTo(dout, ((host.count(value2()) === host.count(value3)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(value3, value2())) : dout, value3), g.reshape(weight, [c, i, 1, k]), [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], [0, 0, ...pads], [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), x.shape)];
       },
     },
     {
@@ -669,12 +669,12 @@ export const conv1dTransposeDefinition: OpDefinition = {
         const spacing = (rules.perAxis(dilation, 1) as readonly number[]);
         const extra = (rules.perAxis(outputPadding, 1) as readonly number[]);
         const pads = (rules.shortened((rules.paddingOf(padding, 1) as readonly number[]), extra) as readonly number[]);
-        const ol = (l - 1) * host.at(steps, 0) - host.at(pads, 0) - host.at(pads, 1) + (host.at(spacing, 0) * (k - 1)) + 1;
+        const ol = (((((l - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing, 0) * (k - 1))) + 1;
         const value = i * groups;
         const value2 = host.lazy(() => [n, value, ol]);
         const value3 = [n, value, 1, ol];
         const value4 = [c, i, 1, k];
-        return [g.reshape(g.convolutionWeightGrad(g.reshape(x, [n, c, 1, l]), g.reshape((bias !== undefined) ? g.sumTo(dout, (host.count(value2()) === host.count(value3)) && host.all(value2(), (size: number) => size >= 0) ? value2() : host.inferReshape(value3, value2())) : dout, value3), (host.count(value4) === host.count(weight.shape)) && host.all(value4, (size: number) => size >= 0) ? value4 : host.inferReshape(weight.shape, value4), [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], [0, 0, ...pads], [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), weight.shape)];
+        return [g.reshape(g.convolutionWeightGrad(g.reshape(x, [n, c, 1, l]), g.reshape((bias !== undefined) ? g.sumTo(dout, ((host.count(value2()) === host.count(value3)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(value3, value2())) : dout, value3), ((host.count(value4) === host.count(weight.shape)) && host.all(value4, (size: number) => size >= 0)) ? value4 : host.inferReshape(weight.shape, value4), [1, host.at((rules.perAxis(stride, 1) as readonly number[]), 0)], [0, 0, ...pads], [1, host.at((rules.perAxis(dilation, 1) as readonly number[]), 0)], groups), weight.shape)];
       },
     },
     {
@@ -684,7 +684,7 @@ export const conv1dTransposeDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }, { groups }: { groups: number }): readonly V[] {
         const i = host.at(weight.shape, 1);
         const value = [i * groups, 1];
-        return [g.reshape(g.sumTo(dout, (host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
+        return [g.reshape(g.sumTo(dout, ((host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
       },
     },
   ],
@@ -723,10 +723,10 @@ export interface Conv3dOptions {
   /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:5732
+// From ops.yaml:8336
 export const conv3dDefinition: OpDefinition = {
   name: 'conv3d',
-  source: 'ops.yaml:5732',
+  source: 'ops.yaml:8336',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3},{"kind":"list","of":{"kind":"int"},"length":6},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -741,7 +741,7 @@ export const conv3dDefinition: OpDefinition = {
     const c = host.lazy(() => host.at(x.shape, 1));
     const o = host.lazy(() => host.at(weight.shape, 0));
     const i = host.lazy(() => host.at(weight.shape, 1));
-    if (!((groups >= 1) && (c() === (i() * groups)) && ((o() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
+    if (!(((groups >= 1) && (c() === (i() * groups))) && ((o() % groups) === 0))) throw new host.RuleError('SHAPE_MISMATCH', "channels must be groups times the weight's second size, and filters a multiple of groups");
     const steps = (rules.perAxis(stride, 3) as readonly number[]);
     const spacing = host.lazy(() => (rules.perAxis(dilation, 3) as readonly number[]));
     if (!(host.all(steps, (s: number) => s >= 1) && host.all(spacing(), (d: number) => d >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "stride and dilation must be at least 1");
@@ -755,7 +755,7 @@ export const conv3dDefinition: OpDefinition = {
     const od = host.lazy(() => (rules.windowCount(d2(), kd, host.at(steps, 0), host.at(pads(), 0), host.at(pads(), 1), host.at(spacing(), 0)) as number));
     const oh = host.lazy(() => (rules.windowCount(h(), kh(), host.at(steps, 1), host.at(pads(), 2), host.at(pads(), 3), host.at(spacing(), 1)) as number));
     const ow = host.lazy(() => (rules.windowCount(w(), kw(), host.at(steps, 2), host.at(pads(), 4), host.at(pads(), 5), host.at(spacing(), 2)) as number));
-    if (!((kd >= 1) && ((h() * w()) >= 1) && (od() >= 1) && (oh() >= 1) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the filters must fit into the padded volumes");
+    if (!(((((kd >= 1) && ((h() * w()) >= 1)) && (od() >= 1)) && (oh() >= 1)) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the filters must fit into the padded volumes");
     const n = host.at(x.shape, 0);
     return [{ shape: host.checkShape([n, o(), od(), oh(), ow()], 'out'), dtype: x.dtype }];
   },
@@ -816,12 +816,12 @@ export const conv3dDefinition: OpDefinition = {
         const value8 = [n, value7, od, value];
         const value9 = [0, 2, 1, 3];
         const value10 = [o, i * kd, kh, kw];
-        const target = (host.count(value10) === host.count(weight.shape)) && host.all(value10, (size: number) => size >= 0) ? value10 : host.inferReshape(weight.shape, value10);
+        const target = ((host.count(value10) === host.count(weight.shape)) && host.all(value10, (size: number) => size >= 0)) ? value10 : host.inferReshape(weight.shape, value10);
         const value11 = host.take(pads, 2, 6);
-        const target2 = (host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0) ? value2 : host.inferReshape(x.shape, value2);
+        const target2 = ((host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(x.shape, value2);
         const pads2 = (rules.windowPadding(value5, [host.at(target2, 2), host.at(target2, 3)], value3, value4, value6) as readonly number[]);
         const value12 = [host.at(target2, 0), host.at(target2, 1) * host.count(value3), (rules.windowCount(host.at(target2, 2), kd, host.at((rules.perAxis(stride, 3) as readonly number[]), 0), host.at(pads2, 0), host.at(pads2, 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 0)) as number) * (rules.windowCount(host.at(target2, 3), 1, 1, host.at(pads2, 2), host.at(pads2, 3), 1) as number)];
-        return [g.reshape(g.fold(g.reshape(g.transpose(g.reshape(g.convolutionInputGrad(g.reshape(g.transpose(dout, host.inversePermutation([0, 2, 1, 3, 4])), [host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, 0), host.at(target, 0), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, 2), host.at(target, 2), host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at(value11, 0), host.at(value11, 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 1)) as number), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, 3), host.at(target, 3), host.at((rules.perAxis(stride, 3) as readonly number[]), 2), host.at(value11, 2), host.at(value11, 3), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)) as number)]), g.reshape(weight, value10), g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], value11, [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), host.pick((host.count(value8) === host.count(value12)) && host.all(value8, (size: number) => size >= 0) ? value8 : host.inferReshape(value12, value8), value9)), host.inversePermutation(value9)), value12), target2, value3, value4, pads2, value6), x.shape)];
+        return [g.reshape(g.fold(g.reshape(g.transpose(g.reshape(g.convolutionInputGrad(g.reshape(g.transpose(dout, host.inversePermutation([0, 2, 1, 3, 4])), [host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, 0), host.at(target, 0), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, 2), host.at(target, 2), host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at(value11, 0), host.at(value11, 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 1)) as number), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, 3), host.at(target, 3), host.at((rules.perAxis(stride, 3) as readonly number[]), 2), host.at(value11, 2), host.at(value11, 3), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)) as number)]), g.reshape(weight, value10), g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, value2), value3, { strides: value4, paddings: value5, dilations: value6 }), value8), value9), [n * od, value7, h, w]).shape, [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], value11, [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), host.pick(((host.count(value8) === host.count(value12)) && host.all(value8, (size: number) => size >= 0)) ? value8 : host.inferReshape(value12, value8), value9)), host.inversePermutation(value9)), value12), target2, value3, value4, pads2, value6), x.shape)];
       },
     },
     {
@@ -847,7 +847,7 @@ export const conv3dDefinition: OpDefinition = {
         const value2 = c * kd;
         const images = g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, [n, c, d, value]), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), [n, value2, od, value]), [0, 2, 1, 3]), [n * od, value2, h, w]);
         const value3 = [o, i * kd, kh, kw];
-        const target = (host.count(value3) === host.count(weight.shape)) && host.all(value3, (size: number) => size >= 0) ? value3 : host.inferReshape(weight.shape, value3);
+        const target = ((host.count(value3) === host.count(weight.shape)) && host.all(value3, (size: number) => size >= 0)) ? value3 : host.inferReshape(weight.shape, value3);
         const value4 = host.take(pads, 2, 6);
         return [g.reshape(g.convolutionWeightGrad(g.reshape(g.transpose(dout, host.inversePermutation([0, 2, 1, 3, 4])), [host.at(images.shape, 0), host.at(target, 0), (rules.windowCount(host.at(images.shape, 2), host.at(target, 2), host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at(value4, 0), host.at(value4, 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 1)) as number), (rules.windowCount(host.at(images.shape, 3), host.at(target, 3), host.at((rules.perAxis(stride, 3) as readonly number[]), 2), host.at(value4, 2), host.at(value4, 3), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)) as number)]), images, target, [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], value4, [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), weight.shape)];
       },
@@ -874,7 +874,7 @@ export const conv3dDefinition: OpDefinition = {
         const value = h * w;
         const value2 = c * kd;
         const value3 = [o, i * kd, kh, kw];
-        const target = (host.count(value3) === host.count(weight.shape)) && host.all(value3, (size: number) => size >= 0) ? value3 : host.inferReshape(weight.shape, value3);
+        const target = ((host.count(value3) === host.count(weight.shape)) && host.all(value3, (size: number) => size >= 0)) ? value3 : host.inferReshape(weight.shape, value3);
         const value4 = host.take(pads, 2, 6);
         return [g.sum(g.reshape(g.transpose(dout, host.inversePermutation([0, 2, 1, 3, 4])), [host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, [n, c, d, value]), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), [n, value2, od, value]), [0, 2, 1, 3]), [n * od, value2, h, w]).shape, 0), host.at(target, 0), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, [n, c, d, value]), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), [n, value2, od, value]), [0, 2, 1, 3]), [n * od, value2, h, w]).shape, 2), host.at(target, 2), host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at(value4, 0), host.at(value4, 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 1)) as number), (rules.windowCount(host.at(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape(x, [n, c, d, value]), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), [n, value2, od, value]), [0, 2, 1, 3]), [n * od, value2, h, w]).shape, 3), host.at(target, 3), host.at((rules.perAxis(stride, 3) as readonly number[]), 2), host.at(value4, 2), host.at(value4, 3), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)) as number)]), { axis: [0, 2, 3] })];
       },
@@ -922,10 +922,10 @@ export interface Conv3dTransposeOptions {
   /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:5799
+// From ops.yaml:8403
 export const conv3dTransposeDefinition: OpDefinition = {
   name: 'conv3dTranspose',
-  source: 'ops.yaml:5799',
+  source: 'ops.yaml:8403',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3},{"kind":"list","of":{"kind":"int"},"length":6}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -952,10 +952,10 @@ export const conv3dTransposeDefinition: OpDefinition = {
     const kh = host.lazy(() => host.at(weight.shape, 3));
     const kw = host.lazy(() => host.at(weight.shape, 4));
     const pads = host.lazy(() => (rules.shortened((rules.paddingOf(padding, 3) as readonly number[]), extra) as readonly number[]));
-    const od = host.lazy(() => (d2 - 1) * host.at(steps, 0) - host.at(pads(), 0) - host.at(pads(), 1) + (host.at(spacing(), 0) * (kd() - 1)) + 1);
-    const oh = host.lazy(() => (h() - 1) * host.at(steps, 1) - host.at(pads(), 2) - host.at(pads(), 3) + (host.at(spacing(), 1) * (kh() - 1)) + 1);
-    const ow = host.lazy(() => (w() - 1) * host.at(steps, 2) - host.at(pads(), 4) - host.at(pads(), 5) + (host.at(spacing(), 2) * (kw() - 1)) + 1);
-    if (!((d2 >= 1) && (kd() >= 1) && (od() >= 1) && (oh() >= 1) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the padding must leave a result");
+    const od = host.lazy(() => (((((d2 - 1) * host.at(steps, 0)) - host.at(pads(), 0)) - host.at(pads(), 1)) + (host.at(spacing(), 0) * (kd() - 1))) + 1);
+    const oh = host.lazy(() => (((((h() - 1) * host.at(steps, 1)) - host.at(pads(), 2)) - host.at(pads(), 3)) + (host.at(spacing(), 1) * (kh() - 1))) + 1);
+    const ow = host.lazy(() => (((((w() - 1) * host.at(steps, 2)) - host.at(pads(), 4)) - host.at(pads(), 5)) + (host.at(spacing(), 2) * (kw() - 1))) + 1);
+    if (!(((((d2 >= 1) && (kd() >= 1)) && (od() >= 1)) && (oh() >= 1)) && (ow() >= 1))) throw new host.RuleError('SHAPE_MISMATCH', "the padding must leave a result");
     const n = host.at(x.shape, 0);
     return [{ shape: host.checkShape([n, i() * groups, od(), oh(), ow()], 'out'), dtype: x.dtype }];
   },
@@ -975,9 +975,9 @@ export const conv3dTransposeDefinition: OpDefinition = {
       const spacing = host.lazy(() => (rules.perAxis(dilation, 3) as readonly number[]));
       const extra = host.lazy(() => (rules.perAxis(outputPadding, 3) as readonly number[]));
       const pads = host.lazy(() => (rules.shortened((rules.paddingOf(padding, 3) as readonly number[]), extra()) as readonly number[]));
-      const od = host.lazy(() => (d() - 1) * host.at(steps(), 0) - host.at(pads(), 0) - host.at(pads(), 1) + (host.at(spacing(), 0) * (kd() - 1)) + 1);
-      const oh = host.lazy(() => (h() - 1) * host.at(steps(), 1) - host.at(pads(), 2) - host.at(pads(), 3) + (host.at(spacing(), 1) * (kh() - 1)) + 1);
-      const ow = host.lazy(() => (w() - 1) * host.at(steps(), 2) - host.at(pads(), 4) - host.at(pads(), 5) + (host.at(spacing(), 2) * (kw() - 1)) + 1);
+      const od = host.lazy(() => (((((d() - 1) * host.at(steps(), 0)) - host.at(pads(), 0)) - host.at(pads(), 1)) + (host.at(spacing(), 0) * (kd() - 1))) + 1);
+      const oh = host.lazy(() => (((((h() - 1) * host.at(steps(), 1)) - host.at(pads(), 2)) - host.at(pads(), 3)) + (host.at(spacing(), 1) * (kh() - 1))) + 1);
+      const ow = host.lazy(() => (((((w() - 1) * host.at(steps(), 2)) - host.at(pads(), 4)) - host.at(pads(), 5)) + (host.at(spacing(), 2) * (kw() - 1))) + 1);
       const images = host.lazy(() => g.reshape(g.transpose(x, [0, 2, 1, 3, 4]), [n() * d(), c(), h(), w()]));
       const filters = host.lazy(() => g.reshape(weight, [c(), i() * kd(), kh(), kw()]));
       const planes = host.lazy(() => g.convolutionInputGrad(images(), filters(), [n() * d(), (i() * groups) * kd(), oh(), ow()], [host.at(steps(), 1), host.at(steps(), 2)], host.take(pads(), 2, 6), [host.at(spacing(), 1), host.at(spacing(), 2)], groups));
@@ -1007,9 +1007,9 @@ export const conv3dTransposeDefinition: OpDefinition = {
         const spacing = (rules.perAxis(dilation, 3) as readonly number[]);
         const extra = (rules.perAxis(outputPadding, 3) as readonly number[]);
         const pads = (rules.shortened((rules.paddingOf(padding, 3) as readonly number[]), extra) as readonly number[]);
-        const od = (d - 1) * host.at(steps, 0) - host.at(pads, 0) - host.at(pads, 1) + (host.at(spacing, 0) * (kd - 1)) + 1;
-        const oh = (h - 1) * host.at(steps, 1) - host.at(pads, 2) - host.at(pads, 3) + (host.at(spacing, 1) * (kh - 1)) + 1;
-        const ow = (w - 1) * host.at(steps, 2) - host.at(pads, 4) - host.at(pads, 5) + (host.at(spacing, 2) * (kw - 1)) + 1;
+        const od = (((((d - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing, 0) * (kd - 1))) + 1;
+        const oh = (((((h - 1) * host.at(steps, 1)) - host.at(pads, 2)) - host.at(pads, 3)) + (host.at(spacing, 1) * (kh - 1))) + 1;
+        const ow = (((((w - 1) * host.at(steps, 2)) - host.at(pads, 4)) - host.at(pads, 5)) + (host.at(spacing, 2) * (kw - 1))) + 1;
         const value = i * groups;
         const value2 = host.lazy(() => [n, value, od, oh, ow]);
         const value3 = oh * ow;
@@ -1019,7 +1019,7 @@ export const conv3dTransposeDefinition: OpDefinition = {
         const value7 = [n * d, value5, oh, ow];
         const value8 = [0, 2, 1, 3];
         const value9 = [0, 2, 1, 3, 4];
-        return [g.transpose(g.reshape(g.convolution(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape((bias !== undefined) ? g.sumTo(dout, (host.count(value2()) === host.count(value4)) && host.all(value2(), (size: number) => size >= 0) ? value2() : host.inferReshape(value4, value2())) : dout, value4), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), host.pick((host.count(value6) === host.count(value7)) && host.all(value6, (size: number) => size >= 0) ? value6 : host.inferReshape(value7, value6), value8)), host.inversePermutation(value8)), value7), g.reshape(weight, [c, i * kd, kh, kw]), [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], host.take(pads, 2, 6), [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), host.pick(x.shape, value9)), host.inversePermutation(value9))];
+        return [g.transpose(g.reshape(g.convolution(g.reshape(g.transpose(g.reshape(g.unfold(g.reshape((bias !== undefined) ? g.sumTo(dout, ((host.count(value2()) === host.count(value4)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(value4, value2())) : dout, value4), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), host.pick(((host.count(value6) === host.count(value7)) && host.all(value6, (size: number) => size >= 0)) ? value6 : host.inferReshape(value7, value6), value8)), host.inversePermutation(value8)), value7), g.reshape(weight, [c, i * kd, kh, kw]), [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], host.take(pads, 2, 6), [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), host.pick(x.shape, value9)), host.inversePermutation(value9))];
       },
     },
     {
@@ -1040,9 +1040,9 @@ export const conv3dTransposeDefinition: OpDefinition = {
         const spacing = (rules.perAxis(dilation, 3) as readonly number[]);
         const extra = (rules.perAxis(outputPadding, 3) as readonly number[]);
         const pads = (rules.shortened((rules.paddingOf(padding, 3) as readonly number[]), extra) as readonly number[]);
-        const od = (d - 1) * host.at(steps, 0) - host.at(pads, 0) - host.at(pads, 1) + (host.at(spacing, 0) * (kd - 1)) + 1;
-        const oh = (h - 1) * host.at(steps, 1) - host.at(pads, 2) - host.at(pads, 3) + (host.at(spacing, 1) * (kh - 1)) + 1;
-        const ow = (w - 1) * host.at(steps, 2) - host.at(pads, 4) - host.at(pads, 5) + (host.at(spacing, 2) * (kw - 1)) + 1;
+        const od = (((((d - 1) * host.at(steps, 0)) - host.at(pads, 0)) - host.at(pads, 1)) + (host.at(spacing, 0) * (kd - 1))) + 1;
+        const oh = (((((h - 1) * host.at(steps, 1)) - host.at(pads, 2)) - host.at(pads, 3)) + (host.at(spacing, 1) * (kh - 1))) + 1;
+        const ow = (((((w - 1) * host.at(steps, 2)) - host.at(pads, 4)) - host.at(pads, 5)) + (host.at(spacing, 2) * (kw - 1))) + 1;
         const value = n * d;
         const value2 = i * groups;
         const value3 = host.lazy(() => [n, value2, od, oh, ow]);
@@ -1053,7 +1053,7 @@ export const conv3dTransposeDefinition: OpDefinition = {
         const value8 = [value, value6, oh, ow];
         const value9 = [0, 2, 1, 3];
         const value10 = [c, i * kd, kh, kw];
-        return [g.reshape(g.convolutionWeightGrad(g.reshape(g.transpose(x, [0, 2, 1, 3, 4]), [value, c, h, w]), g.reshape(g.transpose(g.reshape(g.unfold(g.reshape((bias !== undefined) ? g.sumTo(dout, (host.count(value3()) === host.count(value5)) && host.all(value3(), (size: number) => size >= 0) ? value3() : host.inferReshape(value5, value3())) : dout, value5), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), host.pick((host.count(value7) === host.count(value8)) && host.all(value7, (size: number) => size >= 0) ? value7 : host.inferReshape(value8, value7), value9)), host.inversePermutation(value9)), value8), (host.count(value10) === host.count(weight.shape)) && host.all(value10, (size: number) => size >= 0) ? value10 : host.inferReshape(weight.shape, value10), [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], host.take(pads, 2, 6), [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), weight.shape)];
+        return [g.reshape(g.convolutionWeightGrad(g.reshape(g.transpose(x, [0, 2, 1, 3, 4]), [value, c, h, w]), g.reshape(g.transpose(g.reshape(g.unfold(g.reshape((bias !== undefined) ? g.sumTo(dout, ((host.count(value3()) === host.count(value5)) && host.all(value3(), (size: number) => size >= 0)) ? value3() : host.inferReshape(value5, value3())) : dout, value5), [kd, 1], { strides: [host.at((rules.perAxis(stride, 3) as readonly number[]), 0), 1], paddings: [host.at(pads, 0), host.at(pads, 1), 0, 0], dilations: [host.at((rules.perAxis(dilation, 3) as readonly number[]), 0), 1] }), host.pick(((host.count(value7) === host.count(value8)) && host.all(value7, (size: number) => size >= 0)) ? value7 : host.inferReshape(value8, value7), value9)), host.inversePermutation(value9)), value8), ((host.count(value10) === host.count(weight.shape)) && host.all(value10, (size: number) => size >= 0)) ? value10 : host.inferReshape(weight.shape, value10), [host.at((rules.perAxis(stride, 3) as readonly number[]), 1), host.at((rules.perAxis(stride, 3) as readonly number[]), 2)], host.take(pads, 2, 6), [host.at((rules.perAxis(dilation, 3) as readonly number[]), 1), host.at((rules.perAxis(dilation, 3) as readonly number[]), 2)], groups), weight.shape)];
       },
     },
     {
@@ -1063,7 +1063,7 @@ export const conv3dTransposeDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { weight, bias, dout }: { weight: V; bias: V | undefined; dout: V }, { groups }: { groups: number }): readonly V[] {
         const i = host.at(weight.shape, 1);
         const value = [i * groups, 1, 1, 1];
-        return [g.reshape(g.sumTo(dout, (host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
+        return [g.reshape(g.sumTo(dout, ((host.count(value) === host.count(bias!.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(bias!.shape, value)), bias!.shape)];
       },
     },
   ],
@@ -1099,10 +1099,10 @@ export interface MaxPool2dOptions {
   /** Whether a last window may reach over the edge. Default: `false`. */
   ceilMode?: boolean | undefined;
 }
-// From ops.yaml:5871
+// From ops.yaml:8475
 export const maxPool2dDefinition: OpDefinition = {
   name: 'maxPool2d',
-  source: 'ops.yaml:5871',
+  source: 'ops.yaml:8475',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }, { name: 'index', hidden: true }],
@@ -1178,10 +1178,10 @@ export const maxPool2dDefinition: OpDefinition = {
 export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: MaxPool2dOptions = {}): Tensor {
   return callOne(maxPool2dDefinition, [x], { kernelSize, ...optionsOf(maxPool2dDefinition, options) });
 }
-// From ops.yaml:5942
+// From ops.yaml:8546
 export const maxPool2dGradDefinition: OpDefinition = {
   name: 'maxPool2dGrad',
-  source: 'ops.yaml:5942',
+  source: 'ops.yaml:8546',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -1229,10 +1229,10 @@ export const maxPool2dGradDefinition: OpDefinition = {
 export function maxPool2dGrad(dout: TensorLike, index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(maxPool2dGradDefinition, [dout, index], { shape, ...surplusOptions(maxPool2dGradDefinition, arguments[3]) });
 }
-// From ops.yaml:5953
+// From ops.yaml:8557
 export const maxPool2dGatherDefinition: OpDefinition = {
   name: 'maxPool2dGather',
-  source: 'ops.yaml:5953',
+  source: 'ops.yaml:8557',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1295,10 +1295,10 @@ export interface AvgPool2dOptions {
   /** What each window's sum is divided by instead. Default: `null`. */
   divisorOverride?: number | null | undefined;
 }
-// From ops.yaml:5962
+// From ops.yaml:8566
 export const avgPool2dDefinition: OpDefinition = {
   name: 'avgPool2d',
-  source: 'ops.yaml:5962',
+  source: 'ops.yaml:8566',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }, { name: 'exclusive', type: {"kind":"boolean"}, default: true, required: false }, { name: 'divisorOverride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1375,10 +1375,10 @@ export const avgPool2dDefinition: OpDefinition = {
 export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: AvgPool2dOptions = {}): Tensor {
   return callOne(avgPool2dDefinition, [x], { kernelSize, ...optionsOf(avgPool2dDefinition, options) });
 }
-// From ops.yaml:6050
+// From ops.yaml:8654
 export const avgPool2dGradDefinition: OpDefinition = {
   name: 'avgPool2dGrad',
-  source: 'ops.yaml:6050',
+  source: 'ops.yaml:8654',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSize', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'ceilMode', type: {"kind":"boolean"}, required: true }, { name: 'exclusive', type: {"kind":"boolean"}, required: true }, { name: 'divisor', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -1440,10 +1440,10 @@ export interface UnfoldOptions {
   /** The distance between a window's elements. Default: `1`. */
   dilations?: number | readonly [number, number] | undefined;
 }
-// From ops.yaml:6101
+// From ops.yaml:8705
 export const unfoldDefinition: OpDefinition = {
   name: 'unfold',
-  source: 'ops.yaml:6101',
+  source: 'ops.yaml:8705',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSizes', type: {"kind":"pair"}, required: true }, { name: 'strides', type: {"kind":"pair"}, default: 1, required: false }, { name: 'paddings', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilations', type: {"kind":"pair"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1516,10 +1516,10 @@ export const unfoldDefinition: OpDefinition = {
 export function unfold(x: TensorLike, kernelSizes: number | readonly [number, number], options: UnfoldOptions = {}): Tensor {
   return callOne(unfoldDefinition, [x], { kernelSizes, ...optionsOf(unfoldDefinition, options) });
 }
-// From ops.yaml:6166
+// From ops.yaml:8770
 export const foldDefinition: OpDefinition = {
   name: 'fold',
-  source: 'ops.yaml:6166',
+  source: 'ops.yaml:8770',
   inputs: [{ name: 'columns', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSizes', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'paddings', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilations', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1581,10 +1581,10 @@ export interface RoiAlignOptions {
   /** Whether pixels are taken at their centres. Default: `false`. */
   aligned?: boolean | undefined;
 }
-// From ops.yaml:6221
+// From ops.yaml:8825
 export const roiAlignDefinition: OpDefinition = {
   name: 'roiAlign',
-  source: 'ops.yaml:6221',
+  source: 'ops.yaml:8825',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'pooledHeight', type: {"kind":"int"}, default: 1, required: false }, { name: 'pooledWidth', type: {"kind":"int"}, default: 1, required: false }, { name: 'spatialScale', type: {"kind":"number"}, default: 1, required: false }, { name: 'samplingRatio', type: {"kind":"int"}, default: -1, required: false }, { name: 'aligned', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1650,10 +1650,10 @@ export const roiAlignDefinition: OpDefinition = {
 export function roiAlign(x: TensorLike, rois: TensorLike, image: TensorLike, options: RoiAlignOptions = {}): Tensor {
   return callOne(roiAlignDefinition, [x, rois, image], optionsOf(roiAlignDefinition, options));
 }
-// From ops.yaml:6297
+// From ops.yaml:8901
 export const roiAlignGradDefinition: OpDefinition = {
   name: 'roiAlignGrad',
-  source: 'ops.yaml:6297',
+  source: 'ops.yaml:8901',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'spatialScale', type: {"kind":"number"}, required: true }, { name: 'samplingRatio', type: {"kind":"int"}, required: true }, { name: 'aligned', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -1720,10 +1720,10 @@ export interface DropoutOptions {
   /** Whether the scaling is done in training or afterwards. Default: `"upscale_in_train"`. */
   mode?: 'upscale_in_train' | 'downscale_in_infer' | undefined;
 }
-// From ops.yaml:6340
+// From ops.yaml:8944
 export const dropoutDefinition: OpDefinition = {
   name: 'dropout',
-  source: 'ops.yaml:6340',
+  source: 'ops.yaml:8944',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 0.5, required: false }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'training', type: {"kind":"boolean"}, default: true, required: false }, { name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"upscale_in_train"},{"kind":"literal","value":"downscale_in_infer"}]}, default: "upscale_in_train", required: false }],
   outputs: [{ name: 'out' }, { name: 'mask', hidden: true }],
@@ -1793,10 +1793,10 @@ export interface BatchNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:6390
+// From ops.yaml:8994
 export const batchNormDefinition: OpDefinition = {
   name: 'batchNorm',
-  source: 'ops.yaml:6390',
+  source: 'ops.yaml:8994',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'runningMean', dtype: 'T', mutated: true, differentiable: false }, { name: 'runningVariance', dtype: 'T', mutated: true, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'training', type: {"kind":"boolean"}, default: false, required: false }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }, { name: 'nextMean', writes: 'runningMean' }, { name: 'nextVariance', writes: 'runningVariance' }],
@@ -1909,10 +1909,10 @@ export interface LayerNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:6470
+// From ops.yaml:9074
 export const layerNormDefinition: OpDefinition = {
   name: 'layerNorm',
-  source: 'ops.yaml:6470',
+  source: 'ops.yaml:9074',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'normalizedShape', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }],

@@ -4,9 +4,9 @@
  *
  * A kernel function is exported, takes `begin` and `end` (its work items), then buffers, then scalars, and returns nothing. The
  * statements: `const`, `let`, assignment, `if`, `while`, `break`, `continue`, counted `for`, `for ... of lanes(from, to)`, and calls of
- * helpers of the same file, which are inlined. Where JavaScript's meaning would differ from the kernel's, there is a helper here, and
- * the compiler refuses the JavaScript form: `/` and `%` of integers, `>>>`, `&&`, `||` and `?:` that guard a load (both sides always
- * run). Integers of 64 bits are only taken apart and put together: in JavaScript they are bigints, which do not wrap.
+ * helpers of the same file or imported from another, which are inlined. Where JavaScript's meaning would differ from the kernel's, there
+ * is a helper here, and the compiler refuses the JavaScript form: `/` and `%` of integers, `>>>`, `&&`, `||` and `?:` that guard a load
+ * (both sides always run). Integers of 64 bits are only taken apart and put together: in JavaScript they are bigints, which do not wrap.
  * The `!` after `x[i]` is what the compiler option noUncheckedIndexedAccess asks for; it means nothing else.
  */
 

@@ -3,6 +3,7 @@
  * nothing below it knows of tensors, ops or gradients.
  */
 import type { Kernel } from '../../kernels/ir.js';
+import type { Machine } from '../../kernels/lower/bind.js';
 import type { Dtype } from '../dtype.js';
 
 /** How kernels are shaped for a device before they are printed. */
@@ -70,6 +71,8 @@ export interface DeviceMemory {
 
 export interface Device {
   readonly name: string;
+  /** What fused kernels are bound for. */
+  readonly machine: Machine;
   /** Who compiles the kernels of that work. */
   tier(work: Work): Tier;
   /**
@@ -92,7 +95,7 @@ export interface Device {
   /**
    * Runs items 0 <= item < work. `grain` is the fewest items worth handing to another thread: the device may run any
    * consecutive ranges of them in any order. The block may be changed once `launch` returns. A non-zero error word is raised
-   * as INDEX_OUT_OF_RANGE by `launch` itself (cpu) or by the next synchronise.
+   * as the error that failures.ts gives it, by `launch` itself (cpu) or by the next synchronise.
    */
   launch(kernel: CompiledKernel, params: ParamBlock, work: number, grain: number): void;
   synchronize(): Promise<void>;

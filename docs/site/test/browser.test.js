@@ -108,6 +108,12 @@ for (const query of [
   });
 }
 
+test('the search finds all transposed convolutions by deconvolution', { skip }, async () => {
+  await open('index.html');
+  const titles = (await found('deconvolution')).slice(0, 3);
+  assert.ok(titles.includes('conv2dTranspose'), titles.join());
+});
+
 test('the search finds what is misspelt, and says where there is nothing', { skip }, async () => {
   await open('ops/add.html');
   assert.ok((await found('sofmax')).includes('softmax'));

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { root } from './site.js';
+import { filesIn, root } from './site.js';
 
 process.chdir(root);
 const { blocksOf, guidesFolder } = await import(join(root, 'dist', 'docs', 'content', 'guides.js'));
@@ -25,7 +25,16 @@ test('no guide has a block that nothing checks', () => {
   assert.deepEqual(others, []);
 });
 
-test('programs compile in strict mode', () => {
+/** The examples of classes and functions that are written by hand; those of ops the library's own tests compile. */
+function apiExamples() {
+  const folder = join(root, 'docs', 'pages', 'api');
+  return filesIn(folder).map((file) => {
+    const [, example = ''] = /^## Example\n\n```ts\n([\s\S]*?)^```$/m.exec(readFileSync(join(folder, file), 'utf8')) ?? [];
+    return [file.replaceAll('/', '-'), example];
+  });
+}
+
+test('programs and examples compile in strict mode', () => {
   const project = mkdtempSync(join(tmpdir(), 'opwright-guides-'));
   try {
     mkdirSync(join(project, 'node_modules', '@types'), { recursive: true });
@@ -37,6 +46,7 @@ test('programs compile in strict mode', () => {
         writeFileSync(join(project, `${name}-${index + 1}.ts`), `${text}\nexport {};\n`);
       });
     }
+    for (const [name, text] of apiExamples()) writeFileSync(join(project, `${name}.ts`), `${text}\nexport {};\n`);
     const compilerOptions = {
       strict: true,
       noEmit: true,

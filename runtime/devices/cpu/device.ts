@@ -15,6 +15,7 @@ import {
   TierLost,
   type Work,
 } from '../device.js';
+import { kernelFailure } from '../failures.js';
 import { type Allocator, PooledAllocator } from './allocator.js';
 import { GuardedAllocator } from './guarded-allocator.js';
 import { Heap } from './heap.js';
@@ -52,6 +53,7 @@ export function openCpu(options: CpuOptions = {}): CpuDevice {
 
 export class CpuDevice implements Device {
   readonly name = 'cpu';
+  readonly machine = 'cpu';
   readonly allocator: Allocator;
   private readonly heap: Heap;
   private readonly pool: ThreadPool;
@@ -184,10 +186,7 @@ export class CpuDevice implements Device {
     const code = this.heap.i32[word]!;
     if (code === 0) return;
     this.heap.i32[word] = 0;
-    throw new OpwrightError('INDEX_OUT_OF_RANGE', `An index is out of range in the kernel ${kernel.kernel.name}.`, {
-      rule: `every index lies within the dimension that it selects from (failure ${code})`,
-      remedy: 'Check the values of the index tensor against the size of that dimension.',
-    });
+    throw kernelFailure(code, kernel.kernel.name);
   }
 }
 

@@ -1,11 +1,12 @@
 /**
- * Where kernels report that an index was out of range. Kernels run long after the call that launched them, so each launch that may fail
+ * Where kernels report failures, such as an index that is out of range. Kernels run long after the call that launched them, so each launch that may fail
  * has a word of its own in the GPU's memory, and its op and the place of the call are kept until somebody waits for the GPU:
  * the words are looked at then, and the first failure is thrown.
  */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { OpwrightError } from '../../errors.js';
+import type { OpwrightError } from '../../errors.js';
+import { kernelFailure } from '../failures.js';
 import type { Gpu } from './gpu.js';
 import type { Staging } from './staging.js';
 
@@ -38,7 +39,7 @@ export class ErrorWords {
     return this.address + (this.launches.length - 1) * 4;
   }
 
-  /** Throws INDEX_OUT_OF_RANGE if a launch since the last look has failed. Waits for the GPU if there was one that may. */
+  /** Throws what the first launch that failed since the last look means. Waits for the GPU if there was one that may. */
   check(): void {
     const { launches } = this;
     if (launches.length === 0) return;
@@ -61,12 +62,7 @@ export class ErrorWords {
 function errorOf({ kernel, op, origin }: Launch, code: number): OpwrightError {
   const place = callSite(origin.stack ?? '');
   const where = place === undefined ? '' : `, called ${place}`;
-  return new OpwrightError('INDEX_OUT_OF_RANGE', `An index is out of range in the kernel ${kernel}${where}.`, {
-    ...(op === undefined ? {} : { op }),
-    rule: `every index lies within the dimension that it selects from (failure ${code})`,
-    remedy: 'Check the values of the index tensor against the size of that dimension.',
-    cause: origin,
-  });
+  return kernelFailure(code, kernel, where, { ...(op === undefined ? {} : { op }), cause: origin });
 }
 
 /** Calls pass through a dozen functions of this package, and users' stacks are cut off after ten. */
