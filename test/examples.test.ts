@@ -44,7 +44,7 @@ test('examples compile in strict mode, with nothing but imports before them', (t
 
 /** Whether an example uses a name and declares no variable of its own that is called so. */
 function imports(example: string, name: string): boolean {
-  const own = new RegExp(`\\b(?:const|let) (?:\\{[^}]*)?\\b${name}\\b`);
+  const own = new RegExp(`\\b(?:const|let) (?:\\{[^}]*)?\\b${name}\\b(?!:)`);
   return new RegExp(`(?<![.\\w'])${name}\\b(?!:)`).test(example) && !own.test(example);
 }
 

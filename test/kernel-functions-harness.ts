@@ -7,14 +7,21 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { compileKernelFunctions } from '../codegen/functions/compile.js';
+import * as cholesky from '../kernels/functions/cholesky.js';
 import * as gather from '../kernels/functions/gather.js';
 import { takeError } from '../kernels/functions/language.js';
+import * as lu from '../kernels/functions/lu.js';
 import * as pool from '../kernels/functions/pool.js';
+import * as qr from '../kernels/functions/qr.js';
 import * as radix from '../kernels/functions/radix.js';
 import * as roi from '../kernels/functions/roi-align.js';
 import * as scan from '../kernels/functions/scan.js';
+import * as search from '../kernels/functions/search.js';
 import * as selection from '../kernels/functions/select.js';
+import * as singular from '../kernels/functions/singular-values.js';
 import * as sorting from '../kernels/functions/sort.js';
+import * as eigen from '../kernels/functions/symmetric-eigen.js';
+import * as triangular from '../kernels/functions/triangular.js';
 import * as unfolding from '../kernels/functions/unfold.js';
 import * as unique from '../kernels/functions/unique.js';
 import { type BufferArray, interpret } from '../kernels/interpret.js';
@@ -29,7 +36,10 @@ export const kernels = new Map(
   compileKernelFunctions(files.map((file) => join(folder, file))).map((kernel) => [kernel.name, kernel]),
 );
 export const plain = new Map(
-  Object.entries({ ...gather, ...pool, ...radix, ...roi, ...scan, ...selection, ...sorting, ...unfolding, ...unique }),
+  Object.entries({
+    ...{ ...gather, ...search, ...selection, ...scan, ...radix, ...sorting, ...unique, ...pool, ...roi, ...unfolding },
+    ...{ ...cholesky, ...lu, ...qr, ...triangular, ...singular, ...eigen },
+  }),
 );
 
 export type Arrays = Readonly<Record<string, BufferArray>>;

@@ -3,6 +3,7 @@
  * a dtype that it does not take). Each must raise its code with the op's name, and leave nothing behind.
  */
 import { dtypes, memory, OpwrightError, Tensor } from '../../entry/index.js';
+import { partsOf } from '../../runtime/dtype.js';
 import type { OpCase, SampleAttrs } from './cases.js';
 import {
   type Argument,
@@ -118,7 +119,7 @@ function attemptWrongDtype(test: OpCase, attempt: Attempt, attrs: SampleAttrs): 
       const made: Tensor[] = [];
       const change = (value: Tensor | number): Tensor | number => {
         if (typeof value === 'number') return Math.trunc(value);
-        const tensor = makeTensor({ shape: value.shape, dtype: wrong, values: new Array<number>(value.size).fill(1) });
+        const tensor = makeTensor({ shape: value.shape, dtype: wrong, values: new Array<number>(value.size * partsOf(wrong)).fill(1) });
         made.push(tensor);
         return tensor;
       };
