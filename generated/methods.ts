@@ -10,12 +10,12 @@ import { complex, polar, real, imag, conj, angle, isReal, viewAsReal, viewAsComp
 import { bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, logicalRightShift, signbit } from './ops/bits.js';
 import { erfc, erfc_, sinc, sinc_, logit, type LogitOptions, xlogy, logaddexp, logaddexp_ } from './ops/special-functions.js';
 import { sigmoid, sigmoid_, logSigmoid, logSigmoid_, relu, relu_, relu6, relu6_, leakyRelu, leakyRelu_, type LeakyReluOptions, elu, elu_, type EluOptions, selu, selu_, type SeluOptions, gelu, gelu_, type GeluOptions, softplus, softplus_, type SoftplusOptions, softsign, softsign_, softshrink, softshrink_, type SoftshrinkOptions, hardshrink, hardshrink_, type HardshrinkOptions, tanhshrink, tanhshrink_, hardtanh, hardtanh_, type HardtanhOptions, hardsigmoid, hardsigmoid_, type HardsigmoidOptions, hardswish, hardswish_, thresholdedRelu, thresholdedRelu_, type ThresholdedReluOptions, swish, swish_, stanh, stanh_, type StanhOptions, scale, scale_, type ScaleOptions, clip, clip_, type ClipOptions } from './ops/activations.js';
-import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, dist, type DistOptions, cumsum, type CumsumOptions } from './ops/reductions.js';
+import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, nansum, type NansumOptions, nanmean, type NanmeanOptions, countNonzero, type CountNonzeroOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, dist, type DistOptions, cumsum, type CumsumOptions, cumprod, type CumprodOptions, cummax, type CummaxOptions, cummin, type CumminOptions, logcumsumexp, type LogcumsumexpOptions, diff, type DiffOptions, trapezoid, type TrapezoidOptions } from './ops/reductions.js';
 import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, emptyLike, type EmptyLikeOptions, assign, numel, isEmpty, bernoulli } from './ops/creation.js';
-import { reshape, reshape_, squeeze, squeeze_, type SqueezeOptions, unsqueeze, unsqueeze_, flatten, type FlattenOptions, detach, transpose, t, diagonal, type DiagonalOptions, diag, type DiagOptions, tril, tril_, type TrilOptions, triu, triu_, type TriuOptions, trace, type TraceOptions, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile } from './ops/movement.js';
-import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, scatter_, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
-import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
-import { bmm, matmul, type MatmulOptions, mv, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
+import { reshape, reshape_, squeeze, squeeze_, type SqueezeOptions, unsqueeze, unsqueeze_, flatten, type FlattenOptions, detach, transpose, t, diagonal, type DiagonalOptions, diag, type DiagOptions, tril, tril_, type TrilOptions, triu, triu_, type TriuOptions, trace, type TraceOptions, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile, moveaxis, swapaxes, rot90, type Rot90Options, fliplr, flipud, atleast1d, atleast2d, atleast3d, tensorSplit, type TensorSplitOptions, unflatten, slidingWindows, type SlidingWindowsOptions, diagEmbed, type DiagEmbedOptions, diagflat, type DiagflatOptions, vander, type VanderOptions } from './ops/movement.js';
+import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, scatter_, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, take, type TakeOptions, indexAdd, type IndexAddOptions, indexFill, type IndexFillOptions, indexPut, type IndexPutOptions, maskedFill, maskedScatter, repeatInterleave, type RepeatInterleaveOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
+import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, kthvalue, type KthvalueOptions, mode, type ModeOptions, quantile, type QuantileOptions, nanquantile, type NanquantileOptions, nanmedian, type NanmedianOptions, searchsorted, type SearchsortedOptions, bucketize, type BucketizeOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
+import { bmm, matmul, type MatmulOptions, mv, outer, inner, tensordot, type TensordotOptions, addcmul, type AddcmulOptions, addcdiv, type AddcdivOptions, baddbmm, type BaddbmmOptions, cdist, type CdistOptions, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
 import { solve, inverse, lu, triangularSolve, type TriangularSolveOptions, cholesky, type CholeskyOptions, choleskySolve, type CholeskySolveOptions, slogdet, qr, type QrOptions, eigh, type EighOptions, eigvalsh, type EigvalshOptions, svd, type SvdOptions, svdvals, det, pinv, type PinvOptions, matrixRank, type MatrixRankOptions, lstsq, type LstsqOptions, matrixNorm, type MatrixNormOptions, cond, type CondOptions } from './ops/linear-algebra.js';
 import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, conv1d, type Conv1dOptions, conv1dTranspose, type Conv1dTransposeOptions, conv3d, type Conv3dOptions, conv3dTranspose, type Conv3dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
@@ -428,6 +428,12 @@ declare module '../runtime/tensor.js' {
     all(options?: AllOptions): Tensor;
     /** The mean along axes; NaN of no elements. */
     mean(options?: MeanOptions): Tensor;
+    /** The sum along axes of what is not NaN. */
+    nansum(options?: NansumOptions): Tensor;
+    /** The mean along axes of what is not NaN. */
+    nanmean(options?: NanmeanOptions): Tensor;
+    /** How many elements along axes are not 0; NaN is not. */
+    countNonzero(options?: CountNonzeroOptions): Tensor;
     /** The variance along axes. */
     variance(options?: VarianceOptions): Tensor;
     /** The variance along axes. */
@@ -450,6 +456,18 @@ declare module '../runtime/tensor.js' {
     dist(y: TensorLike, options?: DistOptions): Tensor;
     /** Running sums along one axis, or through the flattened tensor. */
     cumsum(options?: CumsumOptions): Tensor;
+    /** Running products along one axis, or through the flattened tensor. */
+    cumprod(options?: CumprodOptions): Tensor;
+    /** The largest element so far along one axis, or through the flattened tensor, with its place. */
+    cummax(options?: CummaxOptions): { values: Tensor; indices: Tensor };
+    /** The smallest element so far along one axis, or through the flattened tensor, with its place. */
+    cummin(options?: CumminOptions): { values: Tensor; indices: Tensor };
+    /** The logarithm of running sums of exponentials along one axis, or through the flattened tensor, without overflow. */
+    logcumsumexp(options?: LogcumsumexpOptions): Tensor;
+    /** The differences of neighbours along one axis, or differences of differences. */
+    diff(options?: DiffOptions): Tensor;
+    /** The integral along one axis by the trapezoidal rule. */
+    trapezoid(options?: TrapezoidOptions): Tensor;
     /** A tensor filled with one value, in the shape of another. */
     fullLike(value: number | boolean, options?: FullLikeOptions): Tensor;
     /** A tensor of zeros in the shape of another. */
@@ -528,6 +546,38 @@ declare module '../runtime/tensor.js' {
     pad(padding: readonly number[], options?: PadOptions): Tensor;
     /** A tensor repeated along its axes. */
     tile(repeats: readonly number[]): Tensor;
+    /** A tensor with some axes moved to other places, the others in their order. */
+    moveaxis(source: number | readonly number[], destination: number | readonly number[]): Tensor;
+    /** A tensor with some axes moved to other places, the others in their order. */
+    movedim(source: number | readonly number[], destination: number | readonly number[]): Tensor;
+    /** A tensor with two axes exchanged. */
+    swapaxes(axis1: number, axis2: number): Tensor;
+    /** A tensor with two axes exchanged. */
+    swapdims(axis1: number, axis2: number): Tensor;
+    /** A tensor turned by quarter turns in the plane of two axes, from the first towards the second. */
+    rot90(options?: Rot90Options): Tensor;
+    /** A tensor with the order along its second axis reversed. */
+    fliplr(): Tensor;
+    /** A tensor with the order along its first axis reversed. */
+    flipud(): Tensor;
+    /** A tensor with at least one axis; a number becomes a vector of one. */
+    atleast1d(): Tensor;
+    /** A tensor with at least two axes; a vector becomes a row. */
+    atleast2d(): Tensor;
+    /** A tensor with at least three axes; a vector of n becomes [1, n, 1], a matrix gets a last axis. */
+    atleast3d(): Tensor;
+    /** A tensor cut along one axis into parts of nearly equal sizes, or before given places. */
+    tensorSplit(sections: number | readonly number[], options?: TensorSplitOptions): Tensor[];
+    /** A tensor with one axis as several; one of their sizes may be -1. */
+    unflatten(axis: number, shape: readonly number[]): Tensor;
+    /** All windows of a size along one axis, some steps apart, each along a new last axis. */
+    slidingWindows(axis: number, size: number, options?: SlidingWindowsOptions): Tensor;
+    /** Planes of zeros with the vectors along the last axis as diagonals. */
+    diagEmbed(options?: DiagEmbedOptions): Tensor;
+    /** A matrix with the elements of a tensor as a diagonal, and zeros elsewhere. */
+    diagflat(options?: DiagflatOptions): Tensor;
+    /** The Vandermonde matrix of a vector, whose columns are its powers. */
+    vander(options?: VanderOptions): Tensor;
     /** Rows of a tensor, chosen by an index along its first axis; negative ones count from the end. */
     gather(index: TensorLike): Tensor;
     /** Parts of a tensor, chosen by an index along one axis; negative ones count from the end. */
@@ -548,6 +598,20 @@ declare module '../runtime/tensor.js' {
     shardIndex(indexNum: number, nshards: number, shardId: number, options?: ShardIndexOptions): Tensor;
     /** A copy of a tensor with other elements at some places along one axis, or with them added. */
     putAlongAxis(index: TensorLike, values: TensorLike, axis: number, options?: PutAlongAxisOptions): Tensor;
+    /** Elements of the flattened tensor, chosen by an index of any shape. */
+    take(index: TensorLike, options?: TakeOptions): Tensor;
+    /** A copy of a tensor with values added to the parts that an index names along one axis, in the values' order. */
+    indexAdd(index: TensorLike, values: TensorLike, options?: IndexAddOptions): Tensor;
+    /** A copy of a tensor with one value in the parts that an index names along one axis. */
+    indexFill(index: TensorLike, value: number, options?: IndexFillOptions): Tensor;
+    /** A copy of a tensor with values at the places whose coordinates along the first axes several indices give. */
+    indexPut(indices: readonly TensorLike[], values: TensorLike, options?: IndexPutOptions): Tensor;
+    /** A tensor with one value where a mask is true. */
+    maskedFill(mask: TensorLike, value: TensorLike): Tensor;
+    /** A copy of a tensor with the elements of another, one after the other, where a mask is true. */
+    maskedScatter(mask: TensorLike, values: TensorLike): Tensor;
+    /** Each part of a tensor along one axis several times in a row. */
+    repeatInterleave(repeats: number | readonly number[], options?: RepeatInterleaveOptions): Tensor;
     /** Rows of a table for a tensor of indices; rows of paddingIndex give and receive nothing. */
     embedding(weight: TensorLike, options?: EmbeddingOptions): Tensor;
     /** A new last axis with 1 at each element's place and 0 elsewhere; a place out of range gives zeros. */
@@ -566,6 +630,20 @@ declare module '../runtime/tensor.js' {
     unique(): { out: Tensor; indices: Tensor; inverse: Tensor; counts: Tensor };
     /** The middle element along one axis, or of all; the mean of the two middle ones where their number is even. */
     median(options?: MedianOptions): Tensor;
+    /** The k-th smallest element along one axis, with its place. */
+    kthvalue(k: number, options?: KthvalueOptions): { values: Tensor; indices: Tensor };
+    /** The most frequent element along one axis, with the place where it comes last. */
+    mode(options?: ModeOptions): { values: Tensor; indices: Tensor };
+    /** The element below which a share of the others lies, along one axis or of all. */
+    quantile(q: number | readonly number[], options?: QuantileOptions): Tensor;
+    /** The quantile along one axis, or of all, of what is not NaN. */
+    nanquantile(q: number, options?: NanquantileOptions): Tensor;
+    /** The middle element along one axis, or of all, of what is not NaN; the mean of the two middle ones where their number is even. */
+    nanmedian(options?: NanmedianOptions): Tensor;
+    /** Where elements would have to be put in, along the last axis of a sorted tensor, so that it stays sorted. */
+    searchsorted(values: TensorLike, options?: SearchsortedOptions): Tensor;
+    /** The number of the bucket that each element lies in, between boundaries in ascending order. */
+    bucketize(boundaries: TensorLike, options?: BucketizeOptions): Tensor;
     /** How many elements lie in each of several bins of one width. */
     histogram(options?: HistogramOptions): Tensor;
     /** Products of batches of matrices. */
@@ -576,6 +654,20 @@ declare module '../runtime/tensor.js' {
     mm(y: TensorLike, options?: MatmulOptions): Tensor;
     /** The product of a matrix and a vector. */
     mv(vec: TensorLike): Tensor;
+    /** The products of every element of one tensor with every element of another, both taken flattened. */
+    outer(y: TensorLike): Tensor;
+    /** The sums of products along the last axes of two tensors; of a number with a tensor, their product. */
+    inner(y: TensorLike): Tensor;
+    /** The sum of products over some axes of two tensors; the axes left are the first's, then the second's. */
+    tensordot(y: TensorLike, options?: TensordotOptions): Tensor;
+    /** A tensor plus the product of two others, scaled; shapes are broadcast. */
+    addcmul(x: TensorLike, y: TensorLike, options?: AddcmulOptions): Tensor;
+    /** A tensor plus the quotient of two others, scaled; shapes are broadcast. */
+    addcdiv(x: TensorLike, y: TensorLike, options?: AddcdivOptions): Tensor;
+    /** Matrix products of a batch, scaled, added to a scaled tensor. */
+    baddbmm(x: TensorLike, y: TensorLike, options?: BaddbmmOptions): Tensor;
+    /** The distances of every row of one matrix to every row of another, over broadcast leading axes. */
+    cdist(y: TensorLike, options?: CdistOptions): Tensor;
     /** The sum of products of two vectors, or of each pair of rows of two matrices. */
     dot(y: TensorLike): Tensor;
     /** The cross product of vectors of three numbers along one axis. */
@@ -874,6 +966,9 @@ addTensorMethods({
   any: any,
   all: all,
   mean: mean,
+  nansum: nansum,
+  nanmean: nanmean,
+  countNonzero: countNonzero,
   variance: variance,
   var: variance,
   std: std,
@@ -885,6 +980,12 @@ addTensorMethods({
   norm: norm,
   dist: dist,
   cumsum: cumsum,
+  cumprod: cumprod,
+  cummax: cummax,
+  cummin: cummin,
+  logcumsumexp: logcumsumexp,
+  diff: diff,
+  trapezoid: trapezoid,
   fullLike: fullLike,
   zerosLike: zerosLike,
   onesLike: onesLike,
@@ -924,6 +1025,22 @@ addTensorMethods({
   chunk: split,
   pad: pad,
   tile: tile,
+  moveaxis: moveaxis,
+  movedim: moveaxis,
+  swapaxes: swapaxes,
+  swapdims: swapaxes,
+  rot90: rot90,
+  fliplr: fliplr,
+  flipud: flipud,
+  atleast1d: atleast1d,
+  atleast2d: atleast2d,
+  atleast3d: atleast3d,
+  tensorSplit: tensorSplit,
+  unflatten: unflatten,
+  slidingWindows: slidingWindows,
+  diagEmbed: diagEmbed,
+  diagflat: diagflat,
+  vander: vander,
   gather: gather,
   indexSelect: indexSelect,
   gatherNd: gatherNd,
@@ -934,6 +1051,13 @@ addTensorMethods({
   takeAlongAxis: takeAlongAxis,
   shardIndex: shardIndex,
   putAlongAxis: putAlongAxis,
+  take: take,
+  indexAdd: indexAdd,
+  indexFill: indexFill,
+  indexPut: indexPut,
+  maskedFill: maskedFill,
+  maskedScatter: maskedScatter,
+  repeatInterleave: repeatInterleave,
   embedding: embedding,
   oneHot: oneHot,
   nonzero: nonzero,
@@ -943,11 +1067,25 @@ addTensorMethods({
   topk: topk,
   unique: unique,
   median: median,
+  kthvalue: kthvalue,
+  mode: mode,
+  quantile: quantile,
+  nanquantile: nanquantile,
+  nanmedian: nanmedian,
+  searchsorted: searchsorted,
+  bucketize: bucketize,
   histogram: histogram,
   bmm: bmm,
   matmul: matmul,
   mm: matmul,
   mv: mv,
+  outer: outer,
+  inner: inner,
+  tensordot: tensordot,
+  addcmul: addcmul,
+  addcdiv: addcdiv,
+  baddbmm: baddbmm,
+  cdist: cdist,
   dot: dot,
   cross: cross,
   kron: kron,

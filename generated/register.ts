@@ -7,12 +7,12 @@ import { complexDefinition, complex, polarDefinition, polar, realDefinition, rea
 import { bitwiseAndDefinition, bitwiseAnd, bitwiseOrDefinition, bitwiseOr, bitwiseXorDefinition, bitwiseXor, bitwiseNotDefinition, bitwiseNot, bitwiseLeftShiftDefinition, bitwiseLeftShift, bitwiseRightShiftDefinition, bitwiseRightShift, logicalRightShiftDefinition, logicalRightShift, signbitDefinition, signbit } from './ops/bits.js';
 import { erfcDefinition, erfc, erfc_, sincDefinition, sinc, sinc_, sincSlopeDefinition, sincSlope, logitDefinition, logit, xlogyDefinition, xlogy, logaddexpDefinition, logaddexp, logaddexp_ } from './ops/special-functions.js';
 import { sigmoidDefinition, sigmoid, sigmoid_, logSigmoidDefinition, logSigmoid, logSigmoid_, reluDefinition, relu, relu_, relu6Definition, relu6, relu6_, leakyReluDefinition, leakyRelu, leakyRelu_, eluDefinition, elu, elu_, seluDefinition, selu, selu_, geluDefinition, gelu, gelu_, softplusDefinition, softplus, softplus_, softsignDefinition, softsign, softsign_, softshrinkDefinition, softshrink, softshrink_, hardshrinkDefinition, hardshrink, hardshrink_, tanhshrinkDefinition, tanhshrink, tanhshrink_, hardtanhDefinition, hardtanh, hardtanh_, hardsigmoidDefinition, hardsigmoid, hardsigmoid_, hardswishDefinition, hardswish, hardswish_, thresholdedReluDefinition, thresholdedRelu, thresholdedRelu_, swishDefinition, swish, swish_, stanhDefinition, stanh, stanh_, scaleDefinition, scale, scale_, addNDefinition, addN, clipDefinition, clip, clip_ } from './ops/activations.js';
-import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum } from './ops/reductions.js';
+import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, anyDefinition, any, allDefinition, all, meanDefinition, mean, nansumDefinition, nansum, nanmeanDefinition, nanmean, countNonzeroDefinition, countNonzero, varianceDefinition, variance, stdDefinition, std, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum, cumprodDefinition, cumprod, scanProductDefinition, scanProduct, shiftAlongDefinition, shiftAlong, linearScanDefinition, linearScan, cummaxDefinition, cummax, cumminDefinition, cummin, scanMaxDefinition, scanMax, scanMinDefinition, scanMin, logcumsumexpDefinition, logcumsumexp, scanLogSumDefinition, scanLogSum, diffDefinition, diff, trapezoidDefinition, trapezoid } from './ops/reductions.js';
 import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm, canDrawDefinition, canDraw, drawPlacesDefinition, drawPlaces } from './ops/creation.js';
-import { reshapeDefinition, reshape, reshape_, squeezeDefinition, squeeze, squeeze_, unsqueezeDefinition, unsqueeze, unsqueeze_, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, diagonalDefinition, diagonal, placeDiagonalDefinition, placeDiagonal, diagDefinition, diag, trilDefinition, tril, tril_, triuDefinition, triu, triu_, traceDefinition, trace, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile } from './ops/movement.js';
-import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, overwriteDefinition, overwrite, overwrite_, putAtDefinition, putAt, putAt_, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
-import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
-import { gemmDefinition, gemm, bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
+import { reshapeDefinition, reshape, reshape_, squeezeDefinition, squeeze, squeeze_, unsqueezeDefinition, unsqueeze, unsqueeze_, flattenDefinition, flatten, detachDefinition, detach, transposeDefinition, transpose, tDefinition, t, swapLastDefinition, swapLast, moveToLastDefinition, moveToLast, moveFromLastDefinition, moveFromLast, diagonalDefinition, diagonal, placeDiagonalDefinition, placeDiagonal, diagDefinition, diag, trilDefinition, tril, tril_, triuDefinition, triu, triu_, traceDefinition, trace, broadcastToDefinition, broadcastTo, sumToDefinition, sumTo, expandDefinition, expand, expandAsDefinition, expandAs, sliceDefinition, slice, stridedSliceDefinition, stridedSlice, sliceGradDefinition, sliceGrad, flipDefinition, flip, rollAxisDefinition, rollAxis, rollDefinition, roll, concatDefinition, concat, stackDefinition, stack, unstackDefinition, unstack, splitDefinition, split, padDefinition, pad, tileDefinition, tile, moveaxisDefinition, moveaxis, swapaxesDefinition, swapaxes, rot90Definition, rot90, fliplrDefinition, fliplr, flipudDefinition, flipud, atleast1dDefinition, atleast1d, atleast2dDefinition, atleast2d, atleast3dDefinition, atleast3d, hstackDefinition, hstack, vstackDefinition, vstack, dstackDefinition, dstack, columnStackDefinition, columnStack, tensorSplitDefinition, tensorSplit, unflattenDefinition, unflatten, slidingWindowsDefinition, slidingWindows, broadcastTensorsDefinition, broadcastTensors, cartesianProdDefinition, cartesianProd, diagEmbedDefinition, diagEmbed, diagflatDefinition, diagflat, blockDiagDefinition, blockDiag, vanderDefinition, vander, trilIndicesDefinition, trilIndices, triuIndicesDefinition, triuIndices } from './ops/movement.js';
+import { gatherDefinition, gather, rowsAddDefinition, rowsAdd, rowsSetDefinition, rowsSet, overwriteDefinition, overwrite, overwrite_, putAtDefinition, putAt, putAt_, indexSelectDefinition, indexSelect, indexSelectGradDefinition, indexSelectGrad, flatPlacesDefinition, flatPlaces, rowPlacesDefinition, rowPlaces, gatherNdDefinition, gatherNd, scatterNdAddDefinition, scatterNdAdd, scatterNdDefinition, scatterNd, scatterDefinition, scatter, scatter_, takeLastDefinition, takeLast, putLastDefinition, putLast, addLastDefinition, addLast, takeAlongAxisDefinition, takeAlongAxis, multiplexDefinition, multiplex, shardIndexDefinition, shardIndex, putAlongAxisDefinition, putAlongAxis, takeDefinition, take, indexAddDefinition, indexAdd, indexFillDefinition, indexFill, indexPutDefinition, indexPut, maskedFillDefinition, maskedFill, maskedScatterDefinition, maskedScatter, repeatInterleaveDefinition, repeatInterleave, embeddingDefinition, embedding, oneHotDefinition, oneHot, nonzeroDefinition, nonzero, maskedSelectDefinition, maskedSelect } from './ops/indexing.js';
+import { sortRowsDefinition, sortRows, sortDefinition, sort, argsortDefinition, argsort, topkRowsDefinition, topkRows, topkDefinition, topk, uniqueDefinition, unique, medianDefinition, median, kthvalueDefinition, kthvalue, modeDefinition, mode, quantileDefinition, quantile, betweenElementsDefinition, betweenElements, nanquantileDefinition, nanquantile, nanmedianDefinition, nanmedian, searchsortedDefinition, searchsorted, bucketizeDefinition, bucketize, histogramDefinition, histogram } from './ops/sorting-and-sets.js';
+import { gemmDefinition, gemm, bmmDefinition, bmm, matmulDefinition, matmul, mvDefinition, mv, outerDefinition, outer, innerDefinition, inner, tensordotDefinition, tensordot, einsumDefinition, einsum, einsumTermDefinition, einsumTerm, sharedAxesDefinition, sharedAxes, sharedAxesGradDefinition, sharedAxesGrad, einsumStepsDefinition, einsumSteps, einsumProductDefinition, einsumProduct, addcmulDefinition, addcmul, addcdivDefinition, addcdiv, baddbmmDefinition, baddbmm, cdistDefinition, cdist, dotDefinition, dot, crossDefinition, cross, kronDefinition, kron, addmmDefinition, addmm, linearDefinition, linear } from './ops/products.js';
 import { solveTriangleDefinition, solveTriangle, permuteRowsDefinition, permuteRows, unpermuteRowsDefinition, unpermuteRows, luFactorDefinition, luFactor, solveMatrixDefinition, solveMatrix, solveDefinition, solve, inverseDefinition, inverse, luDefinition, lu, triangularSolveDefinition, triangularSolve, choleskyFactorDefinition, choleskyFactor, choleskyDefinition, cholesky, choleskySolveDefinition, choleskySolve, slogdetDefinition, slogdet, householderQrDefinition, householderQr, thinQrDefinition, thinQr, complementDefinition, complement, qrDefinition, qr, symmetricEigenDefinition, symmetricEigen, eighDefinition, eigh, eigvalshDefinition, eigvalsh, singularValuesDefinition, singularValues, thinSvdDefinition, thinSvd, svdDefinition, svd, svdvalsDefinition, svdvals, cofactorsDefinition, cofactors, detDefinition, det, pinvDefinition, pinv, matrixRankDefinition, matrixRank, leastSquaresDefinition, leastSquares, lstsqDefinition, lstsq, matrixNormDefinition, matrixNorm, condDefinition, cond } from './ops/linear-algebra.js';
 import { convolutionDefinition, convolution, convolutionInputGradDefinition, convolutionInputGrad, convolutionWeightGradDefinition, convolutionWeightGrad, conv2dDefinition, conv2d, conv2dTransposeDefinition, conv2dTranspose, conv1dDefinition, conv1d, conv1dTransposeDefinition, conv1dTranspose, conv3dDefinition, conv3d, conv3dTransposeDefinition, conv3dTranspose, maxPool2dDefinition, maxPool2d, maxPool2dGradDefinition, maxPool2dGrad, maxPool2dGatherDefinition, maxPool2dGather, avgPool2dDefinition, avgPool2d, avgPool2dGradDefinition, avgPool2dGrad, unfoldDefinition, unfold, foldDefinition, fold, roiAlignDefinition, roiAlign, roiAlignGradDefinition, roiAlignGrad, dropoutDefinition, dropout, batchNormDefinition, batchNorm, layerNormDefinition, layerNorm } from './ops/networks.js';
 import { reduceLossDefinition, reduceLoss, mseLossDefinition, mseLoss, squareErrorCostDefinition, squareErrorCost, l1LossDefinition, l1Loss, smoothL1LossDefinition, smoothL1Loss, klDivDefinition, klDiv, binaryCrossEntropyWithLogitsDefinition, binaryCrossEntropyWithLogits, nllLossDefinition, nllLoss, crossEntropyDefinition, crossEntropy } from './ops/losses.js';
@@ -225,6 +225,9 @@ declare module '../runtime/registry.js' {
     any: typeof any;
     all: typeof all;
     mean: typeof mean;
+    nansum: typeof nansum;
+    nanmean: typeof nanmean;
+    countNonzero: typeof countNonzero;
     variance: typeof variance;
     std: typeof std;
     logsumexp: typeof logsumexp;
@@ -237,6 +240,18 @@ declare module '../runtime/registry.js' {
     dist: typeof dist;
     cumsum: typeof cumsum;
     scanSum: typeof scanSum;
+    cumprod: typeof cumprod;
+    scanProduct: typeof scanProduct;
+    shiftAlong: typeof shiftAlong;
+    linearScan: typeof linearScan;
+    cummax: typeof cummax;
+    cummin: typeof cummin;
+    scanMax: typeof scanMax;
+    scanMin: typeof scanMin;
+    logcumsumexp: typeof logcumsumexp;
+    scanLogSum: typeof scanLogSum;
+    diff: typeof diff;
+    trapezoid: typeof trapezoid;
     full: typeof full;
     zeros: typeof zeros;
     ones: typeof ones;
@@ -303,6 +318,29 @@ declare module '../runtime/registry.js' {
     split: typeof split;
     pad: typeof pad;
     tile: typeof tile;
+    moveaxis: typeof moveaxis;
+    swapaxes: typeof swapaxes;
+    rot90: typeof rot90;
+    fliplr: typeof fliplr;
+    flipud: typeof flipud;
+    atleast1d: typeof atleast1d;
+    atleast2d: typeof atleast2d;
+    atleast3d: typeof atleast3d;
+    hstack: typeof hstack;
+    vstack: typeof vstack;
+    dstack: typeof dstack;
+    columnStack: typeof columnStack;
+    tensorSplit: typeof tensorSplit;
+    unflatten: typeof unflatten;
+    slidingWindows: typeof slidingWindows;
+    broadcastTensors: typeof broadcastTensors;
+    cartesianProd: typeof cartesianProd;
+    diagEmbed: typeof diagEmbed;
+    diagflat: typeof diagflat;
+    blockDiag: typeof blockDiag;
+    vander: typeof vander;
+    trilIndices: typeof trilIndices;
+    triuIndices: typeof triuIndices;
     gather: typeof gather;
     rowsAdd: typeof rowsAdd;
     rowsSet: typeof rowsSet;
@@ -326,6 +364,13 @@ declare module '../runtime/registry.js' {
     multiplex: typeof multiplex;
     shardIndex: typeof shardIndex;
     putAlongAxis: typeof putAlongAxis;
+    take: typeof take;
+    indexAdd: typeof indexAdd;
+    indexFill: typeof indexFill;
+    indexPut: typeof indexPut;
+    maskedFill: typeof maskedFill;
+    maskedScatter: typeof maskedScatter;
+    repeatInterleave: typeof repeatInterleave;
     embedding: typeof embedding;
     oneHot: typeof oneHot;
     nonzero: typeof nonzero;
@@ -337,11 +382,32 @@ declare module '../runtime/registry.js' {
     topk: typeof topk;
     unique: typeof unique;
     median: typeof median;
+    kthvalue: typeof kthvalue;
+    mode: typeof mode;
+    quantile: typeof quantile;
+    betweenElements: typeof betweenElements;
+    nanquantile: typeof nanquantile;
+    nanmedian: typeof nanmedian;
+    searchsorted: typeof searchsorted;
+    bucketize: typeof bucketize;
     histogram: typeof histogram;
     gemm: typeof gemm;
     bmm: typeof bmm;
     matmul: typeof matmul;
     mv: typeof mv;
+    outer: typeof outer;
+    inner: typeof inner;
+    tensordot: typeof tensordot;
+    einsum: typeof einsum;
+    einsumTerm: typeof einsumTerm;
+    sharedAxes: typeof sharedAxes;
+    sharedAxesGrad: typeof sharedAxesGrad;
+    einsumSteps: typeof einsumSteps;
+    einsumProduct: typeof einsumProduct;
+    addcmul: typeof addcmul;
+    addcdiv: typeof addcdiv;
+    baddbmm: typeof baddbmm;
+    cdist: typeof cdist;
     dot: typeof dot;
     cross: typeof cross;
     kron: typeof kron;
@@ -546,6 +612,9 @@ registerOps(
     anyDefinition,
     allDefinition,
     meanDefinition,
+    nansumDefinition,
+    nanmeanDefinition,
+    countNonzeroDefinition,
     varianceDefinition,
     stdDefinition,
     logsumexpDefinition,
@@ -558,6 +627,18 @@ registerOps(
     distDefinition,
     cumsumDefinition,
     scanSumDefinition,
+    cumprodDefinition,
+    scanProductDefinition,
+    shiftAlongDefinition,
+    linearScanDefinition,
+    cummaxDefinition,
+    cumminDefinition,
+    scanMaxDefinition,
+    scanMinDefinition,
+    logcumsumexpDefinition,
+    scanLogSumDefinition,
+    diffDefinition,
+    trapezoidDefinition,
     fullDefinition,
     zerosDefinition,
     onesDefinition,
@@ -619,6 +700,29 @@ registerOps(
     splitDefinition,
     padDefinition,
     tileDefinition,
+    moveaxisDefinition,
+    swapaxesDefinition,
+    rot90Definition,
+    fliplrDefinition,
+    flipudDefinition,
+    atleast1dDefinition,
+    atleast2dDefinition,
+    atleast3dDefinition,
+    hstackDefinition,
+    vstackDefinition,
+    dstackDefinition,
+    columnStackDefinition,
+    tensorSplitDefinition,
+    unflattenDefinition,
+    slidingWindowsDefinition,
+    broadcastTensorsDefinition,
+    cartesianProdDefinition,
+    diagEmbedDefinition,
+    diagflatDefinition,
+    blockDiagDefinition,
+    vanderDefinition,
+    trilIndicesDefinition,
+    triuIndicesDefinition,
     gatherDefinition,
     rowsAddDefinition,
     rowsSetDefinition,
@@ -639,6 +743,13 @@ registerOps(
     multiplexDefinition,
     shardIndexDefinition,
     putAlongAxisDefinition,
+    takeDefinition,
+    indexAddDefinition,
+    indexFillDefinition,
+    indexPutDefinition,
+    maskedFillDefinition,
+    maskedScatterDefinition,
+    repeatInterleaveDefinition,
     embeddingDefinition,
     oneHotDefinition,
     nonzeroDefinition,
@@ -650,11 +761,32 @@ registerOps(
     topkDefinition,
     uniqueDefinition,
     medianDefinition,
+    kthvalueDefinition,
+    modeDefinition,
+    quantileDefinition,
+    betweenElementsDefinition,
+    nanquantileDefinition,
+    nanmedianDefinition,
+    searchsortedDefinition,
+    bucketizeDefinition,
     histogramDefinition,
     gemmDefinition,
     bmmDefinition,
     matmulDefinition,
     mvDefinition,
+    outerDefinition,
+    innerDefinition,
+    tensordotDefinition,
+    einsumDefinition,
+    einsumTermDefinition,
+    sharedAxesDefinition,
+    sharedAxesGradDefinition,
+    einsumStepsDefinition,
+    einsumProductDefinition,
+    addcmulDefinition,
+    addcdivDefinition,
+    baddbmmDefinition,
+    cdistDefinition,
     dotDefinition,
     crossDefinition,
     kronDefinition,
@@ -933,6 +1065,9 @@ registerOps(
     any: any,
     all: all,
     mean: mean,
+    nansum: nansum,
+    nanmean: nanmean,
+    countNonzero: countNonzero,
     variance: variance,
     std: std,
     logsumexp: logsumexp,
@@ -945,6 +1080,18 @@ registerOps(
     dist: dist,
     cumsum: cumsum,
     scanSum: scanSum,
+    cumprod: cumprod,
+    scanProduct: scanProduct,
+    shiftAlong: shiftAlong,
+    linearScan: linearScan,
+    cummax: cummax,
+    cummin: cummin,
+    scanMax: scanMax,
+    scanMin: scanMin,
+    logcumsumexp: logcumsumexp,
+    scanLogSum: scanLogSum,
+    diff: diff,
+    trapezoid: trapezoid,
     full: full,
     zeros: zeros,
     ones: ones,
@@ -1011,6 +1158,29 @@ registerOps(
     split: split,
     pad: pad,
     tile: tile,
+    moveaxis: moveaxis,
+    swapaxes: swapaxes,
+    rot90: rot90,
+    fliplr: fliplr,
+    flipud: flipud,
+    atleast1d: atleast1d,
+    atleast2d: atleast2d,
+    atleast3d: atleast3d,
+    hstack: hstack,
+    vstack: vstack,
+    dstack: dstack,
+    columnStack: columnStack,
+    tensorSplit: tensorSplit,
+    unflatten: unflatten,
+    slidingWindows: slidingWindows,
+    broadcastTensors: broadcastTensors,
+    cartesianProd: cartesianProd,
+    diagEmbed: diagEmbed,
+    diagflat: diagflat,
+    blockDiag: blockDiag,
+    vander: vander,
+    trilIndices: trilIndices,
+    triuIndices: triuIndices,
     gather: gather,
     rowsAdd: rowsAdd,
     rowsSet: rowsSet,
@@ -1034,6 +1204,13 @@ registerOps(
     multiplex: multiplex,
     shardIndex: shardIndex,
     putAlongAxis: putAlongAxis,
+    take: take,
+    indexAdd: indexAdd,
+    indexFill: indexFill,
+    indexPut: indexPut,
+    maskedFill: maskedFill,
+    maskedScatter: maskedScatter,
+    repeatInterleave: repeatInterleave,
     embedding: embedding,
     oneHot: oneHot,
     nonzero: nonzero,
@@ -1045,11 +1222,32 @@ registerOps(
     topk: topk,
     unique: unique,
     median: median,
+    kthvalue: kthvalue,
+    mode: mode,
+    quantile: quantile,
+    betweenElements: betweenElements,
+    nanquantile: nanquantile,
+    nanmedian: nanmedian,
+    searchsorted: searchsorted,
+    bucketize: bucketize,
     histogram: histogram,
     gemm: gemm,
     bmm: bmm,
     matmul: matmul,
     mv: mv,
+    outer: outer,
+    inner: inner,
+    tensordot: tensordot,
+    einsum: einsum,
+    einsumTerm: einsumTerm,
+    sharedAxes: sharedAxes,
+    sharedAxesGrad: sharedAxesGrad,
+    einsumSteps: einsumSteps,
+    einsumProduct: einsumProduct,
+    addcmul: addcmul,
+    addcdiv: addcdiv,
+    baddbmm: baddbmm,
+    cdist: cdist,
     dot: dot,
     cross: cross,
     kron: kron,

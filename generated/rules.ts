@@ -48,52 +48,57 @@ export function halves(total: unknown) {
   return [host.idiv((total as number), 2), (total as number) - host.idiv((total as number), 2)];
 }
 
-/** A number as a list of one; a list as it is. (ops.yaml:59) */
+/** The first place of a value in a list. (ops.yaml:59) */
+export function placeOf(list: unknown, value: unknown) {
+  return host.at(host.filter(host.range((list as readonly unknown[]).length), (i: number) => host.equals(host.at((list as readonly unknown[]), i), value)), 0);
+}
+
+/** A number as a list of one; a list as it is. (ops.yaml:63) */
 export function listed(value: unknown) {
   return host.isNumber(value) ? [value] : value;
 }
 
-/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:63) */
+/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:67) */
 export function fromFront(places: unknown, length: unknown) {
   return host.each((places as readonly unknown[]), (place) => ((place as number) < 0) ? (place as number) + (length as number) : place);
 }
 
-/** How many elements are reduced to one. (ops.yaml:67) */
+/** How many elements are reduced to one. (ops.yaml:71) */
 export function elementsAlong(shape: unknown, axes: unknown) {
   return host.count((host.pick((shape as readonly unknown[]), (axes as readonly number[])) as readonly number[]));
 }
 
-/** The shape of each tensor of a list. (ops.yaml:71) */
+/** The shape of each tensor of a list. (ops.yaml:75) */
 export function shapes(tensors: unknown) {
   return host.each((tensors as readonly unknown[]), (tensor) => (tensor as LayoutMeta).shape);
 }
 
-/** Whether the tensors of two lists have the same shapes. (ops.yaml:75) */
+/** Whether the tensors of two lists have the same shapes. (ops.yaml:79) */
 export function alike(tensors: unknown, others: unknown) {
   return ((tensors as readonly unknown[]).length === (others as readonly unknown[]).length) && host.all((tensors as readonly unknown[]), (tensor, i: number) => host.equals((tensor as LayoutMeta).shape, (host.at((others as readonly unknown[]), i) as LayoutMeta).shape));
 }
 
-/** How many bits an element of an integer dtype has. (ops.yaml:79) */
+/** How many bits an element of an integer dtype has. (ops.yaml:83) */
 export function bitsOf(dtype: unknown) {
   return (host.equals(dtype, 'int64')) ? 64 : ((host.equals(dtype, 'int32')) ? 32 : ((host.equals(dtype, 'int16')) ? 16 : 8));
 }
 
-/** The integer of a dtype whose bits are all set. (ops.yaml:83) */
+/** The integer of a dtype whose bits are all set. (ops.yaml:87) */
 export function allBits(dtype: unknown) {
   return (host.equals(dtype, 'uint8')) ? 255 : -1;
 }
 
-/** The greatest finite number of a floating-point dtype. (ops.yaml:87) */
+/** The greatest finite number of a floating-point dtype. (ops.yaml:91) */
 export function greatest(dtype: unknown) {
   return (host.equals(dtype, 'float64')) ? 1.7976931348623157e+308 : ((host.equals(dtype, 'float32')) ? 3.4028234663852886e+38 : ((host.equals(dtype, 'float16')) ? 65504 : 3.3895313892515355e+38));
 }
 
-/** How many elements a diagonal of a matrix has. (ops.yaml:91) */
+/** How many elements a diagonal of a matrix has. (ops.yaml:95) */
 export function diagonalSize(rows: unknown, columns: unknown, offset: unknown) {
   return host.max(host.min((rows as number) - host.max(-(offset as number), 0), (columns as number) - host.max((offset as number), 0)), 0);
 }
 
-/** The largest singular value's share up to which others count as 0, where nothing else is said; the dtype's rounding error times the larger side. (ops.yaml:96) */
+/** The largest singular value's share up to which others count as 0, where nothing else is said; the dtype's rounding error times the larger side. (ops.yaml:100) */
 export function rankTolerance(dtype: unknown, rows: unknown, columns: unknown) {
   return host.max((rows as number), (columns as number)) * ((host.equals(dtype, 'float64')) ? 2 ** (-52) : 2 ** (-23));
 }

@@ -37,6 +37,7 @@ export interface HostFunction {
 }
 
 const INTS: HostType = { list: 'int' };
+const LISTS: HostType = { list: INTS };
 const LIST: HostType = { list: 'T' };
 const PLACES: HostType = { either: ['int', INTS] };
 const PREDICATE: HostType = { arrow: ['T', 'int'], result: 'boolean' };
@@ -145,6 +146,25 @@ const rows = {
     'The strides of complex elements that lie as pairs along the last axis; null where a copy is needed.',
   ],
   broadcastStrides: [{ shape: INTS, strides: INTS, target: INTS }, INTS, 'The strides that show a shape broadcast to another.'],
+  // Einstein's summation
+  einsumProblem: [
+    { equation: 'string', shapes: LISTS },
+    'string',
+    "What is wrong with an equation for tensors of these shapes: 'syntax', 'count', 'rank', 'size' or 'none'.",
+  ],
+  einsumLabels: [{ equation: 'string', shapes: LISTS }, LISTS, 'The labels of the axes of each tensor and, last, of the result.'],
+  einsumSizes: [{ labels: LISTS, shapes: LISTS, wanted: INTS }, INTS, 'The sizes of axes by their labels.'],
+  einsumOwn: [
+    { labels: LISTS, shapes: LISTS, result: INTS, index: 'int' },
+    INTS,
+    'The labels of a tensor that are left once it was summed over what it alone has.',
+  ],
+  einsumKept: [
+    { labels: LISTS, pair: INTS, result: INTS },
+    INTS,
+    'The labels of the product of two tensors that others, or the result, still ask for.',
+  ],
+  einsumPair: [{ labels: LISTS, shapes: LISTS, result: INTS }, INTS, 'The two tensors that are best multiplied next.'],
 } satisfies Partial<Record<keyof typeof host, Row>>;
 
 export type HostFunctionName = keyof typeof rows;

@@ -6,6 +6,8 @@
  * kernels/host-functions.ts lists those that expressions may call, with their types and meaning; what else is here (Dimensions,
  * axes, checks) is called by generated code alone.
  */
+export { einsumKept, einsumLabels, einsumOwn, einsumPair, einsumProblem, einsumSizes } from './einsum.js';
+
 import { isComplexStorage, partStorage } from './ir.js';
 import type { Dtype, Shape } from './op.js';
 

@@ -55,7 +55,7 @@ export class StridedCopy {
       reduced: false,
       strides: [from.strides[axis]!, to.strides[axis]!],
     }));
-    const binding: Binding = bind(kernel, dimensions);
+    const binding: Binding = bind(kernel, dimensions, device.machine);
     this.scratch = binding.scratch;
     this.launches = binding.launches.map((launch) => {
       const compiled = compiledFused(device.tier(fusedWork(launch, from.shape)), launch);

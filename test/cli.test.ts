@@ -268,9 +268,10 @@ test('explain follows softmax to one fused kernel and its gradient to another', 
 test('explain shows what is printed as WebAssembly, or no kernels', async (t) => {
   t.regex(explained(['exp', '64'], { source: 'wasm' }).text, /f32x4/);
   t.notRegex(explained(['exp', '64'], { source: 'none' }).text, /for item/);
+  t.regex(explained(['softmax', '64,3'], { source: 'cuda' }).text, /__shfl_xor_sync/);
   t.is(
-    await usageError(explain, 'exp', '64', '--source', 'cuda'),
-    "there is no source 'cuda'; it is one of 'ir', 'wasm', 'none'",
+    await usageError(explain, 'exp', '64', '--source', 'metal'),
+    "there is no source 'metal'; it is one of 'ir', 'wasm', 'cuda', 'none'",
   );
 });
 

@@ -193,6 +193,20 @@ onSimulator('a process that ends with work in flight ends as others do', (t) => 
   }
 });
 
+onSimulator('a worker thread computes on the GPU beside the main one', (t) => {
+  const source = `import(${JSON.stringify(join(dist, 'entry', 'index.js'))}).then(({ tensor }) =>
+  require('node:worker_threads').parentPort.postMessage(tensor([1, 2], { device: 'cuda' }).add(1).tolist()));`;
+  const program = `const { Worker } = await import('node:worker_threads');
+const mine = tensor([10], { device: 'cuda' }).add(1);
+const worker = new Worker(${JSON.stringify(source)}, { eval: true, execArgv: [] });
+worker.on('message', (theirs) => {
+  console.log(JSON.stringify([theirs, mine.tolist()]));
+  void worker.terminate();
+});`;
+  const { status, stdout, stderr } = run(program, simulated);
+  t.deepEqual([status, stdout.trim()], [0, '[[2,3],[11]]'], stderr);
+});
+
 onSimulator('a read that nobody waits for does not keep the process from ending', (t) => {
   const { status, signal, stderr } = run(`${compute}\nvoid y.data();`, simulated);
   t.deepEqual([status, signal, stderr], [0, null, '']);

@@ -11,7 +11,7 @@ import { barrier, exchange, groupThreads, thread } from '../kernels/group.js';
 import { type BufferArray, interpret } from '../kernels/interpret.js';
 import { interpretGroups } from '../kernels/interpret-groups.js';
 import type { Kernel } from '../kernels/ir.js';
-import { bind } from '../kernels/lower/bind.js';
+import { type BufferSource, bind, type Machine } from '../kernels/lower/bind.js';
 import { lowerFused } from '../kernels/lower/fused.js';
 import { inputName, outputName } from '../kernels/lower/names.js';
 import type { Dimension } from '../kernels/lower/space.js';
@@ -137,6 +137,60 @@ test('a mean and what depends on it use one pair of barriers for each pass', (t)
   const call = callOf(softmax, [kept(4, 700, 700), reduced(700, 1, 1)], floats(2800), floats(2800));
   const text = JSON.stringify(distribute(call.kernel).body);
   t.is(text.split('"barrier"').length - 1, 4);
+});
+
+// Columns: each launch runs on what the one before has left
+
+/** What a fused kernel gives as the cpu binds it, item by item, and as a GPU binds it, shared out. */
+function bothOf(fused: FusedKernel, dimensions: readonly Dimension[], x: Float32Array, size: number) {
+  const run = (machine: Machine): Float32Array => {
+    const { launches, scratch } = bind(fused, dimensions, machine);
+    const out = new Float32Array(size);
+    const held = scratch.map((bytes) => new Float32Array(bytes / 4));
+    const arrayOf = (source: BufferSource): Float32Array =>
+      source.kind === 'input' ? x : source.kind === 'output' ? out : held[source.scratch]!;
+    for (const launch of launches) {
+      const lowered = lowerFused(launch.kernel, launch.variant);
+      const arrays = Object.fromEntries([
+        ...launch.inputs.map((source, at) => [inputName(at), arrayOf(source)]),
+        ...launch.outputs.map((source, at) => [outputName(at), arrayOf(source)]),
+        ...launch.rows.map(({ name, scratch: at }) => [name, held[at]!]),
+      ]);
+      const invocation = { buffers: arrays, params: launch.params, begin: 0, end: launch.work };
+      const kernel = machine === 'gpu' ? distribute(lowered) : lowered;
+      if (kernel.group === undefined) interpret(kernel, invocation);
+      else {
+        const threads = groupThreads(kernel.group, (name) => launch.params[name]!);
+        interpretGroups(kernel, invocation, { groups: 2, threads });
+      }
+    }
+    return out;
+  };
+  return { cpu: run('cpu'), gpu: run('gpu'), launches: bind(fused, dimensions, 'gpu').launches };
+}
+
+const isClose = (left: Float32Array, right: Float32Array): boolean => left.every((value, at) => isNear(right[at]!, value, 2e-5));
+
+test('columns are folded by threads above each other, long ones in parts', (t) => {
+  const sum = unaryOf('float32', 'row', [input('float32'), { op: 'reduce', reduce: 'sum', arg: 0, dtype: 'float32' }]);
+  for (const [rows, columns, launches] of [
+    [3, 5, 1],
+    [40, 70, 1],
+    [2100, 3, 2],
+  ] as const) {
+    const dimensions = [reduced(rows, columns, 0), kept(columns, 1, 1)];
+    const both = bothOf(sum, dimensions, floats(rows * columns), columns);
+    t.is(both.launches.length, launches);
+    t.true(isClose(both.cpu, both.gpu), `${rows} x ${columns}`);
+    t.true(both.launches.every(({ variant }) => variant.columns));
+  }
+});
+
+test('softmax along columns, and elements that lie across, as a GPU has them', (t) => {
+  const columns = bothOf(softmax, [reduced(50, 37, 37), kept(37, 1, 1)], floats(50 * 37), 50 * 37);
+  t.true(isClose(columns.cpu, columns.gpu));
+  const turned = bothOf(square('float32'), [kept(40, 1, 50), kept(50, 40, 1)], floats(2000), 2000);
+  t.deepEqual(turned.gpu, turned.cpu);
 });
 
 // Kernel functions

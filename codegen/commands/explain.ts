@@ -30,7 +30,11 @@ const options = {
     summary: 'An attribute: --attr axis=1. May be given several times.',
   },
   sample: { type: 'string', value: 'number', summary: "Which of the op's own samples to use where no shapes are given." },
-  source: { type: 'string', value: 'kind', summary: "The kernels shown: 'ir' as lowered, 'wasm' as printed (in lanes), 'none'." },
+  source: {
+    type: 'string',
+    value: 'kind',
+    summary: "The kernels shown: 'ir' as lowered, 'wasm' as printed (in lanes), 'cuda' for a GPU, 'none'.",
+  },
   ...specOptions,
   ...commonOptions,
 } as const;
@@ -68,8 +72,8 @@ export const command: Command = {
 
 function sourceKind(text: string | undefined): SourceKind {
   if (text === undefined || text === 'ir') return 'ir';
-  if (text === 'wasm' || text === 'none') return text;
-  throw new UsageError(`there is no source '${text}'`, "it is one of 'ir', 'wasm', 'none'");
+  if (text === 'wasm' || text === 'cuda' || text === 'none') return text;
+  throw new UsageError(`there is no source '${text}'`, "it is one of 'ir', 'wasm', 'cuda', 'none'");
 }
 
 /** An op by its name, an alias or a Paddle name. */
@@ -108,7 +112,7 @@ export function explainOp(
   if (definition === undefined) throw new TypeError(`${checked.op.name} has no definition`);
   const given = Object.fromEntries(Object.entries(sample.inputs).map(([key, data]) => [key, metaOf(data)]));
   try {
-    const trace = traceOp(definition, given, sample.attrs);
+    const trace = traceOp(definition, given, sample.attrs, source === 'cuda' ? 'gpu' : 'cpu');
     return report({ checked, definition, given, gradients: gradientsOf(model, checked) }, trace, source);
   } catch (error) {
     if (!(error instanceof RuleError)) throw error;

@@ -1,6 +1,9 @@
 /**
  * A trace in words: the primitive graph a line a node, then each step with its variant, its launches and its kernels.
  */
+import { cudaC } from '../../kernels/c/dialect.js';
+import { printC } from '../../kernels/c/printer.js';
+import { distribute } from '../../kernels/distribute.js';
 import type { GraphNode, ScalarSource } from '../../kernels/graph.js';
 import type { Launch } from '../../kernels/lower/bind.js';
 import type { AttrValue } from '../../kernels/op.js';
@@ -10,8 +13,8 @@ import type { JsonObject } from './command.js';
 import { countOf, indented, metaText, table } from './format.js';
 import { type LoweredKernel, type Trace, type TracedStep, valuesOf } from './trace.js';
 
-/** How much of a kernel is shown: its IR, the IR that is printed as WebAssembly, or nothing. */
-export type SourceKind = 'ir' | 'wasm' | 'none';
+/** How much of a kernel is shown: its IR, the IR that is printed as WebAssembly, its CUDA C++, or nothing. */
+export type SourceKind = 'ir' | 'wasm' | 'cuda' | 'none';
 
 /** Values by number: inputs by name, everything else as `%7`. */
 type NameOf = (value: number) => string;
@@ -204,6 +207,7 @@ function scratchLine(scratch: readonly number[]): readonly string[] {
 
 function sourceText({ kernel, printed }: LoweredKernel, source: SourceKind): readonly string[] {
   if (source === 'none') return [];
+  if (source === 'cuda') return ['', printC(distribute(kernel), cudaC).trimEnd(), ''];
   return ['', printKernel(source === 'ir' ? kernel : printed), ''];
 }
 

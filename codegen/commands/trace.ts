@@ -6,7 +6,7 @@ import { type Call, prepareCall } from '../../kernels/call.js';
 import { type Graph, type TracedValue, Tracer } from '../../kernels/graph.js';
 import { isComplex, isFloating } from '../../kernels/host.js';
 import type { Kernel } from '../../kernels/ir.js';
-import { bind, type Launch } from '../../kernels/lower/bind.js';
+import { bind, type Launch, type Machine } from '../../kernels/lower/bind.js';
 import { lowerFused } from '../../kernels/lower/fused.js';
 import { denseStrides } from '../../kernels/lower/space.js';
 import { type FusedStep, kernelDtypes, type OpStep, stepDimensions } from '../../kernels/lower/steps.js';
@@ -58,6 +58,7 @@ export interface Trace {
 }
 
 export interface OpTrace extends Trace {
+  readonly machine: Machine;
   readonly call: Call<TracedValue>;
   readonly results: Arguments<TensorMeta>;
 }
@@ -66,7 +67,7 @@ export interface OpTrace extends Trace {
 export type Given = Arguments<TensorMeta | number>;
 
 /** What the op itself runs. Throws a RuleError where it refuses its arguments. */
-export function traceOp(op: OpDefinition, given: Given, attrs: Attrs): OpTrace {
+export function traceOp(op: OpDefinition, given: Given, attrs: Attrs, machine: Machine = 'cpu'): OpTrace {
   const tracer = newTracer();
   const inputs = mapEntries(given, (value, slot) => enter(tracer, value, slot));
   const call = prepareCall(op, inputs, attrs);
@@ -76,7 +77,7 @@ export function traceOp(op: OpDefinition, given: Given, attrs: Attrs): OpTrace {
   const names = Object.entries(byName).flatMap(([name, value]) =>
     isList(value) ? value.map((_, index) => `${name}${index}`) : [name],
   );
-  return { ...finish(tracer, results, names), call, results: byName };
+  return { ...finish(tracer, results, names, machine), machine, call, results: byName };
 }
 
 /** What one gradient runs, where every output that can have a gradient has one. */
@@ -91,7 +92,8 @@ export function traceGradient(op: OpDefinition, gradient: GradientDefinition, fo
   const renamed = Object.fromEntries(Object.entries(incoming).map(([name, value]) => [`d${name}`, value]));
   const gradients = gradient.run(tracer.g, { ...inputs, ...results, ...renamed }, tracedAttrs(tracer, op, forward.call.attrs));
   const name = `d${gradient.input}`;
-  return finish(tracer, gradients, isList(given[gradient.input]) ? gradients.map((_, index) => `${name}${index}`) : [name]);
+  const names = isList(given[gradient.input]) ? gradients.map((_, index) => `${name}${index}`) : [name];
+  return finish(tracer, gradients, names, forward.machine);
 }
 
 /** Whether a gradient can be asked for: numbers, absent inputs and integers have none. */
@@ -151,12 +153,12 @@ function byOutput(op: OpDefinition, results: readonly TensorMeta[]): Arguments<T
 
 // ---- Steps
 
-function finish(tracer: Tracer, results: readonly TracedValue[], names: readonly string[]): Trace {
+function finish(tracer: Tracer, results: readonly TracedValue[], names: readonly string[], machine: Machine): Trace {
   const graph = tracer.finish(results);
   const plan = partition(graph);
   const layouts = new Map<number, LayoutMeta>();
   for (const node of graph.nodes) if (node.kind === 'input') layouts.set(node.id, contiguous(node));
-  const steps = plan.steps.map((step) => (step.kind === 'fused' ? fusedStep(step, layouts) : opStep(step, layouts)));
+  const steps = plan.steps.map((step) => (step.kind === 'fused' ? fusedStep(step, layouts, machine) : opStep(step, layouts)));
   const outputs = results.map(({ id, shape, dtype }, index) => ({
     name: names[index] ?? 'out',
     value: id,
@@ -177,10 +179,10 @@ function layoutOf(layouts: Layouts, value: number): LayoutMeta {
   return layout;
 }
 
-function fusedStep(step: FusedStep, layouts: Layouts): TracedStep {
+function fusedStep(step: FusedStep, layouts: Layouts, machine: Machine): TracedStep {
   for (const { value, meta } of step.outputs) layouts.set(value, contiguous(meta));
   const dimensions = stepDimensions(step, (value) => layoutOf(layouts, value).strides);
-  const { launches, scratch } = bind(step.kernel, dimensions);
+  const { launches, scratch } = bind(step.kernel, dimensions, machine);
   const lowered = launches.map((launch) => ({ launch, ...lower(lowerFused(launch.kernel, launch.variant)) }));
   return { kind: 'fused', step, launches: lowered, scratch };
 }

@@ -7,11 +7,12 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
+import * as rules from '../rules.js';
 
-// From ops.yaml:4327
+// From ops.yaml:5191
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:4327',
+  source: 'ops.yaml:5191',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -66,10 +67,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:4353
+// From ops.yaml:5217
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:4353',
+  source: 'ops.yaml:5217',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -122,10 +123,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:4369
+// From ops.yaml:5233
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:4369',
+  source: 'ops.yaml:5233',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -182,10 +183,10 @@ export const rowsSetDefinition: OpDefinition = {
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
-// From ops.yaml:4391
+// From ops.yaml:5255
 export const overwriteDefinition: OpDefinition = {
   name: 'overwrite',
-  source: 'ops.yaml:4391',
+  source: 'ops.yaml:5255',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -238,10 +239,10 @@ export function overwrite(x: TensorLike, value: TensorLike): Tensor {
 export function overwrite_(x: Tensor, value: TensorLike): Tensor {
   return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
 }
-// From ops.yaml:4401
+// From ops.yaml:5265
 export const putAtDefinition: OpDefinition = {
   name: 'putAt',
-  source: 'ops.yaml:4401',
+  source: 'ops.yaml:5265',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -309,10 +310,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4417
+// From ops.yaml:5281
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:4417',
+  source: 'ops.yaml:5281',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -368,10 +369,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:4447
+// From ops.yaml:5311
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:4447',
+  source: 'ops.yaml:5311',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -419,10 +420,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:4466
+// From ops.yaml:5330
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:4466',
+  source: 'ops.yaml:5330',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -452,10 +453,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:4476
+// From ops.yaml:5340
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:4476',
+  source: 'ops.yaml:5340',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -492,10 +493,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:4490
+// From ops.yaml:5354
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:4490',
+  source: 'ops.yaml:5354',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -558,10 +559,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:4525
+// From ops.yaml:5389
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:4525',
+  source: 'ops.yaml:5389',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -632,10 +633,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:4564
+// From ops.yaml:5428
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:4564',
+  source: 'ops.yaml:5428',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -694,10 +695,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:4587
+// From ops.yaml:5451
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:4587',
+  source: 'ops.yaml:5451',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -773,10 +774,10 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:4620
+// From ops.yaml:5484
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:4620',
+  source: 'ops.yaml:5484',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -819,10 +820,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:4629
+// From ops.yaml:5493
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:4629',
+  source: 'ops.yaml:5493',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -880,10 +881,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:4652
+// From ops.yaml:5516
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:4652',
+  source: 'ops.yaml:5516',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -936,10 +937,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:4665
+// From ops.yaml:5529
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:4665',
+  source: 'ops.yaml:5529',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -990,10 +991,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:4696
+// From ops.yaml:5560
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:4696',
+  source: 'ops.yaml:5560',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1059,10 +1060,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:4732
+// From ops.yaml:5596
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:4732',
+  source: 'ops.yaml:5596',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1115,10 +1116,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:4769
+// From ops.yaml:5633
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:4769',
+  source: 'ops.yaml:5633',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -1192,15 +1193,508 @@ export function putAlongAxis(x: TensorLike, index: TensorLike, values: TensorLik
   return callOne(putAlongAxisDefinition, [x, index, values], { axis, ...optionsOf(putAlongAxisDefinition, options) });
 }
 
+/** Options of {@link take}. */
+export interface TakeOptions {
+  /** Whether a place out of range is an error, counts on from the other end, or is moved to the nearest end. Default: `"raise"`. */
+  mode?: 'raise' | 'wrap' | 'clip' | undefined;
+}
+// From ops.yaml:5675
+export const takeDefinition: OpDefinition = {
+  name: 'take',
+  source: 'ops.yaml:5675',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
+  attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"raise"},{"kind":"literal","value":"wrap"},{"kind":"literal","value":"clip"}]}, default: "raise", required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
+  infer({ x, index }: { x: TensorMeta; index: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: index.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, index }: { x: V; index: V }, { mode }: { mode: string }): readonly V[] {
+      const n = host.count(x.shape);
+      const flat = host.lazy(() => g.reshape(index, [host.count(index.shape)]));
+      const place = (host.equals(mode, 'raise')) ? flat() : ((host.equals(mode, 'wrap')) ? g.mod(flat(), n) : g.minimum(g.maximum(flat(), 0), n - 1));
+      const out = g.reshape(g.gather(g.reshape(x, [n]), place), index.shape);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }, { mode }: { mode: string }): readonly V[] {
+        const target = ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]);
+        const flat = host.lazy(() => g.reshape(index, [host.count(index.shape)]));
+        return [g.reshape(g.rowsAdd(g.full(target, 0, { dtype: x.dtype }), (host.equals(mode, 'raise')) ? flat() : ((host.equals(mode, 'wrap')) ? g.mod(flat(), host.count(x.shape)) : g.minimum(g.maximum(flat(), 0), host.count(x.shape) - 1)), g.reshape(dout, [host.at(((host.count(index.shape) === host.count(index.shape)) && host.all([host.count(index.shape)], (size: number) => size >= 0)) ? [host.count(index.shape)] : host.inferReshape(index.shape, [host.count(index.shape)]), 0), ...host.take(target, 1, target.length)])), x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * Elements of the flattened tensor, chosen by an index of any shape.
+ *
+ * Negative places count from the end. The gradient adds up where an element was taken more than once.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param index - Tensor of dtype `I`.
+ * @returns `out`, dtype `T`, shape `index.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(take([[1, 2], [3, 4]], [3, 0, -1]), take([1, 2, 3], [4], { mode: 'wrap' }));
+ * ```
+ */
+export function take(x: TensorLike, index: TensorLike, options: TakeOptions = {}): Tensor {
+  return callOne(takeDefinition, [x, index], optionsOf(takeDefinition, options));
+}
+
+/** Options of {@link indexAdd}. */
+export interface IndexAddOptions {
+  /** The axis along which parts are chosen. Default: `0`. */
+  axis?: number | undefined;
+}
+// From ops.yaml:5710
+export const indexAddDefinition: OpDefinition = {
+  name: 'indexAdd',
+  source: 'ops.yaml:5710',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    dimensions.match('index', index.shape, ['i']);
+    const i = host.at(index.shape, 0);
+    if (!(host.equals(values.shape, host.replace(x.shape, axis, i)))) throw new host.RuleError('SHAPE_MISMATCH', "values must have x's shape, but along axis as many parts as index names");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, index, values }: { x: V; index: V; values: V }, { axis }: { axis: number }): readonly V[] {
+      return [g.moveaxis(g.rowsAdd(g.moveaxis(x, axis, 0), index, g.moveaxis(values, axis, 0)), 0, axis)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis }: { axis: number }): readonly V[] {
+        const value = host.range(host.pick(x.shape, host.each(host.range(x.shape.length), (i: number) => host.contains((rules.listed(0) as readonly number[]), i) ? host.at((rules.listed(axis) as readonly number[]), host.at(host.filter(host.range((rules.listed(0) as readonly number[]).length), (j: number) => host.at((rules.listed(0) as readonly number[]), j) === i), 0)) : host.at(host.filter(host.range(x.shape.length), (a: number) => !host.contains((rules.listed(axis) as readonly number[]), a)), i - host.filter((rules.listed(0) as readonly number[]), (d: number) => d < i).length))).length);
+        return [g.transpose(g.transpose(dout, host.inversePermutation(host.each(host.each(value, (i: number) => host.contains((rules.listed(axis) as readonly number[]), i) ? host.at((rules.listed(0) as readonly number[]), host.at(host.filter(host.range((rules.listed(axis) as readonly number[]).length), (j: number) => host.at((rules.listed(axis) as readonly number[]), j) === i), 0)) : host.at(host.filter(value, (a: number) => !host.contains((rules.listed(0) as readonly number[]), a)), i - host.filter((rules.listed(axis) as readonly number[]), (d: number) => d < i).length)), (axis2: number) => (axis2 < 0) ? axis2 + host.pick(x.shape, host.each(host.range(x.shape.length), (i: number) => host.contains((rules.listed(0) as readonly number[]), i) ? host.at((rules.listed(axis) as readonly number[]), host.at(host.filter(host.range((rules.listed(0) as readonly number[]).length), (j: number) => host.at((rules.listed(0) as readonly number[]), j) === i), 0)) : host.at(host.filter(host.range(x.shape.length), (a: number) => !host.contains((rules.listed(axis) as readonly number[]), a)), i - host.filter((rules.listed(0) as readonly number[]), (d: number) => d < i).length))).length : axis2))), host.inversePermutation(host.each(host.each(host.range(x.shape.length), (i2: number) => host.contains((rules.listed(0) as readonly number[]), i2) ? host.at((rules.listed(axis) as readonly number[]), host.at(host.filter(host.range((rules.listed(0) as readonly number[]).length), (j2: number) => host.at((rules.listed(0) as readonly number[]), j2) === i2), 0)) : host.at(host.filter(host.range(x.shape.length), (a2: number) => !host.contains((rules.listed(axis) as readonly number[]), a2)), i2 - host.filter((rules.listed(0) as readonly number[]), (d2: number) => d2 < i2).length)), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'values',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, values, dout }: { x: V; index: V; values: V; dout: V }, { axis }: { axis: number }): readonly V[] {
+        const value = host.range(host.pick(x.shape, host.each(host.range(x.shape.length), (i: number) => host.contains((rules.listed(0) as readonly number[]), i) ? host.at((rules.listed(axis) as readonly number[]), host.at(host.filter(host.range((rules.listed(0) as readonly number[]).length), (j: number) => host.at((rules.listed(0) as readonly number[]), j) === i), 0)) : host.at(host.filter(host.range(x.shape.length), (a: number) => !host.contains((rules.listed(axis) as readonly number[]), a)), i - host.filter((rules.listed(0) as readonly number[]), (d: number) => d < i).length))).length);
+        return [g.transpose(g.gather(g.transpose(dout, host.inversePermutation(host.each(host.each(value, (i: number) => host.contains((rules.listed(axis) as readonly number[]), i) ? host.at((rules.listed(0) as readonly number[]), host.at(host.filter(host.range((rules.listed(axis) as readonly number[]).length), (j: number) => host.at((rules.listed(axis) as readonly number[]), j) === i), 0)) : host.at(host.filter(value, (a: number) => !host.contains((rules.listed(0) as readonly number[]), a)), i - host.filter((rules.listed(axis) as readonly number[]), (d: number) => d < i).length)), (axis2: number) => (axis2 < 0) ? axis2 + host.pick(x.shape, host.each(host.range(x.shape.length), (i: number) => host.contains((rules.listed(0) as readonly number[]), i) ? host.at((rules.listed(axis) as readonly number[]), host.at(host.filter(host.range((rules.listed(0) as readonly number[]).length), (j: number) => host.at((rules.listed(0) as readonly number[]), j) === i), 0)) : host.at(host.filter(host.range(x.shape.length), (a: number) => !host.contains((rules.listed(axis) as readonly number[]), a)), i - host.filter((rules.listed(0) as readonly number[]), (d: number) => d < i).length))).length : axis2))), index), host.inversePermutation(host.each(host.each(host.range(values.shape.length), (i2: number) => host.contains((rules.listed(0) as readonly number[]), i2) ? host.at((rules.listed(axis) as readonly number[]), host.at(host.filter(host.range((rules.listed(0) as readonly number[]).length), (j2: number) => host.at((rules.listed(0) as readonly number[]), j2) === i2), 0)) : host.at(host.filter(host.range(values.shape.length), (a2: number) => !host.contains((rules.listed(axis) as readonly number[]), a2)), i2 - host.filter((rules.listed(0) as readonly number[]), (d2: number) => d2 < i2).length)), (axis3: number) => (axis3 < 0) ? axis3 + values.shape.length : axis3)))];
+      },
+    },
+  ],
+};
+
+/**
+ * A copy of a tensor with values added to the parts that an index names along one axis, in the values' order.
+ *
+ * Negative places count from the end.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param index - Tensor of dtype `I`, shape `[i]`.
+ * @param values - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(indexAdd([[1, 2], [3, 4]], [1, 1], [[10, 20], [30, 40]]));
+ * ```
+ */
+export function indexAdd(x: TensorLike, index: TensorLike, values: TensorLike, options: IndexAddOptions = {}): Tensor {
+  return callOne(indexAddDefinition, [x, index, values], optionsOf(indexAddDefinition, options));
+}
+
+/** Options of {@link indexFill}. */
+export interface IndexFillOptions {
+  /** The axis along which parts are chosen. Default: `0`. */
+  axis?: number | undefined;
+}
+// From ops.yaml:5745
+export const indexFillDefinition: OpDefinition = {
+  name: 'indexFill',
+  source: 'ops.yaml:5745',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
+  attrs: [{ name: 'value', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { value }: { value: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    dimensions.match('index', index.shape, ['i']);
+    if (!(host.holds(x.dtype, value))) throw new host.RuleError('NOT_AN_INTEGER', "value must be an element of x's dtype");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, index }: { x: V; index: V }, { value, axis }: { value: number; axis: number }): readonly V[] {
+      const i = host.at(index.shape, 0);
+      return [g.moveaxis(g.rowsSet(g.moveaxis(x, axis, 0), index, g.full([i, ...host.drop(x.shape, axis)], value, { dtype: x.dtype })), 0, axis)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'index', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, index, dout }: { x: V; index: V; dout: V }, { axis }: { axis: number }): readonly V[] {
+        const i = host.at(index.shape, 0);
+        const value2 = host.range(host.pick(x.shape, host.each(host.range(x.shape.length), (i2: number) => host.contains((rules.listed(0) as readonly number[]), i2) ? host.at((rules.listed(axis) as readonly number[]), host.at(host.filter(host.range((rules.listed(0) as readonly number[]).length), (j: number) => host.at((rules.listed(0) as readonly number[]), j) === i2), 0)) : host.at(host.filter(host.range(x.shape.length), (a: number) => !host.contains((rules.listed(axis) as readonly number[]), a)), i2 - host.filter((rules.listed(0) as readonly number[]), (d: number) => d < i2).length))).length);
+        return [g.transpose(g.rowsSet(g.transpose(dout, host.inversePermutation(host.each(host.each(value2, (i2: number) => host.contains((rules.listed(axis) as readonly number[]), i2) ? host.at((rules.listed(0) as readonly number[]), host.at(host.filter(host.range((rules.listed(axis) as readonly number[]).length), (j: number) => host.at((rules.listed(axis) as readonly number[]), j) === i2), 0)) : host.at(host.filter(value2, (a: number) => !host.contains((rules.listed(0) as readonly number[]), a)), i2 - host.filter((rules.listed(axis) as readonly number[]), (d: number) => d < i2).length)), (axis2: number) => (axis2 < 0) ? axis2 + host.pick(x.shape, host.each(host.range(x.shape.length), (i2: number) => host.contains((rules.listed(0) as readonly number[]), i2) ? host.at((rules.listed(axis) as readonly number[]), host.at(host.filter(host.range((rules.listed(0) as readonly number[]).length), (j: number) => host.at((rules.listed(0) as readonly number[]), j) === i2), 0)) : host.at(host.filter(host.range(x.shape.length), (a: number) => !host.contains((rules.listed(axis) as readonly number[]), a)), i2 - host.filter((rules.listed(0) as readonly number[]), (d: number) => d < i2).length))).length : axis2))), index, g.full([i, ...host.drop(x.shape, axis)], 0, { dtype: x.dtype })), host.inversePermutation(host.each(host.each(host.range(x.shape.length), (i3: number) => host.contains((rules.listed(0) as readonly number[]), i3) ? host.at((rules.listed(axis) as readonly number[]), host.at(host.filter(host.range((rules.listed(0) as readonly number[]).length), (j2: number) => host.at((rules.listed(0) as readonly number[]), j2) === i3), 0)) : host.at(host.filter(host.range(x.shape.length), (a2: number) => !host.contains((rules.listed(axis) as readonly number[]), a2)), i3 - host.filter((rules.listed(0) as readonly number[]), (d2: number) => d2 < i3).length)), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+      },
+    },
+  ],
+};
+
+/**
+ * A copy of a tensor with one value in the parts that an index names along one axis.
+ *
+ * Negative places count from the end.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param index - Tensor of dtype `I`, shape `[i]`.
+ * @param value - What the parts are filled with.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @throws OpwrightError NOT_AN_INTEGER
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(indexFill([[1, 2], [3, 4]], [1], 9));
+ * ```
+ */
+export function indexFill(x: TensorLike, index: TensorLike, value: number, options: IndexFillOptions = {}): Tensor {
+  return callOne(indexFillDefinition, [x, index], { value, ...optionsOf(indexFillDefinition, options) });
+}
+
+/** Options of {@link indexPut}. */
+export interface IndexPutOptions {
+  /** Whether values are added to what is there, in their order. Default: `false`. */
+  accumulate?: boolean | undefined;
+}
+// From ops.yaml:5773
+export const indexPutDefinition: OpDefinition = {
+  name: 'indexPut',
+  source: 'ops.yaml:5773',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'indices', dtype: 'I', list: true, differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'accumulate', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
+  infer({ x, indices, values }: { x: TensorMeta; indices: readonly TensorMeta[]; values: TensorMeta }, _: object): TensorMeta[] {
+    const k = indices.length;
+    if (!((k >= 1) && (k <= x.shape.length))) throw new host.RuleError('RANK_MISMATCH', "there must be from 1 to as many indices as x has axes");
+    const places = host.fold((rules.shapes(indices) as readonly (readonly number[])[]), (a: readonly number[], b: readonly number[]) => host.broadcast(a, b));
+    const rest = host.take(x.shape, host.min(k, x.shape.length), x.shape.length);
+    if (!(host.equals(host.broadcast(values.shape, [...places, ...rest]), [...places, ...rest]))) throw new host.RuleError('SHAPE_MISMATCH', "values must broadcast to the indices' shape followed by x's other axes");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, indices, values }: { x: V; indices: readonly V[]; values: V }, { accumulate }: { accumulate: boolean }): readonly V[] {
+      const k = host.lazy(() => indices.length);
+      const places = host.lazy(() => host.fold((rules.shapes(indices) as readonly (readonly number[])[]), (a: readonly number[], b: readonly number[]) => host.broadcast(a, b)));
+      const rest = host.lazy(() => host.take(x.shape, host.min(k(), x.shape.length), x.shape.length));
+      const coordinates = host.lazy(() => g.stack(host.each(indices, (index: V) => g.broadcastTo(index, places())), { axis: -1 }));
+      const leading = host.lazy(() => host.take(x.shape, 0, k()));
+      const flat = host.lazy(() => g.rowPlaces(coordinates(), leading()));
+      const rows = host.lazy(() => g.reshape(x, [host.count(leading()), ...rest()]));
+      const updates = host.lazy(() => g.reshape(g.broadcastTo(values, [...places(), ...rest()]), [host.count(places()), ...rest()]));
+      const out = g.reshape(accumulate ? g.rowsAdd(rows(), flat(), updates()) : g.rowsSet(rows(), flat(), updates()), x.shape);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'indices', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, indices, values, dout }: { x: V; indices: readonly V[]; values: V; dout: V }, { accumulate }: { accumulate: boolean }): readonly V[] {
+        const k = host.lazy(() => indices.length);
+        const places = host.lazy(() => host.fold((rules.shapes(indices) as readonly (readonly number[])[]), (a: readonly number[], b: readonly number[]) => host.broadcast(a, b)));
+        const rest = host.lazy(() => host.take(x.shape, host.min(k(), x.shape.length), x.shape.length));
+        const leading = host.lazy(() => host.take(x.shape, 0, indices.length));
+        const value = host.lazy(() => [host.count(leading()), ...rest()]);
+        const part = host.lazy(() => g.reshape(dout, ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())));
+        const value2 = host.lazy(() => [host.count(places()), ...rest()]);
+        const value3 = host.lazy(() => [...places(), ...rest()]);
+        return [g.reshape(accumulate ? part() : g.rowsSet(part(), g.rowPlaces(g.stack(host.each(indices, (index: V) => g.broadcastTo(index, places())), { axis: -1 }), leading()), g.full(((host.count(value2()) === host.count(value3())) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(value3(), value2()), 0, { dtype: values.dtype })), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'values',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'indices', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, indices, values, dout }: { x: V; indices: readonly V[]; values: V; dout: V }, { accumulate }: { accumulate: boolean }): readonly V[] {
+        const k = indices.length;
+        const places = host.fold((rules.shapes(indices) as readonly (readonly number[])[]), (a: readonly number[], b: readonly number[]) => host.broadcast(a, b));
+        const rest = host.take(x.shape, host.min(k, x.shape.length), x.shape.length);
+        const leading = host.lazy(() => host.take(x.shape, 0, indices.length));
+        const value = host.lazy(() => [host.count(leading()), ...rest]);
+        const target = host.lazy(() => ((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value()));
+        const flat = host.lazy(() => g.rowPlaces(g.stack(host.each(indices, (index: V) => g.broadcastTo(index, places)), { axis: -1 }), leading()));
+        const part = host.lazy(() => g.gather(g.reshape(dout, target()), flat()));
+        const value2 = host.lazy(() => host.insert(places, (places.length + 1) - 1, indices.length));
+        const i = host.lazy(() => host.count(host.take(value2(), 0, value2().length - 1)));
+        const number = host.lazy(() => g.iota([i()]));
+        return [g.sumTo(g.reshape(accumulate ? part() : g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([host.at(target(), 0)], { dtype: 'int32' }), flat(), number()), flat()), number()), [i(), ...host.fill((((host.count(target()) === host.count(x.shape)) && host.all(target(), (size2: number) => size2 >= 0)) ? target() : host.inferReshape(x.shape, target())).length - 1, 1)]), part(), 0), [...places, ...rest]), values.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A copy of a tensor with values at the places whose coordinates along the first axes several indices give.
+ *
+ * The indices and values are broadcast together. Negative places count from the end; the last of several values for one place wins, unless they are added.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param indices - Tensors of dtype `I`.
+ * @param values - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: int32, int64.
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(indexPut(zeros([2, 3]), [tensor([0, 1], { dtype: 'int32' }), tensor([2, 0], { dtype: 'int32' })], [7, 8]));
+ * ```
+ */
+export function indexPut(x: TensorLike, indices: readonly TensorLike[], values: TensorLike, options: IndexPutOptions = {}): Tensor {
+  return callOne(indexPutDefinition, [x, indices, values], optionsOf(indexPutDefinition, options));
+}
+// From ops.yaml:5831
+export const maskedFillDefinition: OpDefinition = {
+  name: 'maskedFill',
+  source: 'ops.yaml:5831',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'value', dtype: 'T', number: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, mask, value }: { x: TensorMeta; mask: TensorMeta; value: TensorMeta }, _: object): TensorMeta[] {
+    if (!(value.shape.length === 0)) throw new host.RuleError('RANK_MISMATCH', "value must be a number; where takes tensors");
+    return [{ shape: host.checkShape(host.broadcast(x.shape, mask.shape), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, mask, value }: { x: V; mask: V; value: V }): readonly V[] {
+      return [g.where(mask, value, x)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'mask', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, mask, dout }: { x: V; mask: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.where(mask, 0, dout), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'value',
+      saved: [{ name: 'mask', keep: 'value' }, { name: 'value', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { mask, value, dout }: { mask: V; value: V; dout: V }): readonly V[] {
+        return [g.sumTo(g.where(mask, dout, 0), value.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with one value where a mask is true.
+ *
+ * Shapes are broadcast. No gradient flows to what was filled in over.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param mask - Tensor of dtype `bool`.
+ * @param value - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `broadcast(x.shape, mask.shape)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(maskedFill([1, 2, 3], [true, false, true], -1));
+ * ```
+ */
+export function maskedFill(x: TensorLike, mask: TensorLike, value: TensorLike): Tensor {
+  return callOne(maskedFillDefinition, [x, mask, value], surplusOptions(maskedFillDefinition, arguments[3]));
+}
+// From ops.yaml:5858
+export const maskedScatterDefinition: OpDefinition = {
+  name: 'maskedScatter',
+  source: 'ops.yaml:5858',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x, mask, values }: { x: TensorMeta; mask: TensorMeta; values: TensorMeta }, _: object): TensorMeta[] {
+    if (!(host.equals(host.broadcast(x.shape, mask.shape), x.shape))) throw new host.RuleError('SHAPE_MISMATCH', "mask must broadcast to x's shape");
+    if (!(host.count(values.shape) > 0)) throw new host.RuleError('INVALID_ARGUMENT', "values must not be empty");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, mask, values }: { x: V; mask: V; values: V }): readonly V[] {
+      const chosen = g.reshape(g.broadcastTo(mask, x.shape), [host.count(x.shape)]);
+      const place = g.subtract(g.cumsum(g.cast(chosen, 'int32'), { axis: 0 }), 1);
+      const taken = g.gather(g.reshape(values, [host.count(values.shape)]), g.where(chosen, place, 0));
+      const out = g.where(g.broadcastTo(mask, x.shape), g.reshape(taken, x.shape), x);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'mask', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, mask, dout }: { x: V; mask: V; dout: V }): readonly V[] {
+        return [g.where(g.broadcastTo(mask, x.shape), 0, dout)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'values',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'mask', keep: 'value' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, mask, values, dout }: { x: V; mask: V; values: V; dout: V }): readonly V[] {
+        const target = ((host.count(values.shape) === host.count(values.shape)) && host.all([host.count(values.shape)], (size: number) => size >= 0)) ? [host.count(values.shape)] : host.inferReshape(values.shape, [host.count(values.shape)]);
+        const part = g.broadcastTo(mask, x.shape);
+        const chosen = g.reshape(part, [host.count(x.shape)]);
+        const value = [host.at(((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]), 0), ...host.take(target, 1, target.length)];
+        return [g.reshape(g.rowsAdd(g.full(target, 0, { dtype: values.dtype }), g.where(chosen, g.subtract(g.cumsum(g.cast(chosen, 'int32'), { axis: 0 }), 1), 0), g.reshape(g.sumTo(g.where(part, dout, 0), ((host.count(x.shape) === host.count(value)) && host.all(x.shape, (size: number) => size >= 0)) ? x.shape : host.inferReshape(value, x.shape)), value)), values.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A copy of a tensor with the elements of another, one after the other, where a mask is true.
+ *
+ * Both are taken in their order, row by row; elements too many are left over, and too few are an error.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param mask - Tensor of dtype `bool`.
+ * @param values - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(maskedScatter([0, 0, 0], [true, false, true], [7, 8]));
+ * ```
+ */
+export function maskedScatter(x: TensorLike, mask: TensorLike, values: TensorLike): Tensor {
+  return callOne(maskedScatterDefinition, [x, mask, values], surplusOptions(maskedScatterDefinition, arguments[3]));
+}
+
+/** Options of {@link repeatInterleave}. */
+export interface RepeatInterleaveOptions {
+  /** The axis of the parts; the flattened tensor when null. Default: `null`. */
+  axis?: number | null | undefined;
+}
+// From ops.yaml:5893
+export const repeatInterleaveDefinition: OpDefinition = {
+  name: 'repeatInterleave',
+  source: 'ops.yaml:5893',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'repeats', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { repeats, axis }: { repeats: number | readonly number[]; axis: number | null }): TensorMeta[] {
+    if (!(host.all((rules.listed(repeats) as readonly number[]), (r: number) => r >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "repeats must not be negative");
+    const shape = host.lazy(() => (axis == null) ? [host.count(x.shape)] : x.shape);
+    const along = host.lazy(() => (axis == null) ? 0 : (axis as number));
+    if (!(host.isNumber(repeats) || ((rules.listed((repeats as readonly number[])) as readonly number[]).length === host.at(shape(), along())))) throw new host.RuleError('SHAPE_MISMATCH', "repeats must be a number, or have one for each part");
+    return [{ shape: host.checkShape(host.replace(shape(), along(), host.isNumber(repeats) ? host.at(shape(), along()) * host.at((rules.listed((repeats as number)) as readonly number[]), 0) : host.total((rules.listed((repeats as readonly number[])) as readonly number[]))), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { repeats, axis }: { repeats: number | readonly number[]; axis: number | null }): readonly V[] {
+      const shape = host.lazy(() => (axis == null) ? [host.count(x.shape)] : x.shape);
+      const along = host.lazy(() => (axis == null) ? 0 : (axis as number));
+      const flat = host.lazy(() => g.reshape(x, shape()));
+      const times = host.lazy(() => host.isNumber(repeats) ? host.at((rules.listed((repeats as number)) as readonly number[]), 0) : 1);
+      const spread = host.lazy(() => g.broadcastTo(g.unsqueeze(flat(), along() + 1), host.insert(shape(), along() + 1, times())));
+      const parts = host.lazy(() => host.each(host.range(host.at(shape(), along())), (i: number) => g.broadcastTo(g.slice(flat(), [along()], [i], [i + 1]), host.replace(shape(), along(), host.at((rules.listed(repeats) as readonly number[]), i)))));
+      const out = host.isNumber(repeats) ? g.reshape(spread(), host.replace(shape(), along(), host.at(shape(), along()) * times())) : ((parts().length === 0) ? flat() : g.concat(parts(), { axis: along() }));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { repeats, axis }: { repeats: number | readonly number[]; axis: number | null }): readonly V[] {
+        const shape = host.lazy(() => (axis == null) ? [host.count(x.shape)] : x.shape);
+        const along = host.lazy(() => (axis == null) ? 0 : (axis as number));
+        const value = host.lazy(() => along() + 1);
+        const value2 = host.lazy(() => host.count(shape()) === host.count(x.shape));
+        const value3 = host.lazy(() => host.inferReshape(x.shape, shape()));
+        const target = host.lazy(() => (value2() && host.all(shape(), (size: number) => size >= 0)) ? shape() : value3());
+        const added = host.lazy(() => (rules.listed(value()) as readonly number[]));
+        const value4 = host.lazy(() => host.range(host.at(shape(), along())));
+        const value5 = host.lazy(() => along() < 0);
+        const value6 = host.lazy(() => value5() ? along() + shape().length : along());
+        const value7 = host.lazy(() => value5() ? along() + target().length : along());
+        const value8 = host.lazy(() => [value7()]);
+        return [g.reshape(host.isNumber(repeats) ? g.reshape(g.sumTo(g.reshape(dout, host.insert(shape(), value(), host.isNumber(repeats) ? host.at((rules.listed(repeats) as readonly number[]), 0) : 1)), host.insert(target(), (rules.fromFront(added(), target().length + added().length) as readonly number[]), 1)), target()) : ((value4().length === 0) ? dout : g.addN(host.each(value4(), (i: number, place: number) => g.sliceGrad(g.sumTo(g.slice(dout, [value6()], [host.total(host.each(host.take((rules.shapes(host.each(value4(), (i: number) => g.broadcastTo(g.slice(g.reshape(x, shape()), [along()], [i], [i + 1]), host.replace(shape(), along(), host.at((rules.listed(repeats) as readonly number[]), i))))) as readonly (readonly number[])[]), 0, place), (s: readonly number[]) => host.at(s, value6())))], [host.total(host.each(host.take((rules.shapes(host.each(value4(), (i: number) => g.broadcastTo(g.slice(g.reshape(x, shape()), [along()], [i], [i + 1]), host.replace(shape(), along(), host.at((rules.listed(repeats) as readonly number[]), i))))) as readonly (readonly number[])[]), 0, place + 1), (s2: readonly number[]) => host.at(s2, value6())))]), host.replace(target(), value8(), [host.sliceSize(host.at((value2() && host.all(shape(), (size2: number) => size2 >= 0)) ? shape() : value3(), value7()), i, i + 1, host.at(host.fill(1, 1), 0))])), target(), value8(), [i], [i + 1], { steps: null })))), x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * Each part of a tensor along one axis several times in a row.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param repeats - How often each part, or each of them by itself.
+ * @returns `out`, dtype `T`, shape `replace(shape, along, isNumber(repeats) ? shape[along] * listed(repeats)[0] : total(listed(repeats)))`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(repeatInterleave([1, 2, 3], 2), repeatInterleave([1, 2, 3], [3, 0, 1]));
+ * ```
+ */
+export function repeatInterleave(x: TensorLike, repeats: number | readonly number[], options: RepeatInterleaveOptions = {}): Tensor {
+  return callOne(repeatInterleaveDefinition, [x], { repeats, ...optionsOf(repeatInterleaveDefinition, options) });
+}
+
 /** Options of {@link embedding}. */
 export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:4811
+// From ops.yaml:5944
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:4811',
+  source: 'ops.yaml:5944',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1275,10 +1769,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4860
+// From ops.yaml:5993
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:4860',
+  source: 'ops.yaml:5993',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1315,10 +1809,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:4888
+// From ops.yaml:6021
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:4888',
+  source: 'ops.yaml:6021',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1351,10 +1845,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:4908
+// From ops.yaml:6041
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:4908',
+  source: 'ops.yaml:6041',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

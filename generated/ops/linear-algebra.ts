@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:5414
+// From ops.yaml:7172
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:5414',
+  source: 'ops.yaml:7172',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:5441
+// From ops.yaml:7199
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:5441',
+  source: 'ops.yaml:7199',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:5450
+// From ops.yaml:7208
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:5450',
+  source: 'ops.yaml:7208',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:5459
+// From ops.yaml:7217
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:5459',
+  source: 'ops.yaml:7217',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -238,10 +238,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:5496
+// From ops.yaml:7254
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:5496',
+  source: 'ops.yaml:7254',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,10 +290,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:5510
+// From ops.yaml:7268
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:5510',
+  source: 'ops.yaml:7268',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -376,10 +376,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:5545
+// From ops.yaml:7303
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:5545',
+  source: 'ops.yaml:7303',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:5573
+// From ops.yaml:7331
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:5573',
+  source: 'ops.yaml:7331',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -529,10 +529,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:5598
+// From ops.yaml:7356
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:5598',
+  source: 'ops.yaml:7356',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -622,10 +622,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:5628
+// From ops.yaml:7386
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:5628',
+  source: 'ops.yaml:7386',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -681,10 +681,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:5645
+// From ops.yaml:7403
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:5645',
+  source: 'ops.yaml:7403',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -747,10 +747,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:5672
+// From ops.yaml:7430
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:5672',
+  source: 'ops.yaml:7430',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export const choleskySolveDefinition: OpDefinition = {
 export function choleskySolve(x: TensorLike, y: TensorLike, options: CholeskySolveOptions = {}): Tensor {
   return callOne(choleskySolveDefinition, [x, y], optionsOf(choleskySolveDefinition, options));
 }
-// From ops.yaml:5691
+// From ops.yaml:7449
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:5691',
+  source: 'ops.yaml:7449',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -906,10 +906,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:5716
+// From ops.yaml:7474
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:5716',
+  source: 'ops.yaml:7474',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -956,10 +956,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:5736
+// From ops.yaml:7494
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:5736',
+  source: 'ops.yaml:7494',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1020,10 +1020,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:5761
+// From ops.yaml:7519
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:5761',
+  source: 'ops.yaml:7519',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1073,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:5771
+// From ops.yaml:7529
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:5771',
+  source: 'ops.yaml:7529',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1124,23 +1124,28 @@ export const qrDefinition: OpDefinition = {
         const complete = (host.equals(mode, 'complete')) && (m > n);
         const height = host.lazy(() => complete ? m : host.min(m, n));
         const width = host.lazy(() => (host.equals(mode, 'r')) ? 0 : height());
-        const value = [host.count(b), m, n];
-        const matrices = g.reshape(x, value);
+        const value = host.count(b);
+        const value2 = [value, m, n];
+        const matrices = g.reshape(x, value2);
         const thin = g.thinQr(matrices);
-        const target = ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value);
+        const target = ((host.count(value2) === host.count(x.shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(x.shape, value2);
         const size2 = host.min(host.at(target, 1), host.at(target, 2));
-        const value2 = [size2];
-        const square = g.slice(thin.r, [2], [0], value2);
-        const value3 = host.lazy(() => [host.at(target, 0), host.at(target, 1), size2]);
-        const value4 = host.lazy(() => size2 + (host.at(target, 1) - size2));
-        const part = host.lazy(() => g.reshape(dq, complete ? host.replace(value3(), [2], value4()) : host.replace(value3(), [2], [host.sliceSize(size2, 0, width(), host.at(host.fill(1, 1), 0))])));
-        const value5 = [host.at(target, 2)];
-        const value6 = host.lazy(() => [host.at(target, 0), size2, host.at(target, 2)]);
-        const part2 = host.lazy(() => g.reshape(dr, complete ? host.replace(value6(), [1], size2 + (m - n)) : value6()));
-        const upper = g.triu(complete ? g.slice(part2(), [1], [0], value2) : part2());
-        const beyond = g.slice(upper, [2], value2, value5);
-        const dq1 = g.add(complete ? g.subtract(g.slice(part(), [2], [0], value2), g.bmm(g.complement(thin.q), g.bmm(g.swapLast(g.slice(part(), [2], value2, [value4()])), thin.q))) : g.sliceGrad(part(), value3(), [2], [0], [width()], { steps: null }), g.bmm(g.slice(matrices, [2], value2, value5), g.swapLast(beyond)));
-        const product = g.subtract(g.bmm(square, g.swapLast(g.slice(upper, [2], [0], value2))), g.bmm(g.swapLast(dq1), thin.q));
+        const value3 = [size2];
+        const square = g.slice(thin.r, [2], [0], value3);
+        const value4 = host.lazy(() => [host.at(target, 0), host.at(target, 1), size2]);
+        const part = host.lazy(() => g.reshape(dq, complete ? host.replace(value4(), [2], size2 + (host.at(target, 1) - size2)) : host.replace(value4(), [2], [host.sliceSize(size2, 0, width(), host.at(host.fill(1, 1), 0))])));
+        const part2 = host.lazy(() => g.complement(thin.q));
+        const value5 = host.lazy(() => (rules.shapes([thin.q, part2()]) as readonly (readonly number[])[]));
+        const value6 = host.lazy(() => host.take(value5(), 0, 1));
+        const value7 = [host.at(target, 2)];
+        const value8 = host.lazy(() => [host.at(target, 0), size2, host.at(target, 2)]);
+        const value9 = host.lazy(() => m - n);
+        const part3 = host.lazy(() => g.reshape(dr, complete ? host.replace(value8(), [1], size2 + value9()) : value8()));
+        const value10 = host.lazy(() => (rules.shapes([thin.r, g.zeros([value, value9(), n], { dtype: x.dtype })]) as readonly (readonly number[])[]));
+        const upper = g.triu(complete ? g.slice(part3(), [1], [host.total(host.each(host.take(value10(), 0, 0), (s: readonly number[]) => host.at(s, 1)))], [host.total(host.each(host.take(value10(), 0, 1), (s2: readonly number[]) => host.at(s2, 1)))]) : part3());
+        const beyond = g.slice(upper, [2], value3, value7);
+        const dq1 = g.add(complete ? g.subtract(g.slice(part(), [2], [host.total(host.each(host.take(value5(), 0, 0), (s: readonly number[]) => host.at(s, 2)))], [host.total(host.each(value6(), (s2: readonly number[]) => host.at(s2, 2)))]), g.bmm(part2(), g.bmm(g.swapLast(g.slice(part(), [2], [host.total(host.each(value6(), (s: readonly number[]) => host.at(s, 2)))], [host.total(host.each(host.take(value5(), 0, 2), (s2: readonly number[]) => host.at(s2, 2)))])), thin.q))) : g.sliceGrad(part(), value4(), [2], [0], [width()], { steps: null }), g.bmm(g.slice(matrices, [2], value3, value7), g.swapLast(beyond)));
+        const product = g.subtract(g.bmm(square, g.swapLast(g.slice(upper, [2], [0], value3))), g.bmm(g.swapLast(dq1), thin.q));
         return [g.reshape(g.concat([g.swapLast(g.solveTriangle(square, g.swapLast(g.add(dq1, g.bmm(thin.q, g.add(g.tril(product), g.swapLast(g.tril(product, { diagonal: -1 })))))), true, false, false)), g.bmm(thin.q, beyond)], { axis: 2 }), x.shape)];
       },
     },
@@ -1169,10 +1174,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:5807
+// From ops.yaml:7565
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:5807',
+  source: 'ops.yaml:7565',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1233,10 +1238,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:5833
+// From ops.yaml:7591
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:5833',
+  source: 'ops.yaml:7591',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1314,10 +1319,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:5873
+// From ops.yaml:7631
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:5873',
+  source: 'ops.yaml:7631',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1374,10 +1379,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:5891
+// From ops.yaml:7649
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:5891',
+  source: 'ops.yaml:7649',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1425,10 +1430,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:5914
+// From ops.yaml:7672
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:5914',
+  source: 'ops.yaml:7672',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1508,10 +1513,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:5952
+// From ops.yaml:7710
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:5952',
+  source: 'ops.yaml:7710',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1566,28 +1571,31 @@ export const svdDefinition: OpDefinition = {
         const size22 = host.lazy(() => host.min(host.at(target, 1), host.at(target, 2)));
         const value2 = host.lazy(() => rows() > size());
         const value3 = host.lazy(() => [host.at(target, 0), host.at(target, 1), size22()]);
-        const value4 = host.lazy(() => size22() + (host.at(target, 1) - size22()));
-        const part = host.lazy(() => g.reshape(du, value2() ? host.replace(value3(), [2], value4()) : value3()));
-        const value5 = host.lazy(() => [size22()]);
-        const part2 = host.lazy(() => value2() ? g.subtract(g.slice(part(), [2], [0], value5()), g.bmm(g.complement(thin().u), g.bmm(g.swapLast(g.slice(part(), [2], value5(), [value4()])), thin().u))) : part());
-        const turnedU = host.lazy(() => g.bmm(g.swapLast(thin().u), part2()));
+        const part = host.lazy(() => g.reshape(du, value2() ? host.replace(value3(), [2], size22() + (host.at(target, 1) - size22())) : value3()));
+        const part2 = host.lazy(() => g.complement(thin().u));
+        const value4 = host.lazy(() => (rules.shapes([thin().u, part2()]) as readonly (readonly number[])[]));
+        const value5 = host.lazy(() => host.take(value4(), 0, 1));
+        const part3 = host.lazy(() => value2() ? g.subtract(g.slice(part(), [2], [host.total(host.each(host.take(value4(), 0, 0), (s2: readonly number[]) => host.at(s2, 2)))], [host.total(host.each(value5(), (s3: readonly number[]) => host.at(s3, 2)))]), g.bmm(part2(), g.bmm(g.swapLast(g.slice(part(), [2], [host.total(host.each(value5(), (s2: readonly number[]) => host.at(s2, 2)))], [host.total(host.each(host.take(value4(), 0, 2), (s3: readonly number[]) => host.at(s3, 2)))])), thin().u))) : part());
+        const turnedU = host.lazy(() => g.bmm(g.swapLast(thin().u), part3()));
         const row = host.lazy(() => g.unsqueeze(thin().s, -2));
         const column = host.lazy(() => g.unsqueeze(thin().s, -1));
         const value6 = host.lazy(() => columns() > size());
         const value7 = host.lazy(() => [host.at(target, 0), size22(), host.at(target, 2)]);
         const value8 = host.lazy(() => [...[host.at(target, 0)], host.at(target, 2), size22()]);
-        const value9 = host.lazy(() => size22() + host.at([...[host.at(value8(), 0)], host.at(value8(), 1) - host.at(value8(), 2), host.at(value8(), 1)], 1));
-        const part3 = host.lazy(() => g.reshape(dvh, value6() ? host.replace(value7(), [1], value9()) : value7()));
-        const part4 = host.lazy(() => g.swapLast(thin().vh));
-        const part5 = host.lazy(() => value6() ? g.add(g.slice(part3(), [1], [0], value5()), g.swapLast(g.neg(g.bmm(g.complement(part4()), g.bmm(g.swapLast(g.swapLast(g.slice(part3(), [1], value5(), [value9()]))), part4()))))) : part3());
-        const turnedV = host.lazy(() => g.bmm(thin().vh, g.swapLast(part5())));
-        const part6 = host.lazy(() => g.swapLast(turnedV()));
+        const part4 = host.lazy(() => g.reshape(dvh, value6() ? host.replace(value7(), [1], size22() + host.at([...[host.at(value8(), 0)], host.at(value8(), 1) - host.at(value8(), 2), host.at(value8(), 1)], 1)) : value7()));
+        const part5 = host.lazy(() => g.swapLast(thin().vh));
+        const part6 = host.lazy(() => g.complement(part5()));
+        const value9 = host.lazy(() => (rules.shapes([thin().vh, g.swapLast(part6())]) as readonly (readonly number[])[]));
+        const value10 = host.lazy(() => host.take(value9(), 0, 1));
+        const part7 = host.lazy(() => value6() ? g.add(g.slice(part4(), [1], [host.total(host.each(host.take(value9(), 0, 0), (s2: readonly number[]) => host.at(s2, 1)))], [host.total(host.each(value10(), (s3: readonly number[]) => host.at(s3, 1)))]), g.swapLast(g.neg(g.bmm(part6(), g.bmm(g.swapLast(g.swapLast(g.slice(part4(), [1], [host.total(host.each(value10(), (s2: readonly number[]) => host.at(s2, 1)))], [host.total(host.each(host.take(value9(), 0, 2), (s3: readonly number[]) => host.at(s3, 1)))]))), part5()))))) : part4());
+        const turnedV = host.lazy(() => g.bmm(thin().vh, g.swapLast(part7())));
+        const part8 = host.lazy(() => g.swapLast(turnedV()));
         const gaps = host.lazy(() => g.multiply(g.subtract(row(), column()), g.add(row(), column())));
-        const part7 = host.lazy(() => g.equal(gaps(), 0));
-        const within = host.lazy(() => g.bmm(g.bmm(thin().u, g.where(g.eye(size22(), { dtype: 'bool' }), g.unsqueeze(g.reshape(ds, [host.at(target, 0), size22()]), -1), g.multiply(g.add(g.multiply(g.subtract(turnedU(), g.swapLast(turnedU())), row()), g.multiply(column(), g.subtract(turnedV(), part6()))), g.where(part7(), 0, g.divide(1, g.where(part7(), 1, gaps())))))), thin().vh));
-        const part8 = host.lazy(() => g.equal(row(), 0));
-        const inverse = host.lazy(() => g.where(part8(), 0, g.divide(1, g.where(part8(), 1, row()))));
-        return [g.reshape((host.at(target, 1) > host.at(target, 2)) ? g.add(within(), g.bmm(g.multiply(g.subtract(part2(), g.bmm(thin().u, turnedU())), inverse()), thin().vh)) : ((host.at(target, 2) > host.at(target, 1)) ? g.add(within(), g.bmm(g.multiply(thin().u, inverse()), g.subtract(part5(), g.bmm(part6(), thin().vh)))) : within()), x.shape)];
+        const part9 = host.lazy(() => g.equal(gaps(), 0));
+        const within = host.lazy(() => g.bmm(g.bmm(thin().u, g.where(g.eye(size22(), { dtype: 'bool' }), g.unsqueeze(g.reshape(ds, [host.at(target, 0), size22()]), -1), g.multiply(g.add(g.multiply(g.subtract(turnedU(), g.swapLast(turnedU())), row()), g.multiply(column(), g.subtract(turnedV(), part8()))), g.where(part9(), 0, g.divide(1, g.where(part9(), 1, gaps())))))), thin().vh));
+        const part10 = host.lazy(() => g.equal(row(), 0));
+        const inverse = host.lazy(() => g.where(part10(), 0, g.divide(1, g.where(part10(), 1, row()))));
+        return [g.reshape((host.at(target, 1) > host.at(target, 2)) ? g.add(within(), g.bmm(g.multiply(g.subtract(part3(), g.bmm(thin().u, turnedU())), inverse()), thin().vh)) : ((host.at(target, 2) > host.at(target, 1)) ? g.add(within(), g.bmm(g.multiply(thin().u, inverse()), g.subtract(part7(), g.bmm(part8(), thin().vh)))) : within()), x.shape)];
       },
     },
   ],
@@ -1618,10 +1626,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:5996
+// From ops.yaml:7754
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:5996',
+  source: 'ops.yaml:7754',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1675,10 +1683,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:6013
+// From ops.yaml:7771
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:6013',
+  source: 'ops.yaml:7771',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1722,10 +1730,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:6030
+// From ops.yaml:7788
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:6030',
+  source: 'ops.yaml:7788',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1783,10 +1791,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:6052
+// From ops.yaml:7810
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:6052',
+  source: 'ops.yaml:7810',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1851,10 +1859,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:6086
+// From ops.yaml:7844
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:6086',
+  source: 'ops.yaml:7844',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1895,10 +1903,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:6114
+// From ops.yaml:7872
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:6114',
+  source: 'ops.yaml:7872',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1963,10 +1971,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:6136
+// From ops.yaml:7894
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:6136',
+  source: 'ops.yaml:7894',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2119,10 +2127,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6177
+// From ops.yaml:7935
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:6177',
+  source: 'ops.yaml:7935',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2220,10 +2228,10 @@ export interface CondOptions {
   /** -2 for the quotient the other way. Default: `2`. */
   p?: 2 | -2 | undefined;
 }
-// From ops.yaml:6226
+// From ops.yaml:7984
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:6226',
+  source: 'ops.yaml:7984',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":2},{"kind":"literal","value":-2}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3459
+// From ops.yaml:3786
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:3459',
+  source: 'ops.yaml:3786',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -77,10 +77,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:3489
+// From ops.yaml:3816
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:3489',
+  source: 'ops.yaml:3816',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -136,10 +136,10 @@ export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
 export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
   return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:3524
+// From ops.yaml:3851
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:3524',
+  source: 'ops.yaml:3851',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -209,10 +209,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:3557
+// From ops.yaml:3884
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:3557',
+  source: 'ops.yaml:3884',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -266,10 +266,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:3603
+// From ops.yaml:3930
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:3603',
+  source: 'ops.yaml:3930',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:3622
+// From ops.yaml:3949
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:3622',
+  source: 'ops.yaml:3949',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -357,10 +357,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:3649
+// From ops.yaml:3976
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:3649',
+  source: 'ops.yaml:3976',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -405,10 +405,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:3665
+// From ops.yaml:3992
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:3665',
+  source: 'ops.yaml:3992',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:3682
+// From ops.yaml:4009
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:3682',
+  source: 'ops.yaml:4009',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -490,10 +490,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:3700
+// From ops.yaml:4027
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:3700',
+  source: 'ops.yaml:4027',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -539,10 +539,10 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:3714
+// From ops.yaml:4041
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:3714',
+  source: 'ops.yaml:4041',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -589,10 +589,10 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:3754
+// From ops.yaml:4081
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:3754',
+  source: 'ops.yaml:4081',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -650,10 +650,10 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:3783
+// From ops.yaml:4110
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:3783',
+  source: 'ops.yaml:4110',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +709,10 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:3819
+// From ops.yaml:4146
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:3819',
+  source: 'ops.yaml:4146',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -775,10 +775,10 @@ export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:3837
+// From ops.yaml:4164
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:3837',
+  source: 'ops.yaml:4164',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:3855
+// From ops.yaml:4182
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:3855',
+  source: 'ops.yaml:4182',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -894,10 +894,10 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:3887
+// From ops.yaml:4214
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:3887',
+  source: 'ops.yaml:4214',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -943,10 +943,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:3905
+// From ops.yaml:4232
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:3905',
+  source: 'ops.yaml:4232',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -984,10 +984,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:3918
+// From ops.yaml:4245
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:3918',
+  source: 'ops.yaml:4245',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1035,10 +1035,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:3935
+// From ops.yaml:4262
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:3935',
+  source: 'ops.yaml:4262',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1090,10 +1090,10 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3951
+// From ops.yaml:4278
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:3951',
+  source: 'ops.yaml:4278',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1150,10 +1150,10 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:3999
+// From ops.yaml:4326
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:3999',
+  source: 'ops.yaml:4326',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1213,10 +1213,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:4036
+// From ops.yaml:4363
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:4036',
+  source: 'ops.yaml:4363',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1263,10 +1263,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:4064
+// From ops.yaml:4391
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:4064',
+  source: 'ops.yaml:4391',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1314,10 +1314,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:4086
+// From ops.yaml:4413
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:4086',
+  source: 'ops.yaml:4413',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1363,10 +1363,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:4099
+// From ops.yaml:4426
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:4099',
+  source: 'ops.yaml:4426',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1424,10 +1424,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4143
+// From ops.yaml:4470
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:4143',
+  source: 'ops.yaml:4470',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1444,9 +1444,9 @@ export const concatDefinition: OpDefinition = {
   gradients: [
     {
       input: 'xs',
-      saved: [{ name: 'xs', keep: 'shape' }],
+      saved: [{ name: 'xs', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }, { axis }: { axis: number }): readonly V[] {
-        return host.each(xs, (_x: V, i: number) => g.slice(dout, [axis], [host.total(host.each(host.take(xs, 0, i), (y: V) => host.at(y.shape, axis)))], [host.total(host.each(host.take(xs, 0, i + 1), (y2: V) => host.at(y2.shape, axis)))]));
+        return host.each(xs, (_x: V, i: number) => g.slice(dout, [axis], [host.total(host.each(host.take((rules.shapes(xs) as readonly (readonly number[])[]), 0, i), (s: readonly number[]) => host.at(s, axis)))], [host.total(host.each(host.take((rules.shapes(xs) as readonly (readonly number[])[]), 0, i + 1), (s2: readonly number[]) => host.at(s2, axis)))]));
       },
     },
   ],
@@ -1480,10 +1480,10 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4184
+// From ops.yaml:4511
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:4184',
+  source: 'ops.yaml:4511',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1536,10 +1536,10 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4203
+// From ops.yaml:4530
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:4203',
+  source: 'ops.yaml:4530',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1590,10 +1590,10 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4221
+// From ops.yaml:4548
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:4221',
+  source: 'ops.yaml:4548',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1650,10 +1650,10 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:4260
+// From ops.yaml:4587
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:4260',
+  source: 'ops.yaml:4587',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1697,10 +1697,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:4296
+// From ops.yaml:4623
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:4296',
+  source: 'ops.yaml:4623',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1755,4 +1755,1227 @@ export const tileDefinition: OpDefinition = {
  */
 export function tile(x: TensorLike, repeats: readonly number[]): Tensor {
   return callOne(tileDefinition, [x], { repeats, ...surplusOptions(tileDefinition, arguments[2]) });
+}
+// From ops.yaml:4652
+export const moveaxisDefinition: OpDefinition = {
+  name: 'moveaxis',
+  source: 'ops.yaml:4652',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'source', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }, { name: 'destination', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { source, destination }: { source: number | readonly number[]; destination: number | readonly number[] }): TensorMeta[] {
+    const from = (rules.listed(source) as readonly number[]);
+    const to = (rules.listed(destination) as readonly number[]);
+    if (!(from.length === to.length)) throw new host.RuleError('INVALID_ARGUMENT', "source and destination must name as many axes");
+    if (!(host.all(from, (a: number, i: number) => !host.contains(host.take(from, 0, i), a)) && host.all(to, (a2: number, i2: number) => !host.contains(host.take(to, 0, i2), a2)))) throw new host.RuleError('INVALID_ARGUMENT', "source and destination must name no axis twice");
+    const perm = host.each(host.range(x.shape.length), (i3: number) => host.contains(to, i3) ? host.at(from, host.at(host.filter(host.range(to.length), (j: number) => host.at(to, j) === i3), 0)) : host.at(host.filter(host.range(x.shape.length), (a3: number) => !host.contains(from, a3)), i3 - host.filter(to, (d: number) => d < i3).length));
+    return [{ shape: host.checkShape(host.pick(x.shape, perm), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { source, destination }: { source: number | readonly number[]; destination: number | readonly number[] }): readonly V[] {
+      const from = host.lazy(() => (rules.listed(source) as readonly number[]));
+      const to = (rules.listed(destination) as readonly number[]);
+      const perm = host.each(host.range(x.shape.length), (i: number) => host.contains(to, i) ? host.at(from(), host.at(host.filter(host.range(to.length), (j: number) => host.at(to, j) === i), 0)) : host.at(host.filter(host.range(x.shape.length), (a: number) => !host.contains(from(), a)), i - host.filter(to, (d: number) => d < i).length));
+      return [g.transpose(x, perm)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { source, destination }: { source: number | readonly number[]; destination: number | readonly number[] }): readonly V[] {
+        const from = host.lazy(() => (rules.listed(source) as readonly number[]));
+        const to = (rules.listed(destination) as readonly number[]);
+        const perm = host.each(host.range(x.shape.length), (i: number) => host.contains(to, i) ? host.at(from(), host.at(host.filter(host.range(to.length), (j: number) => host.at(to, j) === i), 0)) : host.at(host.filter(host.range(x.shape.length), (a: number) => !host.contains(from(), a)), i - host.filter(to, (d: number) => d < i).length));
+        return [g.transpose(dout, host.inversePermutation(host.each(perm, (axis: number) => (axis < 0) ? axis + x.shape.length : axis)))];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with some axes moved to other places, the others in their order.
+ *
+ * A view: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param source - The axes that are moved.
+ * @param destination - Where each of them goes.
+ * @returns `out`, dtype `T`, shape `pick(x.shape, perm)`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(moveaxis(zeros([2, 3, 4]), 0, -1).shape);
+ * ```
+ */
+export function moveaxis(x: TensorLike, source: number | readonly number[], destination: number | readonly number[]): Tensor {
+  return callOne(moveaxisDefinition, [x], { source, destination, ...surplusOptions(moveaxisDefinition, arguments[3]) });
+}
+// From ops.yaml:4692
+export const swapaxesDefinition: OpDefinition = {
+  name: 'swapaxes',
+  source: 'ops.yaml:4692',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { axis1, axis2 }: { axis1: number; axis2: number }): TensorMeta[] {
+    const perm = host.replace(host.range(x.shape.length), [axis1, axis2], [axis2, axis1]);
+    return [{ shape: host.checkShape(host.pick(x.shape, perm), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis1, axis2 }: { axis1: number; axis2: number }): readonly V[] {
+      const perm = host.replace(host.range(x.shape.length), [axis1, axis2], [axis2, axis1]);
+      return [g.transpose(x, perm)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis1, axis2 }: { axis1: number; axis2: number }): readonly V[] {
+        const perm = host.replace(host.range(x.shape.length), [axis1, axis2], [axis2, axis1]);
+        return [g.transpose(dout, host.inversePermutation(host.each(perm, (axis: number) => (axis < 0) ? axis + x.shape.length : axis)))];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with two axes exchanged.
+ *
+ * A view: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param axis1 - One of the axes.
+ * @param axis2 - The other.
+ * @returns `out`, dtype `T`, shape `pick(x.shape, perm)`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(swapaxes([[1, 2, 3], [4, 5, 6]], 0, 1));
+ * ```
+ */
+export function swapaxes(x: TensorLike, axis1: number, axis2: number): Tensor {
+  return callOne(swapaxesDefinition, [x], { axis1, axis2, ...surplusOptions(swapaxesDefinition, arguments[3]) });
+}
+
+/** Options of {@link rot90}. */
+export interface Rot90Options {
+  /** How many quarter turns; negative for the other direction. Default: `1`. */
+  k?: number | undefined;
+  /** The two axes of the plane. Default: `[0,1]`. */
+  axes?: readonly number[] | undefined;
+}
+// From ops.yaml:4711
+export const rot90Definition: OpDefinition = {
+  name: 'rot90',
+  source: 'ops.yaml:4711',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'k', type: {"kind":"int"}, default: 1, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [0,1], required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { k, axes }: { k: number; axes: readonly number[] }): TensorMeta[] {
+    host.checkRank(x.shape, 2, Infinity, 'x');
+    if (!((axes.length === 2) && (host.at(axes, 0) !== host.at(axes, 1)))) throw new host.RuleError('INVALID_ARGUMENT', "axes must be two different axes");
+    const turns = k - (4 * host.idiv(k, 4));
+    return [{ shape: host.checkShape(((turns % 2) === 0) ? x.shape : host.replace(x.shape, axes, [host.at(x.shape, host.at(axes, 1)), host.at(x.shape, host.at(axes, 0))]), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { k, axes }: { k: number; axes: readonly number[] }): readonly V[] {
+      const turns = k - (4 * host.idiv(k, 4));
+      return [(turns === 0) ? x : ((turns === 1) ? g.swapaxes(g.flip(x, host.at(axes, 1)), host.at(axes, 0), host.at(axes, 1)) : ((turns === 2) ? g.flip(x, axes) : g.flip(g.swapaxes(x, host.at(axes, 0), host.at(axes, 1)), host.at(axes, 1))))];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { k, axes }: { k: number; axes: readonly number[] }): readonly V[] {
+        const turns = k - (4 * host.idiv(k, 4));
+        const value = host.lazy(() => (host.at(axes, 0) < 0) ? host.at(axes, 0) + x.shape.length : host.at(axes, 0));
+        const value2 = host.lazy(() => host.at(axes, 1) < 0);
+        const value3 = host.lazy(() => value2() ? host.at(axes, 1) + x.shape.length : host.at(axes, 1));
+        const perm = host.lazy(() => host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()]));
+        const value4 = host.lazy(() => host.inversePermutation(host.each(perm(), (axis: number) => (axis < 0) ? axis + x.shape.length : axis)));
+        return [(turns === 0) ? dout : ((turns === 1) ? g.flip(g.transpose(dout, value4()), host.normaliseAxes((rules.listed(value3()) as readonly number[]), x.shape.length)) : ((turns === 2) ? g.flip(dout, host.normaliseAxes((rules.listed(axes) as readonly number[]), x.shape.length)) : g.transpose(g.flip(dout, host.normaliseAxes((rules.listed(value2() ? host.at(axes, 1) + host.pick(x.shape, perm()).length : host.at(axes, 1)) as readonly number[]), host.pick(x.shape, perm()).length)), value4())))];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor turned by quarter turns in the plane of two axes, from the first towards the second.
+ *
+ * A view: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`, rank 2 or more.
+ * @returns `out`, dtype `T`, shape `turns % 2 == 0 ? x.shape : replace(x.shape, axes, [x.shape[axes[1]], x.shape[axes[0]]])`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(rot90([[1, 2], [3, 4]]));
+ * ```
+ */
+export function rot90(x: TensorLike, options: Rot90Options = {}): Tensor {
+  return callOne(rot90Definition, [x], optionsOf(rot90Definition, options));
+}
+// From ops.yaml:4750
+export const fliplrDefinition: OpDefinition = {
+  name: 'fliplr',
+  source: 'ops.yaml:4750',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    host.checkRank(x.shape, 2, Infinity, 'x');
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.flip(x, 1)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.flip(dout, host.normaliseAxes((rules.listed(1) as readonly number[]), x.shape.length))];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with the order along its second axis reversed.
+ *
+ * A view: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`, rank 2 or more.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(fliplr([[1, 2], [3, 4]]));
+ * ```
+ */
+export function fliplr(x: TensorLike): Tensor {
+  return callOne(fliplrDefinition, [x], surplusOptions(fliplrDefinition, arguments[1]));
+}
+// From ops.yaml:4764
+export const flipudDefinition: OpDefinition = {
+  name: 'flipud',
+  source: 'ops.yaml:4764',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.flip(x, 0)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.flip(dout, host.normaliseAxes((rules.listed(0) as readonly number[]), x.shape.length))];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with the order along its first axis reversed.
+ *
+ * A view: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(flipud([[1, 2], [3, 4]]));
+ * ```
+ */
+export function flipud(x: TensorLike): Tensor {
+  return callOne(flipudDefinition, [x], surplusOptions(flipudDefinition, arguments[1]));
+}
+// From ops.yaml:4778
+export const atleast1dDefinition: OpDefinition = {
+  name: 'atleast1d',
+  source: 'ops.yaml:4778',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const shape = (x.shape.length === 0) ? [1] : x.shape;
+    return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      const shape = (x.shape.length === 0) ? [1] : x.shape;
+      return [g.reshape(x, shape)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.reshape(dout, x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with at least one axis; a number becomes a vector of one.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @example
+ * ```js
+ * console.log(atleast1d(5));
+ * ```
+ */
+export function atleast1d(x: TensorLike): Tensor {
+  return callOne(atleast1dDefinition, [x], surplusOptions(atleast1dDefinition, arguments[1]));
+}
+// From ops.yaml:4792
+export const atleast2dDefinition: OpDefinition = {
+  name: 'atleast2d',
+  source: 'ops.yaml:4792',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const shape = [...host.fill(host.max(2 - x.shape.length, 0), 1), ...x.shape];
+    return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      const shape = [...host.fill(host.max(2 - x.shape.length, 0), 1), ...x.shape];
+      return [g.reshape(x, shape)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.reshape(dout, x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with at least two axes; a vector becomes a row.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @example
+ * ```js
+ * console.log(atleast2d([1, 2]));
+ * ```
+ */
+export function atleast2d(x: TensorLike): Tensor {
+  return callOne(atleast2dDefinition, [x], surplusOptions(atleast2dDefinition, arguments[1]));
+}
+// From ops.yaml:4806
+export const atleast3dDefinition: OpDefinition = {
+  name: 'atleast3d',
+  source: 'ops.yaml:4806',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const shape = (x.shape.length === 0) ? [1, 1, 1] : ((x.shape.length === 1) ? [1, host.at(x.shape, 0), 1] : ((x.shape.length === 2) ? [...x.shape, 1] : x.shape));
+    return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      const shape = (x.shape.length === 0) ? [1, 1, 1] : ((x.shape.length === 1) ? [1, host.at(x.shape, 0), 1] : ((x.shape.length === 2) ? [...x.shape, 1] : x.shape));
+      return [g.reshape(x, shape)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.reshape(dout, x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with at least three axes; a vector of n becomes [1, n, 1], a matrix gets a last axis.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @example
+ * ```js
+ * console.log(atleast3d([1, 2]).shape);
+ * ```
+ */
+export function atleast3d(x: TensorLike): Tensor {
+  return callOne(atleast3dDefinition, [x], surplusOptions(atleast3dDefinition, arguments[1]));
+}
+// From ops.yaml:4820
+export const hstackDefinition: OpDefinition = {
+  name: 'hstack',
+  source: 'ops.yaml:4820',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => (s.length === 0) ? [1] : s);
+    const axis = (host.at(parts, 0).length === 1) ? 0 : 1;
+    if (!(host.all(parts, (s2: readonly number[]) => host.equals(host.drop(s2, axis), host.drop(host.at(parts, 0), axis))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along the axis that is joined");
+    return [{ shape: host.checkShape(host.replace(host.at(parts, 0), axis, host.total(host.each(parts, (s3: readonly number[]) => host.at(s3, axis)))), 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => (s.length === 0) ? [1] : s);
+      const axis = (host.at(parts, 0).length === 1) ? 0 : 1;
+      return [g.concat(host.each(xs, (x: V) => g.atleast1d(x)), { axis })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => (s.length === 0) ? [1] : s);
+        const axis = (host.at(parts, 0).length === 1) ? 0 : 1;
+        const value = (axis < 0) ? axis + ((host.at(xs, 0).shape.length === 0) ? [1] : host.at(xs, 0).shape).length : axis;
+        const value2 = (rules.shapes(host.each(xs, (x: V) => g.atleast1d(x))) as readonly (readonly number[])[]);
+        return host.each(xs, (x: V, place: number) => g.reshape(g.slice(dout, [value], [host.total(host.each(host.take(value2, 0, place), (s2: readonly number[]) => host.at(s2, value)))], [host.total(host.each(host.take(value2, 0, place + 1), (s3: readonly number[]) => host.at(s3, value)))]), x.shape));
+      },
+    },
+  ],
+};
+
+/**
+ * Tensors joined along their second axis; vectors and numbers one after the other.
+ *
+ * @param xs - Tensors of dtype `T`.
+ * @returns `out`, dtype `T`, shape `replace(parts[0], axis, total(each(parts, (s) => s[axis])))`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(hstack([tensor([1, 2]), tensor([3])]), hstack([tensor([[1], [2]]), tensor([[3], [4]])]));
+ * ```
+ */
+export function hstack(xs: readonly TensorLike[]): Tensor {
+  return callOne(hstackDefinition, [xs], surplusOptions(hstackDefinition, arguments[1]));
+}
+// From ops.yaml:4842
+export const vstackDefinition: OpDefinition = {
+  name: 'vstack',
+  source: 'ops.yaml:4842',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => [...host.fill(host.max(2 - s.length, 0), 1), ...s]);
+    if (!(host.all(parts, (s2: readonly number[]) => host.equals(host.drop(s2, 0), host.drop(host.at(parts, 0), 0))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along the first axis");
+    return [{ shape: host.checkShape(host.replace(host.at(parts, 0), 0, host.total(host.each(parts, (s3: readonly number[]) => host.at(s3, 0)))), 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      return [g.concat(host.each(xs, (x: V) => g.atleast2d(x)), { axis: 0 })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        const value = (rules.shapes(host.each(xs, (x: V) => g.atleast2d(x))) as readonly (readonly number[])[]);
+        return host.each(xs, (x: V, place: number) => g.reshape(g.slice(dout, [0], [host.total(host.each(host.take(value, 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value, 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), x.shape));
+      },
+    },
+  ],
+};
+
+/**
+ * Tensors joined along their first axis; vectors become rows.
+ *
+ * @param xs - Tensors of dtype `T`.
+ * @returns `out`, dtype `T`, shape `replace(parts[0], 0, total(each(parts, (s) => s[0])))`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(vstack([tensor([1, 2]), tensor([3, 4])]));
+ * ```
+ */
+export function vstack(xs: readonly TensorLike[]): Tensor {
+  return callOne(vstackDefinition, [xs], surplusOptions(vstackDefinition, arguments[1]));
+}
+// From ops.yaml:4863
+export const dstackDefinition: OpDefinition = {
+  name: 'dstack',
+  source: 'ops.yaml:4863',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => (s.length === 0) ? [1, 1, 1] : ((s.length === 1) ? [1, host.at(s, 0), 1] : ((s.length === 2) ? [...s, 1] : s)));
+    if (!(host.all(parts, (s2: readonly number[]) => host.equals(host.drop(s2, 2), host.drop(host.at(parts, 0), 2))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along the third axis");
+    return [{ shape: host.checkShape(host.replace(host.at(parts, 0), 2, host.total(host.each(parts, (s3: readonly number[]) => host.at(s3, 2)))), 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      return [g.concat(host.each(xs, (x: V) => g.atleast3d(x)), { axis: 2 })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        const value = (rules.shapes(host.each(xs, (x: V) => g.atleast3d(x))) as readonly (readonly number[])[]);
+        return host.each(xs, (x: V, place: number) => g.reshape(g.slice(dout, [2], [host.total(host.each(host.take(value, 0, place), (s: readonly number[]) => host.at(s, 2)))], [host.total(host.each(host.take(value, 0, place + 1), (s2: readonly number[]) => host.at(s2, 2)))]), x.shape));
+      },
+    },
+  ],
+};
+
+/**
+ * Tensors joined along their third axis; vectors of n become [1, n, 1], matrices get a last axis.
+ *
+ * @param xs - Tensors of dtype `T`.
+ * @returns `out`, dtype `T`, shape `replace(parts[0], 2, total(each(parts, (s) => s[2])))`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(dstack([tensor([1, 2]), tensor([3, 4])]));
+ * ```
+ */
+export function dstack(xs: readonly TensorLike[]): Tensor {
+  return callOne(dstackDefinition, [xs], surplusOptions(dstackDefinition, arguments[1]));
+}
+// From ops.yaml:4884
+export const columnStackDefinition: OpDefinition = {
+  name: 'columnStack',
+  source: 'ops.yaml:4884',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => (s.length <= 1) ? [host.count(s), 1] : s);
+    if (!(host.all(parts, (s2: readonly number[]) => host.equals(host.drop(s2, 1), host.drop(host.at(parts, 0), 1))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along the second axis");
+    return [{ shape: host.checkShape(host.replace(host.at(parts, 0), 1, host.total(host.each(parts, (s3: readonly number[]) => host.at(s3, 1)))), 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      const parts = host.each((rules.shapes(xs) as readonly (readonly number[])[]), (s: readonly number[]) => (s.length <= 1) ? [host.count(s), 1] : s);
+      return [g.concat(host.each(xs, (x: V, i: number) => g.reshape(x, host.at(parts, i))), { axis: 1 })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        const value = (rules.shapes(host.each(xs, (x: V, i: number) => g.reshape(x, (host.at((rules.shapes(xs) as readonly (readonly number[])[]), i).length <= 1) ? [host.count(host.at((rules.shapes(xs) as readonly (readonly number[])[]), i)), 1] : host.at((rules.shapes(xs) as readonly (readonly number[])[]), i)))) as readonly (readonly number[])[]);
+        return host.each(xs, (x2: V, i2: number) => g.reshape(g.slice(dout, [1], [host.total(host.each(host.take(value, 0, i2), (s: readonly number[]) => host.at(s, 1)))], [host.total(host.each(host.take(value, 0, i2 + 1), (s2: readonly number[]) => host.at(s2, 1)))]), x2.shape));
+      },
+    },
+  ],
+};
+
+/**
+ * Vectors as columns, and matrices as they are, side by side.
+ *
+ * @param xs - Tensors of dtype `T`.
+ * @returns `out`, dtype `T`, shape `replace(parts[0], 1, total(each(parts, (s) => s[1])))`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(columnStack([tensor([1, 2]), tensor([3, 4])]));
+ * ```
+ */
+export function columnStack(xs: readonly TensorLike[]): Tensor {
+  return callOne(columnStackDefinition, [xs], surplusOptions(columnStackDefinition, arguments[1]));
+}
+
+/** Options of {@link tensorSplit}. */
+export interface TensorSplitOptions {
+  /** The axis that is cut. Default: `0`. */
+  axis?: number | undefined;
+}
+// From ops.yaml:4904
+export const tensorSplitDefinition: OpDefinition = {
+  name: 'tensorSplit',
+  source: 'ops.yaml:4904',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
+  outputs: [{ name: 'parts', list: true }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    if (!((!host.isNumber(sections)) || (host.at((rules.listed((sections as number)) as readonly number[]), 0) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "there must be at least one part");
+    const n = host.lazy(() => host.at(x.shape, axis));
+    const number = host.isNumber(sections) ? host.max(host.at((rules.listed((sections as number)) as readonly number[]), 0), 1) : (rules.listed((sections as readonly number[])) as readonly number[]).length + 1;
+    const ends = host.each(host.range(number), (i: number) => host.isNumber(sections) ? ((i + 1) * host.idiv(n(), number)) + host.min(i + 1, n() % number) : ((i === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) < 0) ? host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) + n() : host.at((rules.listed((sections as readonly number[])) as readonly number[]), i), 0), n())));
+    const starts = host.each(host.range(number), (i2: number) => (i2 === 0) ? 0 : host.at(ends, i2 - 1));
+    return [...host.each(ends, (end: number, i3: number) => host.replace(x.shape, axis, host.max(end - host.at(starts, i3), 0))).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { sections, axis }: { sections: number | readonly number[]; axis: number }): readonly V[] {
+      const n = host.lazy(() => host.at(x.shape, axis));
+      const number = host.isNumber(sections) ? host.max(host.at((rules.listed((sections as number)) as readonly number[]), 0), 1) : (rules.listed((sections as readonly number[])) as readonly number[]).length + 1;
+      const ends = host.each(host.range(number), (i: number) => host.isNumber(sections) ? ((i + 1) * host.idiv(n(), number)) + host.min(i + 1, n() % number) : ((i === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) < 0) ? host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) + n() : host.at((rules.listed((sections as readonly number[])) as readonly number[]), i), 0), n())));
+      const starts = host.each(host.range(number), (i2: number) => (i2 === 0) ? 0 : host.at(ends, i2 - 1));
+      return host.each(ends, (end: number, i3: number) => g.slice(x, [axis], [host.at(starts, i3)], [host.max(end, host.at(starts, i3))]));
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dparts }: { x: V; dparts: readonly V[] }, { sections, axis }: { sections: number | readonly number[]; axis: number }): readonly V[] {
+        const n = host.lazy(() => host.at(x.shape, axis));
+        const number = host.isNumber(sections) ? host.max(host.at((rules.listed((sections as number)) as readonly number[]), 0), 1) : (rules.listed((sections as readonly number[])) as readonly number[]).length + 1;
+        const ends = host.each(host.range(number), (i: number) => host.isNumber(sections) ? ((i + 1) * host.idiv(n(), number)) + host.min(i + 1, n() % number) : ((i === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) < 0) ? host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) + n() : host.at((rules.listed((sections as readonly number[])) as readonly number[]), i), 0), n())));
+        return [g.addN(host.each(ends, (end: number, i2: number) => g.sliceGrad(host.at(dparts, i2), x.shape, [axis], [(i2 === 0) ? 0 : (host.isNumber(sections) ? (((i2 - 1) + 1) * host.idiv(n(), number)) + host.min((i2 - 1) + 1, n() % number) : (((i2 - 1) === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed(sections) as readonly number[]), i2 - 1) < 0) ? host.at((rules.listed(sections) as readonly number[]), i2 - 1) + n() : host.at((rules.listed(sections) as readonly number[]), i2 - 1), 0), n())))], [host.max(end, (i2 === 0) ? 0 : (host.isNumber(sections) ? (((i2 - 1) + 1) * host.idiv(n(), number)) + host.min((i2 - 1) + 1, n() % number) : (((i2 - 1) === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed(sections) as readonly number[]), i2 - 1) < 0) ? host.at((rules.listed(sections) as readonly number[]), i2 - 1) + n() : host.at((rules.listed(sections) as readonly number[]), i2 - 1), 0), n()))))], { steps: null })))];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor cut along one axis into parts of nearly equal sizes, or before given places.
+ *
+ * The parts are views: nothing is copied. Of parts of unequal sizes the first ones are larger by 1.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param sections - The number of parts, or the places before which the tensor is cut.
+ * @returns `parts`, dtype `T`, shape `each(ends, (end, i) => replace(x.shape, axis, max(end - starts[i], 0)))`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(tensorSplit([1, 2, 3, 4, 5], 2), tensorSplit([1, 2, 3, 4, 5], [1, 3]));
+ * ```
+ */
+export function tensorSplit(x: TensorLike, sections: number | readonly number[], options: TensorSplitOptions = {}): Tensor[] {
+  return callList(tensorSplitDefinition, [x], { sections, ...optionsOf(tensorSplitDefinition, options) });
+}
+// From ops.yaml:4944
+export const unflattenDefinition: OpDefinition = {
+  name: 'unflatten',
+  source: 'ops.yaml:4944',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { axis, shape }: { axis: number; shape: readonly number[] }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    const left = host.lazy(() => host.count(host.filter(shape, (n: number) => n !== (-1))));
+    const sizes = host.lazy(() => host.each(shape, (n2: number) => (n2 === (-1)) ? ((left() === 0) ? 0 : host.idiv(host.at(x.shape, axis), left())) : n2));
+    if (!((host.all(shape, (n3: number) => n3 >= (-1)) && (host.filter(shape, (n4: number) => n4 === (-1)).length <= 1)) && (host.count(sizes()) === host.at(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "the sizes must multiply to that of the axis, and one at most may be -1");
+    return [{ shape: host.checkShape([...host.take(x.shape, 0, axis), ...sizes(), ...host.take(x.shape, axis + 1, x.shape.length)], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, shape }: { axis: number; shape: readonly number[] }): readonly V[] {
+      const left = host.lazy(() => host.count(host.filter(shape, (n: number) => n !== (-1))));
+      const sizes = host.each(shape, (n2: number) => (n2 === (-1)) ? ((left() === 0) ? 0 : host.idiv(host.at(x.shape, axis), left())) : n2);
+      return [g.reshape(x, [...host.take(x.shape, 0, axis), ...sizes, ...host.take(x.shape, axis + 1, x.shape.length)])];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.reshape(dout, x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with one axis as several; one of their sizes may be -1.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param axis - The axis that is taken apart.
+ * @param shape - The sizes of the axes that it becomes.
+ * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, axis), ...sizes, ...take(x.shape, axis + 1, x.rank)]`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(unflatten(arange(6), 0, [2, -1]));
+ * ```
+ */
+export function unflatten(x: TensorLike, axis: number, shape: readonly number[]): Tensor {
+  return callOne(unflattenDefinition, [x], { axis, shape, ...surplusOptions(unflattenDefinition, arguments[3]) });
+}
+
+/** Options of {@link slidingWindows}. */
+export interface SlidingWindowsOptions {
+  /** How far apart windows begin. Default: `1`. */
+  step?: number | undefined;
+}
+// From ops.yaml:4974
+export const slidingWindowsDefinition: OpDefinition = {
+  name: 'slidingWindows',
+  source: 'ops.yaml:4974',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'size', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, default: 1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { axis, size, step }: { axis: number; size: number; step: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    if (!(step >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "step must be at least 1");
+    if (!((size >= 1) && (size <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "size must lie between 1 and that of the axis");
+    const windows = host.idiv(host.at(x.shape, axis) - size, host.max(step, 1)) + 1;
+    return [{ shape: host.checkShape([...host.replace(x.shape, axis, windows), size], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'view',
+    view({ x }: { x: LayoutMeta }, { axis, size, step }: { axis: number; size: number; step: number }): ViewLayout | null {
+      const windows = host.idiv(host.at(x.shape, axis) - size, host.max(step, 1)) + 1;
+      return { shape: [...host.replace(x.shape, axis, windows), size], strides: [...host.replace(x.strides, axis, host.at(x.strides, axis) * step), host.at(x.strides, axis)], offset: x.offset };
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, size, step }: { axis: number; size: number; step: number }): readonly V[] {
+        const windows = host.idiv(host.at(x.shape, axis) - size, host.max(step, 1)) + 1;
+        return [host.fold(host.each(host.range(size), (j: number) => g.sliceGrad(g.squeeze(g.slice(dout, [x.shape.length], [j], [j + 1]), { axis: x.shape.length }), x.shape, [axis], [j], [(j + ((windows - 1) * step)) + 1], { steps: [step] })), (sum: V, part: V) => g.add(sum, part))];
+      },
+    },
+  ],
+};
+
+/**
+ * All windows of a size along one axis, some steps apart, each along a new last axis.
+ *
+ * A view: nothing is copied. The gradient adds up where windows overlap.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param axis - The axis that windows move along.
+ * @param size - How many elements a window has.
+ * @returns `out`, dtype `T`, shape `[...replace(x.shape, axis, windows), size]`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(slidingWindows([1, 2, 3, 4], 0, 2));
+ * ```
+ */
+export function slidingWindows(x: TensorLike, axis: number, size: number, options: SlidingWindowsOptions = {}): Tensor {
+  return callOne(slidingWindowsDefinition, [x], { axis, size, ...optionsOf(slidingWindowsDefinition, options) });
+}
+// From ops.yaml:5018
+export const broadcastTensorsDefinition: OpDefinition = {
+  name: 'broadcastTensors',
+  source: 'ops.yaml:5018',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out', list: true }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    const shape = host.fold((rules.shapes(xs) as readonly (readonly number[])[]), (a: readonly number[], b: readonly number[]) => host.broadcast(a, b));
+    return [...host.fill(xs.length, shape).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'out'), dtype: host.at(xs, 0).dtype }))];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      const shape = host.fold((rules.shapes(xs) as readonly (readonly number[])[]), (a: readonly number[], b: readonly number[]) => host.broadcast(a, b));
+      return host.each(xs, (x: V) => g.broadcastTo(x, shape));
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: readonly V[] }): readonly V[] {
+        return host.each(xs, (x: V, place: number) => g.sumTo(host.at(dout, place), x.shape));
+      },
+    },
+  ],
+};
+
+/**
+ * Several tensors, each in the shape that all of them broadcast to.
+ *
+ * They are views: nothing is copied.
+ *
+ * @param xs - Tensors of dtype `T`.
+ * @returns `out`, dtype `T`, shape `fill(xs.length, shape)`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(broadcastTensors([tensor([[1], [2]]), tensor([10, 20])]));
+ * ```
+ */
+export function broadcastTensors(xs: readonly TensorLike[]): Tensor[] {
+  return callList(broadcastTensorsDefinition, [xs], surplusOptions(broadcastTensorsDefinition, arguments[1]));
+}
+// From ops.yaml:5033
+export const cartesianProdDefinition: OpDefinition = {
+  name: 'cartesianProd',
+  source: 'ops.yaml:5033',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    if (!(host.all(xs, (x: TensorMeta) => x.shape.length === 1))) throw new host.RuleError('RANK_MISMATCH', "every tensor must be a vector");
+    return [{ shape: host.checkShape([host.count(host.each(xs, (x2: TensorMeta) => host.at(x2.shape, 0))), xs.length], 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      return [g.reshape(g.stack(g.meshgrid(xs), { axis: -1 }), [host.count(host.each(xs, (x: V) => host.at(x.shape, 0))), xs.length])];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        const part = g.meshgrid(xs);
+        const value = (host.at(part, 0).shape.length + 1) - 1;
+        return host.each(xs, (x: V, i: number) => g.reshape(g.sumTo(host.at(g.unstack(g.reshape(dout, host.insert(host.at(part, 0).shape, value, part.length)), { axis: value }), i), ((host.count(host.replace(host.fill(xs.length, 1), i, host.count(host.at(xs, i).shape))) === host.count(x.shape)) && host.all(host.replace(host.fill(xs.length, 1), i, host.count(host.at(xs, i).shape)), (size: number) => size >= 0)) ? host.replace(host.fill(xs.length, 1), i, host.count(host.at(xs, i).shape)) : host.inferReshape(x.shape, host.replace(host.fill(xs.length, 1), i, host.count(host.at(xs, i).shape)))), x.shape));
+      },
+    },
+  ],
+};
+
+/**
+ * All combinations of elements of several vectors, a row each.
+ *
+ * @param xs - Tensors of dtype `T`.
+ * @returns `out`, dtype `T`, shape `[count(each(xs, (x) => x.shape[0])), xs.length]`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(cartesianProd([tensor([1, 2]), tensor([10, 20])]));
+ * ```
+ */
+export function cartesianProd(xs: readonly TensorLike[]): Tensor {
+  return callOne(cartesianProdDefinition, [xs], surplusOptions(cartesianProdDefinition, arguments[1]));
+}
+
+/** Options of {@link diagEmbed}. */
+export interface DiagEmbedOptions {
+  /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
+  offset?: number | undefined;
+  /** The axis of the planes' rows. Default: `-2`. */
+  axis1?: number | undefined;
+  /** The axis of their columns. Default: `-1`. */
+  axis2?: number | undefined;
+}
+// From ops.yaml:5048
+export const diagEmbedDefinition: OpDefinition = {
+  name: 'diagEmbed',
+  source: 'ops.yaml:5048',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":1}, default: -2, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":1}, default: -1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'n']);
+    if (!(axis1 !== axis2)) throw new host.RuleError('INVALID_ARGUMENT', "axis1 and axis2 must be two axes");
+    const b = host.take(x.shape, 0, x.shape.length - 1);
+    const n = host.at(x.shape, x.shape.length - 1);
+    const size = n + host.abs(offset);
+    const shape = host.insert(host.insert(b, host.min(axis1, axis2), size), host.max(axis1, axis2), size);
+    return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): readonly V[] {
+      const b = host.take(x.shape, 0, x.shape.length - 1);
+      const n = host.at(x.shape, x.shape.length - 1);
+      const size = n + host.abs(offset);
+      const shape = host.insert(host.insert(b, host.min(axis1, axis2), size), host.max(axis1, axis2), size);
+      return [g.placeDiagonal(x, shape, offset, axis1, axis2, 0)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): readonly V[] {
+        return [g.diagonal(dout, { offset, axis1, axis2 })];
+      },
+    },
+  ],
+};
+
+/**
+ * Planes of zeros with the vectors along the last axis as diagonals.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, n]`.
+ * @returns `out`, dtype `T`, shape `shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(diagEmbed([[1, 2], [3, 4]]));
+ * ```
+ */
+export function diagEmbed(x: TensorLike, options: DiagEmbedOptions = {}): Tensor {
+  return callOne(diagEmbedDefinition, [x], optionsOf(diagEmbedDefinition, options));
+}
+
+/** Options of {@link diagflat}. */
+export interface DiagflatOptions {
+  /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
+  offset?: number | undefined;
+}
+// From ops.yaml:5082
+export const diagflatDefinition: OpDefinition = {
+  name: 'diagflat',
+  source: 'ops.yaml:5082',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { offset }: { offset: number }): TensorMeta[] {
+    return [{ shape: host.checkShape(host.fill(2, host.count(x.shape) + host.abs(offset)), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { offset }: { offset: number }): readonly V[] {
+      return [g.diagEmbed(g.reshape(x, [host.count(x.shape)]), { offset })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { offset }: { offset: number }): readonly V[] {
+        const value = (((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)])).length + 1;
+        return [g.reshape(g.diagonal(dout, { offset, axis1: value - 2, axis2: value - 1 }), x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A matrix with the elements of a tensor as a diagonal, and zeros elsewhere.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `fill(2, count(x.shape) + abs(offset))`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(diagflat([[1, 2], [3, 4]]));
+ * ```
+ */
+export function diagflat(x: TensorLike, options: DiagflatOptions = {}): Tensor {
+  return callOne(diagflatDefinition, [x], optionsOf(diagflatDefinition, options));
+}
+// From ops.yaml:5096
+export const blockDiagDefinition: OpDefinition = {
+  name: 'blockDiag',
+  source: 'ops.yaml:5096',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    for (const { shape } of xs) {
+      host.checkRank(shape, 0, 2, 'xs');
+    }
+    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
+    const heights = host.each(xs, (x: TensorMeta) => (x.shape.length === 2) ? host.at(x.shape, 0) : 1);
+    const widths = host.each(xs, (x2: TensorMeta) => (x2.shape.length === 0) ? 1 : host.at(x2.shape, x2.shape.length - 1));
+    return [{ shape: host.checkShape([host.total(heights), host.total(widths)], 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      const widths = host.each(xs, (x: V) => (x.shape.length === 0) ? 1 : host.at(x.shape, x.shape.length - 1));
+      return [g.concat(host.each(xs, (x2: V, i: number) => g.pad(g.atleast2d(x2), [0, 0, host.total(host.take(widths, 0, i)), host.total(host.take(widths, i + 1, xs.length))])))];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        const widths = host.each(xs, (x: V) => (x.shape.length === 0) ? 1 : host.at(x.shape, x.shape.length - 1));
+        const value = host.each(xs, (x2: V) => (x2.shape.length === 0) ? 1 : host.at(x2.shape, x2.shape.length - 1));
+        const value2 = (rules.shapes(host.each(xs, (x3: V, i: number) => g.pad(g.atleast2d(x3), [0, 0, host.total(host.take(value, 0, i)), host.total(host.take(value, i + 1, xs.length))]))) as readonly (readonly number[])[]);
+        return host.each(xs, (x4: V, i2: number) => g.reshape(g.pad(g.slice(dout, [0], [host.total(host.each(host.take(value2, 0, i2), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value2, 0, i2 + 1), (s2: readonly number[]) => host.at(s2, 0)))]), [0, 0, -host.total(host.take(widths, 0, i2)), -host.total(host.take(widths, i2 + 1, xs.length))]), x4.shape));
+      },
+    },
+  ],
+};
+
+/**
+ * A matrix with several matrices along its diagonal, and zeros elsewhere; vectors are rows.
+ *
+ * @param xs - Tensors of dtype `T`, rank 0 to 2.
+ * @returns `out`, dtype `T`, shape `[total(heights), total(widths)]`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(blockDiag([tensor([[1, 2], [3, 4]]), tensor([[5]])]));
+ * ```
+ */
+export function blockDiag(xs: readonly TensorLike[]): Tensor {
+  return callOne(blockDiagDefinition, [xs], surplusOptions(blockDiagDefinition, arguments[1]));
+}
+
+/** Options of {@link vander}. */
+export interface VanderOptions {
+  /** How many powers; as many as there are elements when null. Default: `null`. */
+  n?: number | null | undefined;
+  /** Whether the powers go up from left to right. Default: `false`. */
+  increasing?: boolean | undefined;
+}
+// From ops.yaml:5114
+export const vanderDefinition: OpDefinition = {
+  name: 'vander',
+  source: 'ops.yaml:5114',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'increasing', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { n }: { n: number | null }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['m']);
+    const m = host.lazy(() => host.at(x.shape, 0));
+    const columns = n ?? m();
+    if (!(columns >= 0)) throw new host.RuleError('INVALID_ARGUMENT', "n must not be negative");
+    return [{ shape: host.checkShape([m(), columns], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { n, increasing }: { n: number | null; increasing: boolean }): readonly V[] {
+      const m = host.lazy(() => host.at(x.shape, 0));
+      const columns = host.lazy(() => n ?? m());
+      const places = host.lazy(() => g.cast(g.iota([1, columns()], { axis: 1 }), x.dtype));
+      const out = g.pow(g.unsqueeze(x, 1), increasing ? places() : g.subtract(columns() - 1, places()));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { n, increasing }: { n: number | null; increasing: boolean }): readonly V[] {
+        const m = host.lazy(() => host.at(x.shape, 0));
+        const columns = host.lazy(() => n ?? m());
+        const places = host.lazy(() => g.cast(g.iota([1, columns()], { axis: 1 }), x.dtype));
+        const part = increasing ? places() : g.subtract(columns() - 1, places());
+        const part2 = g.unsqueeze(x, 1);
+        return [g.reshape(g.sumTo(g.multiply(dout, g.multiply(part, g.pow(g.where(g.logicalAnd(g.equal(part2, 0), g.equal(part, 0)), 1, part2), g.subtract(part, 1)))), host.insert(x.shape, (rules.fromFront((rules.listed(1) as readonly number[]), x.shape.length + (rules.listed(1) as readonly number[]).length) as readonly number[]), 1)), x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The Vandermonde matrix of a vector, whose columns are its powers.
+ *
+ * @param x - Tensor of dtype `T`, shape `[m]`.
+ * @returns `out`, dtype `T`, shape `[m, columns]`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(vander([1, 2, 3]));
+ * ```
+ */
+export function vander(x: TensorLike, options: VanderOptions = {}): Tensor {
+  return callOne(vanderDefinition, [x], optionsOf(vanderDefinition, options));
+}
+
+/** Options of {@link trilIndices}. */
+export interface TrilIndicesOptions {
+  /** The last diagonal that belongs to the triangle. Default: `0`. */
+  offset?: number | undefined;
+}
+// From ops.yaml:5141
+export const trilIndicesDefinition: OpDefinition = {
+  name: 'trilIndices',
+  source: 'ops.yaml:5141',
+  inputs: [],
+  attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: {  },
+  infer(_: object, { rows, columns, offset }: { rows: number; columns: number; offset: number }): TensorMeta[] {
+    if (!((rows >= 0) && (columns >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "sizes must not be negative");
+    const n = host.total(host.each(host.range(rows), (i: number) => host.min(host.max((i + 1) + offset, 0), columns)));
+    return [{ shape: host.checkShape([2, n], 'out'), dtype: 'int32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, _: object, { rows, columns, offset }: { rows: number; columns: number; offset: number }): readonly V[] {
+      const n = host.total(host.each(host.range(rows), (i: number) => host.min(host.max((i + 1) + offset, 0), columns)));
+      const lengths = g.minimum(g.maximum(g.add(g.iota([rows], { axis: 0 }), 1 + offset), 0), columns);
+      const ends = g.cumsum(lengths, { axis: 0 });
+      const place = g.iota([n], { axis: 0 });
+      const row = g.searchsorted(ends, place, { right: true });
+      const out = g.stack([row, g.subtract(place, g.gather(g.subtract(ends, lengths), row))]);
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * The places of a matrix's lower triangle, rows over columns, row by row.
+ *
+ * @param rows - How many rows the matrix has.
+ * @param columns - How many columns.
+ * @returns `out`, dtype `int32`, shape `[2, n]`
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(trilIndices(2, 3));
+ * ```
+ */
+export function trilIndices(rows: number, columns: number, options: TrilIndicesOptions = {}): Tensor {
+  return callOne(trilIndicesDefinition, [], { rows, columns, ...optionsOf(trilIndicesDefinition, options) });
+}
+
+/** Options of {@link triuIndices}. */
+export interface TriuIndicesOptions {
+  /** The first diagonal that belongs to the triangle. Default: `0`. */
+  offset?: number | undefined;
+}
+// From ops.yaml:5165
+export const triuIndicesDefinition: OpDefinition = {
+  name: 'triuIndices',
+  source: 'ops.yaml:5165',
+  inputs: [],
+  attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: {  },
+  infer(_: object, { rows, columns, offset }: { rows: number; columns: number; offset: number }): TensorMeta[] {
+    if (!((rows >= 0) && (columns >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "sizes must not be negative");
+    const n = host.total(host.each(host.range(rows), (i: number) => columns - host.min(host.max(i + offset, 0), columns)));
+    return [{ shape: host.checkShape([2, n], 'out'), dtype: 'int32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, _: object, { rows, columns, offset }: { rows: number; columns: number; offset: number }): readonly V[] {
+      const n = host.total(host.each(host.range(rows), (i: number) => columns - host.min(host.max(i + offset, 0), columns)));
+      const skipped = g.minimum(g.maximum(g.add(g.iota([rows], { axis: 0 }), offset), 0), columns);
+      const ends = g.cumsum(g.subtract(columns, skipped), { axis: 0 });
+      const place = g.iota([n], { axis: 0 });
+      const row = g.searchsorted(ends, place, { right: true });
+      const out = g.stack([row, g.subtract(place, g.gather(g.subtract(ends, columns), row))]);
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * The places of a matrix's upper triangle, rows over columns, row by row.
+ *
+ * @param rows - How many rows the matrix has.
+ * @param columns - How many columns.
+ * @returns `out`, dtype `int32`, shape `[2, n]`
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(triuIndices(2, 3));
+ * ```
+ */
+export function triuIndices(rows: number, columns: number, options: TriuIndicesOptions = {}): Tensor {
+  return callOne(triuIndicesDefinition, [], { rows, columns, ...optionsOf(triuIndicesDefinition, options) });
 }

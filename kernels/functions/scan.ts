@@ -2,7 +2,7 @@
  * Running sums, products and extrema along the middle axis of [outer, n, inner]. A work item is one of the outer * inner columns;
  * columns that lie side by side run in lanes, and so does a running total along memory. With `reverse` a scan runs from the axis's end.
  */
-import { type Buffer, type f, type i32, idiv, isNan, lanes, max, min } from './language.js';
+import { abs, type Buffer, exp, type f, highest, type i32, idiv, isNan, lanes, log, lowest, max, min } from './language.js';
 
 export function cumsum(begin: i32, end: i32, x: Buffer<'T'>, out: Buffer<'T'>, n: i32, inner: i32, reverse: i32): void {
   if (inner === 1 && reverse === 0) {
@@ -110,6 +110,50 @@ function cumulativeExtremum(
           out[at] = best;
           index[at] = place;
         }
+      }
+    }
+  }
+}
+
+/** out[k] = a[k] * out[k - 1] + b[k], from 0 before the axis's start, or after its end. */
+export function linearRecurrence(
+  begin: i32,
+  end: i32,
+  a: Buffer<'T'>,
+  b: Buffer<'T'>,
+  out: Buffer<'T'>,
+  n: i32,
+  inner: i32,
+  reverse: i32,
+): void {
+  const first: i32 = reverse !== 0 ? n - 1 : 0;
+  const step: i32 = reverse !== 0 ? -1 : 1;
+  for (let outer = idiv(begin, inner); outer < idiv(end + inner - 1, inner); outer++) {
+    for (const column of lanes(max(begin - outer * inner, 0), min(end - outer * inner, inner))) {
+      let value: f = 0;
+      for (let k = 0; k < n; k++) {
+        const at = (outer * n + first + k * step) * inner + column;
+        value = a[at]! * value + b[at]!;
+        out[at] = value;
+      }
+    }
+  }
+}
+
+/** The logarithm of the running sum of exponentials, which is kept as a multiple of e to the running maximum. */
+export function logcumsumexp(begin: i32, end: i32, x: Buffer<'T'>, out: Buffer<'T'>, n: i32, inner: i32): void {
+  for (let outer = idiv(begin, inner); outer < idiv(end + inner - 1, inner); outer++) {
+    for (const column of lanes(max(begin - outer * inner, 0), min(end - outer * inner, inner))) {
+      let top: f = lowest();
+      let sum: f = 0;
+      for (let k = 0; k < n; k++) {
+        const at = (outer * n + k) * inner + column;
+        const value = x[at]!;
+        const next = max(top, value);
+        const shift = abs(next) === highest() ? 0 : next;
+        sum = sum * exp(top - shift) + exp(value - shift);
+        top = next;
+        out[at] = log(sum) + shift;
       }
     }
   }

@@ -51,21 +51,48 @@ const leastCopied = 1 << 12;
 const splitLength = 1 << 15;
 const splitRows = 32;
 
+/** How rows are cut into parts: none is shorter than `least`, and there are about `most` at most. */
+interface Parts {
+  readonly least: number;
+  readonly most: number;
+}
+const processorParts: Parts = { least: 1 << 13, most: 64 };
+/** For GPUs: with so many rows or columns all of it is busy without parts. Each thread of a group adds up a share of a part. */
+const rowParts = { leastLength: 1 << 15, mostRows: 256, least: 1 << 13, most: 1024 } as const;
+const columnParts = { leastLength: 1 << 11, mostRows: 1 << 15, least: 1 << 8, most: 64 } as const;
+
+/** What kernels are bound for: few threads with caches of their own, or thousands that share work out (kernels/distribute.ts). */
+export type Machine = 'cpu' | 'gpu';
+
 /** `dimensions` is the whole iteration space, uncollapsed; strides are those of inputs, then outputs. */
-export function bind(kernel: FusedKernel, dimensions: readonly Dimension[]): Binding {
+export function bind(kernel: FusedKernel, dimensions: readonly Dimension[], machine: Machine = 'cpu'): Binding {
   if (dimensions.some((dimension) => dimension.size === 0 && !dimension.reduced)) return { launches: [], scratch: [] };
   const collapsed = collapse(dimensions);
   const kept = collapsed.filter((dimension) => !dimension.reduced);
   const reduced = collapsed.filter((dimension) => dimension.reduced);
   const hasReductions = kernel.nodes.some((node) => node.op === 'reduce');
-  if (!hasReductions) return elementwise(kernel, kept);
+  if (!hasReductions) return machine === 'gpu' ? sideBySide(kernel, kept) : elementwise(kernel, kept);
   if (reduced.length === 0)
     reduced.push({ size: 1, reduced: true, strides: dimensions[0]?.strides.map(() => 0) ?? noStrides(kernel) });
-  if (kept.length > 0 && collapsed.at(-1)?.reduced === false) return column(kernel, kept, reduced);
-  const rows = product(kept);
-  if (reduced.length === 1 && reduced[0]!.size >= splitLength && rows < splitRows && splittable(kernel))
-    return split(kernel, kept, reduced[0]!);
+  const isColumn = kept.length > 0 && collapsed.at(-1)?.reduced === false;
+  if (machine === 'gpu') return byGroups(kernel, kept, reduced, isColumn);
+  if (isColumn) return column(kernel, kept, reduced);
+  if (reduced.length === 1 && reduced[0]!.size >= splitLength && product(kept) < splitRows && splittable(kernel))
+    return split(kernel, kept, reduced[0]!, processorParts);
   return single(kernel, row(kernel, kept, reduced));
+}
+
+/** A GPU has no use for tiles: threads that stand side by side share what they read. */
+function sideBySide(kernel: FusedKernel, kept: readonly Dimension[]): Binding {
+  return single(kernel, kept.length <= 1 ? flat(kernel, kept) : map(kernel, kept));
+}
+
+/** Columns are rows whose items, not whose elements, lie side by side. */
+function byGroups(kernel: FusedKernel, kept: readonly Dimension[], reduced: readonly Dimension[], isColumn: boolean): Binding {
+  const parts = isColumn ? columnParts : rowParts;
+  const mayBeSplit = reduced.length === 1 && reduced[0]!.size >= parts.leastLength && product(kept) < parts.mostRows;
+  if (mayBeSplit && splittable(kernel)) return split(kernel, kept, reduced[0]!, parts, isColumn);
+  return single(kernel, row(kernel, kept, reduced, isColumn));
 }
 
 type Form = Pick<Launch, 'variant' | 'params' | 'work' | 'grain'>;
@@ -219,10 +246,11 @@ function map(kernel: FusedKernel, kept: readonly Dimension[]): Form {
   };
 }
 
-function row(kernel: FusedKernel, kept: readonly Dimension[], reduced: readonly Dimension[]): Form {
+function row(kernel: FusedKernel, kept: readonly Dimension[], reduced: readonly Dimension[], isColumn = false): Form {
   const inner = reduced.at(-1)!;
+  const variant: Variant = { form: 'row', kept: kept.length, reduced: reduced.length, inner: innerClasses(inner) };
   return {
-    variant: { form: 'row', kept: kept.length, reduced: reduced.length, inner: innerClasses(inner) },
+    variant: isColumn ? { ...variant, columns: true } : variant,
     params: { n: inner.size, ...keptParams(kept), ...reducedParams(reduced.slice(0, -1)), ...innerParams(inner) },
     work: product(kept),
     grain: grainOf(kernel, product(reduced)),
@@ -254,8 +282,15 @@ function splittable(kernel: FusedKernel): boolean {
   return Math.max(...passes) === 1 && kernel.outputs.every((output) => output.level === 'row');
 }
 
-function split(kernel: FusedKernel, kept: readonly Dimension[], reduced: Dimension): Binding {
-  const chunk = Math.max(1 << 13, Math.ceil(reduced.size / 64 / 64) * 64);
+/** Of columns, those of one part lie side by side; of rows, the parts of one. */
+function split(
+  kernel: FusedKernel,
+  kept: readonly Dimension[],
+  reduced: Dimension,
+  { least, most }: Parts,
+  isColumn = false,
+): Binding {
+  const chunk = Math.max(least, Math.ceil(reduced.size / most / 64) * 64);
   const parts = Math.ceil(reduced.size / chunk);
   const { partial, rest, reductions, rowInputs } = halves(kernel);
   const inputCount = kernel.inputs.length;
@@ -265,10 +300,13 @@ function split(kernel: FusedKernel, kept: readonly Dimension[], reduced: Dimensi
   });
   const rows = product(kept);
   const first: Form = {
-    variant: { form: 'row', kept: kept.length, reduced: 1, inner: innerClasses(withOutputs(reduced)), split: true },
+    variant: {
+      ...{ form: 'row', kept: kept.length, reduced: 1, inner: innerClasses(withOutputs(reduced)), split: true },
+      ...(isColumn ? { columns: true } : {}),
+    },
     params: {
       n: reduced.size,
-      parts,
+      parts: isColumn ? rows : parts,
       chunk,
       ...keptParams(kept.map(withOutputs)),
       ...innerParams(withOutputs(reduced)),
@@ -281,15 +319,19 @@ function split(kernel: FusedKernel, kept: readonly Dimension[], reduced: Dimensi
     const outputs = dimension.strides.slice(inputCount);
     return {
       ...dimension,
-      strides: [...reductions.map(() => rowsAfter * parts), ...rowInputs.map((i) => dimension.strides[i]!), ...outputs],
+      strides: [
+        ...reductions.map(() => (isColumn ? rowsAfter : rowsAfter * parts)),
+        ...rowInputs.map((i) => dimension.strides[i]!),
+        ...outputs,
+      ],
     };
   });
   const partDimension: Dimension = {
     size: parts,
     reduced: true,
-    strides: [...reductions.map(() => 1), ...rowInputs.map(() => 0), ...kernel.outputs.map(() => 0)],
+    strides: [...reductions.map(() => (isColumn ? rows : 1)), ...rowInputs.map(() => 0), ...kernel.outputs.map(() => 0)],
   };
-  const second = row(rest, keptRest, [partDimension]);
+  const second = row(rest, keptRest, [partDimension], isColumn);
   const scratch = reductions.map((node) => rows * parts * bytesOf[scratchStorage(kernel.nodes[node]!.dtype)]);
   return {
     launches: [

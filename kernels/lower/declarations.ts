@@ -30,8 +30,10 @@ export interface Variant {
   readonly reduced: number;
   /** For each operand. */
   readonly inner: readonly InnerStride[];
-  /** row form: each row is folded in `parts`, an item each. */
+  /** row form: each row is folded in parts, an item each. */
   readonly split?: boolean;
+  /** row form: items that follow each other lie side by side, not the elements that each folds. */
+  readonly columns?: boolean;
   /** tile form: the kernel only copies, and turns blocks in vector registers, through strips of scratch or without. */
   readonly transposes?: 'directly' | 'in strips';
 }

@@ -122,7 +122,8 @@ class Lowering {
     else this.column();
     const name = `fused_${form}`;
     const buffers = declareBuffers(this.kernel, this.variant, new Set(this.stashes.values()));
-    return { name, buffers, params: declareParams(this.kernel, this.variant), body: this.body.statements };
+    const lowered = { name, buffers, params: declareParams(this.kernel, this.variant), body: this.body.statements };
+    return this.variant.columns ? { ...lowered, adjoining: 'items' } : lowered;
   }
 
   // ---- Forms
@@ -211,7 +212,7 @@ class Lowering {
 
   private row(): void {
     this.body.for('item', begin, end, (item, outer) => {
-      const rowNumber = this.variant.split ? outer.let('row', div(item, param('parts'))) : item;
+      const rowNumber = this.variant.split ? outer.let('row', this.splitItem(item).row) : item;
       const indices = this.keptIndices(outer, rowNumber, this.variant.kept);
       const base = this.bases(outer, indices, this.operands());
       const row = new Scope(outer, base, 'r', this.uniform);
@@ -260,8 +261,14 @@ class Lowering {
     if (value !== folded) row.put(node, row.body.let(`v${node}`, value));
   }
 
+  /** Of rows the parts are counted fastest, of columns these themselves: `parts` is how many of the faster there are. */
+  private splitItem(item: Expr): { readonly row: Expr; readonly part: Expr } {
+    const [slow, fast] = [div(item, param('parts')), rem(item, param('parts'))];
+    return this.variant.columns ? { row: fast, part: slow } : { row: slow, part: fast };
+  }
+
   private partRange(body: Body, item: Expr, pass: number): [Expr, Expr] {
-    const from = body.let(`from${pass}`, mul(rem(item, param('parts')), param('chunk')));
+    const from = body.let(`from${pass}`, mul(this.splitItem(item).part, param('chunk')));
     return [from, body.let(`to${pass}`, min(add(from, param('chunk')), param('n')))];
   }
 

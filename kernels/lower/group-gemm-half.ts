@@ -27,7 +27,17 @@ import {
 } from '../build.js';
 import { barrier, thread } from '../group.js';
 import type { Expr, HalfStorage, Kernel, Storage } from '../ir.js';
-import { gemmBuffers, groupGemmParams, type Lies, overTiles, storeRow, type Tile } from './group-gemm.js';
+import {
+  gemmBuffers,
+  groupGemmParams,
+  isScattered,
+  type Lies,
+  overTiles,
+  placeIn,
+  runsAcross,
+  storeRow,
+  type Tile,
+} from './group-gemm.js';
 import { integers } from './packing.js';
 import { range } from './tile.js';
 
@@ -65,9 +75,7 @@ export function halfGemmKernel(form: HalfGemmForm): Kernel {
     new HalfProduct(each, form.storage, a, b).write(tile);
   });
   // Elements travel to shared memory as they are: 16 bits.
-  const buffers = gemmBuffers(form.storage, form.outStorage).map((buffer) =>
-    buffer.name === 'a' || buffer.name === 'b' ? { ...buffer, storage: 'int16' as const } : buffer,
-  );
+  const buffers = gemmBuffers(form, 'int16');
   return {
     ...kernel(
       `half_gemm_${form.storage}_${form.outStorage}_${form.a}_${form.b}_${form.size}`,
@@ -157,12 +165,11 @@ class HalfProduct {
 
   #fetches(operand: Operand): readonly Fetch[] {
     const { name, lies, lines } = operand;
-    const units = lies === 'across' ? lines / wordsOfThread : depth / (2 * wordsOfThread);
+    const units = runsAcross(lies) ? lines / wordsOfThread : depth / (2 * wordsOfThread);
     return range(lines / 64).map((number) => {
       const unit = add(thread, number * groupThreads);
       const [outer, inner] = [div(unit, units), rem(unit, units)];
-      const [line, step] =
-        lies === 'across' ? [mul(inner, wordsOfThread), mul(outer, 2)] : [outer, mul(inner, 2 * wordsOfThread)];
+      const [line, step] = runsAcross(lies) ? [mul(inner, wordsOfThread), mul(outer, 2)] : [outer, mul(inner, 2 * wordsOfThread)];
       const own = `${name}${number}`;
       return {
         operand,
@@ -179,10 +186,9 @@ class HalfProduct {
     const { name, lies, first } = operand;
     const row = body.let(`${own}_row_${when}`, add(first, line));
     const k = body.let(`${own}_k_${when}`, add(start, step));
-    const indexOf = (ownRow: Expr, ownK: Expr): Expr =>
-      add(operand.start, add(mul(ownRow, param(`${name}Across`)), mul(ownK, param(`${name}Step`))));
+    const indexOf = (ownRow: Expr, ownK: Expr): Expr => add(operand.start, placeIn(name, lies, ownRow, ownK));
     const isInside = (ownRow: Expr, ownK: Expr): Expr => and(lt(ownRow, operand.end), lt(ownK, to));
-    const placeOf = (at: number): readonly [Expr, Expr] => (lies === 'across' ? [add(row, at), k] : [row, add(k, 2 * at)]);
+    const placeOf = (at: number): readonly [Expr, Expr] => (runsAcross(lies) ? [add(row, at), k] : [row, add(k, 2 * at)]);
     const apart = (target: Body): void => {
       for (const [at, word] of words.entries()) {
         const [ownRow, ownK] = placeOf(at);
@@ -193,16 +199,17 @@ class HalfProduct {
           );
       }
     };
-    if (lies === 'apart') {
+    if (isScattered(lies)) {
       apart(body);
       return;
     }
-    const [lastRow, lastK] = lies === 'across' ? [add(row, wordsOfThread - 1), add(k, 1)] : [row, add(k, 2 * wordsOfThread - 1)];
+    const [lastRow, lastK] = runsAcross(lies) ? [add(row, wordsOfThread - 1), add(k, 1)] : [row, add(k, 2 * wordsOfThread - 1)];
     body.if(
       isInside(lastRow, lastK),
       (whole) => {
-        const pairs =
-          lies === 'across' ? this.#across(whole, own, name, indexOf, row, k) : this.#along(whole, own, name, indexOf(row, k));
+        const pairs = runsAcross(lies)
+          ? this.#across(whole, own, name, indexOf, row, k)
+          : this.#along(whole, own, name, indexOf(row, k));
         for (const [at, word] of words.entries()) whole.set(word, or(half(pairs[at]![0], 0), half(pairs[at]![1], 1)));
       },
       apart,
@@ -229,7 +236,7 @@ class HalfProduct {
   }
 
   #put(body: Body, { operand, line, step, words }: Fetch, buffer: Expr): void {
-    const across = operand.lies === 'across';
+    const across = runsAcross(operand.lies);
     for (const [at, word] of words.entries()) {
       const ownLine = add(mul(buffer, operand.lines), across ? add(line, at) : line);
       const place = add(mul(ownLine, pitch), add(shr(step, 1), across ? 0 : at));

@@ -34,8 +34,28 @@ import { type Expr, type Kernel, registerOf, type Storage, type Type } from '../
 import { integers, reads } from './packing.js';
 import { multiplyAdd, packedStorage, range } from './tile.js';
 
-/** Along which direction an operand's elements lie side by side: along k, across it, or neither. */
-export type Lies = 'along' | 'across' | 'apart';
+/**
+ * Along which direction an operand's elements lie side by side: along k, across it, or neither. By table, line l and step k lie at the sum
+ * of what two tables say of them, as windows of an image do; neighbours are where they are to be expected.
+ */
+export type Lies = 'along' | 'across' | 'apart' | 'along by table' | 'across by table';
+
+const byTable = (lies: Lies): boolean => lies === 'along by table' || lies === 'across by table';
+/** Whether neighbours among the threads fetch neighbouring lines. */
+export const runsAcross = (lies: Lies): boolean => lies === 'across' || lies === 'across by table';
+
+/** The table of an operand's lines, and that of its steps. */
+export const tablesOf = (name: 'a' | 'b'): readonly [string, string] => [`${name}Lines`, `${name}Steps`];
+
+/** Where an element lies from the start of its matrix. */
+export function placeIn(name: 'a' | 'b', lies: Lies, line: Expr, step: Expr): Expr {
+  if (!byTable(lies)) return add(mul(line, param(`${name}Across`)), mul(step, param(`${name}Step`)));
+  const [lines, steps] = tablesOf(name);
+  return add(load(I32, lines, line), load(I32, steps, step));
+}
+
+/** Whether a thread's elements are fetched one by one. */
+export const isScattered = (lies: Lies): boolean => lies === 'apart' || byTable(lies);
 
 export interface GroupGemmForm {
   /** Of the operands. */
@@ -99,7 +119,7 @@ export function groupGemmKernel(form: GroupGemmForm): Kernel {
   return {
     ...kernel(
       `group_gemm_${form.storage}_${form.outStorage}_${form.a}_${form.b}_${form.size}`,
-      gemmBuffers(form.storage, form.outStorage),
+      gemmBuffers(form, form.storage),
       integers(...groupGemmParams),
       body.statements,
     ),
@@ -114,12 +134,18 @@ export function groupGemmKernel(form: GroupGemmForm): Kernel {
   };
 }
 
-export function gemmBuffers(storage: Storage, outStorage: Storage): Kernel['buffers'] {
+/** `storage` is what operands are read as. */
+export function gemmBuffers(
+  { a, b, outStorage }: Pick<GroupGemmForm, 'a' | 'b' | 'outStorage'>,
+  storage: Storage,
+): Kernel['buffers'] {
+  const tables = [...(byTable(a) ? tablesOf('a') : []), ...(byTable(b) ? tablesOf('b') : [])];
   return [
     reads('a', storage),
     reads('b', storage),
     reads('aOffsets', 'int32'),
     reads('bOffsets', 'int32'),
+    ...tables.map((table) => reads(table, 'int32')),
     { name: 'out', storage: outStorage, access: 'write' },
   ];
 }
@@ -239,10 +265,10 @@ class TileProduct {
   #fetch(operand: Operand): Fetch {
     const { body, depth } = this;
     const { name, lies, lines } = operand;
-    const quads = (lies === 'across' ? lines : depth) / quad;
+    const quads = (runsAcross(lies) ? lines : depth) / quad;
     const outer = div(thread, quads);
     const inner = mul(rem(thread, quads), quad);
-    const [line, step] = lies === 'across' ? [inner, outer] : [outer, inner];
+    const [line, step] = runsAcross(lies) ? [inner, outer] : [outer, inner];
     return {
       operand,
       line: body.let(`${name}Line`, line),
@@ -255,15 +281,14 @@ class TileProduct {
   #read(body: Body, { operand, line, step, values }: Fetch, when: string, start: Expr, to: Expr): void {
     const { name, lies, first } = operand;
     const [row, k] = [add(first, line), body.let(`${name}K_${when}`, add(start, step))];
-    const [across, along] = [param(`${name}Across`), param(`${name}Step`)];
-    const placeOf = (at: number): readonly [Expr, Expr] => (lies === 'across' ? [add(row, at), k] : [row, add(k, at)]);
+    const placeOf = (at: number): readonly [Expr, Expr] => (runsAcross(lies) ? [add(row, at), k] : [row, add(k, at)]);
     const isInside = (at: number): Expr => {
       const [ownRow, ownK] = placeOf(at);
       return and(lt(ownRow, operand.end), lt(ownK, to));
     };
     const indexOf = (at: number): Expr => {
       const [ownRow, ownK] = placeOf(at);
-      return add(operand.start, add(mul(ownRow, across), mul(ownK, along)));
+      return add(operand.start, placeIn(name, lies, ownRow, ownK));
     };
     const apart = (target: Body): void => {
       for (const [at, value] of values.entries()) {
@@ -271,7 +296,7 @@ class TileProduct {
         target.if(isInside(at), (inside) => inside.set(value, load(this.#type, name, indexOf(at))));
       }
     };
-    if (lies === 'apart') {
+    if (isScattered(lies)) {
       apart(body);
       return;
     }
@@ -287,7 +312,7 @@ class TileProduct {
 
   #put(body: Body, { operand, line, step, values }: Fetch, buffer: Expr): void {
     const pitch = operand.lines + padding;
-    const [byLine, byStep] = operand.lies === 'across' ? [1, 0] : [0, 1];
+    const [byLine, byStep] = runsAcross(operand.lies) ? [1, 0] : [0, 1];
     for (const [at, value] of values.entries()) {
       const place = add(mul(add(mul(buffer, this.depth), add(step, at * byStep)), pitch), add(line, at * byLine));
       body.store(`${operand.name}Tile`, place, value);

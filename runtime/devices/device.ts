@@ -3,6 +3,7 @@
  * nothing below it knows of tensors, ops or gradients.
  */
 import type { Kernel } from '../../kernels/ir.js';
+import type { Machine } from '../../kernels/lower/bind.js';
 import type { Dtype } from '../dtype.js';
 
 /** How kernels are shaped for a device before they are printed. */
@@ -70,6 +71,8 @@ export interface DeviceMemory {
 
 export interface Device {
   readonly name: string;
+  /** What fused kernels are bound for. */
+  readonly machine: Machine;
   /** Who compiles the kernels of that work. */
   tier(work: Work): Tier;
   /**

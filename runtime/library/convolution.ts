@@ -17,6 +17,7 @@ import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { bindProduct, type Product } from './gemm.js';
 import { type Geometry, geometryOf, type Pair, workOf } from './geometry.js';
+import { groupConvolution, groupImageGradient } from './group-convolution.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
@@ -295,6 +296,7 @@ export const convolution: LibraryKernel = (device, inputs, attrs, [output]) => {
     const step = { across: weight.strides[0]!, step: weight.strides[1]! };
     return pointwise(device, output!, geometry, { source: x, weight, ...step, places });
   }
+  if (tier.target.groups) return groupConvolution(device, tier, output!, geometry, { x, weight, bias }, places);
   const { groups, channels, filters, result } = geometry;
   const context: PassContext = {
     ...{ device, tier, output: output!, source: x, weight, groups, sourceChannels: channels, resultChannels: filters },
@@ -360,6 +362,7 @@ export const convolutionInputGrad: LibraryKernel = (device, inputs, attrs, [outp
     const step = { across: weight.strides[1]!, step: weight.strides[0]! };
     return pointwise(device, output!, geometry, { source: dout, weight, ...step, places });
   }
+  if (tier.target.groups) return groupImageGradient(device, tier, output!, geometry, { dout, weight }, places);
   const { groups, channels, filters, stride, image } = geometry;
   const context: PassContext = {
     ...{ device, tier, output: output!, source: dout, weight, groups, sourceChannels: filters, resultChannels: channels },

@@ -25,7 +25,7 @@ export class FillKernel {
       nodes: [{ op: 'scalar', scalar: 0, dtype }],
       outputs: [{ node: 0, dtype, level: 'element' }],
     });
-    const [launch] = bind(kernel, [{ size: 2, reduced: false, strides: [1] }]).launches;
+    const [launch] = bind(kernel, [{ size: 2, reduced: false, strides: [1] }], device.machine).launches;
     this.compiled = compiledFused(device.tier(fusedWork(launch!, shape)), launch!);
     this.params = device.createParams(this.compiled);
     const offset = this.compiled.offsets.get(scalarName(0))!;

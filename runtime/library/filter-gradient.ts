@@ -12,6 +12,7 @@ import type { Device, Tier } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { type Geometry, geometryOf, workOf } from './geometry.js';
+import { groupFilterGradient } from './group-convolution.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch, zeros } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
@@ -37,6 +38,7 @@ export const convolutionWeightGrad: LibraryKernel = (device, inputs, attrs, [out
   const empty = [...output!.shape, ...dout.shape].includes(0);
   if (empty) return { run: () => [zeros(device, output!)], free: () => {} };
   const tier = device.tier(workOf(geometry, output!));
+  if (tier.target.groups) return groupFilterGradient(device, tier, output!, geometry, { x, dout }, places);
   const thin = isThin(geometry, lanesFor(output!.dtype, tier.target.vectorBytes));
   return new (thin ? ThinGradient : FilterGradient)(device, tier, output!, geometry, x, dout, places);
 };

@@ -434,7 +434,13 @@ function byGroups(device: Device, tier: Tier, product: Product): Prepared {
   };
 }
 
-function additionOf(device: Device, tier: Tier, { dtype, m, n, batch }: Product, blocks: number): Prepared['addition'] {
+/** Adds up blocks of results that lie one after the other, and rounds them. */
+export function additionOf(
+  device: Device,
+  tier: Tier,
+  { dtype, m, n, batch }: Pick<Product, 'dtype' | 'm' | 'n' | 'batch'>,
+  blocks: number,
+): NonNullable<Prepared['addition']> {
   const size = batch * m * n;
   const itemSize = 1 << 12;
   const integers = { size, itemSize, blocks };

@@ -18,6 +18,16 @@ const leastPart = 512;
 /** Parts are multiples of what kernels take along k at once. */
 const depths = 32;
 
+/** An operand whose elements lie where two tables say, which a launch is given. */
+export interface TableOperand extends Pick<Operand, 'offsets'> {
+  readonly lines: readonly number[];
+  readonly steps: readonly number[];
+  /** Where neighbours are. */
+  readonly runs: 'along' | 'across';
+}
+
+type Sizes = Pick<Product, 'dtype' | 'm' | 'n' | 'k' | 'batch'>;
+
 export interface GroupProduct {
   readonly kernel: Kernel;
   readonly integers: Readonly<Record<string, number>>;
@@ -26,7 +36,15 @@ export interface GroupProduct {
   readonly parts: number;
 }
 
-export function groupProduct({ dtype, m, n, k, batch, a, b }: Product): GroupProduct {
+export function groupProduct({
+  dtype,
+  m,
+  n,
+  k,
+  batch,
+  a,
+  b,
+}: Sizes & { readonly a: Operand | TableOperand; readonly b: Operand | TableOperand }): GroupProduct {
   const countOf = (size: keyof typeof tileSizes): [number, number] => [
     Math.ceil(m / tileSizes[size].rows),
     Math.ceil(n / tileSizes[size].columns),
@@ -47,11 +65,20 @@ export function groupProduct({ dtype, m, n, k, batch, a, b }: Product): GroupPro
         : groupGemmKernels({ ...form, storage: dtype }),
     integers: {
       ...{ m, n, k, batch, parts, partLength, rowTiles, columnTiles },
-      ...{ aAcross: a.across, aStep: a.step, bAcross: b.across, bStep: b.step },
+      ...strides('a', a),
+      ...strides('b', b),
     },
     items: tiles * parts,
     parts,
   };
 }
 
-const liesOf = ({ step, across }: Operand): Lies => (step === 1 ? 'along' : across === 1 ? 'across' : 'apart');
+function liesOf(operand: Operand | TableOperand): Lies {
+  if ('runs' in operand) return `${operand.runs} by table`;
+  return operand.step === 1 ? 'along' : operand.across === 1 ? 'across' : 'apart';
+}
+
+function strides(name: 'a' | 'b', operand: Operand | TableOperand): Readonly<Record<string, number>> {
+  const { across, step } = 'runs' in operand ? { across: 0, step: 0 } : operand;
+  return { [`${name}Across`]: across, [`${name}Step`]: step };
+}

@@ -38,6 +38,7 @@ export class FusedStep implements BoundStep {
     const binding = bind(
       step.kernel,
       stepDimensions(step, (value) => known.get(value)!.strides),
+      device.machine,
     );
 
     this.scratch = binding.scratch;

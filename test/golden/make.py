@@ -336,6 +336,48 @@ def cube_root(x):
     return torch.sign(x) * torch.abs(x) ** (1 / 3) if x.requires_grad else torch.tensor(np.cbrt(x.numpy()))
 
 
+def along(function):
+    """A function of one axis; of the flattened tensor where there is none."""
+    return lambda x, axis, **rest: function(x.reshape(-1) if axis is None else x, axis or 0, **rest)
+
+
+def flattened(function):
+    """A reduction along one axis, or of all elements."""
+
+    def run(x, axis, keepdim, **rest):
+        if axis is not None:
+            return function(x, axis, keepdim, **rest)
+        result = function(x.reshape(-1), 0, False, **rest)
+        return result.reshape([*result.shape, *([1] * x.dim())]) if keepdim else result
+
+    return run
+
+
+def quantile(x, axis, keepdim, q, interpolation):
+    q = torch.tensor(q, dtype=x.dtype) if isinstance(q, list) else q
+    return torch.quantile(x, q, axis, keepdim, interpolation=interpolation)
+
+
+def mode(x, axis, keepdim):
+    values = torch.mode(x, axis, True).values
+    # PyTorch says nothing about which place it gives.
+    places = torch.where(x == values, torch.arange(x.shape[axis]).reshape([-1 if a == axis % x.dim() else 1 for a in range(x.dim())]), -1)
+    index = places.max(axis, True).values
+    taken = torch.gather(x, axis, index)
+    return (taken, index) if keepdim else (taken.squeeze(axis), index.squeeze(axis))
+
+
+def take(x, index, mode):
+    n = x.numel()
+    place = index % n if mode == "wrap" else index.clamp(0, n - 1) if mode == "clip" else index
+    return torch.take(x, place)
+
+
+def cartesian_prod(xs):
+    product = torch.cartesian_prod(*xs)
+    return product.reshape(-1, len(xs))
+
+
 def in_own_width(function):
     """A function of integers whose width counts; by NumPy, which defines shifts by any number of places."""
 
@@ -473,6 +515,22 @@ REDUCTIONS = {
     "softmax": lambda x, axis: torch.softmax(x, axis),
     "logSoftmax": lambda x, axis: torch.log_softmax(x, axis),
     "norm": lambda x, p, axis, keepdim: torch.linalg.vector_norm(x, 2 if p == "fro" else float(p), axes_of(x, axis), keepdim),
+    "cumprod": along(torch.cumprod),
+    "cummax": along(torch.cummax),
+    "cummin": along(torch.cummin),
+    "logcumsumexp": along(torch.logcumsumexp),
+    "diff": lambda x, n, axis: torch.diff(x, n, axis),
+    "trapezoid": lambda y, x, dx, axis: torch.trapezoid(y, dx=dx, dim=axis) if x is None else torch.trapezoid(y, x, dim=axis),
+    "nansum": reduce_by(lambda x, axes, keepdim: torch.nansum(x, axes, keepdim)),
+    "nanmean": reduce_by(lambda x, axes, keepdim: torch.nanmean(x, axes, keepdim)),
+    "countNonzero": lambda x, axis, keepdim: torch.tensor(
+        np.asarray(np.count_nonzero(x.numpy(), axis=axes_of(x, axis) if x.dim() else None, keepdims=keepdim))
+    ),
+    "kthvalue": lambda x, k, axis, keepdim: torch.kthvalue(x, k, axis, keepdim),
+    "mode": mode,
+    "quantile": flattened(quantile),
+    "nanquantile": flattened(lambda x, axis, keepdim, q: torch.nanquantile(x, q, axis, keepdim)),
+    "nanmedian": flattened(lambda x, axis, keepdim: torch.nanquantile(x, 0.5, axis, keepdim)),
     "cumsum": lambda x, axis: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
 }
 
@@ -513,6 +571,29 @@ MOVEMENT = {
     )],
     "pad": pad,
     "tile": lambda x, repeats: torch.tile(x, repeats),
+    "moveaxis": lambda x, source, destination: torch.movedim(x, source, destination),
+    "swapaxes": lambda x, axis1, axis2: torch.swapaxes(x, axis1, axis2),
+    "rot90": lambda x, k, axes: torch.rot90(x, k, axes),
+    "fliplr": lambda x: torch.fliplr(x),
+    "flipud": lambda x: torch.flipud(x),
+    "atleast1d": lambda x: torch.atleast_1d(x),
+    "atleast2d": lambda x: torch.atleast_2d(x),
+    "atleast3d": lambda x: torch.atleast_3d(x),
+    "hstack": lambda xs: torch.hstack(xs),
+    "vstack": lambda xs: torch.vstack(xs),
+    "dstack": lambda xs: torch.dstack(xs),
+    "columnStack": lambda xs: torch.column_stack(xs),
+    "tensorSplit": lambda x, sections, axis: [torch.tensor_split(x, sections, axis)],
+    "unflatten": lambda x, axis, shape: torch.unflatten(x, axis, shape),
+    "slidingWindows": lambda x, axis, size, step: x.unfold(axis, size, step),
+    "broadcastTensors": lambda xs: [torch.broadcast_tensors(*xs)],
+    "cartesianProd": cartesian_prod,
+    "diagEmbed": lambda x, offset, axis1, axis2: torch.diag_embed(x, offset, axis1, axis2),
+    "diagflat": lambda x, offset: torch.diagflat(x, offset),
+    "blockDiag": lambda xs: torch.block_diag(*xs),
+    "vander": lambda x, n, increasing: torch.vander(x.detach(), n, increasing),
+    "trilIndices": lambda rows, columns, offset: torch.tril_indices(rows, columns, offset),
+    "triuIndices": lambda rows, columns, offset: torch.triu_indices(rows, columns, offset),
 }  # fmt: skip
 
 INDEXING = {
@@ -534,6 +615,17 @@ INDEXING = {
     "argsort": lambda x, axis, descending: torch.sort(x, stable=True, dim=axis, descending=descending).indices,
     "topk": lambda x, k, axis, largest: torch.topk(x, k, axis, largest),
     "unique": unique,
+    "searchsorted": lambda sorted, values, right: torch.searchsorted(sorted, values, right=right),
+    "bucketize": lambda x, boundaries, right: torch.bucketize(x, boundaries, right=right),
+    "take": take,
+    "indexAdd": lambda x, index, values, axis: torch.index_add(x, axis, index % x.shape[axis], values),
+    "indexFill": lambda x, index, value, axis: torch.index_fill(x, axis, index, value),
+    "indexPut": lambda x, indices, values, accumulate: torch.index_put(x, tuple(indices), values, accumulate),
+    "maskedFill": lambda x, mask, value: torch.masked_fill(x, mask, value),
+    "maskedScatter": lambda x, mask, values: torch.masked_scatter(x, mask, values),
+    "repeatInterleave": lambda x, repeats, axis: torch.repeat_interleave(
+        x, repeats if isinstance(repeats, int) else torch.tensor(repeats), axis
+    ),
 }
 
 PRODUCTS = {
@@ -542,6 +634,14 @@ PRODUCTS = {
     "mv": lambda x, vec: torch.mv(x, vec),
     "dot": lambda x, y: torch.einsum("...k,...k->...", x, y),
     "addmm": lambda input, x, y, alpha, beta: torch.addmm(input, x, y, beta=beta, alpha=alpha),
+    "outer": lambda x, y: torch.outer(x.reshape(-1), y.reshape(-1)),
+    "inner": lambda x, y: torch.inner(x, y),
+    "tensordot": lambda x, y, axes: torch.tensordot(x, y, axes),
+    "einsum": lambda xs, equation: torch.einsum(equation, *xs),
+    "addcmul": lambda input, x, y, value: torch.addcmul(input, x, y, value=value),
+    "addcdiv": lambda input, x, y, value: torch.addcdiv(input, x, y, value=value),
+    "baddbmm": lambda input, x, y, alpha, beta: torch.baddbmm(input, x, y, beta=beta, alpha=alpha),
+    "cdist": lambda x, y, p: torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1),
     "linear": lambda x, weight, bias: F.linear(x, weight.T, bias),
 }
 

@@ -20,6 +20,7 @@ const errorWord = 0;
 
 export class CudaDevice implements Device {
   readonly name: string;
+  readonly machine = 'gpu';
   readonly gpu: Gpu;
   /** How many kernels were launched. */
   launches = 0;

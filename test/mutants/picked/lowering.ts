@@ -26,7 +26,12 @@ export const lowering: readonly PickedFaults[] = [
       ['wrong stride', "rem(item, param('parts'))", "div(item, param('parts'))"],
       ['wrong stride', "mul(outerRow, param('n'))", "mul(outerRow, param('tile'))"],
       ['wrong stride', 'mul(index, param(reducedStride(operand, depth)))', 'mul(index, param(reducedStride(operand, 0)))'],
-      ['wrong dtype conversion', "node.map === 'cast' && isFloat(args[0])", 'false', elementwise],
+      [
+        'wrong dtype conversion',
+        "node.map === 'cast' && (isFloat(args[0]) || isComplexType(args[0].type))",
+        'false',
+        elementwise,
+      ],
       ['wrong dtype conversion', 'narrow(this.kernel.nodes[node].dtype, this.reduceOf(node), folded)', 'folded'],
       ['wrong dtype conversion', "node.args.some((arg) => this.kernel.nodes[arg].op === 'scalar')", 'false', elementwise],
       [
@@ -129,7 +134,7 @@ export const lowering: readonly PickedFaults[] = [
     file: 'kernels/graph',
     plan: fusion,
     faults: [
-      ['wrong dtype conversion', "(map === 'cast' && only.dtype === meta.dtype)", "map === 'cast'", elementwise],
+      ['wrong dtype conversion', "(same && (map === 'cast' ||", "(map === 'cast' || (same &&", elementwise],
       ['wrong dtype conversion', 'call.weak ? [new TracedValue(value.id, value.shape, value.dtype, true)] : [value]', '[value]'],
       ['wrong dtype conversion', '!value.weak || value.dtype === dtype', 'true'],
       [

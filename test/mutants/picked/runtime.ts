@@ -35,7 +35,7 @@ export const calling: readonly PickedFaults[] = [
       [books, 'made[i].dispose();', ''],
       [books, 'results[i].dispose();', '', writing],
       [convert, 'promote(so, slot.dtype)', 'so', dtypes],
-      [convert, '!isFloating(so) && !Number.isInteger(slot)', 'false'],
+      [convert, '!isDifferentiable(so) && !Number.isInteger(slot)', 'false'],
     ],
   },
   {
