@@ -13,6 +13,7 @@ import {
   leadingElement,
   makeReflection,
   multiplyBy,
+  noiseFloor,
   quotient,
   reflect,
   rotate,
@@ -69,10 +70,10 @@ function bidiagonalise(
 }
 
 /** The row before the last block of d and e [0, size) that nothing couples to the rows before it; -1 where it begins with the first. */
-function rowBeforeBlock(d: Buffer<'T'>, e: Buffer<'T'>, own: i32, size: i32): i32 {
+function rowBeforeBlock(d: Buffer<'T'>, e: Buffer<'T'>, own: i32, size: i32, floor: f): i32 {
   let row: i32 = size - 2;
   while (row >= 0) {
-    if (isNegligible(e[own + row]!, abs(d[own + row]!) + abs(d[own + row + 1]!))) break;
+    if (isNegligible(e[own + row]!, abs(d[own + row]!) + abs(d[own + row + 1]!) + floor)) break;
     row--;
   }
   return row;
@@ -266,10 +267,11 @@ export function singularValues(
         }
       }
     }
+    const floor = noiseFloor(values, e, own, n);
     let size: i32 = n;
     let turns: i32 = 0;
     while (size > 0) {
-      const before = rowBeforeBlock(values, e, own, size);
+      const before = rowBeforeBlock(values, e, own, size, floor);
       if (before >= 0) e[own + before] = 0;
       if (before === size - 2) {
         size--;

@@ -12,6 +12,7 @@ import {
   leadingElement,
   makeReflection,
   multiplyBy,
+  noiseFloor,
   reflect,
   rotate,
   setUnitRows,
@@ -56,10 +57,10 @@ function tridiagonalise(
 }
 
 /** The last row of the block that begins at `first`: the first one below which the matrix falls apart. */
-function blockEnd(d: Buffer<'T'>, e: Buffer<'T'>, own: i32, first: i32, n: i32): i32 {
+function blockEnd(d: Buffer<'T'>, e: Buffer<'T'>, own: i32, first: i32, n: i32, floor: f): i32 {
   let last: i32 = first;
   while (last < n - 1) {
-    if (isNegligible(e[own + last]!, abs(d[own + last]!) + abs(d[own + last + 1]!))) break;
+    if (isNegligible(e[own + last]!, abs(d[own + last]!) + abs(d[own + last + 1]!) + floor)) break;
     last++;
   }
   return last;
@@ -161,10 +162,11 @@ export function symmetricEigen(
     if (n > 0) {
       if (abs(values[own]!) > abs(values[own + n - 1]!)) reverseRows(values, e, own, rows, base, n);
     }
+    const floor = noiseFloor(values, e, own, n);
     let turns: i32 = 0;
     let first: i32 = 0;
     while (first < n) {
-      const last = blockEnd(values, e, own, first, n);
+      const last = blockEnd(values, e, own, first, n, floor);
       if (last === first) {
         first++;
         turns = 0;

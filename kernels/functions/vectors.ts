@@ -67,6 +67,17 @@ export function isNegligible(small: f, large: f): boolean {
   return abs(large) + abs(small) === abs(large);
 }
 
+/**
+ * The size that diagonal elements d count as at least, when what lies beside them, e, is told from 0: rows that are nothing but rounding errors of
+ * the others would have no end otherwise.
+ */
+export function noiseFloor(d: Buffer<'T'>, e: Buffer<'T'>, from: i32, length: i32): f {
+  const share: f = 1e-7;
+  let most: f = 0;
+  for (const at of lanes(from, from + length)) most = max(most, abs(d[at]!) + abs(e[at]!));
+  return share * most;
+}
+
 /** The element of greatest size, with its sign. */
 export function leadingElement(x: Buffer<'T'>, from: i32, length: i32): f {
   let leading: f = 0;
