@@ -63,12 +63,19 @@ function leavesLoop(statements: readonly Stmt[]): boolean {
   });
 }
 
-/** No turn loads what another one stores: what is stored to is loaded at the same place only. */
+/**
+ * No turn loads or stores what another one stores: what is stored to is loaded at the same place only, and no place is read from
+ * memory, for of two turns that meet there the later one has to be the last.
+ */
 function storesApart(statements: readonly Stmt[]): boolean {
   const places = new Map<string, string>();
+  const read = new Set<string>();
   let apart = true;
   visitStatements(statements, (statement) => {
-    if (statement.do === 'store') places.set(statement.buffer, JSON.stringify(statement.index));
+    if ((statement.do === 'let' || statement.do === 'set') && isRead(statement.value, read)) read.add(statement.name);
+    if (statement.do !== 'store') return;
+    if (isRead(statement.index, read)) apart = false;
+    places.set(statement.buffer, JSON.stringify(statement.index));
   });
   visitStatements(statements, (statement) => {
     for (const expr of expressionsOf(statement))
@@ -79,6 +86,29 @@ function storesApart(statements: readonly Stmt[]): boolean {
       });
   });
   return apart;
+}
+
+/** Whether a value comes from memory, itself or by way of the locals named. */
+function isRead(expr: Expr, locals: ReadonlySet<string>): boolean {
+  let reads = false;
+  visitExpr(expr, (node) => {
+    if (node.op === 'load' || (node.op === 'local' && locals.has(node.name))) reads = true;
+  });
+  return reads;
+}
+
+/** What shared loops of a statement store to, and what they touch at all. */
+export function sharedBuffers(statement: Stmt): { readonly stored: ReadonlySet<string>; readonly touched: ReadonlySet<string> } {
+  const loops = sharedLoops([statement]);
+  const stored = storedIn(loops);
+  const touched = new Set(stored);
+  visitStatements(loops, (inner) => {
+    for (const expr of expressionsOf(inner))
+      visitExpr(expr, (node) => {
+        if (node.op === 'load') touched.add(node.buffer);
+      });
+  });
+  return { stored, touched };
 }
 
 function storedIn(statements: readonly Stmt[]): ReadonlySet<string> {

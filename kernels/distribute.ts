@@ -40,6 +40,7 @@ import {
   isUniform,
   lanesOf,
   runningTotalOf,
+  sharedBuffers,
   sharedLoops,
 } from './distribute-analysis.js';
 import {
@@ -203,6 +204,8 @@ class Distribution {
   #share(body: Body, statements: readonly Stmt[], sharing: Sharing): void {
     const declared = new Map<string, Type>();
     let stores: Stmt[] = [];
+    /** What shared loops have stored to since the last barrier. */
+    const changed = new Set<string>();
     // What one thread is to store, another one may still have to read: an output may lie where an input does.
     const flush = (): void => {
       const held = stores;
@@ -218,8 +221,18 @@ class Distribution {
       }
       flush();
       if (statement.do === 'let' && statement.mutable) declared.set(statement.name, statement.value.type);
-      if (hasSharedLoop(statement)) this.#accumulating(body, statement, declared, sharing);
-      else body.push(statement);
+      if (!hasSharedLoop(statement)) {
+        body.push(statement);
+        continue;
+      }
+      const { stored, touched } = sharedBuffers(statement);
+      // Threads may take other elements now than before. Those that share columns keep to their own.
+      if (sharing.inside === undefined && [...touched].some((buffer) => changed.has(buffer))) {
+        body.push(barrier);
+        changed.clear();
+      }
+      this.#accumulating(body, statement, declared, sharing);
+      for (const buffer of stored) changed.add(buffer);
     }
     flush();
   }

@@ -119,7 +119,11 @@ function attemptWrongDtype(test: OpCase, attempt: Attempt, attrs: SampleAttrs): 
       const made: Tensor[] = [];
       const change = (value: Tensor | number): Tensor | number => {
         if (typeof value === 'number') return Math.trunc(value);
-        const tensor = makeTensor({ shape: value.shape, dtype: wrong, values: new Array<number>(value.size * partsOf(wrong)).fill(1) });
+        const tensor = makeTensor({
+          shape: value.shape,
+          dtype: wrong,
+          values: new Array<number>(value.size * partsOf(wrong)).fill(1),
+        });
         made.push(tensor);
         return tensor;
       };
