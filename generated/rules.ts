@@ -68,37 +68,42 @@ export function elementsAlong(shape: unknown, axes: unknown) {
   return host.count((host.pick((shape as readonly unknown[]), (axes as readonly number[])) as readonly number[]));
 }
 
-/** The shape of each tensor of a list. (ops.yaml:75) */
+/** How much of the element after a place between two counts, by the manner of interpolation; the nearest one of equals is the even one. (ops.yaml:75) */
+export function shareBetween(place: unknown, interpolation: unknown) {
+  return (host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : ((host.equals(interpolation, 'linear')) ? (place as number) - host.floor((place as number)) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor((place as number)) === host.ceil((place as number))) ? 0 : 0.5) : (((((place as number) - host.floor((place as number))) > 0.5) || ((((place as number) - host.floor((place as number))) === 0.5) && ((host.floor((place as number)) % 2) === 1))) ? 1 : 0))));
+}
+
+/** The shape of each tensor of a list. (ops.yaml:83) */
 export function shapes(tensors: unknown) {
   return host.each((tensors as readonly unknown[]), (tensor) => (tensor as LayoutMeta).shape);
 }
 
-/** Whether the tensors of two lists have the same shapes. (ops.yaml:79) */
+/** Whether the tensors of two lists have the same shapes. (ops.yaml:87) */
 export function alike(tensors: unknown, others: unknown) {
   return ((tensors as readonly unknown[]).length === (others as readonly unknown[]).length) && host.all((tensors as readonly unknown[]), (tensor, i: number) => host.equals((tensor as LayoutMeta).shape, (host.at((others as readonly unknown[]), i) as LayoutMeta).shape));
 }
 
-/** How many bits an element of an integer dtype has. (ops.yaml:83) */
+/** How many bits an element of an integer dtype has. (ops.yaml:91) */
 export function bitsOf(dtype: unknown) {
   return (host.equals(dtype, 'int64')) ? 64 : ((host.equals(dtype, 'int32')) ? 32 : ((host.equals(dtype, 'int16')) ? 16 : 8));
 }
 
-/** The integer of a dtype whose bits are all set. (ops.yaml:87) */
+/** The integer of a dtype whose bits are all set. (ops.yaml:95) */
 export function allBits(dtype: unknown) {
   return (host.equals(dtype, 'uint8')) ? 255 : -1;
 }
 
-/** The greatest finite number of a floating-point dtype. (ops.yaml:91) */
+/** The greatest finite number of a floating-point dtype. (ops.yaml:99) */
 export function greatest(dtype: unknown) {
   return (host.equals(dtype, 'float64')) ? 1.7976931348623157e+308 : ((host.equals(dtype, 'float32')) ? 3.4028234663852886e+38 : ((host.equals(dtype, 'float16')) ? 65504 : 3.3895313892515355e+38));
 }
 
-/** How many elements a diagonal of a matrix has. (ops.yaml:95) */
+/** How many elements a diagonal of a matrix has. (ops.yaml:103) */
 export function diagonalSize(rows: unknown, columns: unknown, offset: unknown) {
   return host.max(host.min((rows as number) - host.max(-(offset as number), 0), (columns as number) - host.max((offset as number), 0)), 0);
 }
 
-/** The largest singular value's share up to which others count as 0, where nothing else is said; the dtype's rounding error times the larger side. (ops.yaml:100) */
+/** The largest singular value's share up to which others count as 0, where nothing else is said; the dtype's rounding error times the larger side. (ops.yaml:108) */
 export function rankTolerance(dtype: unknown, rows: unknown, columns: unknown) {
   return host.max((rows as number), (columns as number)) * ((host.equals(dtype, 'float64')) ? 2 ** (-52) : 2 ** (-23));
 }

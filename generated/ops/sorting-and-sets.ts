@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6067
+// From ops.yaml:6075
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:6067',
+  source: 'ops.yaml:6075',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,10 +56,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:6081
+// From ops.yaml:6089
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:6081',
+  source: 'ops.yaml:6089',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -112,10 +112,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:6107
+// From ops.yaml:6115
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:6107',
+  source: 'ops.yaml:6115',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -150,10 +150,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:6133
+// From ops.yaml:6141
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:6133',
+  source: 'ops.yaml:6141',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -200,10 +200,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:6146
+// From ops.yaml:6154
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:6146',
+  source: 'ops.yaml:6154',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -259,10 +259,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:6183
+// From ops.yaml:6191
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:6183',
+  source: 'ops.yaml:6191',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -312,10 +312,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6206
+// From ops.yaml:6214
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:6206',
+  source: 'ops.yaml:6214',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -412,10 +412,10 @@ export interface KthvalueOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6258
+// From ops.yaml:6266
 export const kthvalueDefinition: OpDefinition = {
   name: 'kthvalue',
-  source: 'ops.yaml:6258',
+  source: 'ops.yaml:6266',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -481,10 +481,10 @@ export interface ModeOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6299
+// From ops.yaml:6307
 export const modeDefinition: OpDefinition = {
   name: 'mode',
-  source: 'ops.yaml:6299',
+  source: 'ops.yaml:6307',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -555,10 +555,10 @@ export interface QuantileOptions {
   /** What is taken between two elements. Default: `"linear"`. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint' | undefined;
 }
-// From ops.yaml:6334
+// From ops.yaml:6342
 export const quantileDefinition: OpDefinition = {
   name: 'quantile',
-  source: 'ops.yaml:6334',
+  source: 'ops.yaml:6342',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"union","options":[{"kind":"number"},{"kind":"list","of":{"kind":"number"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'interpolation', type: {"kind":"union","options":[{"kind":"literal","value":"linear"},{"kind":"literal","value":"lower"},{"kind":"literal","value":"higher"},{"kind":"literal","value":"nearest"},{"kind":"literal","value":"midpoint"}]}, default: "linear", required: false }],
   outputs: [{ name: 'out' }],
@@ -611,25 +611,24 @@ export const quantileDefinition: OpDefinition = {
         const value22 = host.lazy(() => [value10()]);
         const value11 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at((axis == null) ? (((n() === host.count(x.shape)) && host.all(value(), (size2: number) => size2 >= 0)) ? value() : host.inferReshape(x.shape, value())) : [...host.drop(x.shape, axis), host.at(x.shape, (axis as number))], value10()), value5(), n(), host.at(host.fill(1, 1), 0))]));
         const part5 = host.lazy(() => g.sliceGrad(g.reshape(g.sumTo(g.where(part3(), part4(), 0), ((value9() === host.count(value11())) && host.all(value7(), (size3: number) => size3 >= 0)) ? value7() : host.inferReshape(value11(), value7())), value11()), value2(), value22(), value6(), value(), { steps: null }));
-        const low = host.lazy(() => host.floor(value8()));
-        const value12 = host.lazy(() => value8() - low());
-        const high = host.lazy(() => host.ceil(value8()));
-        const share = host.lazy(() => (host.equals(interpolation, 'linear')) ? value12() : ((host.equals(interpolation, 'midpoint')) ? ((low() === high()) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((value12() > 0.5) || ((value12() === 0.5) && ((low() % 2) === 1))) ? 1 : 0)))));
-        const value13 = host.lazy(() => [...host.take(value2(), 0, last()), 1]);
-        const target = host.lazy(() => ((value9() === host.count(value13())) && host.all(value7(), (size: number) => size >= 0)) ? value7() : host.inferReshape(value13(), value7()));
+        const share = host.lazy(() => (rules.shareBetween(value8(), interpolation) as number));
+        const value12 = host.lazy(() => [...host.take(value2(), 0, last()), 1]);
+        const target = host.lazy(() => ((value9() === host.count(value12())) && host.all(value7(), (size: number) => size >= 0)) ? value7() : host.inferReshape(value12(), value7()));
         const part6 = host.lazy(() => g.sumTo(g.where(part3(), 0, part4()), value4() ? target() : host.replace(target(), [0], host.total(host.each(parts(), (x2: V) => host.at(x2.shape, 0))))));
-        const part7 = host.lazy(() => g.reshape(part6(), value13()));
-        const value14 = host.lazy(() => [low()]);
-        const value15 = host.lazy(() => low() + 1);
-        const value32 = host.lazy(() => [value15()]);
+        const part7 = host.lazy(() => g.reshape(part6(), value12()));
+        const low = host.lazy(() => host.floor(value8()));
+        const value13 = host.lazy(() => [low()]);
+        const value14 = host.lazy(() => low() + 1);
+        const value32 = host.lazy(() => [value14()]);
         const value42 = host.lazy(() => share() === 1);
-        const value16 = host.lazy(() => high() + 1);
-        const value52 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), high(), value16(), host.at(host.fill(1, 1), 0))]));
-        const value62 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), low(), value15(), host.at(host.fill(1, 1), 0))]));
+        const high = host.lazy(() => host.ceil(value8()));
+        const value15 = host.lazy(() => high() + 1);
+        const value52 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), high(), value15(), host.at(host.fill(1, 1), 0))]));
+        const value62 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), low(), value14(), host.at(host.fill(1, 1), 0))]));
         const part8 = host.lazy(() => g.multiply(g.sumTo(part7(), host.broadcast(value52(), value62())), share()));
-        const part22 = host.lazy(() => g.sliceGrad(value42() ? part7() : g.sumTo(part8(), value52()), value2(), value22(), [high()], [value16()], { steps: null }));
-        const value17 = host.lazy(() => (rules.shapes(parts()) as readonly (readonly number[])[]));
-        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value14(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value62()), g.sumTo(g.neg(part8()), value62())), value2(), value22(), value14(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => (((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : ((((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 1) ? g.sliceGrad((((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad((((host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0))))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value17(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value17(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value13()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (host.equals(interpolation, 'linear')) ? (p * value5()) - host.floor(p * value5()) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor(p * value5()) === host.ceil(p * value5())) ? 0 : 0.5) : ((host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : (((((p * value5()) - host.floor(p * value5())) > 0.5) || ((((p * value5()) - host.floor(p * value5())) === 0.5) && ((host.floor(p * value5()) % 2) === 1))) ? 1 : 0)))))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
+        const part22 = host.lazy(() => g.sliceGrad(value42() ? part7() : g.sumTo(part8(), value52()), value2(), value22(), [high()], [value15()], { steps: null }));
+        const value16 = host.lazy(() => (rules.shapes(parts()) as readonly (readonly number[])[]));
+        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value13(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value62()), g.sumTo(g.neg(part8()), value62())), value2(), value22(), value13(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => ((rules.shareBetween(p * value5(), interpolation) as number) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : (((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
         return [(axis == null) ? g.reshape(part9(), x.shape) : g.moveFromLast(part9(), axis)];
       },
     },
@@ -656,10 +655,10 @@ export const quantileDefinition: OpDefinition = {
 export function quantile(x: TensorLike, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
   return callOne(quantileDefinition, [x], { q, ...optionsOf(quantileDefinition, options) });
 }
-// From ops.yaml:6387
+// From ops.yaml:6395
 export const betweenElementsDefinition: OpDefinition = {
   name: 'betweenElements',
-  source: 'ops.yaml:6387',
+  source: 'ops.yaml:6395',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'place', type: {"kind":"number"}, required: true }, { name: 'interpolation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -675,7 +674,7 @@ export const betweenElementsDefinition: OpDefinition = {
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { place, interpolation }: { place: number; interpolation: string }): readonly V[] {
       const low = host.lazy(() => host.floor(place));
       const high = host.lazy(() => host.ceil(place));
-      const share = (interpolation === 'linear') ? place - low() : ((interpolation === 'midpoint') ? ((low() === high()) ? 0 : 0.5) : ((interpolation === 'lower') ? 0 : ((interpolation === 'higher') ? 1 : ((((place - low()) > 0.5) || (((place - low()) === 0.5) && ((low() % 2) === 1))) ? 1 : 0))));
+      const share = (rules.shareBetween(place, interpolation) as number);
       const lower = host.lazy(() => g.slice(x, [x.shape.length - 1], [low()], [low() + 1]));
       const upper = host.lazy(() => g.slice(x, [x.shape.length - 1], [high()], [high() + 1]));
       const out = (share === 0) ? lower() : ((share === 1) ? upper() : g.add(lower(), g.multiply(g.subtract(upper(), lower()), share)));
@@ -688,18 +687,15 @@ export const betweenElementsDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { place, interpolation }: { place: number; interpolation: string }): readonly V[] {
-        const low = host.lazy(() => host.floor(place));
-        const high = host.lazy(() => host.ceil(place));
-        const share = (interpolation === 'linear') ? place - low() : ((interpolation === 'midpoint') ? ((low() === high()) ? 0 : 0.5) : ((interpolation === 'lower') ? 0 : ((interpolation === 'higher') ? 1 : ((((place - low()) > 0.5) || (((place - low()) === 0.5) && ((low() % 2) === 1))) ? 1 : 0))));
         const value = host.lazy(() => ((x.shape.length - 1) < 0) ? (x.shape.length - 1) + x.shape.length : x.shape.length - 1);
         const value2 = host.lazy(() => [value()]);
         const value3 = host.lazy(() => [host.floor(place) + 1]);
-        const value4 = host.lazy(() => share === 1);
+        const value4 = host.lazy(() => (rules.shareBetween(place, interpolation) as number) === 1);
         const value5 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.ceil(place), host.ceil(place) + 1, host.at(host.fill(1, 1), 0))]));
         const value6 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.floor(place), host.floor(place) + 1, host.at(host.fill(1, 1), 0))]));
-        const part = host.lazy(() => g.multiply(g.sumTo(dout, host.broadcast(value5(), value6())), share));
+        const part = host.lazy(() => g.multiply(g.sumTo(dout, host.broadcast(value5(), value6())), (rules.shareBetween(place, interpolation) as number)));
         const part2 = host.lazy(() => g.sliceGrad(value4() ? dout : g.sumTo(part(), value5()), x.shape, value2(), [host.ceil(place)], [host.ceil(place) + 1], { steps: null }));
-        return [(share === 0) ? g.sliceGrad(dout, x.shape, value2(), [host.floor(place)], value3(), { steps: null }) : (value4() ? part2() : g.add(part2(), g.sliceGrad(g.add(g.sumTo(dout, value6()), g.sumTo(g.neg(part()), value6())), x.shape, value2(), [host.floor(place)], value3(), { steps: null })))];
+        return [((rules.shareBetween(place, interpolation) as number) === 0) ? g.sliceGrad(dout, x.shape, value2(), [host.floor(place)], value3(), { steps: null }) : (value4() ? part2() : g.add(part2(), g.sliceGrad(g.add(g.sumTo(dout, value6()), g.sumTo(g.neg(part()), value6())), x.shape, value2(), [host.floor(place)], value3(), { steps: null })))];
       },
     },
   ],
@@ -725,10 +721,10 @@ export interface NanquantileOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6403
+// From ops.yaml:6411
 export const nanquantileDefinition: OpDefinition = {
   name: 'nanquantile',
-  source: 'ops.yaml:6403',
+  source: 'ops.yaml:6411',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"number"}, required: true, scalar: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -811,10 +807,10 @@ export interface NanmedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6447
+// From ops.yaml:6455
 export const nanmedianDefinition: OpDefinition = {
   name: 'nanmedian',
-  source: 'ops.yaml:6447',
+  source: 'ops.yaml:6455',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -878,10 +874,10 @@ export interface SearchsortedOptions {
   /** Whether the place after equal elements is meant, or the one before. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:6470
+// From ops.yaml:6478
 export const searchsortedDefinition: OpDefinition = {
   name: 'searchsorted',
-  source: 'ops.yaml:6470',
+  source: 'ops.yaml:6478',
   inputs: [{ name: 'sorted', dtype: 'T', differentiable: false }, { name: 'values', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -934,10 +930,10 @@ export interface BucketizeOptions {
   /** Whether an element equal to a boundary belongs above it. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:6510
+// From ops.yaml:6518
 export const bucketizeDefinition: OpDefinition = {
   name: 'bucketize',
-  source: 'ops.yaml:6510',
+  source: 'ops.yaml:6518',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'boundaries', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -984,10 +980,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:6532
+// From ops.yaml:6540
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:6532',
+  source: 'ops.yaml:6540',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
