@@ -97,19 +97,44 @@ function isRead(expr: Expr, locals: ReadonlySet<string>): boolean {
   return reads;
 }
 
-/** What shared loops of a statement store to, and what they touch at all. */
-export function sharedBuffers(statement: Stmt): { readonly stored: ReadonlySet<string>; readonly touched: ReadonlySet<string> } {
-  const loops = sharedLoops([statement]);
-  const stored = storedIn(loops);
-  const touched = new Set(stored);
-  visitStatements(loops, (inner) => {
-    for (const expr of expressionsOf(inner))
-      visitExpr(expr, (node) => {
-        if (node.op === 'load') touched.add(node.buffer);
-      });
-  });
+/**
+ * Where the shared loops of a statement store and what they touch at all, by buffer. A place is told by its index over the loop's turns:
+ * loops that have one place in common give each of its elements to the same thread.
+ */
+export function sharedPlaces(statement: Stmt): { readonly stored: Places; readonly touched: Places } {
+  const [stored, touched] = [new Map<string, Set<string>>(), new Map<string, Set<string>>()];
+  const note = (places: Map<string, Set<string>>, buffer: string, place: string): void => {
+    places.set(buffer, (places.get(buffer) ?? new Set()).add(place));
+  };
+  for (const loop of sharedLoops([statement])) {
+    const turn: Expr = { op: 'local', type: loop.from.type, name: '' };
+    const placeOf = (index: Expr): string => JSON.stringify([loop.from, loop.to, withLocal(index, loop.name, turn)]);
+    visitStatements(loop.body, (inner) => {
+      if (inner.do === 'store') {
+        note(stored, inner.buffer, placeOf(inner.index));
+        note(touched, inner.buffer, placeOf(inner.index));
+      }
+      for (const expr of expressionsOf(inner))
+        visitExpr(expr, (node) => {
+          if (node.op === 'load') note(touched, node.buffer, placeOf(node.index));
+        });
+    });
+  }
   return { stored, touched };
 }
+
+export type Places = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Whether some of the later places may be another thread's than the earlier ones of the same buffer. */
+export function meet(earlier: Places, later: Places): boolean {
+  return [...later].some(([buffer, places]) => {
+    const before = earlier.get(buffer);
+    return before !== undefined && (before.size > 1 || [...places].some((place) => !before.has(place)));
+  });
+}
+
+const withLocal = (expr: Expr, name: string, value: Expr): Expr =>
+  expr.op === 'local' && expr.name === name ? value : mapOperands(expr, (operand) => withLocal(operand, name, value));
 
 function storedIn(statements: readonly Stmt[]): ReadonlySet<string> {
   const stored = new Set<string>();

@@ -39,9 +39,10 @@ import {
   isShareable,
   isUniform,
   lanesOf,
+  meet,
   runningTotalOf,
-  sharedBuffers,
   sharedLoops,
+  sharedPlaces,
 } from './distribute-analysis.js';
 import {
   barrier,
@@ -205,7 +206,7 @@ class Distribution {
     const declared = new Map<string, Type>();
     let stores: Stmt[] = [];
     /** What shared loops have stored to since the last barrier. */
-    const changed = new Set<string>();
+    const changed = new Map<string, ReadonlySet<string>>();
     // What one thread is to store, another one may still have to read: an output may lie where an input does.
     const flush = (): void => {
       const held = stores;
@@ -225,14 +226,14 @@ class Distribution {
         body.push(statement);
         continue;
       }
-      const { stored, touched } = sharedBuffers(statement);
+      const { stored, touched } = sharedPlaces(statement);
       // Threads may take other elements now than before. Those that share columns keep to their own.
-      if (sharing.inside === undefined && [...touched].some((buffer) => changed.has(buffer))) {
+      if (sharing.inside === undefined && meet(changed, touched)) {
         body.push(barrier);
         changed.clear();
       }
       this.#accumulating(body, statement, declared, sharing);
-      for (const buffer of stored) changed.add(buffer);
+      for (const [buffer, places] of stored) changed.set(buffer, new Set([...(changed.get(buffer) ?? []), ...places]));
     }
     flush();
   }
