@@ -34,7 +34,7 @@
  * | `elsewhere`   | `numpy`, `pytorch`, `tensorflow`: name   | what the same thing is called in other libraries                     |
  * | `layer`       | class name                               | the layer generated around it                                        |
  * | `seeAlso`     | list of ops                              | links                                                                |
- * | `differences` | Markdown                                 | where it differs from Paddle                                         |
+ * | `differences` | Markdown                                 | where it differs from Paddle, PyTorch or NumPy                       |
  * | `example`     | JavaScript that prints something         | shown with what it prints; `$op` in a class is the op                |
  *
  * An input has `dtype` and, where they apply, `shape` (a pattern or an expression), `rank` (`2`, `">=1"`, `"2..4"`), `optional`,

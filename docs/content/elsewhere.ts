@@ -14,9 +14,7 @@ export function elsewhereTable(library: Library, api: readonly ApiItem[], from: 
   const groups = [...opsByGroup(library.ops)].map(([group, members]) => {
     const rows = members.flatMap(({ op }) => {
       const name = op.elsewhere[key];
-      return name === undefined
-        ? []
-        : [[code(name), `[${code(op.name)}](${linkTo(from, opPath(op.name))})`, op.differences ?? op.summary]];
+      return name === undefined ? [] : [[code(name), `[${code(op.name)}](${linkTo(from, opPath(op.name))})`, op.summary]];
     });
     return rows.length === 0 ? '' : section(groupTitle(group), table(['there', 'here', ''], rows)).replace(/^## /, '### ');
   });
@@ -35,7 +33,7 @@ export function elsewhereTable(library: Library, api: readonly ApiItem[], from: 
     .trim();
 }
 
-/** Where ops differ from Paddle's, as their entries say. */
+/** Where ops differ from those of other libraries, as their entries say. */
 export function differencesTable({ ops }: Library, from: string): string {
   const rows = ops.flatMap(({ op }) =>
     op.differences === undefined ? [] : [[`[${code(op.name)}](${linkTo(from, opPath(op.name))})`, op.differences]],

@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2469
+// From ops.yaml:2470
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:2469',
+  source: 'ops.yaml:2470',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2498
+// From ops.yaml:2500
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:2498',
+  source: 'ops.yaml:2500',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2523
+// From ops.yaml:2526
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:2523',
+  source: 'ops.yaml:2526',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2548
+// From ops.yaml:2552
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:2548',
+  source: 'ops.yaml:2552',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2564
+// From ops.yaml:2568
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:2564',
+  source: 'ops.yaml:2568',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,10 +322,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2580
+// From ops.yaml:2584
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:2580',
+  source: 'ops.yaml:2584',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -378,10 +378,10 @@ export interface NansumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2599
+// From ops.yaml:2603
 export const nansumDefinition: OpDefinition = {
   name: 'nansum',
-  source: 'ops.yaml:2599',
+  source: 'ops.yaml:2603',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export interface NanmeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2618
+// From ops.yaml:2622
 export const nanmeanDefinition: OpDefinition = {
   name: 'nanmean',
-  source: 'ops.yaml:2618',
+  source: 'ops.yaml:2622',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -487,10 +487,10 @@ export interface CountNonzeroOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2637
+// From ops.yaml:2641
 export const countNonzeroDefinition: OpDefinition = {
   name: 'countNonzero',
-  source: 'ops.yaml:2637',
+  source: 'ops.yaml:2641',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -534,10 +534,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2655
+// From ops.yaml:2659
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:2655',
+  source: 'ops.yaml:2659',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -601,10 +601,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2684
+// From ops.yaml:2689
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:2684',
+  source: 'ops.yaml:2689',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -660,10 +660,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2711
+// From ops.yaml:2717
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:2711',
+  source: 'ops.yaml:2717',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -722,10 +722,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2733
+// From ops.yaml:2739
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:2733',
+  source: 'ops.yaml:2739',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -784,10 +784,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2784
+// From ops.yaml:2790
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:2784',
+  source: 'ops.yaml:2790',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -842,10 +842,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2835
+// From ops.yaml:2841
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:2835',
+  source: 'ops.yaml:2841',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -901,10 +901,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2871
+// From ops.yaml:2877
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:2871',
+  source: 'ops.yaml:2877',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -960,10 +960,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2895
+// From ops.yaml:2901
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:2895',
+  source: 'ops.yaml:2901',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1036,10 +1036,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2936
+// From ops.yaml:2942
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:2936',
+  source: 'ops.yaml:2942',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1098,10 +1098,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:2960
+// From ops.yaml:2966
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:2960',
+  source: 'ops.yaml:2966',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1193,10 +1193,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:2997
+// From ops.yaml:3003
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:2997',
+  source: 'ops.yaml:3003',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1242,10 +1242,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:3024
+// From ops.yaml:3030
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:3024',
+  source: 'ops.yaml:3030',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1293,10 +1293,10 @@ export interface CumprodOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3038
+// From ops.yaml:3044
 export const cumprodDefinition: OpDefinition = {
   name: 'cumprod',
-  source: 'ops.yaml:3038',
+  source: 'ops.yaml:3044',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1342,10 +1342,10 @@ export const cumprodDefinition: OpDefinition = {
 export function cumprod(x: TensorLike, options: CumprodOptions = {}): Tensor {
   return callOne(cumprodDefinition, [x], optionsOf(cumprodDefinition, options));
 }
-// From ops.yaml:3063
+// From ops.yaml:3069
 export const scanProductDefinition: OpDefinition = {
   name: 'scanProduct',
-  source: 'ops.yaml:3063',
+  source: 'ops.yaml:3069',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1386,10 +1386,10 @@ export const scanProductDefinition: OpDefinition = {
 export function scanProduct(x: TensorLike, axis: number): Tensor {
   return callOne(scanProductDefinition, [x], { axis, ...surplusOptions(scanProductDefinition, arguments[2]) });
 }
-// From ops.yaml:3077
+// From ops.yaml:3083
 export const shiftAlongDefinition: OpDefinition = {
   name: 'shiftAlong',
-  source: 'ops.yaml:3077',
+  source: 'ops.yaml:3083',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'by', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1428,10 +1428,10 @@ export const shiftAlongDefinition: OpDefinition = {
 export function shiftAlong(x: TensorLike, axis: number, by: number, value: number): Tensor {
   return callOne(shiftAlongDefinition, [x], { axis, by, value, ...surplusOptions(shiftAlongDefinition, arguments[4]) });
 }
-// From ops.yaml:3087
+// From ops.yaml:3093
 export const linearScanDefinition: OpDefinition = {
   name: 'linearScan',
-  source: 'ops.yaml:3087',
+  source: 'ops.yaml:3093',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'b', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1488,10 +1488,10 @@ export interface CummaxOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3103
+// From ops.yaml:3109
 export const cummaxDefinition: OpDefinition = {
   name: 'cummax',
-  source: 'ops.yaml:3103',
+  source: 'ops.yaml:3109',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1551,10 +1551,10 @@ export interface CumminOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3134
+// From ops.yaml:3140
 export const cumminDefinition: OpDefinition = {
   name: 'cummin',
-  source: 'ops.yaml:3134',
+  source: 'ops.yaml:3140',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1608,10 +1608,10 @@ export const cumminDefinition: OpDefinition = {
 export function cummin(x: TensorLike, options: CumminOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(cumminDefinition, [x], optionsOf(cumminDefinition, options));
 }
-// From ops.yaml:3165
+// From ops.yaml:3171
 export const scanMaxDefinition: OpDefinition = {
   name: 'scanMax',
-  source: 'ops.yaml:3165',
+  source: 'ops.yaml:3171',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1656,10 +1656,10 @@ export const scanMaxDefinition: OpDefinition = {
 export function scanMax(x: TensorLike, axis: number): { out: Tensor; index: Tensor } {
   return callNamed(scanMaxDefinition, [x], { axis, ...surplusOptions(scanMaxDefinition, arguments[2]) });
 }
-// From ops.yaml:3179
+// From ops.yaml:3185
 export const scanMinDefinition: OpDefinition = {
   name: 'scanMin',
-  source: 'ops.yaml:3179',
+  source: 'ops.yaml:3185',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1710,10 +1710,10 @@ export interface LogcumsumexpOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3193
+// From ops.yaml:3199
 export const logcumsumexpDefinition: OpDefinition = {
   name: 'logcumsumexp',
-  source: 'ops.yaml:3193',
+  source: 'ops.yaml:3199',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1760,10 +1760,10 @@ export const logcumsumexpDefinition: OpDefinition = {
 export function logcumsumexp(x: TensorLike, options: LogcumsumexpOptions = {}): Tensor {
   return callOne(logcumsumexpDefinition, [x], optionsOf(logcumsumexpDefinition, options));
 }
-// From ops.yaml:3217
+// From ops.yaml:3223
 export const scanLogSumDefinition: OpDefinition = {
   name: 'scanLogSum',
-  source: 'ops.yaml:3217',
+  source: 'ops.yaml:3223',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1814,10 +1814,10 @@ export interface DiffOptions {
   /** The axis of the neighbours. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3236
+// From ops.yaml:3242
 export const diffDefinition: OpDefinition = {
   name: 'diff',
-  source: 'ops.yaml:3236',
+  source: 'ops.yaml:3242',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, default: 1, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1873,10 +1873,10 @@ export interface TrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3274
+// From ops.yaml:3280
 export const trapezoidDefinition: OpDefinition = {
   name: 'trapezoid',
-  source: 'ops.yaml:3274',
+  source: 'ops.yaml:3280',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
