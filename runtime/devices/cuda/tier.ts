@@ -4,7 +4,7 @@
  * time goes into starting.
  */
 import { createHash } from 'node:crypto';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { cudaC } from '../../../kernels/c/dialect.js';
 import { cudaFlags, flagsOf } from '../../../kernels/c/options.js';
@@ -150,10 +150,9 @@ export class CudaTier implements Tier {
       kernels.map(({ kernel }) => kernel.name),
     );
     if ('log' in compiled) return;
-    const [first, ...others] = kernels;
+    // Never copied from an entry: that of one kernel may be another process's, which has the other kernels in no image.
     const cache = kernelCache();
-    const made = cache.entry(first!.key, this.extension, (path) => writeFileSync(path, compiled.image));
-    for (const { key } of others) cache.entry(key, this.extension, (path) => copyFileSync(made, path));
+    for (const { key } of kernels) cache.entry(key, this.extension, (path) => writeFileSync(path, compiled.image));
   }
 
   private compileText(source: string, names: readonly string[]): ReturnType<Nvrtc['compile']> {

@@ -5,7 +5,7 @@
  * Compiling is put off until a plan is complete, so that its kernels are compiled side by side. What goes wrong on the way, now or
  * later, costs the tier, not the program: see `finish`.
  */
-import { copyFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { gnuC } from '../../../../kernels/c/dialect.js';
 import { printC, printModule, symbolOf } from '../../../../kernels/c/printer.js';
@@ -111,17 +111,22 @@ export class NativeTier extends CpuTier<NativeKernel> {
 
   /** One library for all of them, which the cache then has under the key of each: most of a compiler's time goes into starting. */
   private compileTogether(kernels: readonly NativeKernel[]): void {
-    const [first, ...others] = kernels;
-    if (first === undefined) return;
+    if (kernels.length === 0) return;
     const start = performance.now();
     const source = printModule(
       kernels.map(({ printed }) => printed),
       gnuC,
     );
     if (debugging.source) report('source', `${kernels.map(({ kernel }) => kernel.name).join(', ')}\n${source}`);
-    const cache = kernelCache();
-    const library = cache.entry(first.key, extension, (path) => this.compiler.build(source, path));
-    for (const { key } of others) cache.entry(key, extension, (path) => copyFileSync(library, path));
+    // Never copied from an entry: that of one kernel may be another process's, which has the other kernels in no library.
+    let library: Uint8Array | undefined;
+    const make = (path: string): void => {
+      if (library === undefined) {
+        this.compiler.build(source, path);
+        library = readFileSync(path);
+      } else writeFileSync(path, library);
+    };
+    for (const { key } of kernels) kernelCache().entry(key, extension, make);
     const time = (performance.now() - start).toFixed(2);
     if (debugging.compile)
       for (const { kernel, key } of kernels) report('compile', `${kernel.name}: ${key}, native, in ${time} ms`);
