@@ -1073,10 +1073,10 @@ export const lerpDefinition: OpDefinition = {
 export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
   return callOne(lerpDefinition, [x, y, weight], surplusOptions(lerpDefinition, arguments[3]));
 }
-// From ops.yaml:899
+// From ops.yaml:900
 export const copysignDefinition: OpDefinition = {
   name: 'copysign',
-  source: 'ops.yaml:899',
+  source: 'ops.yaml:900',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1125,10 +1125,10 @@ export function copysign(x: TensorLike, y: TensorLike): Tensor {
 export function copysign_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
 }
-// From ops.yaml:924
+// From ops.yaml:925
 export const heavisideDefinition: OpDefinition = {
   name: 'heaviside',
-  source: 'ops.yaml:924',
+  source: 'ops.yaml:925',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1181,10 +1181,10 @@ export function heaviside(x: TensorLike, y: TensorLike): Tensor {
 export function heaviside_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
 }
-// From ops.yaml:942
+// From ops.yaml:943
 export const fmaxDefinition: OpDefinition = {
   name: 'fmax',
-  source: 'ops.yaml:942',
+  source: 'ops.yaml:943',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1205,8 +1205,8 @@ export const fmaxDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(y);
-        const part2 = g.sumTo(g.where(g.isnan(x), 0, dout), host.broadcast(y.shape, x.shape));
-        const part3 = g.sumTo(g.where(part, 0, part2), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(x), 0, dout);
+        const part3 = g.where(part, 0, part2);
         return [g.add(g.sumTo(g.where(part, part2, 0), x.shape), g.sumTo(g.where(g.greaterThan(x, y), part3, g.where(g.equal(x, y), g.multiply(part3, 0.5), 0)), x.shape))];
       },
     },
@@ -1216,7 +1216,7 @@ export const fmaxDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(x);
-        const part2 = g.sumTo(g.where(g.isnan(y), 0, g.sumTo(g.where(part, 0, dout), host.broadcast(y.shape, x.shape))), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(y), 0, g.where(part, 0, dout));
         return [g.add(g.sumTo(g.where(part, dout, 0), y.shape), g.sumTo(g.where(g.greaterThan(y, x), part2, g.where(g.equal(x, y), g.multiply(part2, 0.5), 0)), y.shape))];
       },
     },
@@ -1251,10 +1251,10 @@ export function fmax(x: TensorLike, y: TensorLike): Tensor {
 export function fmax_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
 }
-// From ops.yaml:959
+// From ops.yaml:960
 export const fminDefinition: OpDefinition = {
   name: 'fmin',
-  source: 'ops.yaml:959',
+  source: 'ops.yaml:960',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1275,8 +1275,8 @@ export const fminDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(y);
-        const part2 = g.sumTo(g.where(g.isnan(x), 0, dout), host.broadcast(y.shape, x.shape));
-        const part3 = g.sumTo(g.where(part, 0, part2), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(x), 0, dout);
+        const part3 = g.where(part, 0, part2);
         return [g.add(g.sumTo(g.where(part, part2, 0), x.shape), g.sumTo(g.where(g.lessThan(x, y), part3, g.where(g.equal(x, y), g.multiply(part3, 0.5), 0)), x.shape))];
       },
     },
@@ -1286,7 +1286,7 @@ export const fminDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(x);
-        const part2 = g.sumTo(g.where(g.isnan(y), 0, g.sumTo(g.where(part, 0, dout), host.broadcast(y.shape, x.shape))), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(y), 0, g.where(part, 0, dout));
         return [g.add(g.sumTo(g.where(part, dout, 0), y.shape), g.sumTo(g.where(g.lessThan(y, x), part2, g.where(g.equal(x, y), g.multiply(part2, 0.5), 0)), y.shape))];
       },
     },
@@ -1321,10 +1321,10 @@ export function fmin(x: TensorLike, y: TensorLike): Tensor {
 export function fmin_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
 }
-// From ops.yaml:976
+// From ops.yaml:977
 export const hypotDefinition: OpDefinition = {
   name: 'hypot',
-  source: 'ops.yaml:976',
+  source: 'ops.yaml:977',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:7192
+// From ops.yaml:7202
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:7192',
+  source: 'ops.yaml:7202',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:7219
+// From ops.yaml:7229
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:7219',
+  source: 'ops.yaml:7229',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:7228
+// From ops.yaml:7238
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:7228',
+  source: 'ops.yaml:7238',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:7237
+// From ops.yaml:7247
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:7237',
+  source: 'ops.yaml:7247',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -238,10 +238,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:7274
+// From ops.yaml:7284
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:7274',
+  source: 'ops.yaml:7284',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,10 +290,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:7288
+// From ops.yaml:7298
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:7288',
+  source: 'ops.yaml:7298',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -376,10 +376,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:7323
+// From ops.yaml:7334
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:7323',
+  source: 'ops.yaml:7334',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:7351
+// From ops.yaml:7362
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:7351',
+  source: 'ops.yaml:7362',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -529,10 +529,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:7376
+// From ops.yaml:7387
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:7376',
+  source: 'ops.yaml:7387',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -622,10 +622,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:7406
+// From ops.yaml:7417
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:7406',
+  source: 'ops.yaml:7417',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -681,10 +681,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:7423
+// From ops.yaml:7434
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:7423',
+  source: 'ops.yaml:7434',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -747,10 +747,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:7450
+// From ops.yaml:7461
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:7450',
+  source: 'ops.yaml:7461',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -782,7 +782,7 @@ export const choleskySolveDefinition: OpDefinition = {
         const c = host.take(x.shape, 0, x.shape.length - 2);
         const k = host.at(x.shape, x.shape.length - 1);
         const d = host.take(y.shape, 0, y.shape.length - 2);
-        const batch = host.broadcast(d, c);
+        const batch = host.broadcast(c, d);
         const value = host.count(batch);
         const value3 = [...batch, host.at(y.shape, y.shape.length - 2), k];
         const batch2 = host.broadcast(d, host.take(value3, 0, value3.length - 2));
@@ -801,7 +801,7 @@ export const choleskySolveDefinition: OpDefinition = {
         const c = host.take(x.shape, 0, x.shape.length - 2);
         const k = host.at(x.shape, x.shape.length - 1);
         const d = host.take(y.shape, 0, y.shape.length - 2);
-        const batch = host.broadcast(d, c);
+        const batch = host.broadcast(c, d);
         const value3 = [...batch, host.at(y.shape, y.shape.length - 2), k];
         const batch2 = host.broadcast(d, host.take(value3, 0, value3.length - 2));
         const value = [...batch2, host.at(y.shape, y.shape.length - 2), host.at(y.shape, y.shape.length - 2)];
@@ -845,10 +845,10 @@ export const choleskySolveDefinition: OpDefinition = {
 export function choleskySolve(x: TensorLike, y: TensorLike, options: CholeskySolveOptions = {}): Tensor {
   return callOne(choleskySolveDefinition, [x, y], optionsOf(choleskySolveDefinition, options));
 }
-// From ops.yaml:7470
+// From ops.yaml:7481
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:7470',
+  source: 'ops.yaml:7481',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -906,10 +906,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:7495
+// From ops.yaml:7506
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:7495',
+  source: 'ops.yaml:7506',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -956,10 +956,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:7515
+// From ops.yaml:7526
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:7515',
+  source: 'ops.yaml:7526',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1020,10 +1020,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:7540
+// From ops.yaml:7551
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:7540',
+  source: 'ops.yaml:7551',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1073,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:7550
+// From ops.yaml:7561
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:7550',
+  source: 'ops.yaml:7561',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1174,10 +1174,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:7586
+// From ops.yaml:7597
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:7586',
+  source: 'ops.yaml:7597',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1238,10 +1238,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:7612
+// From ops.yaml:7623
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:7612',
+  source: 'ops.yaml:7623',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1319,10 +1319,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:7652
+// From ops.yaml:7663
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:7652',
+  source: 'ops.yaml:7663',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1342,20 +1342,12 @@ export const eigvalshDefinition: OpDefinition = {
   },
   gradients: [
     {
-      // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { uplo }: { uplo: string | null }): readonly V[] {
-        const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 2));
-        const n = host.lazy(() => host.at(x.shape, x.shape.length - 2));
-        const value = host.lazy(() => [...b(), host.at(x.shape, x.shape.length - 1), n()]);
-        const value2 = host.lazy(() => host.broadcast(x.shape, value()));
-        const value3 = host.lazy(() => (host.equals(uplo, 'L')) ? value2() : ((host.equals(uplo, 'U')) ? value2() : x.shape));
-        const gaps = host.lazy(() => g.subtract(g.unsqueeze(out, -2), g.unsqueeze(out, -1)));
-        const part = host.lazy(() => g.equal(gaps(), 0));
-        const product = host.lazy(() => g.matmul(g.matmul(g.symmetricEigen((host.equals(uplo, 'L')) ? g.add(g.tril(x), g.swapLast(g.tril(x, { diagonal: -1 }))) : ((host.equals(uplo, 'U')) ? g.add(g.triu(x), g.swapLast(g.triu(x, { diagonal: 1 }))) : x)).rows, g.where(g.eye(host.at(value3(), value3().length - 2), { dtype: 'bool' }), g.unsqueeze(dout, -1), g.where(part(), 0, g.divide(g.matmul(g.symmetricEigen((host.equals(uplo, 'L')) ? g.add(g.tril(x), g.swapLast(g.tril(x, { diagonal: -1 }))) : ((host.equals(uplo, 'U')) ? g.add(g.triu(x), g.swapLast(g.triu(x, { diagonal: 1 }))) : x)).rows, g.swapLast(g.zeros(x.shape, { dtype: x.dtype })), { transposeY: true }), g.where(part(), 1, gaps())))), { transposeX: true }), g.symmetricEigen((host.equals(uplo, 'L')) ? g.add(g.tril(x), g.swapLast(g.tril(x, { diagonal: -1 }))) : ((host.equals(uplo, 'U')) ? g.add(g.triu(x), g.swapLast(g.triu(x, { diagonal: 1 }))) : x)).rows));
-        const part2 = host.lazy(() => g.multiply(g.add(product(), g.swapLast(product())), 0.5));
-        return [(host.equals(uplo, 'L')) ? g.add(g.tril(g.swapLast(g.sumTo(part2(), value())), { diagonal: -1 }), g.tril(g.sumTo(part2(), x.shape), { diagonal: 0 })) : ((host.equals(uplo, 'U')) ? g.add(g.triu(g.swapLast(g.sumTo(part2(), value())), { diagonal: 1 }), g.triu(g.sumTo(part2(), x.shape), { diagonal: 0 })) : part2())];
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { uplo }: { uplo: string | null }): readonly V[] {
+        const vectors = host.lazy(() => g.eigh(x, { uplo }).eigenvectors);
+        const product = host.lazy(() => g.matmul(g.multiply(vectors(), g.unsqueeze(dout, -2)), vectors(), { transposeY: true }));
+        return [(host.equals(uplo, 'L')) ? g.add(g.tril(product()), g.tril(product(), { diagonal: -1 })) : ((host.equals(uplo, 'U')) ? g.add(g.triu(product()), g.triu(product(), { diagonal: 1 })) : product())];
       },
     },
   ],
@@ -1379,10 +1371,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:7670
+// From ops.yaml:7687
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:7670',
+  source: 'ops.yaml:7687',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1430,10 +1422,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:7693
+// From ops.yaml:7710
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:7693',
+  source: 'ops.yaml:7710',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1513,10 +1505,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:7731
+// From ops.yaml:7748
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:7731',
+  source: 'ops.yaml:7748',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1626,10 +1618,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:7775
+// From ops.yaml:7792
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:7775',
+  source: 'ops.yaml:7792',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1683,10 +1675,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:7792
+// From ops.yaml:7809
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:7792',
+  source: 'ops.yaml:7809',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1730,10 +1722,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:7809
+// From ops.yaml:7826
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:7809',
+  source: 'ops.yaml:7826',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1791,10 +1783,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:7831
+// From ops.yaml:7848
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:7831',
+  source: 'ops.yaml:7848',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1859,10 +1851,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:7865
+// From ops.yaml:7889
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:7865',
+  source: 'ops.yaml:7889',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1903,10 +1895,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:7893
+// From ops.yaml:7918
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:7893',
+  source: 'ops.yaml:7918',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1971,10 +1963,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:7915
+// From ops.yaml:7940
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:7915',
+  source: 'ops.yaml:7940',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2127,10 +2119,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7956
+// From ops.yaml:7981
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:7956',
+  source: 'ops.yaml:7981',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2159,28 +2151,28 @@ export const matrixNormDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis }: { p: number | string; axis: readonly number[] }): readonly V[] {
         const value = [...host.drop(host.range(x.shape.length), axis), ...axis];
         const matrices = host.lazy(() => g.transpose(x, value));
-        const value2 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 2);
-        const value3 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 1);
-        const value4 = host.lazy(() => [value2(), value3()]);
-        const part2 = host.lazy(() => g.sum(g.multiply(matrices(), matrices()), { axis: value4(), keepdim: false }));
-        const part3 = host.lazy(() => g.equal(part2(), 0));
-        const value5 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)));
-        const b = host.lazy(() => host.take(value5(), 0, value2()));
-        const value6 = host.lazy(() => host.min(host.at(value5(), value2()), host.at(value5(), value3())));
+        const value2 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)));
+        const value3 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 2);
+        const value4 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 1);
+        const value5 = host.lazy(() => [value3(), value4()]);
+        const value22 = host.lazy(() => host.replace(value2(), value5(), 1));
+        const norm = host.lazy(() => g.reshape(g.norm(matrices(), { axis: [-2, -1] }), value22()));
+        const part = host.lazy(() => g.equal(norm(), 0));
+        const b = host.lazy(() => host.take(value2(), 0, value3()));
+        const value6 = host.lazy(() => host.min(host.at(value2(), value3()), host.at(value2(), value4())));
         const value7 = host.lazy(() => [...b(), value6()]);
         const value8 = host.lazy(() => [value7().length - 1]);
         const value9 = host.lazy(() => (rules.reduced(value7(), value8(), false) as readonly number[]));
-        const value10 = host.lazy(() => [value5().length - 2]);
-        const value11 = host.lazy(() => (rules.reduced(value5(), value10(), false) as readonly number[]));
+        const value10 = host.lazy(() => [value2().length - 2]);
+        const value11 = host.lazy(() => (rules.reduced(value2(), value10(), false) as readonly number[]));
         const value12 = host.lazy(() => [value11().length - 1]);
         const value13 = host.lazy(() => (rules.reduced(value11(), value12(), false) as readonly number[]));
-        const value14 = host.lazy(() => [value5().length - 1]);
-        const value15 = host.lazy(() => (rules.reduced(value5(), value14(), false) as readonly number[]));
+        const value14 = host.lazy(() => [value2().length - 1]);
+        const value15 = host.lazy(() => (rules.reduced(value2(), value14(), false) as readonly number[]));
         const value16 = host.lazy(() => [value15().length - 1]);
-        const part = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value5(), value4(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
-        const part22 = host.lazy(() => (host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(g.where(part3(), 0, part()), 0.5), g.sqrt(g.where(part3(), 1, part2())))), host.replace(value5(), value4(), 1)), value5()), matrices()) : undefined!);
+        const part2 = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value2(), value5(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
         const value17 = host.lazy(() => host.count(b()));
-        const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value5(), value2()), host.at(value5(), value3())])));
+        const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value2(), value3()), host.at(value2(), value4())])));
         const value18 = host.lazy(() => host.replace(value7(), value8(), 1));
         const value19 = host.lazy(() => [value17(), 1, value6()]);
         const values = host.lazy(() => g.svdvals(matrices()));
@@ -2190,14 +2182,14 @@ export const matrixNormDefinition: OpDefinition = {
         const columns = host.lazy(() => g.sum(size(), { axis: -2 }));
         const value20 = host.lazy(() => host.replace(value11(), value12(), 1));
         const hit3 = host.lazy(() => g.equal(columns(), g.reshape(g.max(columns(), { axis: -1 }), value20())));
-        const value21 = host.lazy(() => host.replace(value5(), value10(), 1));
+        const value21 = host.lazy(() => host.replace(value2(), value10(), 1));
         const hit4 = host.lazy(() => g.equal(columns(), g.reshape(g.min(columns(), { axis: -1 }), value20())));
         const rows = host.lazy(() => g.sum(size(), { axis: -1 }));
-        const value22 = host.lazy(() => host.replace(value15(), value16(), 1));
-        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value22())));
-        const part4 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : g.reshape(part(), value22())))))));
-        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value22())));
-        return [g.transpose((host.equals(p, 'fro')) ? g.add(part22(), part22()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part(), value18()), value7()), value19())), thin().vh), value5()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value5()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value5()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part4(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part4(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), host.replace(value5(), value14(), 1)), value5())), x.dtype), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
+        const value23 = host.lazy(() => host.replace(value15(), value16(), 1));
+        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value23())));
+        const part3 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : g.reshape(part2(), value23())))))));
+        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value23())));
+        return [g.transpose((host.equals(p, 'fro')) ? g.multiply(matrices(), g.where(part(), 0, g.divide(g.reshape(part2(), value22()), g.where(part(), 1, norm())))) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part2(), value18()), value7()), value19())), thin().vh), value2()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part2(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value2()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part2(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value2()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part2(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value2()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part2(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value2()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part3(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part3(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), host.replace(value2(), value14(), 1)), value2())), x.dtype), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
       },
     },
   ],
@@ -2228,10 +2220,10 @@ export interface CondOptions {
   /** -2 for the quotient the other way. Default: `2`. */
   p?: 2 | -2 | undefined;
 }
-// From ops.yaml:8005
+// From ops.yaml:8030
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:8005',
+  source: 'ops.yaml:8030',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":2},{"kind":"literal","value":-2}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],

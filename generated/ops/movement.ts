@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3800
+// From ops.yaml:3811
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:3800',
+  source: 'ops.yaml:3811',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -77,10 +77,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:3830
+// From ops.yaml:3841
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:3830',
+  source: 'ops.yaml:3841',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -136,10 +136,10 @@ export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
 export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
   return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:3865
+// From ops.yaml:3876
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:3865',
+  source: 'ops.yaml:3876',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -209,10 +209,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:3898
+// From ops.yaml:3909
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:3898',
+  source: 'ops.yaml:3909',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -266,10 +266,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:3944
+// From ops.yaml:3955
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:3944',
+  source: 'ops.yaml:3955',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:3963
+// From ops.yaml:3974
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:3963',
+  source: 'ops.yaml:3974',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -357,10 +357,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:3991
+// From ops.yaml:4002
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:3991',
+  source: 'ops.yaml:4002',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -405,10 +405,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:4007
+// From ops.yaml:4018
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:4007',
+  source: 'ops.yaml:4018',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:4024
+// From ops.yaml:4035
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:4024',
+  source: 'ops.yaml:4035',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -490,10 +490,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:4042
+// From ops.yaml:4053
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:4042',
+  source: 'ops.yaml:4053',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -539,10 +539,10 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:4056
+// From ops.yaml:4067
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:4056',
+  source: 'ops.yaml:4067',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -589,10 +589,10 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:4096
+// From ops.yaml:4107
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:4096',
+  source: 'ops.yaml:4107',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -650,10 +650,10 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:4125
+// From ops.yaml:4136
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:4125',
+  source: 'ops.yaml:4136',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +709,10 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:4161
+// From ops.yaml:4172
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:4161',
+  source: 'ops.yaml:4172',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -775,10 +775,10 @@ export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:4179
+// From ops.yaml:4190
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:4179',
+  source: 'ops.yaml:4190',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:4197
+// From ops.yaml:4208
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:4197',
+  source: 'ops.yaml:4208',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -894,10 +894,10 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:4229
+// From ops.yaml:4240
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:4229',
+  source: 'ops.yaml:4240',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -943,10 +943,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:4247
+// From ops.yaml:4258
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:4247',
+  source: 'ops.yaml:4258',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -984,10 +984,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:4260
+// From ops.yaml:4271
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:4260',
+  source: 'ops.yaml:4271',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1035,10 +1035,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:4277
+// From ops.yaml:4288
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:4277',
+  source: 'ops.yaml:4288',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1090,10 +1090,10 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:4293
+// From ops.yaml:4304
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:4293',
+  source: 'ops.yaml:4304',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1150,10 +1150,10 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:4341
+// From ops.yaml:4352
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:4341',
+  source: 'ops.yaml:4352',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1213,10 +1213,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:4378
+// From ops.yaml:4389
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:4378',
+  source: 'ops.yaml:4389',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1263,10 +1263,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:4406
+// From ops.yaml:4417
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:4406',
+  source: 'ops.yaml:4417',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1314,10 +1314,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:4428
+// From ops.yaml:4439
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:4428',
+  source: 'ops.yaml:4439',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1363,10 +1363,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:4441
+// From ops.yaml:4452
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:4441',
+  source: 'ops.yaml:4452',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1424,10 +1424,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4485
+// From ops.yaml:4496
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:4485',
+  source: 'ops.yaml:4496',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1436,7 +1436,6 @@ export const concatDefinition: OpDefinition = {
     for (const { shape } of xs) {
       host.checkRank(shape, 1, Infinity, 'xs');
     }
-    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     if (!(host.all(xs, (x: TensorMeta) => host.equals(host.drop(x.shape, [axis]), host.drop(host.at(xs, 0).shape, [axis]))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along axis");
     return [{ shape: host.checkShape(host.replace(host.at(xs, 0).shape, [axis], host.total(host.each(xs, (x2: TensorMeta) => host.at(x2.shape, axis)))), 'out'), dtype: host.at(xs, 0).dtype }];
   },
@@ -1462,7 +1461,6 @@ export const concatDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `replace(xs[0].shape, [axis], total(each(xs, (x) => x.shape[axis])))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
- * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1480,16 +1478,15 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4526
+// From ops.yaml:4536
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:4526',
+  source: 'ops.yaml:4536',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { axis }: { axis: number }): TensorMeta[] {
-    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     if (!(host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree");
     return [{ shape: host.checkShape(host.insert(host.at(xs, 0).shape, axis, xs.length), 'out'), dtype: host.at(xs, 0).dtype }];
   },
@@ -1518,7 +1515,6 @@ export const stackDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `insert(xs[0].shape, axis, xs.length)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
- * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1536,16 +1532,15 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4545
+// From ops.yaml:4554
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:4545',
+  source: 'ops.yaml:4554',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [...host.fill(host.at(x.shape, axis), host.drop(x.shape, [axis])).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
   },
   body: {
@@ -1572,7 +1567,7 @@ export const unstackDefinition: OpDefinition = {
  *
  * Paddle: paddle.unstack, paddle.unbind, paddle.fluid.layers.unbind.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `parts`, dtype `T`, shape `fill(x.shape[axis], drop(x.shape, [axis]))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1590,16 +1585,15 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4563
+// From ops.yaml:4572
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:4563',
+  source: 'ops.yaml:4572',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.isNumber(sections) ? ((sections as number) > 0) && ((host.at(x.shape, axis) % (sections as number)) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
     const sizes = host.isNumber(sections) ? host.fill((sections as number), host.idiv(host.at(x.shape, axis), (sections as number))) : host.inferSizes(host.at(x.shape, axis), (sections as readonly number[]));
     return [...host.each(sizes, (s: number) => host.replace(x.shape, [axis], s)).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
@@ -1629,7 +1623,7 @@ export const splitDefinition: OpDefinition = {
  *
  * Paddle: paddle.split, paddle.chunk, paddle.fluid.layers.split.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param sections - The number of equal parts, or the size of each.
  * @returns `parts`, dtype `T`, shape `each(sizes, (s) => replace(x.shape, [axis], s))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
@@ -1650,10 +1644,10 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:4603
+// From ops.yaml:4612
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:4603',
+  source: 'ops.yaml:4612',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1697,10 +1691,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:4639
+// From ops.yaml:4648
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:4639',
+  source: 'ops.yaml:4648',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1756,10 +1750,10 @@ export const tileDefinition: OpDefinition = {
 export function tile(x: TensorLike, repeats: readonly number[]): Tensor {
   return callOne(tileDefinition, [x], { repeats, ...surplusOptions(tileDefinition, arguments[2]) });
 }
-// From ops.yaml:4668
+// From ops.yaml:4677
 export const moveaxisDefinition: OpDefinition = {
   name: 'moveaxis',
-  source: 'ops.yaml:4668',
+  source: 'ops.yaml:4677',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'source', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }, { name: 'destination', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1816,10 +1810,10 @@ export const moveaxisDefinition: OpDefinition = {
 export function moveaxis(x: TensorLike, source: number | readonly number[], destination: number | readonly number[]): Tensor {
   return callOne(moveaxisDefinition, [x], { source, destination, ...surplusOptions(moveaxisDefinition, arguments[3]) });
 }
-// From ops.yaml:4708
+// From ops.yaml:4717
 export const swapaxesDefinition: OpDefinition = {
   name: 'swapaxes',
-  source: 'ops.yaml:4708',
+  source: 'ops.yaml:4717',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1837,12 +1831,10 @@ export const swapaxesDefinition: OpDefinition = {
   },
   gradients: [
     {
-      // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis1, axis2 }: { axis1: number; axis2: number }): readonly V[] {
-        const perm = host.replace(host.range(x.shape.length), [axis1, axis2], [axis2, axis1]);
-        return [g.transpose(dout, host.inversePermutation(host.each(perm, (axis: number) => (axis < 0) ? axis + x.shape.length : axis)))];
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { axis1, axis2 }: { axis1: number; axis2: number }): readonly V[] {
+        return [g.swapaxes(dout, axis1, axis2)];
       },
     },
   ],
@@ -1875,10 +1867,10 @@ export interface Rot90Options {
   /** The two axes of the plane. Default: `[0,1]`. */
   axes?: readonly number[] | undefined;
 }
-// From ops.yaml:4727
+// From ops.yaml:4737
 export const rot90Definition: OpDefinition = {
   name: 'rot90',
-  source: 'ops.yaml:4727',
+  source: 'ops.yaml:4737',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, default: 1, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [0,1], required: false }],
   outputs: [{ name: 'out' }],
@@ -1906,9 +1898,7 @@ export const rot90Definition: OpDefinition = {
         const value = host.lazy(() => (host.at(axes, 0) < 0) ? host.at(axes, 0) + x.shape.length : host.at(axes, 0));
         const value2 = host.lazy(() => host.at(axes, 1) < 0);
         const value3 = host.lazy(() => value2() ? host.at(axes, 1) + x.shape.length : host.at(axes, 1));
-        const perm = host.lazy(() => host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()]));
-        const value4 = host.lazy(() => host.inversePermutation(host.each(perm(), (axis: number) => (axis < 0) ? axis + x.shape.length : axis)));
-        return [(turns === 0) ? dout : ((turns === 1) ? g.flip(g.transpose(dout, value4()), host.normaliseAxes((rules.listed(value3()) as readonly number[]), x.shape.length)) : ((turns === 2) ? g.flip(dout, host.normaliseAxes((rules.listed(axes) as readonly number[]), x.shape.length)) : g.transpose(g.flip(dout, host.normaliseAxes((rules.listed(value2() ? host.at(axes, 1) + host.pick(x.shape, perm()).length : host.at(axes, 1)) as readonly number[]), host.pick(x.shape, perm()).length)), value4())))];
+        return [(turns === 0) ? dout : ((turns === 1) ? g.flip(g.swapaxes(dout, value(), value3()), host.normaliseAxes((rules.listed(value3()) as readonly number[]), x.shape.length)) : ((turns === 2) ? g.flip(dout, host.normaliseAxes((rules.listed(axes) as readonly number[]), x.shape.length)) : g.swapaxes(g.flip(dout, host.normaliseAxes((rules.listed(value2() ? host.at(axes, 1) + host.pick(x.shape, host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()])).length : host.at(axes, 1)) as readonly number[]), host.pick(x.shape, host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()])).length)), value(), value3())))];
       },
     },
   ],
@@ -1933,10 +1923,10 @@ export const rot90Definition: OpDefinition = {
 export function rot90(x: TensorLike, options: Rot90Options = {}): Tensor {
   return callOne(rot90Definition, [x], optionsOf(rot90Definition, options));
 }
-// From ops.yaml:4766
+// From ops.yaml:4776
 export const fliplrDefinition: OpDefinition = {
   name: 'fliplr',
-  source: 'ops.yaml:4766',
+  source: 'ops.yaml:4776',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1980,10 +1970,10 @@ export const fliplrDefinition: OpDefinition = {
 export function fliplr(x: TensorLike): Tensor {
   return callOne(fliplrDefinition, [x], surplusOptions(fliplrDefinition, arguments[1]));
 }
-// From ops.yaml:4780
+// From ops.yaml:4790
 export const flipudDefinition: OpDefinition = {
   name: 'flipud',
-  source: 'ops.yaml:4780',
+  source: 'ops.yaml:4790',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2027,10 +2017,10 @@ export const flipudDefinition: OpDefinition = {
 export function flipud(x: TensorLike): Tensor {
   return callOne(flipudDefinition, [x], surplusOptions(flipudDefinition, arguments[1]));
 }
-// From ops.yaml:4794
+// From ops.yaml:4804
 export const atleast1dDefinition: OpDefinition = {
   name: 'atleast1d',
-  source: 'ops.yaml:4794',
+  source: 'ops.yaml:4804',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2073,10 +2063,10 @@ export const atleast1dDefinition: OpDefinition = {
 export function atleast1d(x: TensorLike): Tensor {
   return callOne(atleast1dDefinition, [x], surplusOptions(atleast1dDefinition, arguments[1]));
 }
-// From ops.yaml:4808
+// From ops.yaml:4818
 export const atleast2dDefinition: OpDefinition = {
   name: 'atleast2d',
-  source: 'ops.yaml:4808',
+  source: 'ops.yaml:4818',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2119,10 +2109,10 @@ export const atleast2dDefinition: OpDefinition = {
 export function atleast2d(x: TensorLike): Tensor {
   return callOne(atleast2dDefinition, [x], surplusOptions(atleast2dDefinition, arguments[1]));
 }
-// From ops.yaml:4822
+// From ops.yaml:4832
 export const atleast3dDefinition: OpDefinition = {
   name: 'atleast3d',
-  source: 'ops.yaml:4822',
+  source: 'ops.yaml:4832',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2165,10 +2155,10 @@ export const atleast3dDefinition: OpDefinition = {
 export function atleast3d(x: TensorLike): Tensor {
   return callOne(atleast3dDefinition, [x], surplusOptions(atleast3dDefinition, arguments[1]));
 }
-// From ops.yaml:4836
+// From ops.yaml:4846
 export const hstackDefinition: OpDefinition = {
   name: 'hstack',
-  source: 'ops.yaml:4836',
+  source: 'ops.yaml:4846',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2219,10 +2209,10 @@ export const hstackDefinition: OpDefinition = {
 export function hstack(xs: readonly TensorLike[]): Tensor {
   return callOne(hstackDefinition, [xs], surplusOptions(hstackDefinition, arguments[1]));
 }
-// From ops.yaml:4858
+// From ops.yaml:4868
 export const vstackDefinition: OpDefinition = {
   name: 'vstack',
-  source: 'ops.yaml:4858',
+  source: 'ops.yaml:4868',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2267,10 +2257,10 @@ export const vstackDefinition: OpDefinition = {
 export function vstack(xs: readonly TensorLike[]): Tensor {
   return callOne(vstackDefinition, [xs], surplusOptions(vstackDefinition, arguments[1]));
 }
-// From ops.yaml:4879
+// From ops.yaml:4889
 export const dstackDefinition: OpDefinition = {
   name: 'dstack',
-  source: 'ops.yaml:4879',
+  source: 'ops.yaml:4889',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2315,10 +2305,10 @@ export const dstackDefinition: OpDefinition = {
 export function dstack(xs: readonly TensorLike[]): Tensor {
   return callOne(dstackDefinition, [xs], surplusOptions(dstackDefinition, arguments[1]));
 }
-// From ops.yaml:4900
+// From ops.yaml:4910
 export const columnStackDefinition: OpDefinition = {
   name: 'columnStack',
-  source: 'ops.yaml:4900',
+  source: 'ops.yaml:4910',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2370,16 +2360,15 @@ export interface TensorSplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4920
+// From ops.yaml:4930
 export const tensorSplitDefinition: OpDefinition = {
   name: 'tensorSplit',
-  source: 'ops.yaml:4920',
+  source: 'ops.yaml:4930',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((!host.isNumber(sections)) || (host.at((rules.listed((sections as number)) as readonly number[]), 0) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "there must be at least one part");
     const n = host.lazy(() => host.at(x.shape, axis));
     const number = host.isNumber(sections) ? host.max(host.at((rules.listed((sections as number)) as readonly number[]), 0), 1) : (rules.listed((sections as readonly number[])) as readonly number[]).length + 1;
@@ -2417,7 +2406,7 @@ export const tensorSplitDefinition: OpDefinition = {
  *
  * The parts are views: nothing is copied. Of parts of unequal sizes the first ones are larger by 1.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param sections - The number of parts, or the places before which the tensor is cut.
  * @returns `parts`, dtype `T`, shape `each(ends, (end, i) => replace(x.shape, axis, max(end - starts[i], 0)))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
@@ -2431,16 +2420,15 @@ export const tensorSplitDefinition: OpDefinition = {
 export function tensorSplit(x: TensorLike, sections: number | readonly number[], options: TensorSplitOptions = {}): Tensor[] {
   return callList(tensorSplitDefinition, [x], { sections, ...optionsOf(tensorSplitDefinition, options) });
 }
-// From ops.yaml:4960
+// From ops.yaml:4970
 export const unflattenDefinition: OpDefinition = {
   name: 'unflatten',
-  source: 'ops.yaml:4960',
+  source: 'ops.yaml:4970',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, shape }: { axis: number; shape: readonly number[] }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     const left = host.lazy(() => host.count(host.filter(shape, (n: number) => n !== (-1))));
     const sizes = host.lazy(() => host.each(shape, (n2: number) => (n2 === (-1)) ? ((left() === 0) ? 0 : host.idiv(host.at(x.shape, axis), left())) : n2));
     if (!((host.all(shape, (n3: number) => n3 >= (-1)) && (host.filter(shape, (n4: number) => n4 === (-1)).length <= 1)) && (host.count(sizes()) === host.at(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "the sizes must multiply to that of the axis, and one at most may be -1");
@@ -2469,7 +2457,7 @@ export const unflattenDefinition: OpDefinition = {
 /**
  * A tensor with one axis as several; one of their sizes may be -1.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param axis - The axis that is taken apart.
  * @param shape - The sizes of the axes that it becomes.
  * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, axis), ...sizes, ...take(x.shape, axis + 1, x.rank)]`
@@ -2490,16 +2478,15 @@ export interface SlidingWindowsOptions {
   /** How far apart windows begin. Default: `1`. */
   step?: number | undefined;
 }
-// From ops.yaml:4990
+// From ops.yaml:5000
 export const slidingWindowsDefinition: OpDefinition = {
   name: 'slidingWindows',
-  source: 'ops.yaml:4990',
+  source: 'ops.yaml:5000',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'size', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, size, step }: { axis: number; size: number; step: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(step >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "step must be at least 1");
     if (!((size >= 1) && (size <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "size must lie between 1 and that of the axis");
     const windows = host.idiv(host.at(x.shape, axis) - size, host.max(step, 1)) + 1;
@@ -2529,7 +2516,7 @@ export const slidingWindowsDefinition: OpDefinition = {
  *
  * A view: nothing is copied. The gradient adds up where windows overlap.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param axis - The axis that windows move along.
  * @param size - How many elements a window has.
  * @returns `out`, dtype `T`, shape `[...replace(x.shape, axis, windows), size]`
@@ -2544,10 +2531,10 @@ export const slidingWindowsDefinition: OpDefinition = {
 export function slidingWindows(x: TensorLike, axis: number, size: number, options: SlidingWindowsOptions = {}): Tensor {
   return callOne(slidingWindowsDefinition, [x], { axis, size, ...optionsOf(slidingWindowsDefinition, options) });
 }
-// From ops.yaml:5034
+// From ops.yaml:5044
 export const broadcastTensorsDefinition: OpDefinition = {
   name: 'broadcastTensors',
-  source: 'ops.yaml:5034',
+  source: 'ops.yaml:5044',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out', list: true }],
@@ -2593,10 +2580,10 @@ export const broadcastTensorsDefinition: OpDefinition = {
 export function broadcastTensors(xs: readonly TensorLike[]): Tensor[] {
   return callList(broadcastTensorsDefinition, [xs], surplusOptions(broadcastTensorsDefinition, arguments[1]));
 }
-// From ops.yaml:5049
+// From ops.yaml:5059
 export const cartesianProdDefinition: OpDefinition = {
   name: 'cartesianProd',
-  source: 'ops.yaml:5049',
+  source: 'ops.yaml:5059',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2651,10 +2638,10 @@ export interface DiagEmbedOptions {
   /** The axis of their columns. Default: `-1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:5064
+// From ops.yaml:5074
 export const diagEmbedDefinition: OpDefinition = {
   name: 'diagEmbed',
-  source: 'ops.yaml:5064',
+  source: 'ops.yaml:5074',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":1}, default: -2, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":1}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2699,6 +2686,7 @@ export const diagEmbedDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
  * console.log(diagEmbed([[1, 2], [3, 4]]));
@@ -2713,10 +2701,10 @@ export interface DiagflatOptions {
   /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:5098
+// From ops.yaml:5109
 export const diagflatDefinition: OpDefinition = {
   name: 'diagflat',
-  source: 'ops.yaml:5098',
+  source: 'ops.yaml:5109',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2759,10 +2747,10 @@ export const diagflatDefinition: OpDefinition = {
 export function diagflat(x: TensorLike, options: DiagflatOptions = {}): Tensor {
   return callOne(diagflatDefinition, [x], optionsOf(diagflatDefinition, options));
 }
-// From ops.yaml:5112
+// From ops.yaml:5123
 export const blockDiagDefinition: OpDefinition = {
   name: 'blockDiag',
-  source: 'ops.yaml:5112',
+  source: 'ops.yaml:5123',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2771,7 +2759,6 @@ export const blockDiagDefinition: OpDefinition = {
     for (const { shape } of xs) {
       host.checkRank(shape, 0, 2, 'xs');
     }
-    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     const heights = host.each(xs, (x: TensorMeta) => (x.shape.length === 2) ? host.at(x.shape, 0) : 1);
     const widths = host.each(xs, (x2: TensorMeta) => (x2.shape.length === 0) ? 1 : host.at(x2.shape, x2.shape.length - 1));
     return [{ shape: host.checkShape([host.total(heights), host.total(widths)], 'out'), dtype: host.at(xs, 0).dtype }];
@@ -2804,8 +2791,8 @@ export const blockDiagDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`, rank 0 to 2.
  * @returns `out`, dtype `T`, shape `[total(heights), total(widths)]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
- * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
  * @example
  * ```js
  * console.log(blockDiag([tensor([[1, 2], [3, 4]]), tensor([[5]])]));
@@ -2822,10 +2809,10 @@ export interface VanderOptions {
   /** Whether the powers go up from left to right. Default: `false`. */
   increasing?: boolean | undefined;
 }
-// From ops.yaml:5130
+// From ops.yaml:5139
 export const vanderDefinition: OpDefinition = {
   name: 'vander',
-  source: 'ops.yaml:5130',
+  source: 'ops.yaml:5139',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'increasing', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2887,10 +2874,10 @@ export interface TrilIndicesOptions {
   /** The last diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:5157
+// From ops.yaml:5166
 export const trilIndicesDefinition: OpDefinition = {
   name: 'trilIndices',
-  source: 'ops.yaml:5157',
+  source: 'ops.yaml:5166',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2936,10 +2923,10 @@ export interface TriuIndicesOptions {
   /** The first diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:5181
+// From ops.yaml:5190
 export const triuIndicesDefinition: OpDefinition = {
   name: 'triuIndices',
-  source: 'ops.yaml:5181',
+  source: 'ops.yaml:5190',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],

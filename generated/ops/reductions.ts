@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2446
+// From ops.yaml:2448
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:2446',
+  source: 'ops.yaml:2448',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2470
+// From ops.yaml:2472
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:2470',
+  source: 'ops.yaml:2472',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2500
+// From ops.yaml:2502
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:2500',
+  source: 'ops.yaml:2502',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2526
+// From ops.yaml:2528
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:2526',
+  source: 'ops.yaml:2528',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2552
+// From ops.yaml:2554
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:2552',
+  source: 'ops.yaml:2554',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +278,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2568
+// From ops.yaml:2570
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:2568',
+  source: 'ops.yaml:2570',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,10 +322,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2584
+// From ops.yaml:2586
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:2584',
+  source: 'ops.yaml:2586',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -378,10 +378,10 @@ export interface NansumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2603
+// From ops.yaml:2605
 export const nansumDefinition: OpDefinition = {
   name: 'nansum',
-  source: 'ops.yaml:2603',
+  source: 'ops.yaml:2605',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -432,10 +432,10 @@ export interface NanmeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2622
+// From ops.yaml:2624
 export const nanmeanDefinition: OpDefinition = {
   name: 'nanmean',
-  source: 'ops.yaml:2622',
+  source: 'ops.yaml:2624',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -487,10 +487,10 @@ export interface CountNonzeroOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2641
+// From ops.yaml:2643
 export const countNonzeroDefinition: OpDefinition = {
   name: 'countNonzero',
-  source: 'ops.yaml:2641',
+  source: 'ops.yaml:2643',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -534,10 +534,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2659
+// From ops.yaml:2661
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:2659',
+  source: 'ops.yaml:2661',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -601,10 +601,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2689
+// From ops.yaml:2691
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:2689',
+  source: 'ops.yaml:2691',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -660,10 +660,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2717
+// From ops.yaml:2719
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:2717',
+  source: 'ops.yaml:2719',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -722,10 +722,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2739
+// From ops.yaml:2741
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:2739',
+  source: 'ops.yaml:2741',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -784,10 +784,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2790
+// From ops.yaml:2792
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:2790',
+  source: 'ops.yaml:2792',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -842,16 +842,15 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2841
+// From ops.yaml:2843
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:2841',
+  source: 'ops.yaml:2843',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -880,7 +879,7 @@ export const softmaxDefinition: OpDefinition = {
  *
  * Paddle: paddle.nn.functional.softmax, paddle.fluid.layers.softmax.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -901,16 +900,15 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2877
+// From ops.yaml:2879
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:2877',
+  source: 'ops.yaml:2879',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -937,7 +935,7 @@ export const logSoftmaxDefinition: OpDefinition = {
  *
  * Paddle: paddle.nn.functional.log_softmax.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -960,10 +958,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2901
+// From ops.yaml:2903
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:2901',
+  source: 'ops.yaml:2903',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -981,26 +979,18 @@ export const normDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { p, axis }: { p: number | string; axis: readonly number[] }): readonly V[] {
         const value = host.isNumber(p) ? p : ((host.equals(p, 'fro')) ? 2 : ((host.equals(p, 'inf')) ? 1 / 0 : -1 / 0));
-        const value2 = value === 2;
+        const value2 = host.lazy(() => host.replace(x.shape, axis, 1));
+        const norm = host.lazy(() => g.reshape(out, value2()));
+        const part = host.lazy(() => g.equal(norm(), 0));
+        const d = host.lazy(() => g.reshape(dout, value2()));
         const size = host.lazy(() => g.abs(x));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part = host.lazy(() => g.where(zero(), 1, size()));
-        const part2 = host.lazy(() => g.sum(value2 ? g.multiply(x, x) : g.where(zero(), 0 ** value, g.pow(part(), value)), { axis, keepdim }));
-        const part3 = host.lazy(() => g.equal(part2(), 0));
-        const part4 = host.lazy(() => g.where(part3(), 0, dout));
-        const part5 = host.lazy(() => g.where(part3(), 1, part2()));
-        const value3 = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.conj(g.sqrt(part5())))), value3()), x.shape), x) : 0);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value3())));
-        const part32 = host.lazy(() => g.reshape(dout, value3()));
-        const part42 = host.lazy(() => g.sign(x));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value3())));
-        const value4 = host.lazy(() => value === 0);
-        const value5 = host.lazy(() => 1 / value);
-        return [value2 ? g.add(part22(), part22()) : ((value === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : ((value === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : (value4() ? g.zeros(x.shape, { dtype: x.dtype }) : ((value === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), x.shape), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(part3(), 0, g.multiply(part4(), g.conj(g.multiply(value5(), g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(value5() === 0)), 1, part5()), value5() - 1))))), value3()), x.shape)), g.conj(g.multiply(value, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(value4())), 1, part()), value - 1))))), x.dtype), part42())))))];
+        const isExtreme = host.lazy(() => g.equal(size(), norm()));
+        const part2 = host.lazy(() => g.sign(x));
+        const isNothing = host.lazy(() => g.logicalOr(part(), g.equal(size(), 0)));
+        return [(value === 2) ? g.multiply(x, g.where(part(), 0, g.divide(d(), g.where(part(), 1, norm())))) : ((host.abs(value) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis, keepdim: true })), 0), part2()) : ((value === 0) ? g.full(x.shape, 0, { dtype: x.dtype }) : ((value === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), value - 1))), part2()))))];
       },
     },
   ],
@@ -1036,10 +1026,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2942
+// From ops.yaml:2944
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:2942',
+  source: 'ops.yaml:2944',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1062,20 +1052,18 @@ export const normOfOrderDefinition: OpDefinition = {
   },
   gradients: [
     {
-      // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { order, axis, keepdim }: { order: number; axis: readonly number[]; keepdim: boolean }): readonly V[] {
-        const size = host.lazy(() => g.abs(x));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part = host.lazy(() => g.where(zero(), 1, size()));
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { order, axis }: { order: number; axis: readonly number[] }): readonly V[] {
         const value = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })))))), value()), x.shape), x) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value())));
-        const part3 = host.lazy(() => g.reshape(dout, value()));
-        const part4 = host.lazy(() => g.sign(x));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value())));
-        return [(order === 2) ? g.add(part2(), part2()) : ((order === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part3(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part3(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((order === 1) ? g.multiply(g.cast(g.broadcastTo(part3(), x.shape), x.dtype), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), g.conj(g.multiply(1 / order, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })), 0), Number((1 / order) === 0)), 1, g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))), (1 / order) - 1))))), value()), x.shape)), g.conj(g.multiply(order, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(order === 0)), 1, part()), order - 1))))), x.dtype), part4())))))];
+        const norm = host.lazy(() => g.reshape(out, value()));
+        const part = host.lazy(() => g.equal(norm(), 0));
+        const d = host.lazy(() => g.reshape(dout, value()));
+        const size = host.lazy(() => g.abs(x));
+        const isExtreme = host.lazy(() => g.equal(size(), norm()));
+        const part2 = host.lazy(() => g.sign(x));
+        const isNothing = host.lazy(() => g.logicalOr(part(), g.equal(size(), 0)));
+        return [(order === 2) ? g.multiply(x, g.where(part(), 0, g.divide(d(), g.where(part(), 1, norm())))) : ((host.abs(order) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis, keepdim: true })), 0), part2()) : ((order === 0) ? g.full(x.shape, 0, { dtype: x.dtype }) : ((order === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), order - 1))), part2()))))];
       },
     },
   ],
@@ -1098,10 +1086,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:2966
+// From ops.yaml:2981
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:2966',
+  source: 'ops.yaml:2981',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1124,20 +1112,16 @@ export const distDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
         const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
         const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
-        const size = host.lazy(() => g.abs(part()));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.broadcast(x.shape, y.shape));
         const value2 = host.lazy(() => host.range(value().length));
-        const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
-        const part32 = host.lazy(() => g.reshape(part3(), value3()));
-        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
-        const part4 = host.lazy(() => g.sign(part()));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
-        return [g.cast(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4()))))), x.shape), x.dtype)];
+        const norm = host.lazy(() => g.reshape(g.normOfOrder(part(), p), value3()));
+        const d = host.lazy(() => g.reshape(g.cast(dout, type()), value3()));
+        const size = host.lazy(() => g.abs(part()));
+        const isExtreme = host.lazy(() => (p === 2) ? undefined! : g.equal(size(), norm()));
+        const part2 = host.lazy(() => g.sign(part()));
+        const isNothing = host.lazy(() => (p === 2) ? undefined! : ((p === 0) ? undefined! : ((p === 1) ? undefined! : g.logicalOr(g.equal(norm(), 0), g.equal(size(), 0)))));
+        return [g.cast(g.sumTo((p === 2) ? g.multiply(part(), g.where(g.equal(norm(), 0), 0, g.divide(d(), g.where(g.equal(norm(), 0), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), type()), { axis: value2(), keepdim: true })), 0), part2()) : ((p === 0) ? g.full(value(), 0, { dtype: type() }) : ((p === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part2())))), x.shape), x.dtype)];
       },
     },
     {
@@ -1147,20 +1131,16 @@ export const distDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
         const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
         const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
-        const size = host.lazy(() => g.abs(part()));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.broadcast(x.shape, y.shape));
         const value2 = host.lazy(() => host.range(value().length));
-        const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
-        const part32 = host.lazy(() => g.reshape(part3(), value3()));
-        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
-        const part4 = host.lazy(() => g.sign(part()));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
-        return [g.cast(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4())))))), y.shape), y.dtype)];
+        const norm = host.lazy(() => g.reshape(g.normOfOrder(part(), p), value3()));
+        const d = host.lazy(() => g.reshape(g.cast(dout, type()), value3()));
+        const size = host.lazy(() => g.abs(part()));
+        const isExtreme = host.lazy(() => (p === 2) ? undefined! : g.equal(size(), norm()));
+        const part2 = host.lazy(() => g.sign(part()));
+        const isNothing = host.lazy(() => (p === 2) ? undefined! : ((p === 0) ? undefined! : ((p === 1) ? undefined! : g.logicalOr(g.equal(norm(), 0), g.equal(size(), 0)))));
+        return [g.cast(g.sumTo(g.neg((p === 2) ? g.multiply(part(), g.where(g.equal(norm(), 0), 0, g.divide(d(), g.where(g.equal(norm(), 0), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), type()), { axis: value2(), keepdim: true })), 0), part2()) : ((p === 0) ? g.full(value(), 0, { dtype: type() }) : ((p === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part2()))))), y.shape), y.dtype)];
       },
     },
   ],
@@ -1193,10 +1173,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3003
+// From ops.yaml:3018
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:3003',
+  source: 'ops.yaml:3018',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1242,10 +1222,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:3030
+// From ops.yaml:3045
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:3030',
+  source: 'ops.yaml:3045',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1293,10 +1273,10 @@ export interface CumprodOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3044
+// From ops.yaml:3059
 export const cumprodDefinition: OpDefinition = {
   name: 'cumprod',
-  source: 'ops.yaml:3044',
+  source: 'ops.yaml:3059',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1342,10 +1322,10 @@ export const cumprodDefinition: OpDefinition = {
 export function cumprod(x: TensorLike, options: CumprodOptions = {}): Tensor {
   return callOne(cumprodDefinition, [x], optionsOf(cumprodDefinition, options));
 }
-// From ops.yaml:3069
+// From ops.yaml:3084
 export const scanProductDefinition: OpDefinition = {
   name: 'scanProduct',
-  source: 'ops.yaml:3069',
+  source: 'ops.yaml:3084',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1386,10 +1366,10 @@ export const scanProductDefinition: OpDefinition = {
 export function scanProduct(x: TensorLike, axis: number): Tensor {
   return callOne(scanProductDefinition, [x], { axis, ...surplusOptions(scanProductDefinition, arguments[2]) });
 }
-// From ops.yaml:3083
+// From ops.yaml:3098
 export const shiftAlongDefinition: OpDefinition = {
   name: 'shiftAlong',
-  source: 'ops.yaml:3083',
+  source: 'ops.yaml:3098',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'by', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1428,10 +1408,10 @@ export const shiftAlongDefinition: OpDefinition = {
 export function shiftAlong(x: TensorLike, axis: number, by: number, value: number): Tensor {
   return callOne(shiftAlongDefinition, [x], { axis, by, value, ...surplusOptions(shiftAlongDefinition, arguments[4]) });
 }
-// From ops.yaml:3093
+// From ops.yaml:3108
 export const linearScanDefinition: OpDefinition = {
   name: 'linearScan',
-  source: 'ops.yaml:3093',
+  source: 'ops.yaml:3108',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'b', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1488,10 +1468,10 @@ export interface CummaxOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3109
+// From ops.yaml:3124
 export const cummaxDefinition: OpDefinition = {
   name: 'cummax',
-  source: 'ops.yaml:3109',
+  source: 'ops.yaml:3124',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1551,10 +1531,10 @@ export interface CumminOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3140
+// From ops.yaml:3155
 export const cumminDefinition: OpDefinition = {
   name: 'cummin',
-  source: 'ops.yaml:3140',
+  source: 'ops.yaml:3155',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1608,10 +1588,10 @@ export const cumminDefinition: OpDefinition = {
 export function cummin(x: TensorLike, options: CumminOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(cumminDefinition, [x], optionsOf(cumminDefinition, options));
 }
-// From ops.yaml:3171
+// From ops.yaml:3186
 export const scanMaxDefinition: OpDefinition = {
   name: 'scanMax',
-  source: 'ops.yaml:3171',
+  source: 'ops.yaml:3186',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1656,10 +1636,10 @@ export const scanMaxDefinition: OpDefinition = {
 export function scanMax(x: TensorLike, axis: number): { out: Tensor; index: Tensor } {
   return callNamed(scanMaxDefinition, [x], { axis, ...surplusOptions(scanMaxDefinition, arguments[2]) });
 }
-// From ops.yaml:3185
+// From ops.yaml:3200
 export const scanMinDefinition: OpDefinition = {
   name: 'scanMin',
-  source: 'ops.yaml:3185',
+  source: 'ops.yaml:3200',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1710,10 +1690,10 @@ export interface LogcumsumexpOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3199
+// From ops.yaml:3214
 export const logcumsumexpDefinition: OpDefinition = {
   name: 'logcumsumexp',
-  source: 'ops.yaml:3199',
+  source: 'ops.yaml:3214',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1760,10 +1740,10 @@ export const logcumsumexpDefinition: OpDefinition = {
 export function logcumsumexp(x: TensorLike, options: LogcumsumexpOptions = {}): Tensor {
   return callOne(logcumsumexpDefinition, [x], optionsOf(logcumsumexpDefinition, options));
 }
-// From ops.yaml:3223
+// From ops.yaml:3238
 export const scanLogSumDefinition: OpDefinition = {
   name: 'scanLogSum',
-  source: 'ops.yaml:3223',
+  source: 'ops.yaml:3238',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1814,16 +1794,15 @@ export interface DiffOptions {
   /** The axis of the neighbours. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3242
+// From ops.yaml:3257
 export const diffDefinition: OpDefinition = {
   name: 'diff',
-  source: 'ops.yaml:3242',
+  source: 'ops.yaml:3257',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, default: 1, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(n >= 0)) throw new host.RuleError('INVALID_ARGUMENT', "n must not be negative");
     return [{ shape: host.checkShape(host.replace(x.shape, axis, host.max(host.at(x.shape, axis) - n, 0)), 'out'), dtype: x.dtype }];
   },
@@ -1850,7 +1829,7 @@ export const diffDefinition: OpDefinition = {
 /**
  * The differences of neighbours along one axis, or differences of differences.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, max(x.shape[axis] - n, 0))`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -1873,16 +1852,15 @@ export interface TrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3280
+// From ops.yaml:3295
 export const trapezoidDefinition: OpDefinition = {
   name: 'trapezoid',
-  source: 'ops.yaml:3280',
+  source: 'ops.yaml:3295',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ y, x }: { y: TensorMeta; x: TensorMeta | undefined }, { axis }: { axis: number }): TensorMeta[] {
-    host.checkRank(y.shape, 1, Infinity, 'y');
     if (!(((!(x !== undefined)) || host.equals(x!.shape, y.shape)) || host.equals(x!.shape, [host.at(y.shape, axis)]))) throw new host.RuleError('SHAPE_MISMATCH', "x must be a vector as long as the axis, or have y's shape");
     return [{ shape: host.checkShape(host.drop(y.shape, axis), 'out'), dtype: y.dtype }];
   },
@@ -1934,7 +1912,7 @@ export const trapezoidDefinition: OpDefinition = {
 /**
  * The integral along one axis by the trapezoidal rule.
  *
- * @param y - Tensor of dtype `T`, rank 1 or more.
+ * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `drop(y.shape, axis)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH

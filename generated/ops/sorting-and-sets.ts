@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6084
+// From ops.yaml:6093
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:6084',
+  source: 'ops.yaml:6093',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,16 +56,15 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:6098
+// From ops.yaml:6107
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:6098',
+  source: 'ops.yaml:6107',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -91,7 +90,7 @@ export const sortDefinition: OpDefinition = {
  *
  * Paddle: paddle.sort.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -112,16 +111,15 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:6124
+// From ops.yaml:6133
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:6124',
+  source: 'ops.yaml:6133',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: 'int32' }];
   },
   body: {
@@ -138,7 +136,7 @@ export const argsortDefinition: OpDefinition = {
  *
  * Paddle: paddle.argsort, paddle.fluid.layers.argsort.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `int32`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -150,10 +148,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:6150
+// From ops.yaml:6159
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:6150',
+  source: 'ops.yaml:6159',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -200,16 +198,15 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:6163
+// From ops.yaml:6172
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:6163',
+  source: 'ops.yaml:6172',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { k, axis }: { k: number; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((k >= 1) && (k <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "k must lie between 1 and the size of the axis");
     return [
       { shape: host.checkShape(host.replace(x.shape, [axis], k), 'values'), dtype: x.dtype },
@@ -243,7 +240,7 @@ export const topkDefinition: OpDefinition = {
  *
  * Paddle: paddle.topk, paddle.fluid.layers.topk.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param k - How many.
  * @returns `values`, dtype `T`, shape `replace(x.shape, [axis], k)`
  * @returns `indices`, dtype `int32`, shape `replace(x.shape, [axis], k)`
@@ -259,10 +256,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:6201
+// From ops.yaml:6210
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:6201',
+  source: 'ops.yaml:6210',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -312,10 +309,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6225
+// From ops.yaml:6234
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:6225',
+  source: 'ops.yaml:6234',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -412,16 +409,15 @@ export interface KthvalueOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6277
+// From ops.yaml:6286
 export const kthvalueDefinition: OpDefinition = {
   name: 'kthvalue',
-  source: 'ops.yaml:6277',
+  source: 'ops.yaml:6286',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { k, axis, keepdim }: { k: number; axis: number; keepdim: boolean }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((k >= 1) && (k <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "k must lie between 1 and the size of the axis");
     return [
       { shape: host.checkShape((rules.reduced(x.shape, [axis], keepdim) as readonly number[]), 'values'), dtype: x.dtype },
@@ -457,7 +453,7 @@ export const kthvalueDefinition: OpDefinition = {
  *
  * Counted from 1; NaN counts as the largest.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param k - Which one.
  * @returns `values`, dtype `T`, shape `reduced(x.shape, [axis], keepdim)`
  * @returns `indices`, dtype `int32`, shape `reduced(x.shape, [axis], keepdim)`
@@ -481,16 +477,15 @@ export interface ModeOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6318
+// From ops.yaml:6327
 export const modeDefinition: OpDefinition = {
   name: 'mode',
-  source: 'ops.yaml:6318',
+  source: 'ops.yaml:6327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: number; keepdim: boolean }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.at(x.shape, axis) > 0)) throw new host.RuleError('EMPTY_REDUCTION', "the axis must not be empty");
     return [
       { shape: host.checkShape((rules.reduced(x.shape, [axis], keepdim) as readonly number[]), 'values'), dtype: x.dtype },
@@ -502,7 +497,7 @@ export const modeDefinition: OpDefinition = {
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, keepdim }: { axis: number; keepdim: boolean }): readonly V[] {
       const sorted = g.sortRows(g.moveToLast(x, axis), false);
       const last = x.shape.length - 1;
-      const repeats = g.multiply(g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, last, 1, 0)), 'int32'), g.cast(g.greaterThan(g.iota(sorted.values.shape, { axis: last }), 0), 'int32'));
+      const repeats = g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, last, 1, 0)), 'int32');
       const lengths = g.linearScan(repeats, g.onesLike(repeats), last, false);
       const place = g.argmax(lengths, { axis: last, keepdim: true });
       const values = g.reshape(g.takeLast(sorted.values, place), (rules.reduced(x.shape, [axis], keepdim) as readonly number[]));
@@ -519,7 +514,7 @@ export const modeDefinition: OpDefinition = {
         const value = [...host.drop(x.shape, axis), host.at(x.shape, axis)];
         const part = g.full(value, 0, { dtype: x.dtype });
         const sorted = g.sortRows(g.moveToLast(x, axis), false);
-        return [g.moveFromLast(g.putLast(part, sorted.index, g.addLast(part, g.argmax(g.linearScan(g.multiply(g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, x.shape.length - 1, 1, 0)), 'int32'), g.cast(g.greaterThan(g.iota(value, { axis: x.shape.length - 1 }), 0), 'int32')), g.full(value, 1, { dtype: 'int32' }), x.shape.length - 1, false), { axis: x.shape.length - 1, keepdim: true }), g.reshape(dvalues, (rules.reduced(value, [((x.shape.length - 1) < 0) ? (x.shape.length - 1) + value.length : x.shape.length - 1], true) as readonly number[])))), axis)];
+        return [g.moveFromLast(g.putLast(part, sorted.index, g.addLast(part, g.argmax(g.linearScan(g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, x.shape.length - 1, 1, 0)), 'int32'), g.full(value, 1, { dtype: 'int32' }), x.shape.length - 1, false), { axis: x.shape.length - 1, keepdim: true }), g.reshape(dvalues, (rules.reduced(value, [((x.shape.length - 1) < 0) ? (x.shape.length - 1) + value.length : x.shape.length - 1], true) as readonly number[])))), axis)];
       },
     },
   ],
@@ -530,7 +525,7 @@ export const modeDefinition: OpDefinition = {
  *
  * The smallest of several; every NaN is an element of its own.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `values`, dtype `T`, shape `reduced(x.shape, [axis], keepdim)`
  * @returns `indices`, dtype `int32`, shape `reduced(x.shape, [axis], keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -555,10 +550,10 @@ export interface QuantileOptions {
   /** What is taken between two elements. Default: `"linear"`. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint' | undefined;
 }
-// From ops.yaml:6353
+// From ops.yaml:6362
 export const quantileDefinition: OpDefinition = {
   name: 'quantile',
-  source: 'ops.yaml:6353',
+  source: 'ops.yaml:6362',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"union","options":[{"kind":"number"},{"kind":"list","of":{"kind":"number"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'interpolation', type: {"kind":"union","options":[{"kind":"literal","value":"linear"},{"kind":"literal","value":"lower"},{"kind":"literal","value":"higher"},{"kind":"literal","value":"nearest"},{"kind":"literal","value":"midpoint"}]}, default: "linear", required: false }],
   outputs: [{ name: 'out' }],
@@ -621,14 +616,14 @@ export const quantileDefinition: OpDefinition = {
         const value14 = host.lazy(() => low() + 1);
         const value32 = host.lazy(() => [value14()]);
         const value42 = host.lazy(() => share() === 1);
+        const value52 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), low(), value14(), host.at(host.fill(1, 1), 0))]));
         const high = host.lazy(() => host.ceil(value8()));
         const value15 = host.lazy(() => high() + 1);
-        const value52 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), high(), value15(), host.at(host.fill(1, 1), 0))]));
-        const value62 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), low(), value14(), host.at(host.fill(1, 1), 0))]));
+        const value62 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), high(), value15(), host.at(host.fill(1, 1), 0))]));
         const part8 = host.lazy(() => g.multiply(g.sumTo(part7(), host.broadcast(value52(), value62())), share()));
-        const part22 = host.lazy(() => g.sliceGrad(value42() ? part7() : g.sumTo(part8(), value52()), value2(), value22(), [high()], [value15()], { steps: null }));
+        const part22 = host.lazy(() => g.sliceGrad(value42() ? part7() : g.sumTo(part8(), value62()), value2(), value22(), [high()], [value15()], { steps: null }));
         const value16 = host.lazy(() => (rules.shapes(parts()) as readonly (readonly number[])[]));
-        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value13(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value62()), g.sumTo(g.neg(part8()), value62())), value2(), value22(), value13(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => ((rules.shareBetween(p * value5(), interpolation) as number) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : (((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
+        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value13(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value52()), g.sumTo(g.neg(part8()), value52())), value2(), value22(), value13(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => ((rules.shareBetween(p * value5(), interpolation) as number) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : (((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
         return [(axis == null) ? g.reshape(part9(), x.shape) : g.moveFromLast(part9(), axis)];
       },
     },
@@ -655,10 +650,10 @@ export const quantileDefinition: OpDefinition = {
 export function quantile(x: TensorLike, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
   return callOne(quantileDefinition, [x], { q, ...optionsOf(quantileDefinition, options) });
 }
-// From ops.yaml:6406
+// From ops.yaml:6415
 export const betweenElementsDefinition: OpDefinition = {
   name: 'betweenElements',
-  source: 'ops.yaml:6406',
+  source: 'ops.yaml:6415',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'place', type: {"kind":"number"}, required: true }, { name: 'interpolation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -691,11 +686,11 @@ export const betweenElementsDefinition: OpDefinition = {
         const value2 = host.lazy(() => [value()]);
         const value3 = host.lazy(() => [host.floor(place) + 1]);
         const value4 = host.lazy(() => (rules.shareBetween(place, interpolation) as number) === 1);
-        const value5 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.ceil(place), host.ceil(place) + 1, host.at(host.fill(1, 1), 0))]));
-        const value6 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.floor(place), host.floor(place) + 1, host.at(host.fill(1, 1), 0))]));
+        const value5 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.floor(place), host.floor(place) + 1, host.at(host.fill(1, 1), 0))]));
+        const value6 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.ceil(place), host.ceil(place) + 1, host.at(host.fill(1, 1), 0))]));
         const part = host.lazy(() => g.multiply(g.sumTo(dout, host.broadcast(value5(), value6())), (rules.shareBetween(place, interpolation) as number)));
-        const part2 = host.lazy(() => g.sliceGrad(value4() ? dout : g.sumTo(part(), value5()), x.shape, value2(), [host.ceil(place)], [host.ceil(place) + 1], { steps: null }));
-        return [((rules.shareBetween(place, interpolation) as number) === 0) ? g.sliceGrad(dout, x.shape, value2(), [host.floor(place)], value3(), { steps: null }) : (value4() ? part2() : g.add(part2(), g.sliceGrad(g.add(g.sumTo(dout, value6()), g.sumTo(g.neg(part()), value6())), x.shape, value2(), [host.floor(place)], value3(), { steps: null })))];
+        const part2 = host.lazy(() => g.sliceGrad(value4() ? dout : g.sumTo(part(), value6()), x.shape, value2(), [host.ceil(place)], [host.ceil(place) + 1], { steps: null }));
+        return [((rules.shareBetween(place, interpolation) as number) === 0) ? g.sliceGrad(dout, x.shape, value2(), [host.floor(place)], value3(), { steps: null }) : (value4() ? part2() : g.add(part2(), g.sliceGrad(g.add(g.sumTo(dout, value5()), g.sumTo(g.neg(part()), value5())), x.shape, value2(), [host.floor(place)], value3(), { steps: null })))];
       },
     },
   ],
@@ -721,10 +716,10 @@ export interface NanquantileOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6422
+// From ops.yaml:6431
 export const nanquantileDefinition: OpDefinition = {
   name: 'nanquantile',
-  source: 'ops.yaml:6422',
+  source: 'ops.yaml:6431',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"number"}, required: true, scalar: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -807,10 +802,10 @@ export interface NanmedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6466
+// From ops.yaml:6475
 export const nanmedianDefinition: OpDefinition = {
   name: 'nanmedian',
-  source: 'ops.yaml:6466',
+  source: 'ops.yaml:6475',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -874,10 +869,10 @@ export interface SearchsortedOptions {
   /** Whether the place after equal elements is meant, or the one before. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:6489
+// From ops.yaml:6498
 export const searchsortedDefinition: OpDefinition = {
   name: 'searchsorted',
-  source: 'ops.yaml:6489',
+  source: 'ops.yaml:6498',
   inputs: [{ name: 'sorted', dtype: 'T', differentiable: false }, { name: 'values', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -930,10 +925,10 @@ export interface BucketizeOptions {
   /** Whether an element equal to a boundary belongs above it. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:6529
+// From ops.yaml:6538
 export const bucketizeDefinition: OpDefinition = {
   name: 'bucketize',
-  source: 'ops.yaml:6529',
+  source: 'ops.yaml:6538',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'boundaries', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -980,10 +975,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:6551
+// From ops.yaml:6560
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:6551',
+  source: 'ops.yaml:6560',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
