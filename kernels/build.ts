@@ -193,11 +193,12 @@ export const let_ = (name: string, value: Expr): Stmt => ({ do: 'let', name, val
 export const variable = (name: string, value: Expr): Stmt => ({ do: 'let', name, value, mutable: true });
 export const set = (name: string, value: Expr): Stmt => ({ do: 'set', name, value });
 export const accumulate = (name: string, kind: AccumulateKind, value: Expr): Stmt => ({ do: 'accumulate', name, kind, value });
-export const store = (buffer: string, index: Operand, value: Expr): Stmt => ({
+export const store = (buffer: string, index: Operand, value: Expr, isAlone = false): Stmt => ({
   do: 'store',
   buffer,
   index: operand(index, I32),
   value,
+  ...(isAlone ? { alone: true } : {}),
 });
 export const while_ = (condition: Expr, body: readonly Stmt[]): Stmt => ({ do: 'while', condition, body });
 export const if_ = (condition: Expr, then: readonly Stmt[], otherwise?: readonly Stmt[]): Stmt =>
