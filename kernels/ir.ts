@@ -176,8 +176,18 @@ export type Stmt =
   | { readonly do: 'set'; readonly name: string; readonly value: Expr }
   /** `name = name (kind) value`; the order in which a vectorised loop combines is stated in ARCHITECTURE.md. */
   | { readonly do: 'accumulate'; readonly name: string; readonly kind: AccumulateKind; readonly value: Expr }
-  /** `alone`: no other turn of the loops marked `vector` around it stores there, though nothing in the index says so. */
-  | { readonly do: 'store'; readonly buffer: string; readonly index: Expr; readonly value: Expr; readonly alone?: boolean }
+  /**
+   * What `streams` is not read again soon: it may go past the caches. `alone`: no other turn of the loops marked `vector` around it stores
+   * there, though nothing in the index says so.
+   */
+  | {
+      readonly do: 'store';
+      readonly buffer: string;
+      readonly index: Expr;
+      readonly value: Expr;
+      readonly streams?: boolean;
+      readonly alone?: boolean;
+    }
   /** for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes. */
   | {
       readonly do: 'for';

@@ -10,13 +10,14 @@ import {
   type Expr,
   type PlaceName,
   type RealStorage,
+  type Stmt,
   type Type,
   type UnaryOp,
   unsplit,
 } from '../ir.js';
 import type { Share } from '../math/half.js';
 import type { GroupForm } from './groups.js';
-import type { LanewiseName, Module } from './module.js';
+import type { LanewiseName, Module, StreamedStorage } from './module.js';
 import {
   floatLiteral,
   integerLike,
@@ -194,16 +195,21 @@ function loadText(place: Place, { type, buffer: bufferName, index }: Node<'load'
 }
 
 /** The statement that stores a value. */
-export function printStore(
-  place: Place,
-  { buffer: bufferName, index, value }: { buffer: string; index: Expr; value: Expr },
-): string {
+type Store = Extract<Stmt, { do: 'store' }>;
+
+export function printStore(place: Place, { buffer: bufferName, index, value, streams = false }: Store): string {
   const { name, storage, isShared } = place.buffer(bufferName, value.type);
   const element = `${name}[${printIndex(place, index)}]`;
   const text = written(place, value);
+  if (value.type.lanes > 1 && streams && place.module.dialect.streams && isStreamed(storage))
+    return `${place.module.call(`stream_${storage}`, value.type, `&${element}`, text.text)};`;
   const helper = `store${isShared ? 'Shared' : ''}_${storage}` as const;
   if (value.type.lanes > 1) return `${place.module.call(helper, value.type, `&${element}`, text.text)};`;
   return `${element} = ${storedText(place.module, storage, value.type, text)};`;
+}
+
+function isStreamed(storage: RealStorage): storage is StreamedStorage {
+  return storage === 'float32' || storage === 'int32' || storage === 'float64' || storage === 'int64';
 }
 
 function storedText(module: Module, storage: RealStorage, type: Type, value: Text): string {
