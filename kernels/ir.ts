@@ -175,7 +175,10 @@ export type Stmt =
   /** `name = name (kind) value`; the order in which a vectorised loop combines is stated in ARCHITECTURE.md. */
   | { readonly do: 'accumulate'; readonly name: string; readonly kind: AccumulateKind; readonly value: Expr }
   | { readonly do: 'store'; readonly buffer: string; readonly index: Expr; readonly value: Expr }
-  /** for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes. */
+  /**
+   * for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes, and promises
+   * that turns are independent but for what they accumulate: none loads or stores what another one stores.
+   */
   | {
       readonly do: 'for';
       readonly name: string;
