@@ -23,6 +23,8 @@ for (const [rows, columns] of [
   [512, 77],
   [70, 1024],
   [1027, 512],
+  // Past the caches.
+  [2064, 2051],
 ] as const) {
   test(`a transposed ${rows} x ${columns} matrix is written out in its order`, (t) => {
     const out = tidy(() => flatten(transpose(counting(rows, columns), [1, 0])));

@@ -24,6 +24,8 @@ export type HelperName =
   | 'truncate_f64'
   | `from_${HalfStorage}`
   | `to_${HalfStorage}`
+  /** After stores that stream: other threads see them. */
+  | 'drain'
   // Vectors only
   | 'splat'
   | 'select'
@@ -32,10 +34,14 @@ export type HelperName =
   | 'greater'
   | `load_${RealStorage}`
   | `store_${RealStorage}`
+  | `stream_${StreamedStorage}`
   // Group programs only
   | `loadShared_${RealStorage}`
   | `storeShared_${RealStorage}`
   | `multiply_${HalfStorage}`;
+
+/** What is as wide in memory as in a register. */
+export type StreamedStorage = 'int32' | 'int64' | 'float32' | 'float64';
 
 /** Functions of floats that C's library has. */
 export type LanewiseName =

@@ -4,7 +4,7 @@
  *
  * IR names get a prefix by what they name: `v_` locals, `p_` parameters, `b_` buffers, so that none is a keyword or a function of C.
  */
-import { binary, F32, local } from '../build.js';
+import { binary, F32, I32, local } from '../build.js';
 import { combine } from '../combine.js';
 import {
   type BufferDeclaration,
@@ -67,6 +67,7 @@ class FunctionPrinter implements Place {
   readonly #read = new Set<string>();
   readonly #places = new Set<PlaceName>();
   #loops = 0;
+  #streams = false;
   #depth = 0;
 
   constructor(
@@ -160,6 +161,7 @@ class FunctionPrinter implements Place {
       this.#declare('end', false);
       this.#statements(this.kernel.body);
     });
+    if (this.#streams) this.#line(`${this.module.call('drain', I32)};`);
   }
 
   #oneItem(): void {
@@ -250,6 +252,7 @@ class FunctionPrinter implements Place {
         break;
       }
       case 'store':
+        this.#streams ||= statement.streams === true && this.module.dialect.streams;
         this.#line(printStore(this, statement));
         break;
       case 'for':

@@ -4,7 +4,7 @@
  */
 import { bytesOf, type RealStorage, type Type } from '../ir.js';
 import { halfHelpers, ofOne, ofThree, ofTwo, rangeOf } from './helpers.js';
-import type { HelperCatalogue, HelperName, HelperText, LanewiseName, Module } from './module.js';
+import type { HelperCatalogue, HelperName, HelperText, LanewiseName, Module, StreamedStorage } from './module.js';
 import { elementTypes, integerLike, isFloat, laneTypeName, widthOf } from './types.js';
 
 type Helper = (type: Type, module: Module) => HelperText;
@@ -388,6 +388,39 @@ function storedForm(storage: RealStorage, type: Type, module: Module): string {
   return 'a';
 }
 
+/** GCC's instructions of x86 that store past the caches, by bytes, and what a processor that has them defines. */
+const streamInstructions: Readonly<Record<number, { readonly name: string; readonly condition: string }>> = {
+  16: { name: '__builtin_ia32_movntps', condition: 'defined(__SSE__)' },
+  32: { name: '__builtin_ia32_movntps256', condition: 'defined(__AVX__)' },
+  64: { name: '__builtin_ia32_movntps512', condition: 'defined(__AVX512F__)' },
+};
+
+/** Only vectors at multiples of their size go past the caches; Clang has words for it on every processor. */
+function stream(storage: StreamedStorage): Helper {
+  return (type, module) => {
+    const bytes = type.lanes * bytesOf[storage];
+    const name = module.type(type);
+    const instruction = streamInstructions[bytes];
+    const aligned = `if (((u64)p & ${bytes - 1}) == 0)`;
+    const floats = module.vector('f32', bytes / 4, 4);
+    const gcc =
+      instruction === undefined
+        ? []
+        : [`#elif ${instruction.condition}`, `${aligned} { ${instruction.name}((f32 *)p, (${floats})a); return; }`];
+    return {
+      result: 'void',
+      parameters: [`${elementTypes[storage]} *p`, `${name} a`],
+      body: [
+        '#if defined(__clang__)',
+        `${aligned} { __builtin_nontemporal_store(a, (${name} *)p); return; }`,
+        ...gcc,
+        '#endif',
+        `${module.call(`store_${storage}`, type, 'p', 'a')};`,
+      ],
+    };
+  };
+}
+
 const libraryUnary = {
   floor: library('floor', 1),
   ceil: library('ceil', 1),
@@ -457,4 +490,8 @@ export const vectorHelpers: HelperCatalogue = {
   store_bfloat16: store('bfloat16'),
   store_float32: store('float32'),
   store_float64: store('float64'),
+  stream_int32: stream('int32'),
+  stream_int64: stream('int64'),
+  stream_float32: stream('float32'),
+  stream_float64: stream('float64'),
 };

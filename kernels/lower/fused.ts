@@ -37,7 +37,7 @@ import { type FusedKernel, type Level, schedule } from '../fused.js';
 import { type AccumulateKind, type Expr, type Kernel, registerOf } from '../ir.js';
 import { lowerMap, mapOperations } from '../map-operations.js';
 import { paramRegister } from '../specialise.js';
-import { carriedNodes, declareBuffers, declareParams, scratchNodes, type Variant } from './declarations.js';
+import { carriedNodes, declareBuffers, declareParams, scratchNodes, type Transposition, type Variant } from './declarations.js';
 import {
   carryName,
   innerStride,
@@ -53,7 +53,7 @@ import {
   tileParams,
 } from './names.js';
 import { planStashes } from './stashes.js';
-import { block, type Range, stripElements, transposeTile } from './transposed.js';
+import { blockOf, type Range, stripElements, transposeTile } from './transposed.js';
 import { combine, identityOf, isFloat, narrow, saturate } from './values.js';
 
 export function lowerFused(kernel: FusedKernel, variant: Variant): Kernel {
@@ -154,8 +154,8 @@ class Lowering {
       const [rowless, start, stop] = this.tileOf(outer, item, 'row');
       const [place, first, last] = this.tileOf(outer, rowless, 'column');
       const base = this.bases(outer, this.keptIndices(outer, place, this.variant.kept - 2), this.operands());
-      if (this.variant.transposes) {
-        this.transpose(outer, item, base, [start, stop], [first, last]);
+      if (this.variant.transposes !== undefined) {
+        this.transpose(this.variant.transposes, outer, item, base, [start, stop], [first, last]);
         return;
       }
       const whole = outer.let('whole', sub(last, and(sub(last, first), blockWidth - 1)));
@@ -165,15 +165,24 @@ class Lowering {
   }
 
   /** A tile of a kernel that only copies: in blocks, and what is left over at its edges element by element. */
-  private transpose(body: Body, item: Expr, base: OffsetOf, [start, stop]: Range, [first, last]: Range): void {
+  private transpose(
+    form: Transposition,
+    body: Body,
+    item: Expr,
+    base: OffsetOf,
+    [start, stop]: Range,
+    [first, last]: Range,
+  ): void {
+    const block = blockOf(form);
     const rows = body.let('wholeRows', sub(stop, and(sub(stop, start), block.rows - 1)));
     const columns = body.let('wholeColumns', sub(last, and(sub(last, first), block.columns - 1)));
     const outputRow = param(keptStride(1, this.variant.kept - 2));
     transposeTile(body, {
+      form,
       scalar: registerOf(this.kernel.inputs[0]!.dtype),
       columnPlace: (column) => add(base(0), this.step(0, column)),
       rowPlace: (row) => add(base(1), mul(row, outputRow)),
-      strip: this.variant.transposes === 'in strips' ? mul(item, stripElements) : undefined,
+      strip: mul(item, stripElements),
       rows: [start, rows],
       columns: [first, columns],
     });
