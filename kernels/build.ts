@@ -195,11 +195,12 @@ export const let_ = (name: string, value: Expr): Stmt => ({ do: 'let', name, val
 export const variable = (name: string, value: Expr): Stmt => ({ do: 'let', name, value, mutable: true });
 export const set = (name: string, value: Expr): Stmt => ({ do: 'set', name, value });
 export const accumulate = (name: string, kind: AccumulateKind, value: Expr): Stmt => ({ do: 'accumulate', name, kind, value });
-export const store = (buffer: string, index: Operand, value: Expr): Store => ({
+export const store = (buffer: string, index: Operand, value: Expr, isAlone = false): Store => ({
   do: 'store',
   buffer,
   index: operand(index, I32),
   value,
+  ...(isAlone ? { alone: true } : {}),
 });
 /** Of what is not read again soon. */
 export const stream = (buffer: string, index: Operand, value: Expr): Store => ({ ...store(buffer, index, value), streams: true });

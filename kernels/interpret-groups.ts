@@ -16,7 +16,7 @@ import {
   openBuffers,
   type Value,
 } from './interpret.js';
-import type { Kernel, RealStorage, SharedArray, Stmt } from './ir.js';
+import type { Expr, Kernel, RealStorage, SharedArray, Stmt } from './ir.js';
 import { blocksOf, expressionsOf } from './traverse.js';
 
 /** How many groups of how many threads there are. */
@@ -94,10 +94,10 @@ class GroupRun {
         this.watch.barrier();
         break;
       case 'let':
-        this.#exchange(statement, (machine, value) => machine.declare(statement.name, value, statement.mutable === true));
+        this.#across(statement, (machine, value) => machine.declare(statement.name, value, statement.mutable === true));
         break;
       case 'set':
-        this.#exchange(statement, (machine, value) => machine.assign(statement.name, value));
+        this.#across(statement, (machine, value) => machine.assign(statement.name, value));
         break;
       case 'multiplyTiles':
         this.#multiplyTiles(statement);
@@ -127,16 +127,29 @@ class GroupRun {
     }
   }
 
-  #exchange({ value }: Node<'let' | 'set'>, take: (machine: Machine, value: Value) => void): void {
-    if (value.op !== 'exchange') throw this.#broken('an exchange within an expression');
+  /** A value that threads of a warp have of each other. */
+  #across({ value }: Node<'let' | 'set'>, take: (machine: Machine, value: Value) => void): void {
+    if (!isAcross(value)) throw this.#broken('an exchange within an expression');
     const given = this.#each((machine) => machine.evaluate(value.value));
     this.#threads.forEach((machine, thread) => {
-      const lane = thread % warpSize;
-      const source = value.from === 'across' ? lane ^ value.distance : lane - value.distance;
-      const other = thread - lane + (source < 0 ? lane : source);
-      if (other >= given.length) throw this.#broken(`an exchange with thread ${other} of ${given.length}`);
-      take(machine, given[other]!);
+      take(machine, value.op === 'peers' ? this.#peers(given, thread) : this.#exchanged(value, given, thread));
     });
+  }
+
+  #exchanged({ from, distance }: Across<'exchange'>, given: readonly Value[], thread: number): Value {
+    const lane = thread % warpSize;
+    const source = from === 'across' ? lane ^ distance : lane - distance;
+    const other = thread - lane + (source < 0 ? lane : source);
+    if (other >= given.length) throw this.#broken(`an exchange with thread ${other} of ${given.length}`);
+    return given[other]!;
+  }
+
+  #peers(given: readonly Value[], thread: number): number {
+    const first = thread - (thread % warpSize);
+    if (given.length < first + warpSize) throw this.#broken(`peers in a warp of ${given.length - first}`);
+    return given.slice(first, first + warpSize).reduce((found: number, value, lane) => {
+      return value === given[thread] ? found | (1 << lane) : found;
+    }, 0);
   }
 
   #multiplyTiles({ storage, sums, a, b }: Node<'multiplyTiles'>): void {
@@ -178,6 +191,9 @@ class GroupRun {
   }
 }
 
+type Across<Op extends 'exchange' | 'peers' = 'exchange' | 'peers'> = Extract<Expr, { op: Op }>;
+const isAcross = (expr: Expr): expr is Across => expr.op === 'exchange' || expr.op === 'peers';
+
 const meeting = new WeakMap<Stmt, boolean>();
 
 /** Whether threads meet in a statement. */
@@ -187,7 +203,7 @@ function meets(statement: Stmt): boolean {
     known =
       statement.do === 'barrier' ||
       statement.do === 'multiplyTiles' ||
-      expressionsOf(statement).some((expr) => expr.op === 'exchange') ||
+      expressionsOf(statement).some(isAcross) ||
       blocksOf(statement).some((block) => block.some(meets));
     meeting.set(statement, known);
   }

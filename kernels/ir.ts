@@ -157,7 +157,9 @@ export type Expr =
       readonly value: Expr;
       readonly from: ExchangeFrom;
       readonly distance: number;
-    };
+    }
+  /** Which threads of the warp have the same value as this one, an i32: thread t is bit t. Stands, and is come to, as `exchange`. */
+  | { readonly op: 'peers'; readonly type: Type; readonly value: Expr };
 
 /** A thread's number in its group, and how many it has; the group's number, and how many there are. */
 export type PlaceName = 'thread' | 'threads' | 'group' | 'groups';
@@ -177,13 +179,17 @@ export type Stmt =
   | { readonly do: 'set'; readonly name: string; readonly value: Expr }
   /** `name = name (kind) value`; the order in which a vectorised loop combines is stated in ARCHITECTURE.md. */
   | { readonly do: 'accumulate'; readonly name: string; readonly kind: AccumulateKind; readonly value: Expr }
-  /** What `streams` is not read again soon: it may go past the caches. */
+  /**
+   * What `streams` is not read again soon: it may go past the caches. `alone`: no other turn of the loops marked `vector` around it stores
+   * there, though nothing in the index says so.
+   */
   | {
       readonly do: 'store';
       readonly buffer: string;
       readonly index: Expr;
       readonly value: Expr;
       readonly streams?: boolean;
+      readonly alone?: boolean;
     }
   /** for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes. */
   | {

@@ -181,6 +181,8 @@ function written(expr: Expr): Written {
       return { text: `#${expr.name}`, binds: atomBinds };
     case 'exchange':
       return { text: `from.${expr.from}(${printExpr(expr.value)}, ${expr.distance})`, binds: atomBinds };
+    case 'peers':
+      return call('peers', expr.value);
   }
 }
 

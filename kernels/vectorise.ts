@@ -38,7 +38,7 @@ import type { AccumulateKind, BinaryOp, Expr, Kernel, Stmt, Type } from './ir.js
 import { Names } from './names.js';
 import { blocksOf, expressionsOf, mapOperands, mapStatement, operandsOf, visitExpr, visitStatements } from './traverse.js';
 import { type Analysis, analyse, type Loop } from './vectorise-analysis.js';
-import { type Running, runningTotal, totalInLanes } from './vectorise-running.js';
+import { type RunningInLanes, runningInLanes, totalInLanes } from './vectorise-running.js';
 
 export interface VectorTarget {
   /** The width of a vector register: 16 for WebAssembly's SIMD128. */
@@ -60,7 +60,7 @@ export function vectorise(kernel: Kernel, target: VectorTarget): Kernel {
 
   function one(statement: Stmt): readonly Stmt[] {
     if (statement.do === 'for' && statement.vector) {
-      const running = runningTotal(statement, (wanted) => names.fresh(wanted));
+      const running = runningInLanes(statement, (wanted) => names.fresh(wanted));
       const loop = running?.loop ?? statement;
       const analysis = analyse(loop, target.vectorBytes);
       const isSound = running === undefined || analysis?.inLanes(running.name) === true;
@@ -133,13 +133,13 @@ class LoopWriter {
   /** What does not change between turns, moved before the loop: the name by the expression's text. */
   readonly #hoisted = new Map<string, { readonly name: string; readonly value: Expr }>();
 
-  readonly #running: Running | undefined;
+  readonly #running: RunningInLanes | undefined;
 
   constructor(
     loop: Loop,
     analysis: Analysis,
     names: Names,
-    running: Running | undefined,
+    running: RunningInLanes | undefined,
     private readonly narrow?: Analysis,
     unroll = running === undefined ? unrollOf(loop, analysis) : 1,
   ) {
@@ -292,7 +292,7 @@ class BodyWriter {
   readonly #base: Expr;
   readonly #targets: ReadonlyMap<string, Target>;
   readonly #hoist: (value: Expr) => Expr;
-  readonly #running: Running | undefined;
+  readonly #running: RunningInLanes | undefined;
   readonly #renamed = new Map<string, string>();
   /** Locals of the body that moved before the loop. */
   readonly #outer = new Map<string, Expr>();
@@ -305,7 +305,7 @@ class BodyWriter {
     base: Expr,
     targets: ReadonlyMap<string, Target>,
     hoist: (value: Expr) => Expr,
-    running: Running | undefined,
+    running: RunningInLanes | undefined,
   ) {
     this.#loop = loop;
     this.#analysis = analysis;

@@ -16,6 +16,7 @@ import {
   unsplit,
 } from '../ir.js';
 import type { Share } from '../math/half.js';
+import type { GroupForm } from './groups.js';
 import type { LanewiseName, Module, StreamedStorage } from './module.js';
 import {
   floatLiteral,
@@ -126,7 +127,9 @@ function written(place: Place, expr: Expr): Text {
     case 'place':
       return atom(place.place(expr.name));
     case 'exchange':
-      return exchangeText(place, expr);
+      return atom(groupsOf(place).exchange(expr.from, printExpr(place, expr.value), expr.distance));
+    case 'peers':
+      return atom(groupsOf(place).peers(printExpr(place, expr.value)));
   }
 }
 
@@ -530,10 +533,10 @@ function packText(place: Place, { type, lanes }: Node<'pack'>): Text {
   return atom(vectors.pack(place.module.type(type), texts));
 }
 
-function exchangeText(place: Place, { value, from, distance }: Node<'exchange'>): Text {
-  const { groups } = place.module.dialect.kernel;
-  if (groups === undefined) throw new TypeError(`${place.module.dialect.name} has no groups of threads`);
-  return atom(groups.exchange(from, printExpr(place, value), distance));
+function groupsOf({ module: { dialect } }: Place): GroupForm {
+  const { groups } = dialect.kernel;
+  if (groups === undefined) throw new TypeError(`${dialect.name} has no groups of threads`);
+  return groups;
 }
 
 function shuffleText(place: Place, { left, right, lanes }: Node<'shuffle'>): Text {

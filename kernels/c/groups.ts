@@ -18,6 +18,7 @@ export interface GroupForm {
   shared(name: string, array: { readonly storage: RealStorage; readonly length: number }, group: Group): readonly string[];
   barrier(group: Group): string;
   exchange(from: ExchangeFrom, value: string, distance: number): string;
+  peers(value: string): string;
 }
 
 export const cudaGroups: GroupForm = {
@@ -40,6 +41,7 @@ export const cudaGroups: GroupForm = {
       : '__syncthreads();',
   exchange: (from, value, distance) =>
     `${from === 'across' ? '__shfl_xor_sync' : '__shfl_up_sync'}(0xffffffffu, ${value}, ${distance})`,
+  peers: (value) => `(i32)__match_any_sync(0xffffffffu, ${value})`,
 };
 
 // Vectors

@@ -76,10 +76,20 @@ export const highHalf = (word: i64): i32 => Number(word >> 32n);
 export const lowHalf = (word: i64): i32 => Number(BigInt.asIntN(32, word));
 export const joined = (high: i32, low: i32): i64 => (BigInt(high) << 32n) | BigInt.asUintN(32, BigInt(low));
 
+/**
+ * An index that is stored to, of which the author knows what no compiler sees: no other turn of the lanes loop stores there. Turns may then
+ * run in any order although the place was read from memory.
+ */
+export const alone = (place: i32): i32 => place;
+
 /** As a value of T. */
 export const toT = (value: number): f => value;
 
-/** The integers from `from` to `to` - 1. Turns are independent, but for `+=`, `*=`, `min` and `max` into outer variables, so they may run in lanes. */
+/**
+ * The integers from `from` to `to` - 1. Turns are independent, so they may run in lanes, but for two things that depend on the turns before:
+ * `+=`, `*=`, `min` and `max` into outer variables, which may be used later in the turn, and one count in memory that each turn takes
+ * one further, `const count = counts[i]!; counts[i] = count + 1` or `counts[i]! += 1`.
+ */
 export function* lanes(from: i32, to: i32): Generator<i32, void, undefined> {
   for (let index = from; index < to; index++) yield index;
 }
