@@ -171,8 +171,11 @@ export type ExchangeFrom = 'across' | 'before';
 export type AccumulateKind = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all';
 
 export type Stmt =
-  /** Declares a local, visible to the end of the enclosing block; `mutable` ones may be the target of `set` and `accumulate`. */
-  | { readonly do: 'let'; readonly name: string; readonly value: Expr; readonly mutable?: boolean }
+  /**
+   * Declares a local, visible to the end of the enclosing block; `mutable` ones may be the target of `set` and `accumulate`. What was loaded
+   * to be `held` is not to be loaded again for each use.
+   */
+  | { readonly do: 'let'; readonly name: string; readonly value: Expr; readonly mutable?: boolean; readonly held?: boolean }
   | { readonly do: 'set'; readonly name: string; readonly value: Expr }
   /** `name = name (kind) value`; the order in which a vectorised loop combines is stated in ARCHITECTURE.md. */
   | { readonly do: 'accumulate'; readonly name: string; readonly kind: AccumulateKind; readonly value: Expr }

@@ -241,6 +241,8 @@ class FunctionPrinter implements Place {
         const value = printExpr(this, statement.value);
         const name = this.#declare(statement.name, statement.mutable === true);
         this.#line(`${statement.mutable ? '' : 'const '}${this.module.type(statement.value.type)} ${name} = ${value};`);
+        const { forget } = this.module.dialect;
+        if (statement.held && forget !== undefined) this.#line(forget);
         break;
       }
       case 'set':
