@@ -54,7 +54,7 @@ export function gatherRows(
       if (rows > 0) {
         if (inner === 1) out[target] = x[source]!;
         else for (const at of lanes(0, inner)) out[target + at] = x[source + at]!;
-      }
+      } else for (const at of lanes(0, inner)) out[target + at] = 0;
     }
   }
 }
