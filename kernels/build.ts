@@ -259,6 +259,12 @@ export class Body {
     return local(name, value.type);
   }
 
+  /** A local that compilers are to keep in a register. */
+  hold(name: string, value: Expr): Expr {
+    this.statements.push({ do: 'let', name, value, held: true });
+    return local(name, value.type);
+  }
+
   variable(name: string, value: Expr): Expr {
     this.statements.push(variable(name, value));
     return local(name, value.type);

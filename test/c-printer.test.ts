@@ -330,6 +330,13 @@ for (const storage of ['int32', 'int64', 'float32', 'float64'] as const) {
   );
 }
 
+test('what is held is not read again: memory may have changed', (t) => {
+  const body = new b.Body();
+  body.store('out', 0, body.hold('x', b.load(b.F32, 'x', 0)));
+  const text = printC(makeKernel({ x: 'float32', out: 'float32' }, body.statements), gnuC);
+  t.regex(text, /const f32 v_x = b_x\[0\];\n {2}__asm__ volatile\("" ::: "memory"\);\n {2}b_out/);
+});
+
 test('what streams goes past the caches in C, and other threads are shown it', (t) => {
   const type = b.vectorType('f32', 16);
   const text = printC(makeKernel({ x: 'float32', out: 'float32' }, [b.stream('out', 0, b.load(type, 'x', 0))]), gnuC);

@@ -34,6 +34,8 @@ export interface Dialect {
   helpers(type: Type): HelperCatalogue;
   /** Whether stores that stream go past the caches: there are the helpers `stream_*` then, and `drain`. */
   readonly streams: boolean;
+  /** A statement after which memory may have changed, as far as the compiler knows. */
+  readonly forget?: string;
   /** (error, code): stores the code unless one is there. */
   readonly fail: HelperText;
   readonly kernel: KernelForm;
@@ -91,6 +93,7 @@ export const gnuC: Dialect = {
   notANumber: { f32: '__builtin_nanf("")', f64: '__builtin_nan("")' },
   helpers: ({ lanes }) => (lanes === 1 ? gnuHelpers : vectorHelpers),
   streams: true,
+  forget: '__asm__ volatile("" ::: "memory");',
   fail: {
     result: 'void',
     parameters: failParameters,

@@ -241,6 +241,8 @@ class FunctionPrinter implements Place {
         const value = printExpr(this, statement.value);
         const name = this.#declare(statement.name, statement.mutable === true);
         this.#line(`${statement.mutable ? '' : 'const '}${this.module.type(statement.value.type)} ${name} = ${value};`);
+        const { forget } = this.module.dialect;
+        if (statement.held && forget !== undefined) this.#line(forget);
         break;
       }
       case 'set':
@@ -281,9 +283,9 @@ class FunctionPrinter implements Place {
     }
   }
 
-  #multiplyTiles({ storage, sums, a, b }: Node<'multiplyTiles'>): void {
+  #multiplyTiles({ element, sums, a, b }: Node<'multiplyTiles'>): void {
     const operands = [...sums.map((sum) => this.#target(sum)), ...[...a, ...b].map((word) => printExpr(this, word))];
-    this.#line(`${this.module.call(`multiply_${storage}`, F32, ...operands)};`);
+    this.#line(`${this.module.call(`multiply_${element}`, F32, ...operands)};`);
   }
 
   #target(name: string): string {
