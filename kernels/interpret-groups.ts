@@ -16,7 +16,7 @@ import {
   openBuffers,
   type Value,
 } from './interpret.js';
-import type { Expr, Kernel, RealStorage, SharedArray, Stmt } from './ir.js';
+import type { Expr, Kernel, RealStorage, SharedArray, Stmt, TileElement } from './ir.js';
 import { blocksOf, expressionsOf } from './traverse.js';
 
 /** How many groups of how many threads there are. */
@@ -152,25 +152,24 @@ class GroupRun {
     }, 0);
   }
 
-  #multiplyTiles({ storage, sums, a, b }: Node<'multiplyTiles'>): void {
-    const decode = storage === 'float16' ? decodeFloat16 : decodeBfloat16;
-    const halves = (machine: Machine, words: typeof a): number[] =>
-      words.flatMap((word) => {
-        const both = machine.integer(word);
-        return [decode(both & 0xffff), decode(both >>> 16)];
-      });
-    const held = this.#each((machine) => ({ a: halves(machine, a), b: halves(machine, b) }));
+  #multiplyTiles({ element, sums, a, b }: Node<'multiplyTiles'>): void {
+    const elementsOf = tileElements[element];
+    const valuesOf = (machine: Machine, words: typeof a) => words.map((word) => elementsOf(machine.integer(word)));
+    const held = this.#each((machine) => ({ a: valuesOf(machine, a), b: valuesOf(machine, b) }));
     for (let first = 0; first < held.length; first += warpSize) {
-      const elementOfA = (row: number, k: number): number =>
-        held[first + (row % 8) * 4 + ((k % 8) >> 1)]!.a[(row >> 3) * 2 + (k >> 3) * 4 + (k & 1)]!;
-      const elementOfB = (k: number, column: number): number =>
-        held[first + column * 4 + ((k % 8) >> 1)]!.b[(k >> 3) * 2 + (k & 1)]!;
+      const wordOfA = (row: number, k: number) => held[first + (row % 8) * 4 + (k % 4)]!.a[(row >> 3) + (k >> 2) * 2]!;
+      const wordOfB = (k: number, column: number) => held[first + column * 4 + (k % 4)]!.b[k >> 2]!;
       for (let lane = 0; lane < warpSize; lane++) {
         const machine = this.#threads[first + lane]!;
         sums.forEach((name, at) => {
           const [row, column] = [(lane >> 2) + (at >> 1) * 8, (lane & 3) * 2 + (at & 1)];
           let sum = Number(machine.local(name));
-          for (let k = 0; k < 16; k++) sum += elementOfA(row, k) * elementOfB(k, column);
+          for (let k = 0; k < 8; k++) {
+            const others = wordOfB(k, column);
+            wordOfA(row, k).forEach((value, part) => {
+              sum += value * others[part]!;
+            });
+          }
           machine.assign(name, Math.fround(sum));
         });
       }
@@ -209,6 +208,15 @@ function meets(statement: Stmt): boolean {
   }
   return known;
 }
+
+// Products of tiles
+
+/** The elements of a word. */
+const tileElements: Readonly<Record<TileElement, (word: number) => readonly number[]>> = {
+  float16: (word) => [decodeFloat16(word & 0xffff), decodeFloat16(word >>> 16)],
+  bfloat16: (word) => [decodeBfloat16(word & 0xffff), decodeBfloat16(word >>> 16)],
+  tf32: (word) => [new Float32Array(Int32Array.of(word).buffer)[0]!],
+};
 
 // Memory
 

@@ -191,7 +191,10 @@ export type Stmt =
       readonly streams?: boolean;
       readonly alone?: boolean;
     }
-  /** for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes. */
+  /**
+   * for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes, and promises
+   * that turns are independent but for what they accumulate: none loads or stores what another one stores.
+   */
   | {
       readonly do: 'for';
       readonly name: string;
@@ -213,18 +216,21 @@ export type Stmt =
   /** Waits until all threads of the group are here; what they wrote before, all see after. All come here, or none. */
   | { readonly do: 'barrier' }
   /**
-   * sums += a b, by the 32 threads of a warp together: a has 16 x 16 elements, b 16 x 8, the sums are 16 x 8 of f32. ARCHITECTURE.md
-   * says which elements each thread holds; two of them are in an i32. All threads of the group have to come here together.
+   * sums += a b, by the 32 threads of a warp together: a has 16 x 8 words, b 8 x 8, the sums are 16 x 8 of f32. ARCHITECTURE.md says which
+   * words each thread holds, as i32; each has the bits of two elements that follow each other along k, or of one of TF32. All threads of
+   * the group have to come here together.
    */
   | {
       readonly do: 'multiplyTiles';
-      readonly storage: HalfStorage;
+      readonly element: TileElement;
       readonly sums: readonly string[];
       readonly a: readonly Expr[];
       readonly b: readonly Expr[];
     };
 
 export type HalfStorage = 'float16' | 'bfloat16';
+/** What tensor cores multiply. TF32 is float32 whose last 13 bits are 0. */
+export type TileElement = HalfStorage | 'tf32';
 
 export interface BufferDeclaration {
   readonly name: string;

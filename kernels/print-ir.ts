@@ -80,7 +80,7 @@ function printStatement(statement: Stmt, indent: string): string[] {
       return [`${indent}barrier`];
     case 'multiplyTiles': {
       const [a, b] = [statement.a, statement.b].map((tile) => `[${tile.map(printExpr).join(', ')}]`);
-      return [`${indent}[${statement.sums.join(', ')}] += ${statement.storage}(${a}, ${b})`];
+      return [`${indent}[${statement.sums.join(', ')}] += ${statement.element}(${a}, ${b})`];
     }
   }
 }

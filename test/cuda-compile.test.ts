@@ -16,7 +16,7 @@ import { cudaFlags, flagsOf } from '../kernels/c/options.js';
 import { printModule } from '../kernels/c/printer.js';
 import type { Kernel } from '../kernels/ir.js';
 import { groupGemmKernel, type Lies } from '../kernels/lower/group-gemm.js';
-import { halfGemmKernel } from '../kernels/lower/group-gemm-half.js';
+import { tensorCoreGemmKernel } from '../kernels/lower/group-gemm-tensor-cores.js';
 import { makeDefault } from '../runtime/devices/registry.js';
 import { OpwrightError } from '../runtime/errors.js';
 import { CollectingDevice } from './collecting-device.js';
@@ -64,7 +64,8 @@ function products(): readonly Kernel[] {
   );
   return forms.flatMap((form) => [
     ...(['float32', 'float64'] as const).map((storage) => groupGemmKernel({ ...form, storage, outStorage: storage })),
-    ...(['float16', 'bfloat16'] as const).map((storage) => halfGemmKernel({ ...form, storage, outStorage: storage })),
+    ...(['float16', 'bfloat16'] as const).map((element) => tensorCoreGemmKernel({ ...form, element, outStorage: element })),
+    tensorCoreGemmKernel({ ...form, element: 'tf32', outStorage: 'float32' }),
   ]);
 }
 

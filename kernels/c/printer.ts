@@ -283,9 +283,9 @@ class FunctionPrinter implements Place {
     }
   }
 
-  #multiplyTiles({ storage, sums, a, b }: Node<'multiplyTiles'>): void {
+  #multiplyTiles({ element, sums, a, b }: Node<'multiplyTiles'>): void {
     const operands = [...sums.map((sum) => this.#target(sum)), ...[...a, ...b].map((word) => printExpr(this, word))];
-    this.#line(`${this.module.call(`multiply_${storage}`, F32, ...operands)};`);
+    this.#line(`${this.module.call(`multiply_${element}`, F32, ...operands)};`);
   }
 
   #target(name: string): string {
