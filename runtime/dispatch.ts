@@ -125,7 +125,7 @@ function dispatchSlots(
     cache = new PlanCache(entriesKept);
     ops.set(op, cache);
   }
-  const key = signature(op, inputs, slots, attrs, recording);
+  const key = device.settings + signature(op, inputs, slots, attrs, recording);
   let entry = cache.get(key);
   if (entry === undefined) {
     entry = withCallDetails(op, slotDefinitions(op, inputs).names, slots, () =>

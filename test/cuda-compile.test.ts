@@ -2,7 +2,7 @@
  * What NVRTC says to the CUDA text of the kernels that the spec's samples cause, values and gradients: each compiles for every
  * architecture, and stays within a budget of registers and of what it spills of them, where ptxas is there to tell.
  *
- * A short run compiles every eighth kernel for sm_90, and those that multiply tiles for every architecture; OPWRIGHT_FULL=1 all of them for
+ * A short run compiles every eighth kernel for sm_90, and those that multiply tiles or look for peers for every architecture; OPWRIGHT_FULL=1 all of them for
  * all. Where NVRTC is looked for is support/nvrtc.ts's.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,13 +10,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { grad, noGrad } from '../entry/index.js';
+import { grad, noGrad, sort, tidy, zeros } from '../entry/index.js';
 import { cudaC } from '../kernels/c/dialect.js';
 import { cudaFlags, flagsOf } from '../kernels/c/options.js';
 import { printModule } from '../kernels/c/printer.js';
 import type { Kernel } from '../kernels/ir.js';
 import { groupGemmKernel, type Lies } from '../kernels/lower/group-gemm.js';
-import { halfGemmKernel } from '../kernels/lower/group-gemm-half.js';
+import { tensorCoreGemmKernel } from '../kernels/lower/group-gemm-tensor-cores.js';
 import { makeDefault } from '../runtime/devices/registry.js';
 import { OpwrightError } from '../runtime/errors.js';
 import { CollectingDevice } from './collecting-device.js';
@@ -24,6 +24,7 @@ import { fullRun, loadCases, type OpCase, shards } from './matrix/cases.js';
 import { differentiableLeaves, leafTensor } from './matrix/differentiate.js';
 import { call, makeArguments, sampleElements, withArguments } from './matrix/invoke.js';
 import { findNvrtc } from './support/nvrtc.js';
+import { sortedDtypes } from './support/sorting.js';
 
 /** Turing, Ampere, Hopper, and both kinds of Blackwell. */
 const wanted = [75, 80, 90, 100, 120];
@@ -48,8 +49,12 @@ function kernelsOfSamples(): readonly Kernel[] {
   for (let shard = 0; shard < shards; shard++)
     for (const one of loadCases(shard)) for (const place of one.samples.keys()) trace(one, place);
   for (const kernel of products()) device.compile(kernel);
+  for (const dtype of sortedDtypes) tidy(() => sort(zeros([longRow], { dtype })).dataSync());
   return [...device.kernels.values()].map((kernel, number) => ({ ...kernel, name: `${kernel.name}_${number}` }));
 }
+
+/** Samples are sorted by ranks. */
+const longRow = 3000;
 
 /** Products in all forms: samples have float32 only, and small ones. */
 function products(): readonly Kernel[] {
@@ -59,7 +64,8 @@ function products(): readonly Kernel[] {
   );
   return forms.flatMap((form) => [
     ...(['float32', 'float64'] as const).map((storage) => groupGemmKernel({ ...form, storage, outStorage: storage })),
-    ...(['float16', 'bfloat16'] as const).map((storage) => halfGemmKernel({ ...form, storage, outStorage: storage })),
+    ...(['float16', 'bfloat16'] as const).map((element) => tensorCoreGemmKernel({ ...form, element, outStorage: element })),
+    tensorCoreGemmKernel({ ...form, element: 'tf32', outStorage: 'float32' }),
   ]);
 }
 
@@ -80,8 +86,10 @@ function trace(one: OpCase, place: number): void {
 }
 
 const kernels = nvrtc === undefined ? [] : kernelsOfSamples();
-const multiplies = ({ body }: Kernel): boolean => JSON.stringify(body).includes('"multiplyTiles"');
-const chosen = fullRun ? kernels : kernels.filter((kernel, number) => number % oneOf === 0 || multiplies(kernel));
+const uses = (kernel: Kernel, construct: string): boolean => JSON.stringify(kernel.body).includes(`"${construct}"`);
+/** Kernels with what differs between architectures. */
+const special = (kernel: Kernel): boolean => uses(kernel, 'multiplyTiles') || uses(kernel, 'peers');
+const chosen = fullRun ? kernels : kernels.filter((kernel, number) => number % oneOf === 0 || special(kernel));
 const options = flagsOf(cudaFlags);
 
 function* inBatches(all: readonly Kernel[]): Generator<readonly Kernel[]> {
@@ -90,7 +98,8 @@ function* inBatches(all: readonly Kernel[]): Generator<readonly Kernel[]> {
 
 withNvrtc('the samples cause kernels of every kind', (t) => {
   const names = new Set(kernels.map(({ name }) => name.replace(/_\d+$/, '')));
-  for (const name of ['fused_flat', 'fused_map', 'fused_row', 'cumsum', 'gather']) t.true(names.has(name), name);
+  for (const name of ['fused_flat', 'fused_map', 'fused_row', 'cumsum', 'gather', 'moveDigits', 'firstOfStretches'])
+    t.true(names.has(name), name);
   t.true(kernels.filter(({ group }) => group !== undefined).length > kernels.length / 2);
   t.log(`${kernels.length} kernels, of which ${chosen.length} are compiled`);
 });
@@ -102,7 +111,7 @@ for (const architecture of wanted)
       t.pass();
       return;
     }
-    const own = fullRun || architecture === usual ? chosen : chosen.filter(multiplies);
+    const own = fullRun || architecture === usual ? chosen : chosen.filter(special);
     for (const batch of inBatches(own)) {
       const compiled = nvrtc!.compile(printModule(batch, cudaC), { number: architecture, image: 'cubin' }, options);
       if ('log' in compiled) t.fail(compiled.log.slice(0, 2000));

@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cuda, setDevice } from '../../entry/index.js';
+import { cuda, OpwrightError, setDevice } from '../../entry/index.js';
 import type { Contender } from '../contenders/contender.js';
 import { openTorch } from '../contenders/torch.js';
 import { measureCase } from '../measure.js';
@@ -43,7 +43,15 @@ const { values } = parseArgs({
 });
 
 if (values.help) console.log(usage);
-else await main();
+else {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof OpwrightError)) throw error;
+    console.error(`${error.code}: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
 // The peer keeps handles that would hold the process.
 process.exit();
 

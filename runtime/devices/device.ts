@@ -13,6 +13,8 @@ export interface Target {
   readonly pointerBytes: 4 | 8;
   /** Whether kernels may be group programs. */
   readonly groups: boolean;
+  /** Whether products of float32 may round their operands to TF32 (10 bits after the point) for tensor cores; false unless given. */
+  readonly tf32?: boolean;
 }
 
 /** The tiers of the cpu; a GPU has one, named as the device. */
@@ -73,6 +75,8 @@ export interface Device {
   readonly name: string;
   /** What fused kernels are bound for. */
   readonly machine: Machine;
+  /** What plans follow besides the call, as text: they are made anew when it changes. */
+  readonly settings: string;
   /** Who compiles the kernels of that work. */
   tier(work: Work): Tier;
   /**

@@ -425,7 +425,7 @@ function inRowSums(device: Device, tier: Tier, product: Product): Prepared {
 
 /** On machines of many threads. */
 function byGroups(device: Device, tier: Tier, product: Product): Prepared {
-  const { kernel, integers, items, parts } = groupProduct(product);
+  const { kernel, integers, items, parts } = groupProduct({ ...product, tf32: tier.target.tf32 ?? false });
   return {
     a: asItLies(device, product.a),
     b: asItLies(device, product.b),

@@ -42,6 +42,19 @@ export class CudaDevice implements Device {
     if (debugging.device) report('device', `${this.name}: ${this.description()}`);
   }
 
+  get settings(): string {
+    return this.tierOfAll.target.tf32 === true ? 'tf32 ' : '';
+  }
+
+  /** Whether products of float32 may use TF32, where the GPU has it. */
+  get allowTf32(): boolean {
+    return this.tierOfAll.allowTf32;
+  }
+
+  set allowTf32(allowed: boolean) {
+    this.tierOfAll.allowTf32 = allowed;
+  }
+
   get properties(): DeviceProperties {
     return this.gpu.properties;
   }
