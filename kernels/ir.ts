@@ -191,7 +191,10 @@ export type Stmt =
       readonly streams?: boolean;
       readonly alone?: boolean;
     }
-  /** for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes. */
+  /**
+   * for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes, and promises
+   * that turns are independent but for what they accumulate: none loads or stores what another one stores.
+   */
   | {
       readonly do: 'for';
       readonly name: string;

@@ -5,6 +5,7 @@ import {
   constant,
   convert,
   div,
+  fma,
   I32,
   I64,
   max,
@@ -38,6 +39,7 @@ export const intrinsics: ReadonlyMap<string, Intrinsic> = new Map<string, Intrin
   ['irem', { arguments: 2, takes: I32, build: ([a, b]) => rem(a!, b!) }],
   ['min', { arguments: 2, build: ([a, b]) => min(a!, b!) }],
   ['max', { arguments: 2, build: ([a, b]) => max(a!, b!) }],
+  ['fma', { arguments: 3, build: ([a, b, c]) => fma(a!, b!, c!) }],
   ['shiftRight', { arguments: 2, takes: I32, build: ([value, count]) => shru(value!, count!) }],
   // As an index of what is stored to, see the compiler.
   ['alone', { arguments: 1, takes: I32, build: ([place]) => place! }],

@@ -196,6 +196,7 @@ export const luFactorDefinition: OpDefinition = {
       return {
         work: g2,
         params: { m: m, n: n, regular: Number(regular) },
+        scratch: { panel: { dtype: x.dtype, size: (16 * g2) * m } },
       };
     },
   },
@@ -238,10 +239,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:7275
+// From ops.yaml:7279
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:7275',
+  source: 'ops.yaml:7279',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,10 +291,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:7289
+// From ops.yaml:7293
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:7289',
+  source: 'ops.yaml:7293',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -376,10 +377,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:7324
+// From ops.yaml:7328
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:7324',
+  source: 'ops.yaml:7328',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +433,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:7352
+// From ops.yaml:7356
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:7352',
+  source: 'ops.yaml:7356',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -529,10 +530,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:7377
+// From ops.yaml:7381
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:7377',
+  source: 'ops.yaml:7381',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -622,10 +623,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:7407
+// From ops.yaml:7411
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:7407',
+  source: 'ops.yaml:7411',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -681,10 +682,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:7424
+// From ops.yaml:7428
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:7424',
+  source: 'ops.yaml:7428',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -747,10 +748,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:7451
+// From ops.yaml:7455
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:7451',
+  source: 'ops.yaml:7455',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +846,10 @@ export const choleskySolveDefinition: OpDefinition = {
 export function choleskySolve(x: TensorLike, y: TensorLike, options: CholeskySolveOptions = {}): Tensor {
   return callOne(choleskySolveDefinition, [x, y], optionsOf(choleskySolveDefinition, options));
 }
-// From ops.yaml:7471
+// From ops.yaml:7475
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:7471',
+  source: 'ops.yaml:7475',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -906,10 +907,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:7496
+// From ops.yaml:7500
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:7496',
+  source: 'ops.yaml:7500',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -936,7 +937,7 @@ export const householderQrDefinition: OpDefinition = {
       return {
         work: g2,
         params: { m: m, n: n, width: width, height: height },
-        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, heads: { dtype: x.dtype, size: steps }, factors: { dtype: x.dtype, size: steps } },
+        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, heads: { dtype: x.dtype, size: steps }, factors: { dtype: x.dtype, size: steps }, v: { dtype: x.dtype, size: (16 * g2) * m }, z: { dtype: x.dtype, size: (16 * g2) * m }, across: { dtype: x.dtype, size: (16 * g2) * m }, products: { dtype: x.dtype, size: (16 * g2) * host.max(n, width) } },
       };
     },
   },
@@ -956,10 +957,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:7516
+// From ops.yaml:7524
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:7516',
+  source: 'ops.yaml:7524',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1020,10 +1021,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:7541
+// From ops.yaml:7549
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:7541',
+  source: 'ops.yaml:7549',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1074,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:7551
+// From ops.yaml:7559
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:7551',
+  source: 'ops.yaml:7559',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1174,10 +1175,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:7587
+// From ops.yaml:7595
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:7587',
+  source: 'ops.yaml:7595',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1201,7 +1202,7 @@ export const symmetricEigenDefinition: OpDefinition = {
       return {
         work: host.count(b),
         params: { n: n },
-        scratch: { a: { dtype: x.dtype, size: host.count(x.shape) }, e: { dtype: x.dtype, size: host.count(b) * n }, factors: { dtype: x.dtype, size: host.count(b) * n }, product: { dtype: x.dtype, size: host.count(b) * n } },
+        scratch: { a: { dtype: x.dtype, size: host.count(x.shape) }, e: { dtype: x.dtype, size: host.count(b) * n }, factors: { dtype: x.dtype, size: host.count(b) * n }, product: { dtype: x.dtype, size: host.count(b) * n }, v: { dtype: x.dtype, size: (16 * host.count(b)) * n }, z: { dtype: x.dtype, size: (16 * host.count(b)) * n }, across: { dtype: x.dtype, size: (16 * host.count(b)) * n }, products: { dtype: x.dtype, size: (16 * host.count(b)) * n } },
       };
     },
   },
@@ -1238,10 +1239,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:7613
+// From ops.yaml:7625
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:7613',
+  source: 'ops.yaml:7625',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1319,10 +1320,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:7653
+// From ops.yaml:7665
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:7653',
+  source: 'ops.yaml:7665',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1379,10 +1380,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:7671
+// From ops.yaml:7683
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:7671',
+  source: 'ops.yaml:7683',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1410,7 +1411,7 @@ export const singularValuesDefinition: OpDefinition = {
       return {
         work: g2,
         params: { m: m, n: n },
-        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, reflectors: { dtype: x.dtype, size: (g2 * n) * n }, e: { dtype: x.dtype, size: g2 * n }, leftFactors: { dtype: x.dtype, size: g2 * n }, rightFactors: { dtype: x.dtype, size: g2 * n }, product: { dtype: x.dtype, size: g2 * m } },
+        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, reflectors: { dtype: x.dtype, size: (g2 * n) * n }, e: { dtype: x.dtype, size: g2 * n }, leftFactors: { dtype: x.dtype, size: g2 * n }, rightFactors: { dtype: x.dtype, size: g2 * n }, product: { dtype: x.dtype, size: g2 * m }, v: { dtype: x.dtype, size: (16 * g2) * m }, z: { dtype: x.dtype, size: (16 * g2) * m }, across: { dtype: x.dtype, size: (16 * g2) * m }, products: { dtype: x.dtype, size: (16 * g2) * n } },
       };
     },
   },
@@ -1430,10 +1431,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:7694
+// From ops.yaml:7710
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:7694',
+  source: 'ops.yaml:7710',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1513,10 +1514,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:7732
+// From ops.yaml:7748
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:7732',
+  source: 'ops.yaml:7748',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1626,10 +1627,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:7776
+// From ops.yaml:7792
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:7776',
+  source: 'ops.yaml:7792',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1683,10 +1684,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:7793
+// From ops.yaml:7809
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:7793',
+  source: 'ops.yaml:7809',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1730,10 +1731,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:7810
+// From ops.yaml:7826
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:7810',
+  source: 'ops.yaml:7826',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1791,10 +1792,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:7832
+// From ops.yaml:7848
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:7832',
+  source: 'ops.yaml:7848',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1859,10 +1860,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:7866
+// From ops.yaml:7882
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:7866',
+  source: 'ops.yaml:7882',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1903,10 +1904,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:7894
+// From ops.yaml:7910
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:7894',
+  source: 'ops.yaml:7910',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1971,10 +1972,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:7916
+// From ops.yaml:7932
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:7916',
+  source: 'ops.yaml:7932',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2127,10 +2128,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7957
+// From ops.yaml:7973
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:7957',
+  source: 'ops.yaml:7973',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2228,10 +2229,10 @@ export interface CondOptions {
   /** -2 for the quotient the other way. Default: `2`. */
   p?: 2 | -2 | undefined;
 }
-// From ops.yaml:8006
+// From ops.yaml:8022
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:8006',
+  source: 'ops.yaml:8022',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":2},{"kind":"literal","value":-2}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],

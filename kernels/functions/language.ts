@@ -46,6 +46,8 @@ export const irem = (a: i32, b: i32): i32 => (b === 0 ? 0 : (a % b) | 0);
 /** NaN where either is. */
 export const min = Math.min;
 export const max = Math.max;
+/** a b + c, rounded once where the target can, twice where not. */
+export const fma = (a: f, b: f, c: f): f => a * b + c;
 export const abs = Math.abs;
 export const sqrt = Math.sqrt;
 export const exp = Math.exp;
