@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:8387
+// From ops.yaml:8468
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:8387',
+  source: 'ops.yaml:8468',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:8414
+// From ops.yaml:8495
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:8414',
+  source: 'ops.yaml:8495',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:8423
+// From ops.yaml:8504
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:8423',
+  source: 'ops.yaml:8504',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:8432
+// From ops.yaml:8513
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:8432',
+  source: 'ops.yaml:8513',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -196,6 +196,7 @@ export const luFactorDefinition: OpDefinition = {
       return {
         work: g2,
         params: { m: m, n: n, regular: Number(regular) },
+        scratch: { panel: { dtype: x.dtype, size: (16 * g2) * m } },
       };
     },
   },
@@ -238,10 +239,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:8469
+// From ops.yaml:8554
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:8469',
+  source: 'ops.yaml:8554',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,10 +291,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:8483
+// From ops.yaml:8568
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:8483',
+  source: 'ops.yaml:8568',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -376,10 +377,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:8518
+// From ops.yaml:8603
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:8518',
+  source: 'ops.yaml:8603',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +433,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:8546
+// From ops.yaml:8631
 export const matrixPowerDefinition: OpDefinition = {
   name: 'matrixPower',
-  source: 'ops.yaml:8546',
+  source: 'ops.yaml:8631',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -490,10 +491,10 @@ export const matrixPowerDefinition: OpDefinition = {
 export function matrixPower(x: TensorLike, n: number): Tensor {
   return callOne(matrixPowerDefinition, [x], { n, ...surplusOptions(matrixPowerDefinition, arguments[2]) });
 }
-// From ops.yaml:8573
+// From ops.yaml:8658
 export const powerOfMatrixDefinition: OpDefinition = {
   name: 'powerOfMatrix',
-  source: 'ops.yaml:8573',
+  source: 'ops.yaml:8658',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -537,10 +538,10 @@ export const powerOfMatrixDefinition: OpDefinition = {
 export function powerOfMatrix(x: TensorLike, n: number): Tensor {
   return callOne(powerOfMatrixDefinition, [x], { n, ...surplusOptions(powerOfMatrixDefinition, arguments[2]) });
 }
-// From ops.yaml:8592
+// From ops.yaml:8677
 export const matrixExpDefinition: OpDefinition = {
   name: 'matrixExp',
-  source: 'ops.yaml:8592',
+  source: 'ops.yaml:8677',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -590,10 +591,10 @@ export const matrixExpDefinition: OpDefinition = {
 export function matrixExp(x: TensorLike): Tensor {
   return callOne(matrixExpDefinition, [x], surplusOptions(matrixExpDefinition, arguments[1]));
 }
-// From ops.yaml:8614
+// From ops.yaml:8704
 export const exponentialOfMatrixDefinition: OpDefinition = {
   name: 'exponentialOfMatrix',
-  source: 'ops.yaml:8614',
+  source: 'ops.yaml:8704',
   inputs: [{ name: 'x', dtype: 'float64', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -639,10 +640,10 @@ export const exponentialOfMatrixDefinition: OpDefinition = {
 export function exponentialOfMatrix(x: TensorLike): Tensor {
   return callOne(exponentialOfMatrixDefinition, [x], surplusOptions(exponentialOfMatrixDefinition, arguments[1]));
 }
-// From ops.yaml:8634
+// From ops.yaml:8724
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:8634',
+  source: 'ops.yaml:8724',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -726,10 +727,10 @@ export const luDefinition: OpDefinition = {
 export function lu(x: TensorLike): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luDefinition, [x], surplusOptions(luDefinition, arguments[1]));
 }
-// From ops.yaml:8659
+// From ops.yaml:8749
 export const luUnpackDefinition: OpDefinition = {
   name: 'luUnpack',
-  source: 'ops.yaml:8659',
+  source: 'ops.yaml:8749',
   inputs: [{ name: 'lu', dtype: 'T', differentiable: true }, { name: 'permutation', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'p' }, { name: 'l' }, { name: 'u' }],
@@ -814,10 +815,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:8692
+// From ops.yaml:8782
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:8692',
+  source: 'ops.yaml:8782',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -907,10 +908,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:8722
+// From ops.yaml:8812
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:8722',
+  source: 'ops.yaml:8812',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -966,10 +967,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:8739
+// From ops.yaml:8829
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:8739',
+  source: 'ops.yaml:8829',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1032,10 +1033,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:8766
+// From ops.yaml:8856
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:8766',
+  source: 'ops.yaml:8856',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1136,10 +1137,10 @@ export interface CholeskyInverseOptions {
   /** Whether x is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:8786
+// From ops.yaml:8876
 export const choleskyInverseDefinition: OpDefinition = {
   name: 'choleskyInverse',
-  source: 'ops.yaml:8786',
+  source: 'ops.yaml:8876',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1204,10 +1205,10 @@ export const choleskyInverseDefinition: OpDefinition = {
 export function choleskyInverse(x: TensorLike, options: CholeskyInverseOptions = {}): Tensor {
   return callOne(choleskyInverseDefinition, [x], optionsOf(choleskyInverseDefinition, options));
 }
-// From ops.yaml:8802
+// From ops.yaml:8892
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:8802',
+  source: 'ops.yaml:8892',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -1265,10 +1266,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:8827
+// From ops.yaml:8917
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:8827',
+  source: 'ops.yaml:8917',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1295,7 +1296,7 @@ export const householderQrDefinition: OpDefinition = {
       return {
         work: g2,
         params: { m: m, n: n, width: width, height: height },
-        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, heads: { dtype: x.dtype, size: steps }, factors: { dtype: x.dtype, size: steps } },
+        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, heads: { dtype: x.dtype, size: steps }, factors: { dtype: x.dtype, size: steps }, v: { dtype: x.dtype, size: (16 * g2) * m }, z: { dtype: x.dtype, size: (16 * g2) * m }, across: { dtype: x.dtype, size: (16 * g2) * m }, products: { dtype: x.dtype, size: (16 * g2) * host.max(n, width) } },
       };
     },
   },
@@ -1315,10 +1316,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:8847
+// From ops.yaml:8941
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:8847',
+  source: 'ops.yaml:8941',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1379,10 +1380,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:8872
+// From ops.yaml:8966
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:8872',
+  source: 'ops.yaml:8966',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1432,10 +1433,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:8882
+// From ops.yaml:8976
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:8882',
+  source: 'ops.yaml:8976',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1533,10 +1534,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:8918
+// From ops.yaml:9012
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:8918',
+  source: 'ops.yaml:9012',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1560,7 +1561,7 @@ export const symmetricEigenDefinition: OpDefinition = {
       return {
         work: host.count(b),
         params: { n: n },
-        scratch: { a: { dtype: x.dtype, size: host.count(x.shape) }, e: { dtype: x.dtype, size: host.count(b) * n }, factors: { dtype: x.dtype, size: host.count(b) * n }, product: { dtype: x.dtype, size: host.count(b) * n } },
+        scratch: { a: { dtype: x.dtype, size: host.count(x.shape) }, e: { dtype: x.dtype, size: host.count(b) * n }, factors: { dtype: x.dtype, size: host.count(b) * n }, product: { dtype: x.dtype, size: host.count(b) * n }, v: { dtype: x.dtype, size: (16 * host.count(b)) * n }, z: { dtype: x.dtype, size: (16 * host.count(b)) * n }, across: { dtype: x.dtype, size: (16 * host.count(b)) * n }, products: { dtype: x.dtype, size: (16 * host.count(b)) * n } },
       };
     },
   },
@@ -1597,10 +1598,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:8944
+// From ops.yaml:9042
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:8944',
+  source: 'ops.yaml:9042',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1678,10 +1679,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:8984
+// From ops.yaml:9082
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:8984',
+  source: 'ops.yaml:9082',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1738,10 +1739,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:9002
+// From ops.yaml:9100
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:9002',
+  source: 'ops.yaml:9100',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1769,7 +1770,7 @@ export const singularValuesDefinition: OpDefinition = {
       return {
         work: g2,
         params: { m: m, n: n },
-        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, reflectors: { dtype: x.dtype, size: (g2 * n) * n }, e: { dtype: x.dtype, size: g2 * n }, leftFactors: { dtype: x.dtype, size: g2 * n }, rightFactors: { dtype: x.dtype, size: g2 * n }, product: { dtype: x.dtype, size: g2 * m } },
+        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, reflectors: { dtype: x.dtype, size: (g2 * n) * n }, e: { dtype: x.dtype, size: g2 * n }, leftFactors: { dtype: x.dtype, size: g2 * n }, rightFactors: { dtype: x.dtype, size: g2 * n }, product: { dtype: x.dtype, size: g2 * m }, v: { dtype: x.dtype, size: (16 * g2) * m }, z: { dtype: x.dtype, size: (16 * g2) * m }, across: { dtype: x.dtype, size: (16 * g2) * m }, products: { dtype: x.dtype, size: (16 * g2) * n } },
       };
     },
   },
@@ -1789,10 +1790,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:9025
+// From ops.yaml:9127
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:9025',
+  source: 'ops.yaml:9127',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1872,10 +1873,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:9063
+// From ops.yaml:9165
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:9063',
+  source: 'ops.yaml:9165',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1985,10 +1986,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:9107
+// From ops.yaml:9209
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:9107',
+  source: 'ops.yaml:9209',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2042,10 +2043,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:9124
+// From ops.yaml:9226
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:9124',
+  source: 'ops.yaml:9226',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2089,10 +2090,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:9141
+// From ops.yaml:9243
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:9141',
+  source: 'ops.yaml:9243',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2150,10 +2151,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:9163
+// From ops.yaml:9265
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:9163',
+  source: 'ops.yaml:9265',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2218,10 +2219,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:9197
+// From ops.yaml:9299
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:9197',
+  source: 'ops.yaml:9299',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2262,10 +2263,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:9225
+// From ops.yaml:9327
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:9225',
+  source: 'ops.yaml:9327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2330,10 +2331,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:9247
+// From ops.yaml:9349
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:9247',
+  source: 'ops.yaml:9349',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2486,10 +2487,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:9288
+// From ops.yaml:9390
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:9288',
+  source: 'ops.yaml:9390',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2587,10 +2588,10 @@ export interface CondOptions {
   /** The norm, as in matrixNorm; -2 for the least singular value over the largest. Default: `2`. */
   p?: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf' | undefined;
 }
-// From ops.yaml:9337
+// From ops.yaml:9439
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:9337',
+  source: 'ops.yaml:9439',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
