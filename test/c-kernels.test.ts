@@ -261,7 +261,12 @@ for (const [reduce, dtype] of [
   });
   testFused(`${reduce} of ${dtype} rows`, { kernel, dimensions: [kept(5, 203, 1), reduced(203, 1, 0)] });
   testFused(`${reduce} of ${dtype} columns`, { kernel, dimensions: [reduced(31, 77, 0), kept(77, 1, 1)] });
-  if (dtype === 'float32') testFused(`${reduce} of a long row in parts`, { kernel, dimensions: [reduced(40000, 1, 0)] });
+  if (dtype !== 'float32') continue;
+  testFused(`${reduce} of a long row in parts`, { kernel, dimensions: [reduced(40000, 1, 0)] });
+  testFused(`${reduce} of long rows of two dimensions in parts`, {
+    kernel,
+    dimensions: [reduced(7, 10_400, 0), kept(2, 5200, 1), reduced(5200, 1, 0)],
+  });
 }
 
 // Kernel functions

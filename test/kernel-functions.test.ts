@@ -301,6 +301,7 @@ for (const [n, blockSize] of [
       buffers: { x, counts: new Int32Array(blocks) },
       params: sizes,
       items: blocks,
+      isShared: true,
     });
     const { offsets, total } = offsetsOf(counted.buffers.counts!);
     t.is(total, kept.length);
@@ -312,6 +313,7 @@ for (const [n, blockSize] of [
       buffers: { x, shape, offsets, out: new Int32Array(total * 3) },
       params: { ...sizes, rank: 3 },
       items: blocks,
+      isShared: true,
     });
     t.deepEqual([...written.buffers.out!], coordinates);
 
@@ -321,6 +323,7 @@ for (const [n, blockSize] of [
       buffers: { x: mask, counts: new Int32Array(blocks) },
       params: sizes,
       items: blocks,
+      isShared: true,
       bindings: { T: 'bool' },
     });
     t.deepEqual(maskCounts.buffers.counts, counted.buffers.counts);
@@ -330,6 +333,7 @@ for (const [n, blockSize] of [
       buffers: { x: y, mask, offsets, out: new Float64Array(total) },
       params: sizes,
       items: blocks,
+      isShared: true,
     });
     close(
       t,
@@ -343,6 +347,7 @@ for (const [n, blockSize] of [
       buffers: { dout, mask, offsets, dx: new Float64Array(n) },
       params: sizes,
       items: blocks,
+      isShared: true,
     });
     close(
       t,
@@ -365,7 +370,13 @@ for (const [n, blockSize] of [
     const sorted = Float64Array.from(order, (at) => x[at]!);
     const values = [...new Set(sorted)];
     const params = { n, blockSize };
-    const counted = run(t, { name: 'uniqueCount', buffers: { sorted, counts: new Int32Array(blocks) }, params, items: blocks });
+    const counted = run(t, {
+      name: 'uniqueCount',
+      buffers: { sorted, counts: new Int32Array(blocks) },
+      params,
+      items: blocks,
+      isShared: true,
+    });
     const { offsets, total } = offsetsOf(counted.buffers.counts!);
     t.is(total, values.length);
     const groups = (): Int32Array => new Int32Array(total);
@@ -382,6 +393,7 @@ for (const [n, blockSize] of [
       },
       params,
       items: blocks,
+      isShared: true,
     });
     t.deepEqual([...buffers.values!], values);
     t.deepEqual(
@@ -411,6 +423,7 @@ test('unique sets every NaN apart', (t) => {
     buffers: { sorted, counts: new Int32Array(1) },
     params: { n: 3, blockSize: 8 },
     items: 1,
+    isShared: true,
   });
   t.deepEqual([...counted.buffers.counts!], [3]);
 });

@@ -37,6 +37,7 @@ const floatUnary = (name: UnaryOp): Intrinsic => ({ arguments: 1, build: ([x]) =
 export const intrinsics: ReadonlyMap<string, Intrinsic> = new Map<string, Intrinsic>([
   ['idiv', { arguments: 2, takes: I32, build: ([a, b]) => div(a!, b!) }],
   ['irem', { arguments: 2, takes: I32, build: ([a, b]) => rem(a!, b!) }],
+  ['remainder', { arguments: 2, takes: T, build: ([a, b]) => rem(a!, b!) }],
   ['min', { arguments: 2, build: ([a, b]) => min(a!, b!) }],
   ['max', { arguments: 2, build: ([a, b]) => max(a!, b!) }],
   ['fma', { arguments: 3, build: ([a, b, c]) => fma(a!, b!, c!) }],

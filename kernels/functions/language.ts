@@ -43,6 +43,9 @@ export const idiv = (a: i32, b: i32): i32 => (b === 0 ? 0 : Math.trunc(a / b) | 
 /** Has the sign of `a`; by 0 it is 0. */
 export const irem = (a: i32, b: i32): i32 => (b === 0 ? 0 : (a % b) | 0);
 
+/** Of values of T, with the sign of `a`; of integers by 0 it is 0. */
+export const remainder = (a: f, b: f): f => (b === 0 ? 0 : a % b);
+
 /** NaN where either is. */
 export const min = Math.min;
 export const max = Math.max;

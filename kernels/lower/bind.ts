@@ -89,8 +89,8 @@ export function bind(
   const isColumn = kept.length > 0 && collapsed.at(-1)?.reduced === false;
   if (machine === 'gpu') return byGroups(kernel, kept, reduced, isColumn);
   if (isColumn) return column(kernel, kept, reduced);
-  if (reduced.length === 1 && reduced[0]!.size >= splitLength && product(kept) < splitRows && splittable(kernel))
-    return split(kernel, kept, reduced[0]!, processorParts);
+  if (product(reduced) >= splitLength && product(kept) < splitRows && splittable(kernel))
+    return split(kernel, kept, reduced, processorParts);
   return single(kernel, row(kernel, kept, reduced));
 }
 
@@ -103,7 +103,7 @@ function sideBySide(kernel: FusedKernel, kept: readonly Dimension[]): Binding {
 function byGroups(kernel: FusedKernel, kept: readonly Dimension[], reduced: readonly Dimension[], isColumn: boolean): Binding {
   const parts = isColumn ? columnParts : rowParts;
   const mayBeSplit = reduced.length === 1 && reduced[0]!.size >= parts.leastLength && product(kept) < parts.mostRows;
-  if (mayBeSplit && splittable(kernel)) return split(kernel, kept, reduced[0]!, parts, isColumn);
+  if (mayBeSplit && splittable(kernel)) return split(kernel, kept, reduced, parts, isColumn);
   return single(kernel, row(kernel, kept, reduced, isColumn));
 }
 
@@ -305,16 +305,20 @@ function splittable(kernel: FusedKernel): boolean {
   return Math.max(...passes) === 1 && kernel.outputs.every((output) => output.level === 'row');
 }
 
-/** Of columns, those of one part lie side by side; of rows, the parts of one. */
+/** A part is a range of the outermost dimension. Of columns, those of one part lie side by side; of rows, the parts of one. */
 function split(
   kernel: FusedKernel,
   kept: readonly Dimension[],
-  reduced: Dimension,
+  reduced: readonly Dimension[],
   { least, most }: Parts,
   isColumn = false,
 ): Binding {
-  const chunk = Math.max(least, Math.ceil(reduced.size / most / 64) * 64);
-  const parts = Math.ceil(reduced.size / chunk);
+  const { size } = reduced[0]!;
+  const perStep = product(reduced.slice(1));
+  // What runs in lanes is cut into whole vectors.
+  const unit = reduced.length === 1 ? 64 : 1;
+  const chunk = Math.max(Math.ceil(least / perStep), Math.ceil(size / most / unit) * unit);
+  const parts = Math.ceil(size / chunk);
   const { partial, rest, reductions, rowInputs } = halves(kernel);
   const inputCount = kernel.inputs.length;
   const withOutputs = (dimension: Dimension): Dimension => ({
@@ -322,20 +326,22 @@ function split(
     strides: [...dimension.strides.slice(0, inputCount), ...reductions.map(() => 0)],
   });
   const rows = product(kept);
+  const inner = withOutputs(reduced.at(-1)!);
   const first: Form = {
     variant: {
-      ...{ form: 'row', kept: kept.length, reduced: 1, inner: innerClasses(withOutputs(reduced)), split: true },
+      ...{ form: 'row', kept: kept.length, reduced: reduced.length, inner: innerClasses(inner), split: true },
       ...(isColumn ? { columns: true } : {}),
     },
     params: {
-      n: reduced.size,
+      n: inner.size,
       parts: isColumn ? rows : parts,
       chunk,
       ...keptParams(kept.map(withOutputs)),
-      ...innerParams(withOutputs(reduced)),
+      ...reducedParams(reduced.slice(0, -1).map(withOutputs)),
+      ...innerParams(inner),
     },
     work: rows * parts,
-    grain: Math.max(1, Math.floor(grainElements / chunk)),
+    grain: Math.max(1, Math.floor(grainElements / (chunk * perStep))),
   };
   const keptRest = kept.map((dimension, index): Dimension => {
     const rowsAfter = product(kept.slice(index + 1));

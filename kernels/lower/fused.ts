@@ -243,8 +243,10 @@ class Lowering {
       ...outputs.map((o) => this.kernel.outputs[o]!.node),
     ]);
     for (const node of reductions) row.put(node, row.body.variable(`acc${node}`, this.identity(node)));
-    const [from, to] = this.variant.split ? this.partRange(row.body, item, pass) : [i32(0), param('n')];
-    this.reducedLoops(row.body, base, this.variant.reduced - 1, 0, pass, (body, place) => {
+    const part = this.variant.split ? this.partRange(row.body, item, pass) : undefined;
+    const isDeep = this.variant.reduced > 1;
+    const [from, to] = part !== undefined && !isDeep ? part : [i32(0), param('n')];
+    const fold = (body: Body, place: OffsetOf) => {
       body.for(
         `j${pass}`,
         from,
@@ -259,7 +261,8 @@ class Lowering {
         },
         { vector: true },
       );
-    });
+    };
+    this.reducedLoops(row.body, base, this.variant.reduced - 1, 0, pass, fold, isDeep ? part : undefined);
   }
 
   /** What later passes read of a finished reduction. */
@@ -276,9 +279,11 @@ class Lowering {
     return this.variant.columns ? { row: fast, part: slow } : { row: slow, part: fast };
   }
 
-  private partRange(body: Body, item: Expr, pass: number): [Expr, Expr] {
+  /** Of the outermost reduced dimension. */
+  private partRange(body: Body, item: Expr, pass: number): Range {
     const from = body.let(`from${pass}`, mul(this.splitItem(item).part, param('chunk')));
-    return [from, body.let(`to${pass}`, min(add(from, param('chunk')), param('n')))];
+    const size = param(this.variant.reduced > 1 ? reducedSize(0) : 'n');
+    return [from, body.let(`to${pass}`, min(add(from, param('chunk')), size))];
   }
 
   private column(): void {
@@ -445,7 +450,7 @@ class Lowering {
     return (operand) => bases[operand]!;
   }
 
-  /** Loops over reduced dimensions `depth` to `count` - 1 around `write`, which receives the offsets there. */
+  /** Loops over reduced dimensions `depth` to `count` - 1, the first of them over that range, around `write`, which receives the offsets there. */
   private reducedLoops(
     body: Body,
     base: OffsetOf,
@@ -453,12 +458,13 @@ class Lowering {
     depth: number,
     pass: number,
     write: (body: Body, place: OffsetOf) => void,
+    [from, to]: Range = [i32(0), param(reducedSize(depth))],
   ): void {
     if (depth === count) {
       write(body, base);
       return;
     }
-    body.for(`r${depth}_${pass}`, 0, param(reducedSize(depth)), (index, loop) => {
+    body.for(`r${depth}_${pass}`, from, to, (index, loop) => {
       const places = this.operands().map((operand) =>
         loop.let(`b${operand}_${depth}_${pass}`, add(base(operand), mul(index, param(reducedStride(operand, depth))))),
       );
