@@ -48,62 +48,92 @@ export function halves(total: unknown) {
   return [host.idiv((total as number), 2), (total as number) - host.idiv((total as number), 2)];
 }
 
-/** The first place of a value in a list. (ops.yaml:59) */
+/** The product of so many numbers, each by 1 greater than the one before. (ops.yaml:59) */
+export function risingFactorial(from: unknown, length: unknown) {
+  return host.count(host.range((from as number), (from as number) + (length as number)));
+}
+
+/** The coefficients of the polynomial in cot(x) that its derivative of some order is, by cot' = -(1 + cot^2). (ops.yaml:63) */
+export function cotangentDerivative(order: unknown) {
+  return host.fold([[0, 1], ...host.each(host.range((order as number)), (_k: number) => [0])], (p: readonly number[], _k2: readonly number[]) => host.each(host.range(p.length + 1), (i: number) => (-(((i + 1) < p.length) ? (i + 1) * host.at(p, i + 1) : 0)) - ((i >= 2) ? (i - 1) * host.at(p, i - 1) : 0)));
+}
+
+/** Whether no prime factor of a number is greater than 61. (ops.yaml:69) */
+export function isSmooth(n: unknown) {
+  return host.equals(host.fold([n, ...host.flatten(host.each([2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61], (p: number) => host.fill(31, p)))], (rest, p2) => (((rest as number) % (p2 as number)) === 0) ? host.idiv((rest as number), (p2 as number)) : rest), 1);
+}
+
+/** The first of two factors of the length of a Fourier transform that is done in two passes; 1 where one will do, because the length fits caches and there are several transforms to fill vectors. (ops.yaml:75) */
+export function fourierSplit(n: unknown, transforms: unknown) {
+  return (((n as number) > 4096) || (((transforms as number) < 8) && ((n as number) >= 256))) ? host.max(...host.filter(host.range(1, host.floor(host.sqrt((n as number))) + 1), (d: number) => ((n as number) % d) === 0)) : 1;
+}
+
+/** The least power of two that is not less than a number. (ops.yaml:79) */
+export function powerOfTwoFrom(least: unknown) {
+  return host.fold(host.fill(32, 1), (power: number, _one: number) => (power < (least as number)) ? 2 * power : power);
+}
+
+/** What the results of a Fourier transform of n elements are multiplied with. (ops.yaml:83) */
+export function fourierScale(n: unknown, norm: unknown, inverse: unknown) {
+  return (host.equals(norm, 'ortho')) ? 1 / host.sqrt((n as number)) : ((host.equals(host.equals(norm, 'forward'), inverse)) ? 1 : 1 / (n as number));
+}
+
+/** The first place of a value in a list. (ops.yaml:87) */
 export function placeOf(list: unknown, value: unknown) {
   return host.at(host.filter(host.range((list as readonly unknown[]).length), (i: number) => host.equals(host.at((list as readonly unknown[]), i), value)), 0);
 }
 
-/** A number as a list of one; a list as it is. (ops.yaml:63) */
+/** A number as a list of one; a list as it is. (ops.yaml:91) */
 export function listed(value: unknown) {
   return host.isNumber(value) ? [value] : value;
 }
 
-/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:67) */
+/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:95) */
 export function fromFront(places: unknown, length: unknown) {
   return host.each((places as readonly unknown[]), (place) => ((place as number) < 0) ? (place as number) + (length as number) : place);
 }
 
-/** How many elements are reduced to one. (ops.yaml:71) */
+/** How many elements are reduced to one. (ops.yaml:99) */
 export function elementsAlong(shape: unknown, axes: unknown) {
   return host.count((host.pick((shape as readonly unknown[]), (axes as readonly number[])) as readonly number[]));
 }
 
-/** How much of the element after a place between two counts, by the manner of interpolation; the nearest one of equals is the even one. (ops.yaml:75) */
+/** How much of the element after a place between two counts, by the manner of interpolation; the nearest one of equals is the even one. (ops.yaml:103) */
 export function shareBetween(place: unknown, interpolation: unknown) {
   return (host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : ((host.equals(interpolation, 'linear')) ? (place as number) - host.floor((place as number)) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor((place as number)) === host.ceil((place as number))) ? 0 : 0.5) : (((((place as number) - host.floor((place as number))) > 0.5) || ((((place as number) - host.floor((place as number))) === 0.5) && ((host.floor((place as number)) % 2) === 1))) ? 1 : 0))));
 }
 
-/** The shape of each tensor of a list. (ops.yaml:83) */
+/** The shape of each tensor of a list. (ops.yaml:111) */
 export function shapes(tensors: unknown) {
   return host.each((tensors as readonly unknown[]), (tensor) => (tensor as LayoutMeta).shape);
 }
 
-/** Whether the tensors of two lists have the same shapes. (ops.yaml:87) */
+/** Whether the tensors of two lists have the same shapes. (ops.yaml:115) */
 export function alike(tensors: unknown, others: unknown) {
   return ((tensors as readonly unknown[]).length === (others as readonly unknown[]).length) && host.all((tensors as readonly unknown[]), (tensor, i: number) => host.equals((tensor as LayoutMeta).shape, (host.at((others as readonly unknown[]), i) as LayoutMeta).shape));
 }
 
-/** How many bits an element of an integer dtype has. (ops.yaml:91) */
+/** How many bits an element of an integer dtype has. (ops.yaml:119) */
 export function bitsOf(dtype: unknown) {
   return (host.equals(dtype, 'int64')) ? 64 : ((host.equals(dtype, 'int32')) ? 32 : ((host.equals(dtype, 'int16')) ? 16 : 8));
 }
 
-/** The integer of a dtype whose bits are all set. (ops.yaml:95) */
+/** The integer of a dtype whose bits are all set. (ops.yaml:123) */
 export function allBits(dtype: unknown) {
   return (host.equals(dtype, 'uint8')) ? 255 : -1;
 }
 
-/** The greatest finite number of a floating-point dtype. (ops.yaml:99) */
+/** The greatest finite number of a floating-point dtype. (ops.yaml:127) */
 export function greatest(dtype: unknown) {
   return (host.equals(dtype, 'float64')) ? 1.7976931348623157e+308 : ((host.equals(dtype, 'float32')) ? 3.4028234663852886e+38 : ((host.equals(dtype, 'float16')) ? 65504 : 3.3895313892515355e+38));
 }
 
-/** How many elements a diagonal of a matrix has. (ops.yaml:103) */
+/** How many elements a diagonal of a matrix has. (ops.yaml:131) */
 export function diagonalSize(rows: unknown, columns: unknown, offset: unknown) {
   return host.max(host.min((rows as number) - host.max(-(offset as number), 0), (columns as number) - host.max((offset as number), 0)), 0);
 }
 
-/** The largest singular value's share up to which others count as 0, where nothing else is said; the dtype's rounding error times the larger side. (ops.yaml:108) */
+/** The largest singular value's share up to which others count as 0, where nothing else is said; the dtype's rounding error times the larger side. (ops.yaml:136) */
 export function rankTolerance(dtype: unknown, rows: unknown, columns: unknown) {
   return host.max((rows as number), (columns as number)) * ((host.equals(dtype, 'float64')) ? 2 ** (-52) : 2 ** (-23));
 }

@@ -11,10 +11,10 @@ export interface FullOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3313
+// From ops.yaml:4377
 export const fullDefinition: OpDefinition = {
   name: 'full',
-  source: 'ops.yaml:3313',
+  source: 'ops.yaml:4377',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -51,10 +51,10 @@ export interface ZerosOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3344
+// From ops.yaml:4408
 export const zerosDefinition: OpDefinition = {
   name: 'zeros',
-  source: 'ops.yaml:3344',
+  source: 'ops.yaml:4408',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -94,10 +94,10 @@ export interface OnesOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3351
+// From ops.yaml:4415
 export const onesDefinition: OpDefinition = {
   name: 'ones',
-  source: 'ops.yaml:3351',
+  source: 'ops.yaml:4415',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -137,10 +137,10 @@ export interface FullLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:3358
+// From ops.yaml:4422
 export const fullLikeDefinition: OpDefinition = {
   name: 'fullLike',
-  source: 'ops.yaml:3358',
+  source: 'ops.yaml:4422',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export interface ZerosLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:3378
+// From ops.yaml:4442
 export const zerosLikeDefinition: OpDefinition = {
   name: 'zerosLike',
-  source: 'ops.yaml:3378',
+  source: 'ops.yaml:4442',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -228,10 +228,10 @@ export interface OnesLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:3384
+// From ops.yaml:4448
 export const onesLikeDefinition: OpDefinition = {
   name: 'onesLike',
-  source: 'ops.yaml:3384',
+  source: 'ops.yaml:4448',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -275,10 +275,10 @@ export interface IotaOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3390
+// From ops.yaml:4454
 export const iotaDefinition: OpDefinition = {
   name: 'iota',
-  source: 'ops.yaml:3390',
+  source: 'ops.yaml:4454',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, default: 0, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -309,10 +309,10 @@ export interface ArangeOptions {
   /** int32 if start, end and step are whole numbers and it is null, else float32. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:3400
+// From ops.yaml:4464
 export const arangeDefinition: OpDefinition = {
   name: 'arange',
-  source: 'ops.yaml:3400',
+  source: 'ops.yaml:4464',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -365,10 +365,10 @@ export interface LinspaceOptions {
   /** The dtype of the result; integers are cut off. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3444
+// From ops.yaml:4508
 export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
-  source: 'ops.yaml:3444',
+  source: 'ops.yaml:4508',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -415,10 +415,10 @@ export interface EyeOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3472
+// From ops.yaml:4536
 export const eyeDefinition: OpDefinition = {
   name: 'eye',
-  source: 'ops.yaml:3472',
+  source: 'ops.yaml:4536',
   inputs: [],
   attrs: [{ name: 'numRows', type: {"kind":"int"}, required: true }, { name: 'numColumns', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -461,10 +461,10 @@ export interface EmptyOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3492
+// From ops.yaml:4556
 export const emptyDefinition: OpDefinition = {
   name: 'empty',
-  source: 'ops.yaml:3492',
+  source: 'ops.yaml:4556',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -506,10 +506,10 @@ export interface EmptyLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:3501
+// From ops.yaml:4565
 export const emptyLikeDefinition: OpDefinition = {
   name: 'emptyLike',
-  source: 'ops.yaml:3501',
+  source: 'ops.yaml:4565',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -547,10 +547,10 @@ export const emptyLikeDefinition: OpDefinition = {
 export function emptyLike(x: TensorLike, options: EmptyLikeOptions = {}): Tensor {
   return callOne(emptyLikeDefinition, [x], optionsOf(emptyLikeDefinition, options));
 }
-// From ops.yaml:3509
+// From ops.yaml:4573
 export const assignDefinition: OpDefinition = {
   name: 'assign',
-  source: 'ops.yaml:3509',
+  source: 'ops.yaml:4573',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -590,10 +590,10 @@ export const assignDefinition: OpDefinition = {
 export function assign(x: TensorLike): Tensor {
   return callOne(assignDefinition, [x], surplusOptions(assignDefinition, arguments[1]));
 }
-// From ops.yaml:3528
+// From ops.yaml:4592
 export const meshgridDefinition: OpDefinition = {
   name: 'meshgrid',
-  source: 'ops.yaml:3528',
+  source: 'ops.yaml:4592',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'grids', list: true }],
@@ -643,10 +643,10 @@ export const meshgridDefinition: OpDefinition = {
 export function meshgrid(xs: readonly TensorLike[]): Tensor[] {
   return callList(meshgridDefinition, [xs], surplusOptions(meshgridDefinition, arguments[1]));
 }
-// From ops.yaml:3548
+// From ops.yaml:4612
 export const numelDefinition: OpDefinition = {
   name: 'numel',
-  source: 'ops.yaml:3548',
+  source: 'ops.yaml:4612',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -682,10 +682,10 @@ export const numelDefinition: OpDefinition = {
 export function numel(x: TensorLike): Tensor {
   return callOne(numelDefinition, [x], surplusOptions(numelDefinition, arguments[1]));
 }
-// From ops.yaml:3565
+// From ops.yaml:4629
 export const rankDefinition: OpDefinition = {
   name: 'rank',
-  source: 'ops.yaml:3565',
+  source: 'ops.yaml:4629',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -721,10 +721,10 @@ export const rankDefinition: OpDefinition = {
 export function rank(x: TensorLike): Tensor {
   return callOne(rankDefinition, [x], surplusOptions(rankDefinition, arguments[1]));
 }
-// From ops.yaml:3581
+// From ops.yaml:4645
 export const shapeDefinition: OpDefinition = {
   name: 'shape',
-  source: 'ops.yaml:3581',
+  source: 'ops.yaml:4645',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -760,10 +760,10 @@ export const shapeDefinition: OpDefinition = {
 export function shape(x: TensorLike): Tensor {
   return callOne(shapeDefinition, [x], surplusOptions(shapeDefinition, arguments[1]));
 }
-// From ops.yaml:3598
+// From ops.yaml:4662
 export const isEmptyDefinition: OpDefinition = {
   name: 'isEmpty',
-  source: 'ops.yaml:3598',
+  source: 'ops.yaml:4662',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const isEmptyDefinition: OpDefinition = {
 export function isEmpty(x: TensorLike): Tensor {
   return callOne(isEmptyDefinition, [x], surplusOptions(isEmptyDefinition, arguments[1]));
 }
-// From ops.yaml:3612
+// From ops.yaml:4676
 export const randomBitsDefinition: OpDefinition = {
   name: 'randomBits',
-  source: 'ops.yaml:3612',
+  source: 'ops.yaml:4676',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -822,10 +822,10 @@ export const randomBitsDefinition: OpDefinition = {
 export function randomBits(shape: readonly number[]): Tensor {
   return callOne(randomBitsDefinition, [], { shape, ...surplusOptions(randomBitsDefinition, arguments[1]) });
 }
-// From ops.yaml:3620
+// From ops.yaml:4684
 export const bitsToUniformDefinition: OpDefinition = {
   name: 'bitsToUniform',
-  source: 'ops.yaml:3620',
+  source: 'ops.yaml:4684',
   inputs: [{ name: 'x', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -853,10 +853,10 @@ export interface RandOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3629
+// From ops.yaml:4693
 export const randDefinition: OpDefinition = {
   name: 'rand',
-  source: 'ops.yaml:3629',
+  source: 'ops.yaml:4693',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -909,10 +909,10 @@ export interface UniformOptions {
   /** The number that all lie below. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:3645
+// From ops.yaml:4709
 export const uniformDefinition: OpDefinition = {
   name: 'uniform',
-  source: 'ops.yaml:3645',
+  source: 'ops.yaml:4709',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }, { name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -958,10 +958,10 @@ export interface RandnOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3668
+// From ops.yaml:4732
 export const randnDefinition: OpDefinition = {
   name: 'randn',
-  source: 'ops.yaml:3668',
+  source: 'ops.yaml:4732',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1013,10 +1013,10 @@ export interface NormalOptions {
   /** Its standard deviation. Default: `1`. */
   std?: number | undefined;
 }
-// From ops.yaml:3680
+// From ops.yaml:4744
 export const normalDefinition: OpDefinition = {
   name: 'normal',
-  source: 'ops.yaml:3680',
+  source: 'ops.yaml:4744',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }, { name: 'mean', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'std', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1053,10 +1053,10 @@ export const normalDefinition: OpDefinition = {
 export function normal(shape: readonly number[], options: NormalOptions = {}): Tensor {
   return callOne(normalDefinition, [], { shape, ...optionsOf(normalDefinition, options) });
 }
-// From ops.yaml:3697
+// From ops.yaml:4761
 export const bernoulliDefinition: OpDefinition = {
   name: 'bernoulli',
-  source: 'ops.yaml:3697',
+  source: 'ops.yaml:4761',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1104,10 +1104,10 @@ export interface RandintOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3714
+// From ops.yaml:4778
 export const randintDefinition: OpDefinition = {
   name: 'randint',
-  source: 'ops.yaml:3714',
+  source: 'ops.yaml:4778',
   inputs: [],
   attrs: [{ name: 'low', type: {"kind":"int"}, required: true }, { name: 'high', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'shape', type: {"kind":"shape"}, default: [1], required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1157,10 +1157,10 @@ export interface RandpermOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3743
+// From ops.yaml:4807
 export const randpermDefinition: OpDefinition = {
   name: 'randperm',
-  source: 'ops.yaml:3743',
+  source: 'ops.yaml:4807',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1198,10 +1198,10 @@ export const randpermDefinition: OpDefinition = {
 export function randperm(n: number, options: RandpermOptions = {}): Tensor {
   return callOne(randpermDefinition, [], { n, ...optionsOf(randpermDefinition, options) });
 }
-// From ops.yaml:3762
+// From ops.yaml:4826
 export const canDrawDefinition: OpDefinition = {
   name: 'canDraw',
-  source: 'ops.yaml:3762',
+  source: 'ops.yaml:4826',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'needed', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1232,10 +1232,10 @@ export const canDrawDefinition: OpDefinition = {
 export function canDraw(x: TensorLike, needed: number): Tensor {
   return callOne(canDrawDefinition, [x], { needed, ...surplusOptions(canDrawDefinition, arguments[2]) });
 }
-// From ops.yaml:3774
+// From ops.yaml:4838
 export const drawPlacesDefinition: OpDefinition = {
   name: 'drawPlaces',
-  source: 'ops.yaml:3774',
+  source: 'ops.yaml:4838',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numSamples', type: {"kind":"int"}, required: true }, { name: 'replacement', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],

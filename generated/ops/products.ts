@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6597
+// From ops.yaml:7661
 export const gemmDefinition: OpDefinition = {
   name: 'gemm',
-  source: 'ops.yaml:6597',
+  source: 'ops.yaml:7661',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export const gemmDefinition: OpDefinition = {
 export function gemm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
 }
-// From ops.yaml:6608
+// From ops.yaml:7672
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:6608',
+  source: 'ops.yaml:7672',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -129,10 +129,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:6635
+// From ops.yaml:7699
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:6635',
+  source: 'ops.yaml:7699',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -206,10 +206,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:6675
+// From ops.yaml:7739
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:6675',
+  source: 'ops.yaml:7739',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -280,10 +280,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:6689
+// From ops.yaml:7753
 export const outerDefinition: OpDefinition = {
   name: 'outer',
-  source: 'ops.yaml:6689',
+  source: 'ops.yaml:7753',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -336,10 +336,10 @@ export const outerDefinition: OpDefinition = {
 export function outer(x: TensorLike, y: TensorLike): Tensor {
   return callOne(outerDefinition, [x, y], surplusOptions(outerDefinition, arguments[2]));
 }
-// From ops.yaml:6710
+// From ops.yaml:7774
 export const innerDefinition: OpDefinition = {
   name: 'inner',
-  source: 'ops.yaml:6710',
+  source: 'ops.yaml:7774',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -439,10 +439,10 @@ export interface TensordotOptions {
   /** How many of x's last axes meet y's first ones, or a list of x's axes and one of those of y that they meet. Default: `2`. */
   axes?: number | readonly (readonly number[])[] | undefined;
 }
-// From ops.yaml:6736
+// From ops.yaml:7800
 export const tensordotDefinition: OpDefinition = {
   name: 'tensordot',
-  source: 'ops.yaml:6736',
+  source: 'ops.yaml:7800',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -550,10 +550,10 @@ export const tensordotDefinition: OpDefinition = {
 export function tensordot(x: TensorLike, y: TensorLike, options: TensordotOptions = {}): Tensor {
   return callOne(tensordotDefinition, [x, y], optionsOf(tensordotDefinition, options));
 }
-// From ops.yaml:6791
+// From ops.yaml:7855
 export const einsumDefinition: OpDefinition = {
   name: 'einsum',
-  source: 'ops.yaml:6791',
+  source: 'ops.yaml:7855',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'equation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -619,10 +619,10 @@ export const einsumDefinition: OpDefinition = {
 export function einsum(xs: readonly TensorLike[], equation: string): Tensor {
   return callOne(einsumDefinition, [xs], { equation, ...surplusOptions(einsumDefinition, arguments[2]) });
 }
-// From ops.yaml:6859
+// From ops.yaml:7923
 export const einsumTermDefinition: OpDefinition = {
   name: 'einsumTerm',
-  source: 'ops.yaml:6859',
+  source: 'ops.yaml:7923',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'kept', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -669,10 +669,10 @@ export const einsumTermDefinition: OpDefinition = {
 export function einsumTerm(x: TensorLike, labels: readonly number[], kept: readonly number[]): Tensor {
   return callOne(einsumTermDefinition, [x], { labels, kept, ...surplusOptions(einsumTermDefinition, arguments[3]) });
 }
-// From ops.yaml:6873
+// From ops.yaml:7937
 export const sharedAxesDefinition: OpDefinition = {
   name: 'sharedAxes',
-  source: 'ops.yaml:6873',
+  source: 'ops.yaml:7937',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +709,10 @@ export const sharedAxesDefinition: OpDefinition = {
 export function sharedAxes(x: TensorLike, labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesDefinition, [x], { labels, names, ...surplusOptions(sharedAxesDefinition, arguments[3]) });
 }
-// From ops.yaml:6887
+// From ops.yaml:7951
 export const sharedAxesGradDefinition: OpDefinition = {
   name: 'sharedAxesGrad',
-  source: 'ops.yaml:6887',
+  source: 'ops.yaml:7951',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -754,10 +754,10 @@ export const sharedAxesGradDefinition: OpDefinition = {
 export function sharedAxesGrad(x: TensorLike, shape: readonly number[], labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesGradDefinition, [x], { shape, labels, names, ...surplusOptions(sharedAxesGradDefinition, arguments[4]) });
 }
-// From ops.yaml:6901
+// From ops.yaml:7965
 export const einsumStepsDefinition: OpDefinition = {
   name: 'einsumSteps',
-  source: 'ops.yaml:6901',
+  source: 'ops.yaml:7965',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -796,10 +796,10 @@ export const einsumStepsDefinition: OpDefinition = {
 export function einsumSteps(xs: readonly TensorLike[], labels: readonly (readonly number[])[], result: readonly number[]): Tensor {
   return callOne(einsumStepsDefinition, [xs], { labels, result, ...surplusOptions(einsumStepsDefinition, arguments[3]) });
 }
-// From ops.yaml:6917
+// From ops.yaml:7981
 export const einsumProductDefinition: OpDefinition = {
   name: 'einsumProduct',
-  source: 'ops.yaml:6917',
+  source: 'ops.yaml:7981',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'xLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'yLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -911,10 +911,10 @@ export interface AddcmulOptions {
   /** The factor of the product. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:6951
+// From ops.yaml:8015
 export const addcmulDefinition: OpDefinition = {
   name: 'addcmul',
-  source: 'ops.yaml:6951',
+  source: 'ops.yaml:8015',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -980,10 +980,10 @@ export interface AddcdivOptions {
   /** The factor of the quotient. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:6967
+// From ops.yaml:8031
 export const addcdivDefinition: OpDefinition = {
   name: 'addcdiv',
-  source: 'ops.yaml:6967',
+  source: 'ops.yaml:8031',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1051,10 +1051,10 @@ export interface BaddbmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:6987
+// From ops.yaml:8051
 export const baddbmmDefinition: OpDefinition = {
   name: 'baddbmm',
-  source: 'ops.yaml:6987',
+  source: 'ops.yaml:8051',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1126,10 +1126,10 @@ export interface CdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:7016
+// From ops.yaml:8080
 export const cdistDefinition: OpDefinition = {
   name: 'cdist',
-  source: 'ops.yaml:7016',
+  source: 'ops.yaml:8080',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1216,10 +1216,10 @@ export const cdistDefinition: OpDefinition = {
 export function cdist(x: TensorLike, y: TensorLike, options: CdistOptions = {}): Tensor {
   return callOne(cdistDefinition, [x, y], optionsOf(cdistDefinition, options));
 }
-// From ops.yaml:7040
+// From ops.yaml:8104
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:7040',
+  source: 'ops.yaml:8104',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1282,10 +1282,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:7064
+// From ops.yaml:8128
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:7064',
+  source: 'ops.yaml:8128',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1348,10 +1348,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:7106
+// From ops.yaml:8170
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:7106',
+  source: 'ops.yaml:8170',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1435,10 +1435,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:7136
+// From ops.yaml:8200
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:7136',
+  source: 'ops.yaml:8200',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1510,10 +1510,10 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:7162
+// From ops.yaml:8226
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:7162',
+  source: 'ops.yaml:8226',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
