@@ -7,10 +7,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:595
+// From ops.yaml:596
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:595',
+  source: 'ops.yaml:596',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -69,10 +69,10 @@ export function add(x: TensorLike, y: TensorLike): Tensor {
 export function add_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:606
+// From ops.yaml:607
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:606',
+  source: 'ops.yaml:607',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -131,10 +131,10 @@ export function subtract(x: TensorLike, y: TensorLike): Tensor {
 export function subtract_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:615
+// From ops.yaml:616
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:615',
+  source: 'ops.yaml:616',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -193,10 +193,10 @@ export function multiply(x: TensorLike, y: TensorLike): Tensor {
 export function multiply_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:625
+// From ops.yaml:626
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:625',
+  source: 'ops.yaml:626',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -255,10 +255,10 @@ export function divide(x: TensorLike, y: TensorLike): Tensor {
 export function divide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:654
+// From ops.yaml:655
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:654',
+  source: 'ops.yaml:655',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -301,10 +301,10 @@ export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
 export function floorDivide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:671
+// From ops.yaml:672
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:671',
+  source: 'ops.yaml:672',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -361,10 +361,10 @@ export function mod(x: TensorLike, y: TensorLike): Tensor {
 export function mod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:688
+// From ops.yaml:689
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:688',
+  source: 'ops.yaml:689',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -423,10 +423,10 @@ export function pow(x: TensorLike, y: TensorLike): Tensor {
 export function pow_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:711
+// From ops.yaml:712
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:711',
+  source: 'ops.yaml:712',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -484,10 +484,10 @@ export function maximum(x: TensorLike, y: TensorLike): Tensor {
 export function maximum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:734
+// From ops.yaml:735
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:734',
+  source: 'ops.yaml:735',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -545,10 +545,10 @@ export function minimum(x: TensorLike, y: TensorLike): Tensor {
 export function minimum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:757
+// From ops.yaml:758
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:757',
+  source: 'ops.yaml:758',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -596,10 +596,10 @@ export function neg(x: TensorLike): Tensor {
 export function neg_(x: Tensor): Tensor {
   return callInPlace(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:768
+// From ops.yaml:769
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:768',
+  source: 'ops.yaml:769',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -638,10 +638,10 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:790
+// From ops.yaml:791
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:790',
+  source: 'ops.yaml:791',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -690,10 +690,10 @@ export function sign(x: TensorLike): Tensor {
 export function sign_(x: Tensor): Tensor {
   return callInPlace(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:813
+// From ops.yaml:814
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:813',
+  source: 'ops.yaml:814',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -741,10 +741,10 @@ export function square(x: TensorLike): Tensor {
 export function square_(x: Tensor): Tensor {
   return callInPlace(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:823
+// From ops.yaml:824
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:823',
+  source: 'ops.yaml:824',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -793,10 +793,10 @@ export function sqrt(x: TensorLike): Tensor {
 export function sqrt_(x: Tensor): Tensor {
   return callInPlace(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:843
+// From ops.yaml:844
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:843',
+  source: 'ops.yaml:844',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export function rsqrt(x: TensorLike): Tensor {
 export function rsqrt_(x: Tensor): Tensor {
   return callInPlace(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:863
+// From ops.yaml:864
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:863',
+  source: 'ops.yaml:864',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -897,10 +897,10 @@ export function reciprocal(x: TensorLike): Tensor {
 export function reciprocal_(x: Tensor): Tensor {
   return callInPlace(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
 }
-// From ops.yaml:882
+// From ops.yaml:883
 export const fmodDefinition: OpDefinition = {
   name: 'fmod',
-  source: 'ops.yaml:882',
+  source: 'ops.yaml:883',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -955,10 +955,10 @@ export function fmod(x: TensorLike, y: TensorLike): Tensor {
 export function fmod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmodDefinition, [x, y], surplusOptions(fmodDefinition, arguments[2]));
 }
-// From ops.yaml:896
+// From ops.yaml:897
 export const fracDefinition: OpDefinition = {
   name: 'frac',
-  source: 'ops.yaml:896',
+  source: 'ops.yaml:897',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1010,10 +1010,10 @@ export function frac(x: TensorLike): Tensor {
 export function frac_(x: Tensor): Tensor {
   return callInPlace(fracDefinition, [x], surplusOptions(fracDefinition, arguments[1]));
 }
-// From ops.yaml:904
+// From ops.yaml:905
 export const lerpDefinition: OpDefinition = {
   name: 'lerp',
-  source: 'ops.yaml:904',
+  source: 'ops.yaml:905',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1073,10 @@ export const lerpDefinition: OpDefinition = {
 export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
   return callOne(lerpDefinition, [x, y, weight], surplusOptions(lerpDefinition, arguments[3]));
 }
-// From ops.yaml:927
+// From ops.yaml:928
 export const copysignDefinition: OpDefinition = {
   name: 'copysign',
-  source: 'ops.yaml:927',
+  source: 'ops.yaml:928',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1125,10 +1125,10 @@ export function copysign(x: TensorLike, y: TensorLike): Tensor {
 export function copysign_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
 }
-// From ops.yaml:952
+// From ops.yaml:953
 export const heavisideDefinition: OpDefinition = {
   name: 'heaviside',
-  source: 'ops.yaml:952',
+  source: 'ops.yaml:953',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1181,10 +1181,10 @@ export function heaviside(x: TensorLike, y: TensorLike): Tensor {
 export function heaviside_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
 }
-// From ops.yaml:970
+// From ops.yaml:971
 export const fmaxDefinition: OpDefinition = {
   name: 'fmax',
-  source: 'ops.yaml:970',
+  source: 'ops.yaml:971',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1251,10 +1251,10 @@ export function fmax(x: TensorLike, y: TensorLike): Tensor {
 export function fmax_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
 }
-// From ops.yaml:987
+// From ops.yaml:988
 export const fminDefinition: OpDefinition = {
   name: 'fmin',
-  source: 'ops.yaml:987',
+  source: 'ops.yaml:988',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1321,10 +1321,10 @@ export function fmin(x: TensorLike, y: TensorLike): Tensor {
 export function fmin_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
 }
-// From ops.yaml:1004
+// From ops.yaml:1005
 export const hypotDefinition: OpDefinition = {
   name: 'hypot',
-  source: 'ops.yaml:1004',
+  source: 'ops.yaml:1005',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

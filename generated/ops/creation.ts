@@ -11,10 +11,10 @@ export interface FullOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4377
+// From ops.yaml:4378
 export const fullDefinition: OpDefinition = {
   name: 'full',
-  source: 'ops.yaml:4377',
+  source: 'ops.yaml:4378',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -51,10 +51,10 @@ export interface ZerosOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4408
+// From ops.yaml:4409
 export const zerosDefinition: OpDefinition = {
   name: 'zeros',
-  source: 'ops.yaml:4408',
+  source: 'ops.yaml:4409',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -94,10 +94,10 @@ export interface OnesOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4415
+// From ops.yaml:4416
 export const onesDefinition: OpDefinition = {
   name: 'ones',
-  source: 'ops.yaml:4415',
+  source: 'ops.yaml:4416',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -137,10 +137,10 @@ export interface FullLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:4422
+// From ops.yaml:4423
 export const fullLikeDefinition: OpDefinition = {
   name: 'fullLike',
-  source: 'ops.yaml:4422',
+  source: 'ops.yaml:4423',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export interface ZerosLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:4442
+// From ops.yaml:4443
 export const zerosLikeDefinition: OpDefinition = {
   name: 'zerosLike',
-  source: 'ops.yaml:4442',
+  source: 'ops.yaml:4443',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -228,10 +228,10 @@ export interface OnesLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:4448
+// From ops.yaml:4449
 export const onesLikeDefinition: OpDefinition = {
   name: 'onesLike',
-  source: 'ops.yaml:4448',
+  source: 'ops.yaml:4449',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -275,10 +275,10 @@ export interface IotaOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4454
+// From ops.yaml:4455
 export const iotaDefinition: OpDefinition = {
   name: 'iota',
-  source: 'ops.yaml:4454',
+  source: 'ops.yaml:4455',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, default: 0, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -309,10 +309,10 @@ export interface ArangeOptions {
   /** int32 if start, end and step are whole numbers and it is null, else float32. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:4464
+// From ops.yaml:4465
 export const arangeDefinition: OpDefinition = {
   name: 'arange',
-  source: 'ops.yaml:4464',
+  source: 'ops.yaml:4465',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -365,10 +365,10 @@ export interface LinspaceOptions {
   /** The dtype of the result; integers are cut off. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4508
+// From ops.yaml:4509
 export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
-  source: 'ops.yaml:4508',
+  source: 'ops.yaml:4509',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -415,10 +415,10 @@ export interface EyeOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4536
+// From ops.yaml:4537
 export const eyeDefinition: OpDefinition = {
   name: 'eye',
-  source: 'ops.yaml:4536',
+  source: 'ops.yaml:4537',
   inputs: [],
   attrs: [{ name: 'numRows', type: {"kind":"int"}, required: true }, { name: 'numColumns', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -461,10 +461,10 @@ export interface EmptyOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4556
+// From ops.yaml:4557
 export const emptyDefinition: OpDefinition = {
   name: 'empty',
-  source: 'ops.yaml:4556',
+  source: 'ops.yaml:4557',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -506,10 +506,10 @@ export interface EmptyLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:4565
+// From ops.yaml:4566
 export const emptyLikeDefinition: OpDefinition = {
   name: 'emptyLike',
-  source: 'ops.yaml:4565',
+  source: 'ops.yaml:4566',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -547,10 +547,10 @@ export const emptyLikeDefinition: OpDefinition = {
 export function emptyLike(x: TensorLike, options: EmptyLikeOptions = {}): Tensor {
   return callOne(emptyLikeDefinition, [x], optionsOf(emptyLikeDefinition, options));
 }
-// From ops.yaml:4573
+// From ops.yaml:4574
 export const assignDefinition: OpDefinition = {
   name: 'assign',
-  source: 'ops.yaml:4573',
+  source: 'ops.yaml:4574',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -590,10 +590,10 @@ export const assignDefinition: OpDefinition = {
 export function assign(x: TensorLike): Tensor {
   return callOne(assignDefinition, [x], surplusOptions(assignDefinition, arguments[1]));
 }
-// From ops.yaml:4592
+// From ops.yaml:4593
 export const meshgridDefinition: OpDefinition = {
   name: 'meshgrid',
-  source: 'ops.yaml:4592',
+  source: 'ops.yaml:4593',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'grids', list: true }],
@@ -643,10 +643,10 @@ export const meshgridDefinition: OpDefinition = {
 export function meshgrid(xs: readonly TensorLike[]): Tensor[] {
   return callList(meshgridDefinition, [xs], surplusOptions(meshgridDefinition, arguments[1]));
 }
-// From ops.yaml:4612
+// From ops.yaml:4613
 export const numelDefinition: OpDefinition = {
   name: 'numel',
-  source: 'ops.yaml:4612',
+  source: 'ops.yaml:4613',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -682,10 +682,10 @@ export const numelDefinition: OpDefinition = {
 export function numel(x: TensorLike): Tensor {
   return callOne(numelDefinition, [x], surplusOptions(numelDefinition, arguments[1]));
 }
-// From ops.yaml:4629
+// From ops.yaml:4630
 export const rankDefinition: OpDefinition = {
   name: 'rank',
-  source: 'ops.yaml:4629',
+  source: 'ops.yaml:4630',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -721,10 +721,10 @@ export const rankDefinition: OpDefinition = {
 export function rank(x: TensorLike): Tensor {
   return callOne(rankDefinition, [x], surplusOptions(rankDefinition, arguments[1]));
 }
-// From ops.yaml:4645
+// From ops.yaml:4646
 export const shapeDefinition: OpDefinition = {
   name: 'shape',
-  source: 'ops.yaml:4645',
+  source: 'ops.yaml:4646',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -760,10 +760,10 @@ export const shapeDefinition: OpDefinition = {
 export function shape(x: TensorLike): Tensor {
   return callOne(shapeDefinition, [x], surplusOptions(shapeDefinition, arguments[1]));
 }
-// From ops.yaml:4662
+// From ops.yaml:4663
 export const isEmptyDefinition: OpDefinition = {
   name: 'isEmpty',
-  source: 'ops.yaml:4662',
+  source: 'ops.yaml:4663',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const isEmptyDefinition: OpDefinition = {
 export function isEmpty(x: TensorLike): Tensor {
   return callOne(isEmptyDefinition, [x], surplusOptions(isEmptyDefinition, arguments[1]));
 }
-// From ops.yaml:4676
+// From ops.yaml:4677
 export const randomBitsDefinition: OpDefinition = {
   name: 'randomBits',
-  source: 'ops.yaml:4676',
+  source: 'ops.yaml:4677',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -822,10 +822,10 @@ export const randomBitsDefinition: OpDefinition = {
 export function randomBits(shape: readonly number[]): Tensor {
   return callOne(randomBitsDefinition, [], { shape, ...surplusOptions(randomBitsDefinition, arguments[1]) });
 }
-// From ops.yaml:4684
+// From ops.yaml:4685
 export const bitsToUniformDefinition: OpDefinition = {
   name: 'bitsToUniform',
-  source: 'ops.yaml:4684',
+  source: 'ops.yaml:4685',
   inputs: [{ name: 'x', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -853,10 +853,10 @@ export interface RandOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4693
+// From ops.yaml:4694
 export const randDefinition: OpDefinition = {
   name: 'rand',
-  source: 'ops.yaml:4693',
+  source: 'ops.yaml:4694',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -909,10 +909,10 @@ export interface UniformOptions {
   /** The number that all lie below. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:4709
+// From ops.yaml:4710
 export const uniformDefinition: OpDefinition = {
   name: 'uniform',
-  source: 'ops.yaml:4709',
+  source: 'ops.yaml:4710',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }, { name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -958,10 +958,10 @@ export interface RandnOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4732
+// From ops.yaml:4733
 export const randnDefinition: OpDefinition = {
   name: 'randn',
-  source: 'ops.yaml:4732',
+  source: 'ops.yaml:4733',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1013,10 +1013,10 @@ export interface NormalOptions {
   /** Its standard deviation. Default: `1`. */
   std?: number | undefined;
 }
-// From ops.yaml:4744
+// From ops.yaml:4745
 export const normalDefinition: OpDefinition = {
   name: 'normal',
-  source: 'ops.yaml:4744',
+  source: 'ops.yaml:4745',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }, { name: 'mean', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'std', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1053,10 +1053,10 @@ export const normalDefinition: OpDefinition = {
 export function normal(shape: readonly number[], options: NormalOptions = {}): Tensor {
   return callOne(normalDefinition, [], { shape, ...optionsOf(normalDefinition, options) });
 }
-// From ops.yaml:4761
+// From ops.yaml:4762
 export const bernoulliDefinition: OpDefinition = {
   name: 'bernoulli',
-  source: 'ops.yaml:4761',
+  source: 'ops.yaml:4762',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1104,10 +1104,10 @@ export interface RandintOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4778
+// From ops.yaml:4779
 export const randintDefinition: OpDefinition = {
   name: 'randint',
-  source: 'ops.yaml:4778',
+  source: 'ops.yaml:4779',
   inputs: [],
   attrs: [{ name: 'low', type: {"kind":"int"}, required: true }, { name: 'high', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'shape', type: {"kind":"shape"}, default: [1], required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1157,10 +1157,10 @@ export interface RandpermOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4807
+// From ops.yaml:4808
 export const randpermDefinition: OpDefinition = {
   name: 'randperm',
-  source: 'ops.yaml:4807',
+  source: 'ops.yaml:4808',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1198,10 +1198,10 @@ export const randpermDefinition: OpDefinition = {
 export function randperm(n: number, options: RandpermOptions = {}): Tensor {
   return callOne(randpermDefinition, [], { n, ...optionsOf(randpermDefinition, options) });
 }
-// From ops.yaml:4826
+// From ops.yaml:4827
 export const canDrawDefinition: OpDefinition = {
   name: 'canDraw',
-  source: 'ops.yaml:4826',
+  source: 'ops.yaml:4827',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'needed', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1232,10 +1232,10 @@ export const canDrawDefinition: OpDefinition = {
 export function canDraw(x: TensorLike, needed: number): Tensor {
   return callOne(canDrawDefinition, [x], { needed, ...surplusOptions(canDrawDefinition, arguments[2]) });
 }
-// From ops.yaml:4838
+// From ops.yaml:4839
 export const drawPlacesDefinition: OpDefinition = {
   name: 'drawPlaces',
-  source: 'ops.yaml:4838',
+  source: 'ops.yaml:4839',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numSamples', type: {"kind":"int"}, required: true }, { name: 'replacement', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2350
+// From ops.yaml:2351
 export const unitRootsDefinition: OpDefinition = {
   name: 'unitRoots',
-  source: 'ops.yaml:2350',
+  source: 'ops.yaml:2351',
   inputs: [{ name: 'k', dtype: 'float64', differentiable: false }],
   attrs: [{ name: 'order', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -46,10 +46,10 @@ export const unitRootsDefinition: OpDefinition = {
 export function unitRoots(k: TensorLike, order: number): Tensor {
   return callOne(unitRootsDefinition, [k], { order, ...surplusOptions(unitRootsDefinition, arguments[2]) });
 }
-// From ops.yaml:2368
+// From ops.yaml:2369
 export const rootTableDefinition: OpDefinition = {
   name: 'rootTable',
-  source: 'ops.yaml:2368',
+  source: 'ops.yaml:2369',
   inputs: [],
   attrs: [{ name: 'order', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, required: true }, { name: 'rows', type: {"kind":"int"}, required: true }, { name: 'first', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -92,10 +92,10 @@ export const rootTableDefinition: OpDefinition = {
 export function rootTable(order: number, step: number, rows: number, first: number, columns: number, dtype: Dtype): Tensor {
   return callOne(rootTableDefinition, [], { order, step, rows, first, columns, dtype, ...surplusOptions(rootTableDefinition, arguments[6]) });
 }
-// From ops.yaml:2387
+// From ops.yaml:2388
 export const fourierPassDefinition: OpDefinition = {
   name: 'fourierPass',
-  source: 'ops.yaml:2387',
+  source: 'ops.yaml:2388',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'roots', dtype: 'T', differentiable: false }, { name: 'coarse', dtype: 'T', differentiable: false }, { name: 'fine', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'from', type: {"kind":"list","of":{"kind":"int"},"length":3}, required: true }, { name: 'to', type: {"kind":"list","of":{"kind":"int"},"length":3}, required: true }, { name: 'twists', type: {"kind":"boolean"}, required: true }, { name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -139,10 +139,10 @@ export const fourierPassDefinition: OpDefinition = {
 export function fourierPass(x: TensorLike, roots: TensorLike, coarse: TensorLike, fine: TensorLike, n: number, groups: number, columns: number, from: readonly [number, number, number], to: readonly [number, number, number], twists: boolean, inverse: boolean, scale: number): Tensor {
   return callOne(fourierPassDefinition, [x, roots, coarse, fine], { n, groups, columns, from, to, twists, inverse, scale, ...surplusOptions(fourierPassDefinition, arguments[12]) });
 }
-// From ops.yaml:2426
+// From ops.yaml:2427
 export const smoothFourierDefinition: OpDefinition = {
   name: 'smoothFourier',
-  source: 'ops.yaml:2426',
+  source: 'ops.yaml:2427',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -200,10 +200,10 @@ export const smoothFourierDefinition: OpDefinition = {
 export function smoothFourier(x: TensorLike, inverse: boolean, scale: number): Tensor {
   return callOne(smoothFourierDefinition, [x], { inverse, scale, ...surplusOptions(smoothFourierDefinition, arguments[3]) });
 }
-// From ops.yaml:2455
+// From ops.yaml:2456
 export const chirpFourierDefinition: OpDefinition = {
   name: 'chirpFourier',
-  source: 'ops.yaml:2455',
+  source: 'ops.yaml:2456',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -255,10 +255,10 @@ export const chirpFourierDefinition: OpDefinition = {
 export function chirpFourier(x: TensorLike, inverse: boolean, scale: number): Tensor {
   return callOne(chirpFourierDefinition, [x], { inverse, scale, ...surplusOptions(chirpFourierDefinition, arguments[3]) });
 }
-// From ops.yaml:2477
+// From ops.yaml:2478
 export const fourierDefinition: OpDefinition = {
   name: 'fourier',
-  source: 'ops.yaml:2477',
+  source: 'ops.yaml:2478',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const fourierDefinition: OpDefinition = {
 export function fourier(x: TensorLike, axes: readonly number[], inverse: boolean, scale: number): Tensor {
   return callOne(fourierDefinition, [x], { axes, inverse, scale, ...surplusOptions(fourierDefinition, arguments[4]) });
 }
-// From ops.yaml:2500
+// From ops.yaml:2501
 export const fittedDefinition: OpDefinition = {
   name: 'fitted',
-  source: 'ops.yaml:2500',
+  source: 'ops.yaml:2501',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'sizes', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -350,10 +350,10 @@ export const fittedDefinition: OpDefinition = {
 export function fitted(x: TensorLike, axes: readonly number[], sizes: readonly number[]): Tensor {
   return callOne(fittedDefinition, [x], { axes, sizes, ...surplusOptions(fittedDefinition, arguments[3]) });
 }
-// From ops.yaml:2510
+// From ops.yaml:2511
 export const hermitianDefinition: OpDefinition = {
   name: 'hermitian',
-  source: 'ops.yaml:2510',
+  source: 'ops.yaml:2511',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -408,14 +408,14 @@ export interface FftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2521
+// From ops.yaml:2522
 export const fftDefinition: OpDefinition = {
   name: 'fft',
-  source: 'ops.yaml:2521',
+  source: 'ops.yaml:2522',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? host.at(x.shape, axis);
@@ -447,11 +447,11 @@ export const fftDefinition: OpDefinition = {
 /**
  * The discrete Fourier transform along one axis.
  *
- * Lengths whose prime factors are small are fastest; of any length it takes n log n steps. Real tensors become complex: complex128 of float64, complex64 of others.
+ * Lengths whose prime factors are small are fastest; of any length it takes n log n steps. Real tensors become complex: complex128 of float64, complex64 of float32 and integers; float16 and bfloat16 must be cast.
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, axis, size)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -472,14 +472,14 @@ export interface IfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2562
+// From ops.yaml:2563
 export const ifftDefinition: OpDefinition = {
   name: 'ifft',
-  source: 'ops.yaml:2562',
+  source: 'ops.yaml:2563',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? host.at(x.shape, axis);
@@ -515,7 +515,7 @@ export const ifftDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, axis, size)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -536,14 +536,14 @@ export interface RfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2603
+// From ops.yaml:2604
 export const rfftDefinition: OpDefinition = {
   name: 'rfft',
-  source: 'ops.yaml:2603',
+  source: 'ops.yaml:2604',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? host.at(x.shape, axis);
@@ -580,7 +580,7 @@ export const rfftDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, axis, idiv(size, 2) + 1)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError DTYPE_MISMATCH
@@ -602,14 +602,14 @@ export interface IrfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2639
+// From ops.yaml:2640
 export const irfftDefinition: OpDefinition = {
   name: 'irfft',
-  source: 'ops.yaml:2639',
+  source: 'ops.yaml:2640',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? (2 * (host.at(x.shape, axis) - 1));
@@ -656,7 +656,7 @@ export const irfftDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `realOf(complexOf(x.dtype))`, shape `replace(x.shape, axis, size)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -677,14 +677,14 @@ export interface HfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2674
+// From ops.yaml:2675
 export const hfftDefinition: OpDefinition = {
   name: 'hfft',
-  source: 'ops.yaml:2674',
+  source: 'ops.yaml:2675',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? (2 * (host.at(x.shape, axis) - 1));
@@ -731,7 +731,7 @@ export const hfftDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `realOf(complexOf(x.dtype))`, shape `replace(x.shape, axis, size)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -752,14 +752,14 @@ export interface IhfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2709
+// From ops.yaml:2710
 export const ihfftDefinition: OpDefinition = {
   name: 'ihfft',
-  source: 'ops.yaml:2709',
+  source: 'ops.yaml:2710',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? host.at(x.shape, axis);
@@ -796,7 +796,7 @@ export const ihfftDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, axis, idiv(size, 2) + 1)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError DTYPE_MISMATCH
@@ -818,14 +818,14 @@ export interface Fft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2745
+// From ops.yaml:2746
 export const fft2Definition: OpDefinition = {
   name: 'fft2',
-  source: 'ops.yaml:2745',
+  source: 'ops.yaml:2746',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] }): TensorMeta[] {
     host.checkRank(x.shape, 2, Infinity, 'x');
     const along = host.lazy(() => axes);
@@ -867,10 +867,9 @@ export const fft2Definition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 2 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, along, sizes)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
  * console.log(fft2([[1, 2], [3, 4]]));
@@ -889,14 +888,14 @@ export interface Ifft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2787
+// From ops.yaml:2788
 export const ifft2Definition: OpDefinition = {
   name: 'ifft2',
-  source: 'ops.yaml:2787',
+  source: 'ops.yaml:2788',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] }): TensorMeta[] {
     host.checkRank(x.shape, 2, Infinity, 'x');
     const along = host.lazy(() => axes);
@@ -938,10 +937,9 @@ export const ifft2Definition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 2 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, along, sizes)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
  * console.log(ifft2([[1, 2], [3, 4]]));
@@ -960,14 +958,14 @@ export interface Rfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2829
+// From ops.yaml:2830
 export const rfft2Definition: OpDefinition = {
   name: 'rfft2',
-  source: 'ops.yaml:2829',
+  source: 'ops.yaml:2830',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] }): TensorMeta[] {
     host.checkRank(x.shape, 2, Infinity, 'x');
     const along = host.lazy(() => axes);
@@ -1016,10 +1014,9 @@ export const rfft2Definition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 2 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(replace(x.shape, along, sizes), last, half)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -1039,14 +1036,14 @@ export interface Irfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2873
+// From ops.yaml:2874
 export const irfft2Definition: OpDefinition = {
   name: 'irfft2',
-  source: 'ops.yaml:2873',
+  source: 'ops.yaml:2874',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] }): TensorMeta[] {
     host.checkRank(x.shape, 2, Infinity, 'x');
     const along = host.lazy(() => axes);
@@ -1109,10 +1106,9 @@ export const irfft2Definition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 2 or more.
  * @returns `out`, dtype `realOf(complexOf(x.dtype))`, shape `replace(x.shape, along, sizes)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
  * console.log(irfft2(rfft2([[1, 2], [3, 4]])));
@@ -1131,14 +1127,14 @@ export interface FftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2919
+// From ops.yaml:2920
 export const fftnDefinition: OpDefinition = {
   name: 'fftn',
-  source: 'ops.yaml:2919',
+  source: 'ops.yaml:2920',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] | null }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const along = host.lazy(() => axes ?? host.range((s == null) ? 0 : x.shape.length - (s as readonly number[]).length, x.shape.length));
@@ -1180,7 +1176,7 @@ export const fftnDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, along, sizes)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1201,14 +1197,14 @@ export interface IfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2961
+// From ops.yaml:2962
 export const ifftnDefinition: OpDefinition = {
   name: 'ifftn',
-  source: 'ops.yaml:2961',
+  source: 'ops.yaml:2962',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] | null }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const along = host.lazy(() => axes ?? host.range((s == null) ? 0 : x.shape.length - (s as readonly number[]).length, x.shape.length));
@@ -1250,7 +1246,7 @@ export const ifftnDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, along, sizes)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1271,14 +1267,14 @@ export interface RfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3003
+// From ops.yaml:3004
 export const rfftnDefinition: OpDefinition = {
   name: 'rfftn',
-  source: 'ops.yaml:3003',
+  source: 'ops.yaml:3004',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] | null }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const along = host.lazy(() => axes ?? host.range((s == null) ? 0 : x.shape.length - (s as readonly number[]).length, x.shape.length));
@@ -1327,7 +1323,7 @@ export const rfftnDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(replace(x.shape, along, sizes), last, half)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError DTYPE_MISMATCH
@@ -1349,14 +1345,14 @@ export interface IrfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3047
+// From ops.yaml:3048
 export const irfftnDefinition: OpDefinition = {
   name: 'irfftn',
-  source: 'ops.yaml:3047',
+  source: 'ops.yaml:3048',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] | null }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     const along = host.lazy(() => axes ?? host.range((s == null) ? 0 : x.shape.length - (s as readonly number[]).length, x.shape.length));
@@ -1420,7 +1416,7 @@ export const irfftnDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `realOf(complexOf(x.dtype))`, shape `replace(x.shape, along, sizes)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1437,10 +1433,10 @@ export interface FftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3093
+// From ops.yaml:3094
 export const fftshiftDefinition: OpDefinition = {
   name: 'fftshift',
-  source: 'ops.yaml:3093',
+  source: 'ops.yaml:3094',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1489,10 +1485,10 @@ export interface IfftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3108
+// From ops.yaml:3109
 export const ifftshiftDefinition: OpDefinition = {
   name: 'ifftshift',
-  source: 'ops.yaml:3108',
+  source: 'ops.yaml:3109',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1545,10 +1541,10 @@ export interface FftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3124
+// From ops.yaml:3125
 export const fftfreqDefinition: OpDefinition = {
   name: 'fftfreq',
-  source: 'ops.yaml:3124',
+  source: 'ops.yaml:3125',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1594,10 +1590,10 @@ export interface RfftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3145
+// From ops.yaml:3146
 export const rfftfreqDefinition: OpDefinition = {
   name: 'rfftfreq',
-  source: 'ops.yaml:3145',
+  source: 'ops.yaml:3146',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],

@@ -7,10 +7,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1038
+// From ops.yaml:1039
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:1038',
+  source: 'ops.yaml:1039',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -58,10 +58,10 @@ export function exp(x: TensorLike): Tensor {
 export function exp_(x: Tensor): Tensor {
   return callInPlace(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:1048
+// From ops.yaml:1049
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:1048',
+  source: 'ops.yaml:1049',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +108,10 @@ export function expm1(x: TensorLike): Tensor {
 export function expm1_(x: Tensor): Tensor {
   return callInPlace(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:1059
+// From ops.yaml:1060
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:1059',
+  source: 'ops.yaml:1060',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -160,10 +160,10 @@ export function log(x: TensorLike): Tensor {
 export function log_(x: Tensor): Tensor {
   return callInPlace(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:1073
+// From ops.yaml:1074
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:1073',
+  source: 'ops.yaml:1074',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -212,10 +212,10 @@ export function log2(x: TensorLike): Tensor {
 export function log2_(x: Tensor): Tensor {
   return callInPlace(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:1092
+// From ops.yaml:1093
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:1092',
+  source: 'ops.yaml:1093',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -264,10 +264,10 @@ export function log10(x: TensorLike): Tensor {
 export function log10_(x: Tensor): Tensor {
   return callInPlace(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:1111
+// From ops.yaml:1112
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:1111',
+  source: 'ops.yaml:1112',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -316,10 +316,10 @@ export function log1p(x: TensorLike): Tensor {
 export function log1p_(x: Tensor): Tensor {
   return callInPlace(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:1123
+// From ops.yaml:1124
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:1123',
+  source: 'ops.yaml:1124',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -368,10 +368,10 @@ export function sin(x: TensorLike): Tensor {
 export function sin_(x: Tensor): Tensor {
   return callInPlace(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:1134
+// From ops.yaml:1135
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:1134',
+  source: 'ops.yaml:1135',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -420,10 +420,10 @@ export function cos(x: TensorLike): Tensor {
 export function cos_(x: Tensor): Tensor {
   return callInPlace(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:1145
+// From ops.yaml:1146
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:1145',
+  source: 'ops.yaml:1146',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -472,10 +472,10 @@ export function tan(x: TensorLike): Tensor {
 export function tan_(x: Tensor): Tensor {
   return callInPlace(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:1158
+// From ops.yaml:1159
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:1158',
+  source: 'ops.yaml:1159',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -524,10 +524,10 @@ export function asin(x: TensorLike): Tensor {
 export function asin_(x: Tensor): Tensor {
   return callInPlace(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:1170
+// From ops.yaml:1171
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:1170',
+  source: 'ops.yaml:1171',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -576,10 +576,10 @@ export function acos(x: TensorLike): Tensor {
 export function acos_(x: Tensor): Tensor {
   return callInPlace(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:1182
+// From ops.yaml:1183
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:1182',
+  source: 'ops.yaml:1183',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -628,10 +628,10 @@ export function atan(x: TensorLike): Tensor {
 export function atan_(x: Tensor): Tensor {
   return callInPlace(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:1193
+// From ops.yaml:1194
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:1193',
+  source: 'ops.yaml:1194',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -679,10 +679,10 @@ export function sinh(x: TensorLike): Tensor {
 export function sinh_(x: Tensor): Tensor {
   return callInPlace(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:1202
+// From ops.yaml:1203
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:1202',
+  source: 'ops.yaml:1203',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -730,10 +730,10 @@ export function cosh(x: TensorLike): Tensor {
 export function cosh_(x: Tensor): Tensor {
   return callInPlace(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:1211
+// From ops.yaml:1212
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:1211',
+  source: 'ops.yaml:1212',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -781,10 +781,10 @@ export function tanh(x: TensorLike): Tensor {
 export function tanh_(x: Tensor): Tensor {
   return callInPlace(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:1222
+// From ops.yaml:1223
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:1222',
+  source: 'ops.yaml:1223',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -831,10 +831,10 @@ export function erf(x: TensorLike): Tensor {
 export function erf_(x: Tensor): Tensor {
   return callInPlace(erfDefinition, [x], surplusOptions(erfDefinition, arguments[1]));
 }
-// From ops.yaml:1232
+// From ops.yaml:1233
 export const exp2Definition: OpDefinition = {
   name: 'exp2',
-  source: 'ops.yaml:1232',
+  source: 'ops.yaml:1233',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -879,10 +879,10 @@ export function exp2(x: TensorLike): Tensor {
 export function exp2_(x: Tensor): Tensor {
   return callInPlace(exp2Definition, [x], surplusOptions(exp2Definition, arguments[1]));
 }
-// From ops.yaml:1241
+// From ops.yaml:1242
 export const cbrtDefinition: OpDefinition = {
   name: 'cbrt',
-  source: 'ops.yaml:1241',
+  source: 'ops.yaml:1242',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -929,10 +929,10 @@ export function cbrt(x: TensorLike): Tensor {
 export function cbrt_(x: Tensor): Tensor {
   return callInPlace(cbrtDefinition, [x], surplusOptions(cbrtDefinition, arguments[1]));
 }
-// From ops.yaml:1252
+// From ops.yaml:1253
 export const asinhDefinition: OpDefinition = {
   name: 'asinh',
-  source: 'ops.yaml:1252',
+  source: 'ops.yaml:1253',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -977,10 +977,10 @@ export function asinh(x: TensorLike): Tensor {
 export function asinh_(x: Tensor): Tensor {
   return callInPlace(asinhDefinition, [x], surplusOptions(asinhDefinition, arguments[1]));
 }
-// From ops.yaml:1259
+// From ops.yaml:1260
 export const acoshDefinition: OpDefinition = {
   name: 'acosh',
-  source: 'ops.yaml:1259',
+  source: 'ops.yaml:1260',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1027,10 +1027,10 @@ export function acosh(x: TensorLike): Tensor {
 export function acosh_(x: Tensor): Tensor {
   return callInPlace(acoshDefinition, [x], surplusOptions(acoshDefinition, arguments[1]));
 }
-// From ops.yaml:1271
+// From ops.yaml:1272
 export const atanhDefinition: OpDefinition = {
   name: 'atanh',
-  source: 'ops.yaml:1271',
+  source: 'ops.yaml:1272',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1077,10 +1077,10 @@ export function atanh(x: TensorLike): Tensor {
 export function atanh_(x: Tensor): Tensor {
   return callInPlace(atanhDefinition, [x], surplusOptions(atanhDefinition, arguments[1]));
 }
-// From ops.yaml:1282
+// From ops.yaml:1283
 export const atan2Definition: OpDefinition = {
   name: 'atan2',
-  source: 'ops.yaml:1282',
+  source: 'ops.yaml:1283',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1136,10 +1136,10 @@ export function atan2(x: TensorLike, y: TensorLike): Tensor {
 export function atan2_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(atan2Definition, [x, y], surplusOptions(atan2Definition, arguments[2]));
 }
-// From ops.yaml:1299
+// From ops.yaml:1300
 export const deg2radDefinition: OpDefinition = {
   name: 'deg2rad',
-  source: 'ops.yaml:1299',
+  source: 'ops.yaml:1300',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1190,10 +1190,10 @@ export function deg2rad(x: TensorLike): Tensor {
 export function deg2rad_(x: Tensor): Tensor {
   return callInPlace(deg2radDefinition, [x], surplusOptions(deg2radDefinition, arguments[1]));
 }
-// From ops.yaml:1307
+// From ops.yaml:1308
 export const rad2degDefinition: OpDefinition = {
   name: 'rad2deg',
-  source: 'ops.yaml:1307',
+  source: 'ops.yaml:1308',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:4864
+// From ops.yaml:4865
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:4864',
+  source: 'ops.yaml:4865',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -77,10 +77,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:4894
+// From ops.yaml:4895
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:4894',
+  source: 'ops.yaml:4895',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -136,10 +136,10 @@ export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
 export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
   return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:4929
+// From ops.yaml:4930
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:4929',
+  source: 'ops.yaml:4930',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -209,10 +209,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:4962
+// From ops.yaml:4963
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:4962',
+  source: 'ops.yaml:4963',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -266,10 +266,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:5008
+// From ops.yaml:5009
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:5008',
+  source: 'ops.yaml:5009',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:5027
+// From ops.yaml:5028
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:5027',
+  source: 'ops.yaml:5028',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -357,10 +357,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:5055
+// From ops.yaml:5056
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:5055',
+  source: 'ops.yaml:5056',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -405,10 +405,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:5071
+// From ops.yaml:5072
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:5071',
+  source: 'ops.yaml:5072',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:5088
+// From ops.yaml:5089
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:5088',
+  source: 'ops.yaml:5089',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -490,10 +490,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:5106
+// From ops.yaml:5107
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:5106',
+  source: 'ops.yaml:5107',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -539,10 +539,10 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:5120
+// From ops.yaml:5121
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:5120',
+  source: 'ops.yaml:5121',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -589,10 +589,10 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:5160
+// From ops.yaml:5161
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:5160',
+  source: 'ops.yaml:5161',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -650,10 +650,10 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:5189
+// From ops.yaml:5190
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:5189',
+  source: 'ops.yaml:5190',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +709,10 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:5225
+// From ops.yaml:5226
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:5225',
+  source: 'ops.yaml:5226',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -775,10 +775,10 @@ export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:5243
+// From ops.yaml:5244
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:5243',
+  source: 'ops.yaml:5244',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:5261
+// From ops.yaml:5262
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:5261',
+  source: 'ops.yaml:5262',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -894,10 +894,10 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:5293
+// From ops.yaml:5294
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:5293',
+  source: 'ops.yaml:5294',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -943,10 +943,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:5311
+// From ops.yaml:5312
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:5311',
+  source: 'ops.yaml:5312',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -984,10 +984,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:5324
+// From ops.yaml:5325
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:5324',
+  source: 'ops.yaml:5325',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1035,10 +1035,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:5341
+// From ops.yaml:5342
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:5341',
+  source: 'ops.yaml:5342',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1090,10 +1090,10 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:5357
+// From ops.yaml:5358
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:5357',
+  source: 'ops.yaml:5358',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1150,10 +1150,10 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:5405
+// From ops.yaml:5406
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:5405',
+  source: 'ops.yaml:5406',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1213,10 +1213,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:5442
+// From ops.yaml:5443
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:5442',
+  source: 'ops.yaml:5443',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1263,10 +1263,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:5470
+// From ops.yaml:5471
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:5470',
+  source: 'ops.yaml:5471',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1314,10 +1314,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:5492
+// From ops.yaml:5493
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:5492',
+  source: 'ops.yaml:5493',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1363,10 +1363,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:5505
+// From ops.yaml:5506
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:5505',
+  source: 'ops.yaml:5506',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1424,10 +1424,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5549
+// From ops.yaml:5550
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:5549',
+  source: 'ops.yaml:5550',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1480,10 +1480,10 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5590
+// From ops.yaml:5591
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:5590',
+  source: 'ops.yaml:5591',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1536,10 +1536,10 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5609
+// From ops.yaml:5610
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:5609',
+  source: 'ops.yaml:5610',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1590,10 +1590,10 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5627
+// From ops.yaml:5628
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:5627',
+  source: 'ops.yaml:5628',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1650,10 +1650,10 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:5667
+// From ops.yaml:5668
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:5667',
+  source: 'ops.yaml:5668',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1697,10 +1697,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:5703
+// From ops.yaml:5704
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:5703',
+  source: 'ops.yaml:5704',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1756,10 +1756,10 @@ export const tileDefinition: OpDefinition = {
 export function tile(x: TensorLike, repeats: readonly number[]): Tensor {
   return callOne(tileDefinition, [x], { repeats, ...surplusOptions(tileDefinition, arguments[2]) });
 }
-// From ops.yaml:5732
+// From ops.yaml:5733
 export const moveaxisDefinition: OpDefinition = {
   name: 'moveaxis',
-  source: 'ops.yaml:5732',
+  source: 'ops.yaml:5733',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'source', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }, { name: 'destination', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1816,10 +1816,10 @@ export const moveaxisDefinition: OpDefinition = {
 export function moveaxis(x: TensorLike, source: number | readonly number[], destination: number | readonly number[]): Tensor {
   return callOne(moveaxisDefinition, [x], { source, destination, ...surplusOptions(moveaxisDefinition, arguments[3]) });
 }
-// From ops.yaml:5772
+// From ops.yaml:5773
 export const swapaxesDefinition: OpDefinition = {
   name: 'swapaxes',
-  source: 'ops.yaml:5772',
+  source: 'ops.yaml:5773',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1875,10 +1875,10 @@ export interface Rot90Options {
   /** The two axes of the plane. Default: `[0,1]`. */
   axes?: readonly number[] | undefined;
 }
-// From ops.yaml:5791
+// From ops.yaml:5792
 export const rot90Definition: OpDefinition = {
   name: 'rot90',
-  source: 'ops.yaml:5791',
+  source: 'ops.yaml:5792',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, default: 1, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [0,1], required: false }],
   outputs: [{ name: 'out' }],
@@ -1933,10 +1933,10 @@ export const rot90Definition: OpDefinition = {
 export function rot90(x: TensorLike, options: Rot90Options = {}): Tensor {
   return callOne(rot90Definition, [x], optionsOf(rot90Definition, options));
 }
-// From ops.yaml:5830
+// From ops.yaml:5831
 export const fliplrDefinition: OpDefinition = {
   name: 'fliplr',
-  source: 'ops.yaml:5830',
+  source: 'ops.yaml:5831',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1980,10 +1980,10 @@ export const fliplrDefinition: OpDefinition = {
 export function fliplr(x: TensorLike): Tensor {
   return callOne(fliplrDefinition, [x], surplusOptions(fliplrDefinition, arguments[1]));
 }
-// From ops.yaml:5844
+// From ops.yaml:5845
 export const flipudDefinition: OpDefinition = {
   name: 'flipud',
-  source: 'ops.yaml:5844',
+  source: 'ops.yaml:5845',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2027,10 +2027,10 @@ export const flipudDefinition: OpDefinition = {
 export function flipud(x: TensorLike): Tensor {
   return callOne(flipudDefinition, [x], surplusOptions(flipudDefinition, arguments[1]));
 }
-// From ops.yaml:5858
+// From ops.yaml:5859
 export const atleast1dDefinition: OpDefinition = {
   name: 'atleast1d',
-  source: 'ops.yaml:5858',
+  source: 'ops.yaml:5859',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2073,10 +2073,10 @@ export const atleast1dDefinition: OpDefinition = {
 export function atleast1d(x: TensorLike): Tensor {
   return callOne(atleast1dDefinition, [x], surplusOptions(atleast1dDefinition, arguments[1]));
 }
-// From ops.yaml:5872
+// From ops.yaml:5873
 export const atleast2dDefinition: OpDefinition = {
   name: 'atleast2d',
-  source: 'ops.yaml:5872',
+  source: 'ops.yaml:5873',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2119,10 +2119,10 @@ export const atleast2dDefinition: OpDefinition = {
 export function atleast2d(x: TensorLike): Tensor {
   return callOne(atleast2dDefinition, [x], surplusOptions(atleast2dDefinition, arguments[1]));
 }
-// From ops.yaml:5886
+// From ops.yaml:5887
 export const atleast3dDefinition: OpDefinition = {
   name: 'atleast3d',
-  source: 'ops.yaml:5886',
+  source: 'ops.yaml:5887',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2165,10 +2165,10 @@ export const atleast3dDefinition: OpDefinition = {
 export function atleast3d(x: TensorLike): Tensor {
   return callOne(atleast3dDefinition, [x], surplusOptions(atleast3dDefinition, arguments[1]));
 }
-// From ops.yaml:5900
+// From ops.yaml:5901
 export const hstackDefinition: OpDefinition = {
   name: 'hstack',
-  source: 'ops.yaml:5900',
+  source: 'ops.yaml:5901',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2219,10 +2219,10 @@ export const hstackDefinition: OpDefinition = {
 export function hstack(xs: readonly TensorLike[]): Tensor {
   return callOne(hstackDefinition, [xs], surplusOptions(hstackDefinition, arguments[1]));
 }
-// From ops.yaml:5922
+// From ops.yaml:5923
 export const vstackDefinition: OpDefinition = {
   name: 'vstack',
-  source: 'ops.yaml:5922',
+  source: 'ops.yaml:5923',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2267,10 +2267,10 @@ export const vstackDefinition: OpDefinition = {
 export function vstack(xs: readonly TensorLike[]): Tensor {
   return callOne(vstackDefinition, [xs], surplusOptions(vstackDefinition, arguments[1]));
 }
-// From ops.yaml:5943
+// From ops.yaml:5944
 export const dstackDefinition: OpDefinition = {
   name: 'dstack',
-  source: 'ops.yaml:5943',
+  source: 'ops.yaml:5944',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2315,10 +2315,10 @@ export const dstackDefinition: OpDefinition = {
 export function dstack(xs: readonly TensorLike[]): Tensor {
   return callOne(dstackDefinition, [xs], surplusOptions(dstackDefinition, arguments[1]));
 }
-// From ops.yaml:5964
+// From ops.yaml:5965
 export const columnStackDefinition: OpDefinition = {
   name: 'columnStack',
-  source: 'ops.yaml:5964',
+  source: 'ops.yaml:5965',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2370,10 +2370,10 @@ export interface TensorSplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5984
+// From ops.yaml:5985
 export const tensorSplitDefinition: OpDefinition = {
   name: 'tensorSplit',
-  source: 'ops.yaml:5984',
+  source: 'ops.yaml:5985',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -2431,10 +2431,10 @@ export const tensorSplitDefinition: OpDefinition = {
 export function tensorSplit(x: TensorLike, sections: number | readonly number[], options: TensorSplitOptions = {}): Tensor[] {
   return callList(tensorSplitDefinition, [x], { sections, ...optionsOf(tensorSplitDefinition, options) });
 }
-// From ops.yaml:6024
+// From ops.yaml:6025
 export const unflattenDefinition: OpDefinition = {
   name: 'unflatten',
-  source: 'ops.yaml:6024',
+  source: 'ops.yaml:6025',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2490,10 +2490,10 @@ export interface SlidingWindowsOptions {
   /** How far apart windows begin. Default: `1`. */
   step?: number | undefined;
 }
-// From ops.yaml:6054
+// From ops.yaml:6055
 export const slidingWindowsDefinition: OpDefinition = {
   name: 'slidingWindows',
-  source: 'ops.yaml:6054',
+  source: 'ops.yaml:6055',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'size', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2544,10 +2544,10 @@ export const slidingWindowsDefinition: OpDefinition = {
 export function slidingWindows(x: TensorLike, axis: number, size: number, options: SlidingWindowsOptions = {}): Tensor {
   return callOne(slidingWindowsDefinition, [x], { axis, size, ...optionsOf(slidingWindowsDefinition, options) });
 }
-// From ops.yaml:6098
+// From ops.yaml:6099
 export const broadcastTensorsDefinition: OpDefinition = {
   name: 'broadcastTensors',
-  source: 'ops.yaml:6098',
+  source: 'ops.yaml:6099',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out', list: true }],
@@ -2593,10 +2593,10 @@ export const broadcastTensorsDefinition: OpDefinition = {
 export function broadcastTensors(xs: readonly TensorLike[]): Tensor[] {
   return callList(broadcastTensorsDefinition, [xs], surplusOptions(broadcastTensorsDefinition, arguments[1]));
 }
-// From ops.yaml:6113
+// From ops.yaml:6114
 export const cartesianProdDefinition: OpDefinition = {
   name: 'cartesianProd',
-  source: 'ops.yaml:6113',
+  source: 'ops.yaml:6114',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2651,10 +2651,10 @@ export interface DiagEmbedOptions {
   /** The axis of their columns. Default: `-1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:6128
+// From ops.yaml:6129
 export const diagEmbedDefinition: OpDefinition = {
   name: 'diagEmbed',
-  source: 'ops.yaml:6128',
+  source: 'ops.yaml:6129',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":1}, default: -2, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":1}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2713,10 +2713,10 @@ export interface DiagflatOptions {
   /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:6162
+// From ops.yaml:6163
 export const diagflatDefinition: OpDefinition = {
   name: 'diagflat',
-  source: 'ops.yaml:6162',
+  source: 'ops.yaml:6163',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2759,10 +2759,10 @@ export const diagflatDefinition: OpDefinition = {
 export function diagflat(x: TensorLike, options: DiagflatOptions = {}): Tensor {
   return callOne(diagflatDefinition, [x], optionsOf(diagflatDefinition, options));
 }
-// From ops.yaml:6176
+// From ops.yaml:6177
 export const blockDiagDefinition: OpDefinition = {
   name: 'blockDiag',
-  source: 'ops.yaml:6176',
+  source: 'ops.yaml:6177',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2822,10 +2822,10 @@ export interface VanderOptions {
   /** Whether the powers go up from left to right. Default: `false`. */
   increasing?: boolean | undefined;
 }
-// From ops.yaml:6194
+// From ops.yaml:6195
 export const vanderDefinition: OpDefinition = {
   name: 'vander',
-  source: 'ops.yaml:6194',
+  source: 'ops.yaml:6195',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'increasing', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2887,10 +2887,10 @@ export interface TrilIndicesOptions {
   /** The last diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:6221
+// From ops.yaml:6222
 export const trilIndicesDefinition: OpDefinition = {
   name: 'trilIndices',
-  source: 'ops.yaml:6221',
+  source: 'ops.yaml:6222',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2936,10 +2936,10 @@ export interface TriuIndicesOptions {
   /** The first diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:6245
+// From ops.yaml:6246
 export const triuIndicesDefinition: OpDefinition = {
   name: 'triuIndices',
-  source: 'ops.yaml:6245',
+  source: 'ops.yaml:6246',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2009
+// From ops.yaml:2010
 export const erfcDefinition: OpDefinition = {
   name: 'erfc',
-  source: 'ops.yaml:2009',
+  source: 'ops.yaml:2010',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -56,10 +56,10 @@ export function erfc(x: TensorLike): Tensor {
 export function erfc_(x: Tensor): Tensor {
   return callInPlace(erfcDefinition, [x], surplusOptions(erfcDefinition, arguments[1]));
 }
-// From ops.yaml:2020
+// From ops.yaml:2021
 export const erfinvDefinition: OpDefinition = {
   name: 'erfinv',
-  source: 'ops.yaml:2020',
+  source: 'ops.yaml:2021',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -106,10 +106,10 @@ export function erfinv(x: TensorLike): Tensor {
 export function erfinv_(x: Tensor): Tensor {
   return callInPlace(erfinvDefinition, [x], surplusOptions(erfinvDefinition, arguments[1]));
 }
-// From ops.yaml:2040
+// From ops.yaml:2041
 export const lgammaDefinition: OpDefinition = {
   name: 'lgamma',
-  source: 'ops.yaml:2040',
+  source: 'ops.yaml:2041',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -156,10 +156,10 @@ export function lgamma(x: TensorLike): Tensor {
 export function lgamma_(x: Tensor): Tensor {
   return callInPlace(lgammaDefinition, [x], surplusOptions(lgammaDefinition, arguments[1]));
 }
-// From ops.yaml:2063
+// From ops.yaml:2064
 export const multigammalnDefinition: OpDefinition = {
   name: 'multigammaln',
-  source: 'ops.yaml:2063',
+  source: 'ops.yaml:2064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -204,10 +204,10 @@ export const multigammalnDefinition: OpDefinition = {
 export function multigammaln(x: TensorLike, p: number): Tensor {
   return callOne(multigammalnDefinition, [x], { p, ...surplusOptions(multigammalnDefinition, arguments[2]) });
 }
-// From ops.yaml:2081
+// From ops.yaml:2082
 export const digammaDefinition: OpDefinition = {
   name: 'digamma',
-  source: 'ops.yaml:2081',
+  source: 'ops.yaml:2082',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -254,10 +254,10 @@ export function digamma(x: TensorLike): Tensor {
 export function digamma_(x: Tensor): Tensor {
   return callInPlace(digammaDefinition, [x], surplusOptions(digammaDefinition, arguments[1]));
 }
-// From ops.yaml:2102
+// From ops.yaml:2103
 export const polygammaDefinition: OpDefinition = {
   name: 'polygamma',
-  source: 'ops.yaml:2102',
+  source: 'ops.yaml:2103',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -309,10 +309,10 @@ export const polygammaDefinition: OpDefinition = {
 export function polygamma(x: TensorLike, n: number): Tensor {
   return callOne(polygammaDefinition, [x], { n, ...surplusOptions(polygammaDefinition, arguments[2]) });
 }
-// From ops.yaml:2139
+// From ops.yaml:2140
 export const hurwitzZetaDefinition: OpDefinition = {
   name: 'hurwitzZeta',
-  source: 'ops.yaml:2139',
+  source: 'ops.yaml:2140',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -354,10 +354,10 @@ export const hurwitzZetaDefinition: OpDefinition = {
 export function hurwitzZeta(x: TensorLike, s: number): Tensor {
   return callOne(hurwitzZetaDefinition, [x], { s, ...surplusOptions(hurwitzZetaDefinition, arguments[2]) });
 }
-// From ops.yaml:2155
+// From ops.yaml:2156
 export const i0eDefinition: OpDefinition = {
   name: 'i0e',
-  source: 'ops.yaml:2155',
+  source: 'ops.yaml:2156',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -402,10 +402,10 @@ export function i0e(x: TensorLike): Tensor {
 export function i0e_(x: Tensor): Tensor {
   return callInPlace(i0eDefinition, [x], surplusOptions(i0eDefinition, arguments[1]));
 }
-// From ops.yaml:2175
+// From ops.yaml:2176
 export const i1eDefinition: OpDefinition = {
   name: 'i1e',
-  source: 'ops.yaml:2175',
+  source: 'ops.yaml:2176',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -419,7 +419,7 @@ export const i1eDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.subtract(g.subtract(g.i0e(x), g.multiply(g.sign(x), out)), g.where(g.equal(x, 0), 0.5, g.divide(out, x))))];
+        return [g.multiply(dout, g.subtract(g.subtract(g.i0e(x), g.multiply(g.sign(x), out)), g.where(g.equal(x, 0), 0.5, g.divide(out, g.where(g.equal(x, 0), 1, x)))))];
       },
     },
   ],
@@ -450,10 +450,10 @@ export function i1e(x: TensorLike): Tensor {
 export function i1e_(x: Tensor): Tensor {
   return callInPlace(i1eDefinition, [x], surplusOptions(i1eDefinition, arguments[1]));
 }
-// From ops.yaml:2195
+// From ops.yaml:2196
 export const i0Definition: OpDefinition = {
   name: 'i0',
-  source: 'ops.yaml:2195',
+  source: 'ops.yaml:2196',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export function i0(x: TensorLike): Tensor {
 export function i0_(x: Tensor): Tensor {
   return callInPlace(i0Definition, [x], surplusOptions(i0Definition, arguments[1]));
 }
-// From ops.yaml:2218
+// From ops.yaml:2219
 export const i1Definition: OpDefinition = {
   name: 'i1',
-  source: 'ops.yaml:2218',
+  source: 'ops.yaml:2219',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -529,7 +529,7 @@ export const i1Definition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.subtract(g.i0(x), g.where(g.equal(x, 0), 0.5, g.divide(out, x))))];
+        return [g.multiply(dout, g.subtract(g.i0(x), g.where(g.equal(x, 0), 0.5, g.divide(out, g.where(g.equal(x, 0), 1, x)))))];
       },
     },
   ],
@@ -560,10 +560,10 @@ export function i1(x: TensorLike): Tensor {
 export function i1_(x: Tensor): Tensor {
   return callInPlace(i1Definition, [x], surplusOptions(i1Definition, arguments[1]));
 }
-// From ops.yaml:2240
+// From ops.yaml:2241
 export const sincDefinition: OpDefinition = {
   name: 'sinc',
-  source: 'ops.yaml:2240',
+  source: 'ops.yaml:2241',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -617,10 +617,10 @@ export function sinc(x: TensorLike): Tensor {
 export function sinc_(x: Tensor): Tensor {
   return callInPlace(sincDefinition, [x], surplusOptions(sincDefinition, arguments[1]));
 }
-// From ops.yaml:2254
+// From ops.yaml:2255
 export const sincSlopeDefinition: OpDefinition = {
   name: 'sincSlope',
-  source: 'ops.yaml:2254',
+  source: 'ops.yaml:2255',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -688,10 +688,10 @@ export interface LogitOptions {
   /** How close to 0 and 1 a probability may come; any when null. Default: `null`. */
   eps?: number | null | undefined;
 }
-// From ops.yaml:2267
+// From ops.yaml:2268
 export const logitDefinition: OpDefinition = {
   name: 'logit',
-  source: 'ops.yaml:2267',
+  source: 'ops.yaml:2268',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'eps', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -737,10 +737,10 @@ export const logitDefinition: OpDefinition = {
 export function logit(x: TensorLike, options: LogitOptions = {}): Tensor {
   return callOne(logitDefinition, [x], optionsOf(logitDefinition, options));
 }
-// From ops.yaml:2294
+// From ops.yaml:2295
 export const xlogyDefinition: OpDefinition = {
   name: 'xlogy',
-  source: 'ops.yaml:2294',
+  source: 'ops.yaml:2295',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const xlogyDefinition: OpDefinition = {
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   return callOne(xlogyDefinition, [x, y], surplusOptions(xlogyDefinition, arguments[2]));
 }
-// From ops.yaml:2322
+// From ops.yaml:2323
 export const logaddexpDefinition: OpDefinition = {
   name: 'logaddexp',
-  source: 'ops.yaml:2322',
+  source: 'ops.yaml:2323',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -483,8 +483,9 @@ SPECIAL = {
     "polygamma": lambda x, n: of_scipy(lambda values: scipy.special.polygamma(n, values))(x),
     "i0e": of_scipy(scipy.special.i0e),
     "i1e": of_scipy(scipy.special.i1e),
-    "i0": of_scipy(scipy.special.i0),
-    "i1": of_scipy(scipy.special.i1),
+    # SciPy has NaN at the infinities.
+    "i0": of_scipy(lambda x: np.where(np.isinf(x), np.abs(x), scipy.special.i0(x))),
+    "i1": of_scipy(lambda x: np.where(np.isinf(x), x, scipy.special.i1(x))),
     "sinc": lambda x: torch.special.sinc(x),
     "logit": lambda x, eps: torch.special.logit(x, eps),
     "xlogy": lambda x, y: torch.special.xlogy(x, y),
