@@ -4,10 +4,10 @@
  */
 import test, { type ExecutionContext } from 'ava';
 import * as generated from '../generated/kernels.js';
-import { add, F32, forItems, forLoop, kernel, let_, load, local, param, set, store, variable } from '../kernels/build.js';
+import { add, F32, forItems, forLoop, I32, kernel, let_, load, local, param, set, store, variable } from '../kernels/build.js';
 import { distribute } from '../kernels/distribute.js';
 import { type FusedKernel, type FusedNode, fusedKernel } from '../kernels/fused.js';
-import { barrier, exchange, groupThreads, thread } from '../kernels/group.js';
+import { barrier, exchange, groupThreads, peers, thread } from '../kernels/group.js';
 import { type BufferArray, interpret } from '../kernels/interpret.js';
 import { interpretGroups } from '../kernels/interpret-groups.js';
 import type { Kernel } from '../kernels/ir.js';
@@ -266,6 +266,22 @@ test('the interpreter finds threads that part before a barrier', (t) => {
   const run = () =>
     interpretGroups(parted, { buffers: { x: floats(1), out: floats(1) }, begin: 0, end: 1 }, { groups: 1, threads: 4 });
   t.throws(run, { message: /threads part before a place where they meet/ });
+});
+
+test('peers are the threads of the warp with the same value', (t) => {
+  const same = [let_('same', peers(load(I32, 'x', thread))), store('out', thread, local('same', I32))];
+  const group = { threads: 64, items: 1, shared: [] };
+  const integers = buffers.map((buffer) => ({ ...buffer, storage: 'int32' as const }));
+  const x = Int32Array.from({ length: 64 }, (_, at) => (at < 32 ? at % 3 : at));
+  const out = new Int32Array(64);
+  interpretGroups(
+    { ...kernel('peers', integers, [], same), group },
+    { buffers: { x, out }, begin: 0, end: 1 },
+    { groups: 1, threads: 64 },
+  );
+  t.is(out[0], 0b01001001001001001001001001001001);
+  t.is(out[31], 0b10010010010010010010010010010010 | 0);
+  t.is(out[40], 1 << 8);
 });
 
 test('two groups that write one element are found', (t) => {

@@ -151,6 +151,7 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
   const blocks = Math.ceil(n / blockSize);
   const cut = { n, blocks, blockSize };
   const items = rows * blocks;
+  const isShared = true;
   const isLong = x instanceof Float64Array;
   const bindings: Readonly<Record<string, Storage>> = isLong ? {} : { T: 'float32' };
   const turned = descending ? -1 : 0;
@@ -163,7 +164,7 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
     : [['sortWords', { ...high, up: 0, drop: 0 }]];
   let words: BufferArray = new BigInt64Array(x.length);
   for (const [name, integers] of makers) {
-    words = run(t, { name, buffers: { x, words }, params: { ...cut, ...integers }, items, bindings }).buffers.words!;
+    words = run(t, { name, buffers: { x, words }, params: { ...cut, ...integers }, items, bindings, isShared }).buffers.words!;
     for (const shift of shifts) {
       const pass = { ...cut, shift, digits };
       const counted = run(t, {
@@ -171,6 +172,7 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
         buffers: { words, counts: new Int32Array(items * digits) },
         params: pass,
         items,
+        isShared,
       });
       const started = run(t, {
         name: 'startDigits',
@@ -179,19 +181,80 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
         items: rows,
       });
       const { counts, starts } = started.buffers;
+      t.deepEqual(startedApart(t, counted.buffers.counts!, { rows, blocks, digits }), { counts, starts });
       const target = new BigInt64Array(x.length);
       const moved = run(t, {
         name: 'moveDigits',
         buffers: { words, counts: counts!, starts: starts!, target },
         params: pass,
         items,
+        isShared,
       });
       words = moved.buffers.target!;
     }
   }
   const buffers = { x, words, values: x.slice().fill(0), index: new Int32Array(x.length) };
-  return run(t, { name: 'sortResults', buffers, params: cut, items, bindings }).buffers;
+  return run(t, { name: 'sortResults', buffers, params: cut, items, bindings, isShared }).buffers;
 }
+
+/** Where digits begin, by the two steps that GPUs take. */
+function startedApart(
+  t: ExecutionContext,
+  counts: BufferArray,
+  { rows, blocks, digits }: Readonly<Record<'rows' | 'blocks' | 'digits', number>>,
+): Readonly<Record<string, BufferArray>> {
+  const items = rows * digits;
+  const starts = new Int32Array(items);
+  const added = run(t, { name: 'startBlocks', buffers: { counts, starts }, params: { blocks, digits }, items, isShared: true });
+  const started = run(t, {
+    name: 'startRows',
+    buffers: { starts: added.buffers.starts! },
+    params: { digits },
+    items: rows,
+    isShared: true,
+  });
+  return { counts: added.buffers.counts!, starts: started.buffers.starts! };
+}
+
+test('the first of each stretch are found by their ranks, equal ones in order', (t) => {
+  const [rows, n, stretch, k] = [2, 70, 32, 5];
+  const x = tied(rows * n).fill(NaN, 30, 33);
+  const kept = 2 * k + k;
+  const found = run(t, {
+    name: 'firstOfStretches',
+    buffers: { x, places: new Int32Array(0), values: new Float64Array(rows * kept), index: new Int32Array(rows * kept) },
+    params: { n, stretch, k, kept, descending: 1, hasPlaces: 0 },
+    items: rows * n,
+  });
+  const places = range(rows).flatMap((row) =>
+    [0, 32, 64].flatMap((first) => {
+      const part = [...x.subarray(row * n + first, row * n + Math.min(first + stretch, n))];
+      return sortedPlaces(part, true)
+        .slice(0, k)
+        .map((place) => first + place);
+    }),
+  );
+  t.deepEqual([...found.buffers.index!], places);
+  t.deepEqual(
+    [...found.buffers.values!],
+    places.map((place, at) => x[Math.floor(at / kept) * n + place]!),
+  );
+  const last = run(t, {
+    name: 'firstOfStretches',
+    buffers: {
+      x: found.buffers.values!,
+      places: found.buffers.index!,
+      values: new Float64Array(rows * k),
+      index: new Int32Array(rows * k),
+    },
+    params: { n: kept, stretch: kept, k, kept: k, descending: 1, hasPlaces: 1 },
+    items: rows * kept,
+  });
+  t.deepEqual(
+    [...last.buffers.index!],
+    range(rows).flatMap((row) => sortedPlaces([...x.subarray(row * n, (row + 1) * n)], true).slice(0, k)),
+  );
+});
 
 for (const descending of [false, true])
   for (const dtype of ['float32', 'float64'] as const)
@@ -238,6 +301,7 @@ for (const [n, blockSize] of [
       buffers: { x, counts: new Int32Array(blocks) },
       params: sizes,
       items: blocks,
+      isShared: true,
     });
     const { offsets, total } = offsetsOf(counted.buffers.counts!);
     t.is(total, kept.length);
@@ -249,6 +313,7 @@ for (const [n, blockSize] of [
       buffers: { x, shape, offsets, out: new Int32Array(total * 3) },
       params: { ...sizes, rank: 3 },
       items: blocks,
+      isShared: true,
     });
     t.deepEqual([...written.buffers.out!], coordinates);
 
@@ -258,6 +323,7 @@ for (const [n, blockSize] of [
       buffers: { x: mask, counts: new Int32Array(blocks) },
       params: sizes,
       items: blocks,
+      isShared: true,
       bindings: { T: 'bool' },
     });
     t.deepEqual(maskCounts.buffers.counts, counted.buffers.counts);
@@ -267,6 +333,7 @@ for (const [n, blockSize] of [
       buffers: { x: y, mask, offsets, out: new Float64Array(total) },
       params: sizes,
       items: blocks,
+      isShared: true,
     });
     close(
       t,
@@ -280,6 +347,7 @@ for (const [n, blockSize] of [
       buffers: { dout, mask, offsets, dx: new Float64Array(n) },
       params: sizes,
       items: blocks,
+      isShared: true,
     });
     close(
       t,
@@ -302,7 +370,13 @@ for (const [n, blockSize] of [
     const sorted = Float64Array.from(order, (at) => x[at]!);
     const values = [...new Set(sorted)];
     const params = { n, blockSize };
-    const counted = run(t, { name: 'uniqueCount', buffers: { sorted, counts: new Int32Array(blocks) }, params, items: blocks });
+    const counted = run(t, {
+      name: 'uniqueCount',
+      buffers: { sorted, counts: new Int32Array(blocks) },
+      params,
+      items: blocks,
+      isShared: true,
+    });
     const { offsets, total } = offsetsOf(counted.buffers.counts!);
     t.is(total, values.length);
     const groups = (): Int32Array => new Int32Array(total);
@@ -319,6 +393,7 @@ for (const [n, blockSize] of [
       },
       params,
       items: blocks,
+      isShared: true,
     });
     t.deepEqual([...buffers.values!], values);
     t.deepEqual(
@@ -348,6 +423,7 @@ test('unique sets every NaN apart', (t) => {
     buffers: { sorted, counts: new Int32Array(1) },
     params: { n: 3, blockSize: 8 },
     items: 1,
+    isShared: true,
   });
   t.deepEqual([...counted.buffers.counts!], [3]);
 });

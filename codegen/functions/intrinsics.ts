@@ -5,6 +5,7 @@ import {
   constant,
   convert,
   div,
+  fma,
   I32,
   I64,
   max,
@@ -36,9 +37,13 @@ const floatUnary = (name: UnaryOp): Intrinsic => ({ arguments: 1, build: ([x]) =
 export const intrinsics: ReadonlyMap<string, Intrinsic> = new Map<string, Intrinsic>([
   ['idiv', { arguments: 2, takes: I32, build: ([a, b]) => div(a!, b!) }],
   ['irem', { arguments: 2, takes: I32, build: ([a, b]) => rem(a!, b!) }],
+  ['remainder', { arguments: 2, takes: T, build: ([a, b]) => rem(a!, b!) }],
   ['min', { arguments: 2, build: ([a, b]) => min(a!, b!) }],
   ['max', { arguments: 2, build: ([a, b]) => max(a!, b!) }],
+  ['fma', { arguments: 3, build: ([a, b, c]) => fma(a!, b!, c!) }],
   ['shiftRight', { arguments: 2, takes: I32, build: ([value, count]) => shru(value!, count!) }],
+  // As an index of what is stored to, see the compiler.
+  ['alone', { arguments: 1, takes: I32, build: ([place]) => place! }],
   ['bits', { arguments: 1, takes: T, build: ([x]) => bits(I32, x!) }],
   ['longBits', { arguments: 1, takes: T, build: ([x]) => bits(I64, x!) }],
   ['highHalf', { arguments: 1, takes: I64, build: ([word]) => convert(I32, shr(word!, 32)) }],

@@ -166,6 +166,7 @@ class Expansion {
       case 'splat':
       case 'lane':
       case 'exchange':
+      case 'peers':
         return { ...expr, value: this.#expr(expr.value, block) };
       case 'pair':
       case 'part':
