@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2351
+// From ops.yaml:2597
 export const unitRootsDefinition: OpDefinition = {
   name: 'unitRoots',
-  source: 'ops.yaml:2351',
+  source: 'ops.yaml:2597',
   inputs: [{ name: 'k', dtype: 'float64', differentiable: false }],
   attrs: [{ name: 'order', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -46,10 +46,10 @@ export const unitRootsDefinition: OpDefinition = {
 export function unitRoots(k: TensorLike, order: number): Tensor {
   return callOne(unitRootsDefinition, [k], { order, ...surplusOptions(unitRootsDefinition, arguments[2]) });
 }
-// From ops.yaml:2369
+// From ops.yaml:2615
 export const rootTableDefinition: OpDefinition = {
   name: 'rootTable',
-  source: 'ops.yaml:2369',
+  source: 'ops.yaml:2615',
   inputs: [],
   attrs: [{ name: 'order', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, required: true }, { name: 'rows', type: {"kind":"int"}, required: true }, { name: 'first', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -92,10 +92,10 @@ export const rootTableDefinition: OpDefinition = {
 export function rootTable(order: number, step: number, rows: number, first: number, columns: number, dtype: Dtype): Tensor {
   return callOne(rootTableDefinition, [], { order, step, rows, first, columns, dtype, ...surplusOptions(rootTableDefinition, arguments[6]) });
 }
-// From ops.yaml:2388
+// From ops.yaml:2634
 export const fourierPassDefinition: OpDefinition = {
   name: 'fourierPass',
-  source: 'ops.yaml:2388',
+  source: 'ops.yaml:2634',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'roots', dtype: 'T', differentiable: false }, { name: 'coarse', dtype: 'T', differentiable: false }, { name: 'fine', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'from', type: {"kind":"list","of":{"kind":"int"},"length":3}, required: true }, { name: 'to', type: {"kind":"list","of":{"kind":"int"},"length":3}, required: true }, { name: 'twists', type: {"kind":"boolean"}, required: true }, { name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -139,10 +139,10 @@ export const fourierPassDefinition: OpDefinition = {
 export function fourierPass(x: TensorLike, roots: TensorLike, coarse: TensorLike, fine: TensorLike, n: number, groups: number, columns: number, from: readonly [number, number, number], to: readonly [number, number, number], twists: boolean, inverse: boolean, scale: number): Tensor {
   return callOne(fourierPassDefinition, [x, roots, coarse, fine], { n, groups, columns, from, to, twists, inverse, scale, ...surplusOptions(fourierPassDefinition, arguments[12]) });
 }
-// From ops.yaml:2427
+// From ops.yaml:2673
 export const smoothFourierDefinition: OpDefinition = {
   name: 'smoothFourier',
-  source: 'ops.yaml:2427',
+  source: 'ops.yaml:2673',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -200,10 +200,10 @@ export const smoothFourierDefinition: OpDefinition = {
 export function smoothFourier(x: TensorLike, inverse: boolean, scale: number): Tensor {
   return callOne(smoothFourierDefinition, [x], { inverse, scale, ...surplusOptions(smoothFourierDefinition, arguments[3]) });
 }
-// From ops.yaml:2456
+// From ops.yaml:2702
 export const chirpFourierDefinition: OpDefinition = {
   name: 'chirpFourier',
-  source: 'ops.yaml:2456',
+  source: 'ops.yaml:2702',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -255,10 +255,10 @@ export const chirpFourierDefinition: OpDefinition = {
 export function chirpFourier(x: TensorLike, inverse: boolean, scale: number): Tensor {
   return callOne(chirpFourierDefinition, [x], { inverse, scale, ...surplusOptions(chirpFourierDefinition, arguments[3]) });
 }
-// From ops.yaml:2478
+// From ops.yaml:2724
 export const fourierDefinition: OpDefinition = {
   name: 'fourier',
-  source: 'ops.yaml:2478',
+  source: 'ops.yaml:2724',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const fourierDefinition: OpDefinition = {
 export function fourier(x: TensorLike, axes: readonly number[], inverse: boolean, scale: number): Tensor {
   return callOne(fourierDefinition, [x], { axes, inverse, scale, ...surplusOptions(fourierDefinition, arguments[4]) });
 }
-// From ops.yaml:2501
+// From ops.yaml:2747
 export const fittedDefinition: OpDefinition = {
   name: 'fitted',
-  source: 'ops.yaml:2501',
+  source: 'ops.yaml:2747',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'sizes', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -350,10 +350,10 @@ export const fittedDefinition: OpDefinition = {
 export function fitted(x: TensorLike, axes: readonly number[], sizes: readonly number[]): Tensor {
   return callOne(fittedDefinition, [x], { axes, sizes, ...surplusOptions(fittedDefinition, arguments[3]) });
 }
-// From ops.yaml:2511
+// From ops.yaml:2757
 export const hermitianDefinition: OpDefinition = {
   name: 'hermitian',
-  source: 'ops.yaml:2511',
+  source: 'ops.yaml:2757',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -408,10 +408,10 @@ export interface FftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2522
+// From ops.yaml:2768
 export const fftDefinition: OpDefinition = {
   name: 'fft',
-  source: 'ops.yaml:2522',
+  source: 'ops.yaml:2768',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -472,10 +472,10 @@ export interface IfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2563
+// From ops.yaml:2809
 export const ifftDefinition: OpDefinition = {
   name: 'ifft',
-  source: 'ops.yaml:2563',
+  source: 'ops.yaml:2809',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -536,10 +536,10 @@ export interface RfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2604
+// From ops.yaml:2850
 export const rfftDefinition: OpDefinition = {
   name: 'rfft',
-  source: 'ops.yaml:2604',
+  source: 'ops.yaml:2850',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -602,10 +602,10 @@ export interface IrfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2640
+// From ops.yaml:2886
 export const irfftDefinition: OpDefinition = {
   name: 'irfft',
-  source: 'ops.yaml:2640',
+  source: 'ops.yaml:2886',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -677,10 +677,10 @@ export interface HfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2675
+// From ops.yaml:2921
 export const hfftDefinition: OpDefinition = {
   name: 'hfft',
-  source: 'ops.yaml:2675',
+  source: 'ops.yaml:2921',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -752,10 +752,10 @@ export interface IhfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2710
+// From ops.yaml:2956
 export const ihfftDefinition: OpDefinition = {
   name: 'ihfft',
-  source: 'ops.yaml:2710',
+  source: 'ops.yaml:2956',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -818,10 +818,10 @@ export interface Fft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2746
+// From ops.yaml:2992
 export const fft2Definition: OpDefinition = {
   name: 'fft2',
-  source: 'ops.yaml:2746',
+  source: 'ops.yaml:2992',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -888,10 +888,10 @@ export interface Ifft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2788
+// From ops.yaml:3034
 export const ifft2Definition: OpDefinition = {
   name: 'ifft2',
-  source: 'ops.yaml:2788',
+  source: 'ops.yaml:3034',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -958,10 +958,10 @@ export interface Rfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2830
+// From ops.yaml:3076
 export const rfft2Definition: OpDefinition = {
   name: 'rfft2',
-  source: 'ops.yaml:2830',
+  source: 'ops.yaml:3076',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1036,10 +1036,10 @@ export interface Irfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2874
+// From ops.yaml:3120
 export const irfft2Definition: OpDefinition = {
   name: 'irfft2',
-  source: 'ops.yaml:2874',
+  source: 'ops.yaml:3120',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1127,10 +1127,10 @@ export interface FftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2920
+// From ops.yaml:3166
 export const fftnDefinition: OpDefinition = {
   name: 'fftn',
-  source: 'ops.yaml:2920',
+  source: 'ops.yaml:3166',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1197,10 +1197,10 @@ export interface IfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2962
+// From ops.yaml:3208
 export const ifftnDefinition: OpDefinition = {
   name: 'ifftn',
-  source: 'ops.yaml:2962',
+  source: 'ops.yaml:3208',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1267,10 +1267,10 @@ export interface RfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3004
+// From ops.yaml:3250
 export const rfftnDefinition: OpDefinition = {
   name: 'rfftn',
-  source: 'ops.yaml:3004',
+  source: 'ops.yaml:3250',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1345,10 +1345,10 @@ export interface IrfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3048
+// From ops.yaml:3294
 export const irfftnDefinition: OpDefinition = {
   name: 'irfftn',
-  source: 'ops.yaml:3048',
+  source: 'ops.yaml:3294',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1433,10 +1433,10 @@ export interface FftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3094
+// From ops.yaml:3340
 export const fftshiftDefinition: OpDefinition = {
   name: 'fftshift',
-  source: 'ops.yaml:3094',
+  source: 'ops.yaml:3340',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1485,10 +1485,10 @@ export interface IfftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3109
+// From ops.yaml:3355
 export const ifftshiftDefinition: OpDefinition = {
   name: 'ifftshift',
-  source: 'ops.yaml:3109',
+  source: 'ops.yaml:3355',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1541,10 +1541,10 @@ export interface FftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3125
+// From ops.yaml:3371
 export const fftfreqDefinition: OpDefinition = {
   name: 'fftfreq',
-  source: 'ops.yaml:3125',
+  source: 'ops.yaml:3371',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1590,10 +1590,10 @@ export interface RfftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3146
+// From ops.yaml:3392
 export const rfftfreqDefinition: OpDefinition = {
   name: 'rfftfreq',
-  source: 'ops.yaml:3146',
+  source: 'ops.yaml:3392',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],

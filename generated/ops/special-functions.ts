@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2010
+// From ops.yaml:2256
 export const erfcDefinition: OpDefinition = {
   name: 'erfc',
-  source: 'ops.yaml:2010',
+  source: 'ops.yaml:2256',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -56,10 +56,10 @@ export function erfc(x: TensorLike): Tensor {
 export function erfc_(x: Tensor): Tensor {
   return callInPlace(erfcDefinition, [x], surplusOptions(erfcDefinition, arguments[1]));
 }
-// From ops.yaml:2021
+// From ops.yaml:2267
 export const erfinvDefinition: OpDefinition = {
   name: 'erfinv',
-  source: 'ops.yaml:2021',
+  source: 'ops.yaml:2267',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -106,10 +106,10 @@ export function erfinv(x: TensorLike): Tensor {
 export function erfinv_(x: Tensor): Tensor {
   return callInPlace(erfinvDefinition, [x], surplusOptions(erfinvDefinition, arguments[1]));
 }
-// From ops.yaml:2041
+// From ops.yaml:2287
 export const lgammaDefinition: OpDefinition = {
   name: 'lgamma',
-  source: 'ops.yaml:2041',
+  source: 'ops.yaml:2287',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -156,10 +156,10 @@ export function lgamma(x: TensorLike): Tensor {
 export function lgamma_(x: Tensor): Tensor {
   return callInPlace(lgammaDefinition, [x], surplusOptions(lgammaDefinition, arguments[1]));
 }
-// From ops.yaml:2064
+// From ops.yaml:2310
 export const multigammalnDefinition: OpDefinition = {
   name: 'multigammaln',
-  source: 'ops.yaml:2064',
+  source: 'ops.yaml:2310',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -204,10 +204,10 @@ export const multigammalnDefinition: OpDefinition = {
 export function multigammaln(x: TensorLike, p: number): Tensor {
   return callOne(multigammalnDefinition, [x], { p, ...surplusOptions(multigammalnDefinition, arguments[2]) });
 }
-// From ops.yaml:2082
+// From ops.yaml:2328
 export const digammaDefinition: OpDefinition = {
   name: 'digamma',
-  source: 'ops.yaml:2082',
+  source: 'ops.yaml:2328',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -254,10 +254,10 @@ export function digamma(x: TensorLike): Tensor {
 export function digamma_(x: Tensor): Tensor {
   return callInPlace(digammaDefinition, [x], surplusOptions(digammaDefinition, arguments[1]));
 }
-// From ops.yaml:2103
+// From ops.yaml:2349
 export const polygammaDefinition: OpDefinition = {
   name: 'polygamma',
-  source: 'ops.yaml:2103',
+  source: 'ops.yaml:2349',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -309,10 +309,10 @@ export const polygammaDefinition: OpDefinition = {
 export function polygamma(x: TensorLike, n: number): Tensor {
   return callOne(polygammaDefinition, [x], { n, ...surplusOptions(polygammaDefinition, arguments[2]) });
 }
-// From ops.yaml:2140
+// From ops.yaml:2386
 export const hurwitzZetaDefinition: OpDefinition = {
   name: 'hurwitzZeta',
-  source: 'ops.yaml:2140',
+  source: 'ops.yaml:2386',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -354,10 +354,10 @@ export const hurwitzZetaDefinition: OpDefinition = {
 export function hurwitzZeta(x: TensorLike, s: number): Tensor {
   return callOne(hurwitzZetaDefinition, [x], { s, ...surplusOptions(hurwitzZetaDefinition, arguments[2]) });
 }
-// From ops.yaml:2156
+// From ops.yaml:2402
 export const i0eDefinition: OpDefinition = {
   name: 'i0e',
-  source: 'ops.yaml:2156',
+  source: 'ops.yaml:2402',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -402,10 +402,10 @@ export function i0e(x: TensorLike): Tensor {
 export function i0e_(x: Tensor): Tensor {
   return callInPlace(i0eDefinition, [x], surplusOptions(i0eDefinition, arguments[1]));
 }
-// From ops.yaml:2176
+// From ops.yaml:2422
 export const i1eDefinition: OpDefinition = {
   name: 'i1e',
-  source: 'ops.yaml:2176',
+  source: 'ops.yaml:2422',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -450,10 +450,10 @@ export function i1e(x: TensorLike): Tensor {
 export function i1e_(x: Tensor): Tensor {
   return callInPlace(i1eDefinition, [x], surplusOptions(i1eDefinition, arguments[1]));
 }
-// From ops.yaml:2196
+// From ops.yaml:2442
 export const i0Definition: OpDefinition = {
   name: 'i0',
-  source: 'ops.yaml:2196',
+  source: 'ops.yaml:2442',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export function i0(x: TensorLike): Tensor {
 export function i0_(x: Tensor): Tensor {
   return callInPlace(i0Definition, [x], surplusOptions(i0Definition, arguments[1]));
 }
-// From ops.yaml:2219
+// From ops.yaml:2465
 export const i1Definition: OpDefinition = {
   name: 'i1',
-  source: 'ops.yaml:2219',
+  source: 'ops.yaml:2465',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -560,10 +560,10 @@ export function i1(x: TensorLike): Tensor {
 export function i1_(x: Tensor): Tensor {
   return callInPlace(i1Definition, [x], surplusOptions(i1Definition, arguments[1]));
 }
-// From ops.yaml:2241
+// From ops.yaml:2487
 export const sincDefinition: OpDefinition = {
   name: 'sinc',
-  source: 'ops.yaml:2241',
+  source: 'ops.yaml:2487',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -617,10 +617,10 @@ export function sinc(x: TensorLike): Tensor {
 export function sinc_(x: Tensor): Tensor {
   return callInPlace(sincDefinition, [x], surplusOptions(sincDefinition, arguments[1]));
 }
-// From ops.yaml:2255
+// From ops.yaml:2501
 export const sincSlopeDefinition: OpDefinition = {
   name: 'sincSlope',
-  source: 'ops.yaml:2255',
+  source: 'ops.yaml:2501',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -688,10 +688,10 @@ export interface LogitOptions {
   /** How close to 0 and 1 a probability may come; any when null. Default: `null`. */
   eps?: number | null | undefined;
 }
-// From ops.yaml:2268
+// From ops.yaml:2514
 export const logitDefinition: OpDefinition = {
   name: 'logit',
-  source: 'ops.yaml:2268',
+  source: 'ops.yaml:2514',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'eps', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -737,10 +737,10 @@ export const logitDefinition: OpDefinition = {
 export function logit(x: TensorLike, options: LogitOptions = {}): Tensor {
   return callOne(logitDefinition, [x], optionsOf(logitDefinition, options));
 }
-// From ops.yaml:2295
+// From ops.yaml:2541
 export const xlogyDefinition: OpDefinition = {
   name: 'xlogy',
-  source: 'ops.yaml:2295',
+  source: 'ops.yaml:2541',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const xlogyDefinition: OpDefinition = {
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   return callOne(xlogyDefinition, [x, y], surplusOptions(xlogyDefinition, arguments[2]));
 }
-// From ops.yaml:2323
+// From ops.yaml:2569
 export const logaddexpDefinition: OpDefinition = {
   name: 'logaddexp',
-  source: 'ops.yaml:2323',
+  source: 'ops.yaml:2569',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
