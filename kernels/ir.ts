@@ -113,7 +113,8 @@ export type CompareOp = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'ltu';
 
 export type Expr =
   /** int64 constants beyond 2^53 are written as decimal strings; `'inf'`, `'-inf'`, `'nan'` for those floats; `'lowest'` and
-   * `'highest'` for the least and greatest value of the type (-inf and inf for floats), resolved by `specialise`. */
+   * `'highest'` for the least and greatest value of the type (-inf and inf for floats), `'grouped'` for whether the kernel is for
+   * a machine whose threads come in groups: resolved by `specialise`. */
   | { readonly op: 'const'; readonly type: Type; readonly value: number | string }
   | { readonly op: 'local'; readonly type: Type; readonly name: string }
   /** A scalar of the parameter block. */

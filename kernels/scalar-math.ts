@@ -96,3 +96,13 @@ export function digamma(x: number): number {
 function sinPi(x: number): number {
   return Math.sin(Math.PI * (x % 2));
 }
+
+/** The number after x in the direction of y; y itself where both are equal, NaN where either is. */
+export function nextAfter(x: number, y: number): number {
+  if (Number.isNaN(x) || Number.isNaN(y)) return Number.NaN;
+  if (x === y) return y;
+  if (x === 0) return y > 0 ? Number.MIN_VALUE : -Number.MIN_VALUE;
+  const [pattern = 0n] = new BigInt64Array(Float64Array.of(x).buffer);
+  const next = y > x === x > 0 ? pattern + 1n : pattern - 1n;
+  return new Float64Array(BigInt64Array.of(next).buffer)[0] ?? Number.NaN;
+}

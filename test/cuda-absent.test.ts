@@ -32,7 +32,14 @@ interface Ended {
 
 /** Of this environment, only what has nothing to do with CUDA. */
 function environmentOf(settings: Environment): Record<string, string | undefined> {
-  const { OPWRIGHT_CUDA_DRIVER: _, OPWRIGHT_NVRTC: __, CUDA_HOME: ___, CUDA_PATH: ____, ...rest } = process.env;
+  const {
+    OPWRIGHT_CUDA_DRIVER: _,
+    OPWRIGHT_NVRTC: __,
+    OPWRIGHT_CUBLAS_LIBRARY: _____,
+    CUDA_HOME: ___,
+    CUDA_PATH: ____,
+    ...rest
+  } = process.env;
   return { ...rest, OPWRIGHT_CACHE_DIR: join(folder, 'kernels'), ...settings };
 }
 

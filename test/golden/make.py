@@ -23,6 +23,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from tensor_functions import LINEAR, NUMBERS, PIECES, SPACES, STATISTICS
+
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
 FLOATING = {"float16": 65504.0, "bfloat16": 3.38953139e38, "float32": 3.40282347e38, "float64": math.inf}
@@ -806,6 +808,12 @@ def matrix_rank(x, tol):
     return torch.linalg.matrix_rank(x, tol=tol) if tol is not None else torch.linalg.matrix_rank(x, rtol=tolerance(x, None))
 
 
+def cond(x, p):
+    # PyTorch's own has no gradient for the norms that need the inverse.
+    norm = lambda matrix: torch.linalg.matrix_norm(matrix, order_of(p))
+    return torch.linalg.cond(x, p) if p in (2, -2) else norm(x) * norm(torch.linalg.inv(x))
+
+
 LINEAR_ALGEBRA = {
     "solve": square_and_batch,
     "inverse": lambda x: torch.linalg.inv(x),
@@ -826,7 +834,7 @@ LINEAR_ALGEBRA = {
     "matrixRank": matrix_rank,
     "lstsq": lstsq,
     "matrixNorm": lambda x, p, axis, keepdim: torch.linalg.matrix_norm(x, order_of(p), axis, keepdim),
-    "cond": lambda x, p: torch.linalg.cond(x, p),
+    "cond": cond,
 }
 
 GROUPS = {
@@ -847,7 +855,16 @@ GROUPS = {
     "whole": WHOLE,
     "diagonals": DIAGONALS,
     "optimizers": OPTIMIZERS,
+    "statistics": STATISTICS,
+    "pieces": PIECES,
+    "linear": LINEAR,
+    "spaces": SPACES,
+    "numbers": NUMBERS,
 }
+
+
+# Ops whose results are in double precision whatever their inputs are.
+WIDE = {"floatPower"}
 
 
 # ---- Goldens ---------------------------------------------------------------------------------------------------------------
@@ -880,13 +897,15 @@ def recorded(tensor, dtype):
     return {"shape": list(tensor.shape), "dtype": dtype, "values": [rounded(value, limit) for value in values]}
 
 
-def dtype_of(tensor, arguments, inputs, same):
+def dtype_of(op, tensor, arguments, inputs, same):
     """What the op gives; `same` names the inputs that have the output's dtype."""
     stated = arguments.get("dtype")
     if stated is not None:
         return stated
     if tensor.dtype == torch.bool:
         return "bool"
+    if op in WIDE:
+        return str(tensor.dtype).removeprefix("torch.")
     if tensor.is_complex() or any(isinstance(one, dict) and one["dtype"] in COMPLEX for one in flat(inputs.values())):
         return complex_dtype_of(tensor, inputs)
     floating = tensor.dtype.is_floating_point
@@ -932,7 +951,7 @@ def golden(op, oracle, place):
         "op": op["op"],
         "sample": place,
         "outputs": [
-            recorded(one, dtype_of(one, arguments, sample["inputs"], op["dtypes"][name]))
+            recorded(one, dtype_of(op["op"], one, arguments, sample["inputs"], op["dtypes"][name]))
             for name, output in zip(op["outputs"], outputs)
             for one in flat([output])
         ],
