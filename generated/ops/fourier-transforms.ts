@@ -92,10 +92,10 @@ export const rootTableDefinition: OpDefinition = {
 export function rootTable(order: number, step: number, rows: number, first: number, columns: number, dtype: Dtype): Tensor {
   return callOne(rootTableDefinition, [], { order, step, rows, first, columns, dtype, ...surplusOptions(rootTableDefinition, arguments[6]) });
 }
-// From ops.yaml:2634
+// From ops.yaml:2642
 export const fourierPassDefinition: OpDefinition = {
   name: 'fourierPass',
-  source: 'ops.yaml:2634',
+  source: 'ops.yaml:2642',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'roots', dtype: 'T', differentiable: false }, { name: 'coarse', dtype: 'T', differentiable: false }, { name: 'fine', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'from', type: {"kind":"list","of":{"kind":"int"},"length":3}, required: true }, { name: 'to', type: {"kind":"list","of":{"kind":"int"},"length":3}, required: true }, { name: 'twists', type: {"kind":"boolean"}, required: true }, { name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -139,10 +139,10 @@ export const fourierPassDefinition: OpDefinition = {
 export function fourierPass(x: TensorLike, roots: TensorLike, coarse: TensorLike, fine: TensorLike, n: number, groups: number, columns: number, from: readonly [number, number, number], to: readonly [number, number, number], twists: boolean, inverse: boolean, scale: number): Tensor {
   return callOne(fourierPassDefinition, [x, roots, coarse, fine], { n, groups, columns, from, to, twists, inverse, scale, ...surplusOptions(fourierPassDefinition, arguments[12]) });
 }
-// From ops.yaml:2673
+// From ops.yaml:2707
 export const smoothFourierDefinition: OpDefinition = {
   name: 'smoothFourier',
-  source: 'ops.yaml:2673',
+  source: 'ops.yaml:2707',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -200,10 +200,10 @@ export const smoothFourierDefinition: OpDefinition = {
 export function smoothFourier(x: TensorLike, inverse: boolean, scale: number): Tensor {
   return callOne(smoothFourierDefinition, [x], { inverse, scale, ...surplusOptions(smoothFourierDefinition, arguments[3]) });
 }
-// From ops.yaml:2702
+// From ops.yaml:2736
 export const chirpFourierDefinition: OpDefinition = {
   name: 'chirpFourier',
-  source: 'ops.yaml:2702',
+  source: 'ops.yaml:2736',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -255,10 +255,10 @@ export const chirpFourierDefinition: OpDefinition = {
 export function chirpFourier(x: TensorLike, inverse: boolean, scale: number): Tensor {
   return callOne(chirpFourierDefinition, [x], { inverse, scale, ...surplusOptions(chirpFourierDefinition, arguments[3]) });
 }
-// From ops.yaml:2724
+// From ops.yaml:2762
 export const fourierDefinition: OpDefinition = {
   name: 'fourier',
-  source: 'ops.yaml:2724',
+  source: 'ops.yaml:2762',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const fourierDefinition: OpDefinition = {
 export function fourier(x: TensorLike, axes: readonly number[], inverse: boolean, scale: number): Tensor {
   return callOne(fourierDefinition, [x], { axes, inverse, scale, ...surplusOptions(fourierDefinition, arguments[4]) });
 }
-// From ops.yaml:2747
+// From ops.yaml:2785
 export const fittedDefinition: OpDefinition = {
   name: 'fitted',
-  source: 'ops.yaml:2747',
+  source: 'ops.yaml:2785',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'sizes', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -350,10 +350,10 @@ export const fittedDefinition: OpDefinition = {
 export function fitted(x: TensorLike, axes: readonly number[], sizes: readonly number[]): Tensor {
   return callOne(fittedDefinition, [x], { axes, sizes, ...surplusOptions(fittedDefinition, arguments[3]) });
 }
-// From ops.yaml:2757
+// From ops.yaml:2795
 export const hermitianDefinition: OpDefinition = {
   name: 'hermitian',
-  source: 'ops.yaml:2757',
+  source: 'ops.yaml:2795',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -408,10 +408,10 @@ export interface FftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2768
+// From ops.yaml:2806
 export const fftDefinition: OpDefinition = {
   name: 'fft',
-  source: 'ops.yaml:2768',
+  source: 'ops.yaml:2806',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -472,10 +472,10 @@ export interface IfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2809
+// From ops.yaml:2856
 export const ifftDefinition: OpDefinition = {
   name: 'ifft',
-  source: 'ops.yaml:2809',
+  source: 'ops.yaml:2856',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -536,10 +536,10 @@ export interface RfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2850
+// From ops.yaml:2906
 export const rfftDefinition: OpDefinition = {
   name: 'rfft',
-  source: 'ops.yaml:2850',
+  source: 'ops.yaml:2906',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -602,10 +602,10 @@ export interface IrfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2886
+// From ops.yaml:2952
 export const irfftDefinition: OpDefinition = {
   name: 'irfft',
-  source: 'ops.yaml:2886',
+  source: 'ops.yaml:2952',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -677,10 +677,10 @@ export interface HfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2921
+// From ops.yaml:2996
 export const hfftDefinition: OpDefinition = {
   name: 'hfft',
-  source: 'ops.yaml:2921',
+  source: 'ops.yaml:2996',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -752,10 +752,10 @@ export interface IhfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2956
+// From ops.yaml:3040
 export const ihfftDefinition: OpDefinition = {
   name: 'ihfft',
-  source: 'ops.yaml:2956',
+  source: 'ops.yaml:3040',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -818,10 +818,10 @@ export interface Fft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2992
+// From ops.yaml:3086
 export const fft2Definition: OpDefinition = {
   name: 'fft2',
-  source: 'ops.yaml:2992',
+  source: 'ops.yaml:3086',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -888,10 +888,10 @@ export interface Ifft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3034
+// From ops.yaml:3149
 export const ifft2Definition: OpDefinition = {
   name: 'ifft2',
-  source: 'ops.yaml:3034',
+  source: 'ops.yaml:3149',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -958,10 +958,10 @@ export interface Rfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3076
+// From ops.yaml:3212
 export const rfft2Definition: OpDefinition = {
   name: 'rfft2',
-  source: 'ops.yaml:3076',
+  source: 'ops.yaml:3212',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1036,10 +1036,10 @@ export interface Irfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3120
+// From ops.yaml:3277
 export const irfft2Definition: OpDefinition = {
   name: 'irfft2',
-  source: 'ops.yaml:3120',
+  source: 'ops.yaml:3277',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1127,10 +1127,10 @@ export interface FftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3166
+// From ops.yaml:3344
 export const fftnDefinition: OpDefinition = {
   name: 'fftn',
-  source: 'ops.yaml:3166',
+  source: 'ops.yaml:3344',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1197,10 +1197,10 @@ export interface IfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3208
+// From ops.yaml:3412
 export const ifftnDefinition: OpDefinition = {
   name: 'ifftn',
-  source: 'ops.yaml:3208',
+  source: 'ops.yaml:3412',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1267,10 +1267,10 @@ export interface RfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3250
+// From ops.yaml:3480
 export const rfftnDefinition: OpDefinition = {
   name: 'rfftn',
-  source: 'ops.yaml:3250',
+  source: 'ops.yaml:3480',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1345,10 +1345,10 @@ export interface IrfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3294
+// From ops.yaml:3550
 export const irfftnDefinition: OpDefinition = {
   name: 'irfftn',
-  source: 'ops.yaml:3294',
+  source: 'ops.yaml:3550',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1433,10 +1433,10 @@ export interface FftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3340
+// From ops.yaml:3622
 export const fftshiftDefinition: OpDefinition = {
   name: 'fftshift',
-  source: 'ops.yaml:3340',
+  source: 'ops.yaml:3622',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1485,10 +1485,10 @@ export interface IfftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3355
+// From ops.yaml:3637
 export const ifftshiftDefinition: OpDefinition = {
   name: 'ifftshift',
-  source: 'ops.yaml:3355',
+  source: 'ops.yaml:3637',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1541,10 +1541,10 @@ export interface FftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3371
+// From ops.yaml:3653
 export const fftfreqDefinition: OpDefinition = {
   name: 'fftfreq',
-  source: 'ops.yaml:3371',
+  source: 'ops.yaml:3653',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1590,10 +1590,10 @@ export interface RfftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3392
+// From ops.yaml:3676
 export const rfftfreqDefinition: OpDefinition = {
   name: 'rfftfreq',
-  source: 'ops.yaml:3392',
+  source: 'ops.yaml:3676',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
