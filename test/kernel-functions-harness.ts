@@ -109,7 +109,7 @@ function runCompiled(call: Call, cuts: readonly number[], vectorBytes: number, r
 
 /** By the threads of two groups, which have more items than that. */
 function runShared({ name, buffers, params, items, bindings }: Call): Outcome {
-  const kernel = distribute(specialise(kernelOf(name), { T: 'float64', I: 'int32', ...bindings }));
+  const kernel = distribute(specialise(kernelOf(name), { T: 'float64', I: 'int32', ...bindings }, true));
   if (kernel.group === undefined) throw new Error(`${name} is not shared`);
   const arrays = copyOf(buffers);
   const threads = groupThreads(kernel.group, (param) => params[param]!);

@@ -66,6 +66,7 @@ for (const [outer, n, inner] of scanShapes)
             : { x, out: new Float64Array(x.length) },
           params,
           items,
+          isShared: true,
         }).buffers;
       close(t, scanned('cumsum').out, sums, 'cumsum');
       close(t, scanned('cumprod').out, products, 'cumprod');

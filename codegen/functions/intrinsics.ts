@@ -1,6 +1,7 @@
 /** The helpers of kernels/functions/language.ts as kernel IR. `lanes` and `fail` are statements and not among them. */
 import {
   and,
+  BOOL,
   bits,
   constant,
   convert,
@@ -58,6 +59,7 @@ export const intrinsics: ReadonlyMap<string, Intrinsic> = new Map<string, Intrin
   ['isNan', { arguments: 1, build: ([x]) => ne(x!, x!) }],
   ['lowest', { arguments: 0, build: () => constant(T, 'lowest') }],
   ['highest', { arguments: 0, build: () => constant(T, 'highest') }],
+  ['grouped', { arguments: 0, build: () => constant(BOOL, 'grouped') }],
   ['toI32', { arguments: 1, converts: true, build: ([x]) => convert(I32, x!) }],
   ['toT', { arguments: 1, converts: true, build: ([x]) => convert(T, x!) }],
   ['clampToI32', { arguments: 1, converts: true, build: ([x]) => convert(I32, clampedTo32Bits(x!)) }],

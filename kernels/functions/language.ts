@@ -63,6 +63,9 @@ export const isNan = Number.isNaN;
 export const lowest = (): f => -Infinity;
 export const highest = (): f => Infinity;
 
+/** Whether the kernel is for a machine whose threads share `lanes` loops in groups: for a GPU. */
+export const grouped = (): boolean => false;
+
 /** Truncates, saturates, and sends NaN to 0. */
 export const toI32 = (value: number): i32 =>
   Number.isNaN(value) ? 0 : Math.trunc(Math.max(-2147483648, Math.min(2147483647, value)));
