@@ -82,8 +82,12 @@ export type MathOp =
   | 'erf'
   | 'erfc'
   | 'cbrt'
+  | 'erfinv'
   | 'lgamma'
-  | 'digamma';
+  | 'digamma'
+  /** e^(-|x|) times the modified Bessel function of order 0 and 1. */
+  | 'i0e'
+  | 'i1e';
 
 export type BinaryOp =
   | 'add'
@@ -113,7 +117,8 @@ export type CompareOp = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'ltu';
 
 export type Expr =
   /** int64 constants beyond 2^53 are written as decimal strings; `'inf'`, `'-inf'`, `'nan'` for those floats; `'lowest'` and
-   * `'highest'` for the least and greatest value of the type (-inf and inf for floats), resolved by `specialise`. */
+   * `'highest'` for the least and greatest value of the type (-inf and inf for floats), `'grouped'` for whether the kernel is for
+   * a machine whose threads come in groups: resolved by `specialise`. */
   | { readonly op: 'const'; readonly type: Type; readonly value: number | string }
   | { readonly op: 'local'; readonly type: Type; readonly name: string }
   /** A scalar of the parameter block. */

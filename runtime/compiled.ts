@@ -40,7 +40,7 @@ const functionKernels = new WeakMap<Tier, Map<Kernel, Map<string, CompiledKernel
 export function compiledFunction(tier: Tier, kernel: Kernel, bindings: Readonly<Record<string, Dtype>>): CompiledKernel {
   const kernels = entry(functionKernels, tier, () => new Map<Kernel, Map<string, CompiledKernel>>());
   const variants = entry(kernels, kernel, () => new Map<string, CompiledKernel>());
-  return entry(variants, JSON.stringify(bindings), () => tier.compile(specialise(kernel, bindings)));
+  return entry(variants, JSON.stringify(bindings), () => tier.compile(specialise(kernel, bindings, tier.target.groups)));
 }
 
 interface Table<Key, Value> {

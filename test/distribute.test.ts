@@ -198,18 +198,19 @@ test('softmax along columns, and elements that lie across, as a GPU has them', (
 const byName = (name: string): Kernel => {
   const found = Object.values(generated).find((candidate) => candidate.name === name);
   if (found === undefined) throw new Error(`there is no kernel function ${name}`);
-  return specialise(found, { T: 'float32', I: 'int32' });
+  return specialise(found, { T: 'float32', I: 'int32' }, true);
 };
 
 for (const name of ['cumsum', 'cumprod'])
-  test(`${name} along memory is a scan by the threads of a group, across memory a column for each thread`, (t) => {
+  test(`${name} along memory and along few columns is a scan by the threads of a group, along many a column for each thread`, (t) => {
     for (const [n, inner, reverse] of [
       [9, 1, 0],
       [100, 1, 0],
       [700, 1, 0],
       [20, 6, 0],
-      [20, 6, 1],
-      [50, 1, 1],
+      [300, 6, 1],
+      [300, 1, 1],
+      [5, 40, 1],
     ] as const) {
       const length = 3 * n * inner;
       const x = Float32Array.from({ length }, (_, at) => 1 + ((at * 37) % 11) / 1000);

@@ -9,9 +9,11 @@ import type { ExecutionContext } from 'ava';
 import { compileKernelFunctions } from '../codegen/functions/compile.js';
 import { distribute } from '../kernels/distribute.js';
 import * as cholesky from '../kernels/functions/cholesky.js';
+import * as divisors from '../kernels/functions/divisors.js';
 import * as gather from '../kernels/functions/gather.js';
 import { takeError } from '../kernels/functions/language.js';
 import * as lu from '../kernels/functions/lu.js';
+import * as exponential from '../kernels/functions/matrix-exponential.js';
 import * as pool from '../kernels/functions/pool.js';
 import * as qr from '../kernels/functions/qr.js';
 import * as radix from '../kernels/functions/radix.js';
@@ -42,7 +44,7 @@ export const kernels = new Map(
 export const plain = new Map(
   Object.entries({
     ...{ ...gather, ...search, ...selection, ...scan, ...radix, ...ranks, ...sorting, ...unique, ...pool, ...roi, ...unfolding },
-    ...{ ...cholesky, ...lu, ...qr, ...triangular, ...singular, ...eigen },
+    ...{ ...cholesky, ...lu, ...qr, ...triangular, ...singular, ...eigen, ...exponential, ...divisors },
   }),
 );
 
@@ -107,7 +109,7 @@ function runCompiled(call: Call, cuts: readonly number[], vectorBytes: number, r
 
 /** By the threads of two groups, which have more items than that. */
 function runShared({ name, buffers, params, items, bindings }: Call): Outcome {
-  const kernel = distribute(specialise(kernelOf(name), { T: 'float64', I: 'int32', ...bindings }));
+  const kernel = distribute(specialise(kernelOf(name), { T: 'float64', I: 'int32', ...bindings }, true));
   if (kernel.group === undefined) throw new Error(`${name} is not shared`);
   const arrays = copyOf(buffers);
   const threads = groupThreads(kernel.group, (param) => params[param]!);

@@ -43,6 +43,9 @@ export const idiv = (a: i32, b: i32): i32 => (b === 0 ? 0 : Math.trunc(a / b) | 
 /** Has the sign of `a`; by 0 it is 0. */
 export const irem = (a: i32, b: i32): i32 => (b === 0 ? 0 : (a % b) | 0);
 
+/** Of values of T, with the sign of `a`; of integers by 0 it is 0. */
+export const remainder = (a: f, b: f): f => (b === 0 ? 0 : a % b);
+
 /** NaN where either is. */
 export const min = Math.min;
 export const max = Math.max;
@@ -59,6 +62,9 @@ export const isNan = Number.isNaN;
 /** The least value of T's dtype: -Infinity for floats. */
 export const lowest = (): f => -Infinity;
 export const highest = (): f => Infinity;
+
+/** Whether the kernel is for a machine whose threads share `lanes` loops in groups: for a GPU. */
+export const grouped = (): boolean => false;
 
 /** Truncates, saturates, and sends NaN to 0. */
 export const toI32 = (value: number): i32 =>

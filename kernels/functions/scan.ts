@@ -1,14 +1,56 @@
 /**
  * Running sums, products and extrema along the middle axis of [outer, n, inner]. A work item is one of the outer * inner columns;
- * columns that lie side by side run in lanes, and so does a running total along memory. With `reverse` a scan runs from the axis's end.
+ * columns that lie side by side run in lanes, and so does a running total along memory. On a GPU threads share a column where few lie
+ * side by side: as a running total. With `reverse` a scan runs from the axis's end.
  */
-import { abs, type Buffer, exp, type f, highest, type i32, idiv, isNan, lanes, log, lowest, max, min } from './language.js';
+import {
+  abs,
+  type Buffer,
+  exp,
+  type f,
+  grouped,
+  highest,
+  type i32,
+  idiv,
+  irem,
+  isNan,
+  lanes,
+  log,
+  lowest,
+  max,
+  min,
+} from './language.js';
+
+/** Whether so few columns lie side by side that the threads of a GPU do better to share each of them. */
+function areShared(inner: i32): boolean {
+  return grouped() && inner < 32;
+}
+
+/** Where column number `item` begins. */
+function startOf(item: i32, n: i32, inner: i32): i32 {
+  return idiv(item, inner) * n * inner + irem(item, inner);
+}
+
+/** Where along the axis a scan comes to after k others. */
+function placeOf(k: i32, n: i32, reverse: i32): i32 {
+  return reverse !== 0 ? n - 1 - k : k;
+}
 
 export function cumsum(begin: i32, end: i32, x: Buffer<'T'>, out: Buffer<'T'>, n: i32, inner: i32, reverse: i32): void {
   if (inner === 1 && reverse === 0) {
     for (let row = begin; row < end; row++) {
       let sum: f = 0;
       for (const at of lanes(row * n, (row + 1) * n)) {
+        sum += x[at]!;
+        out[at] = sum;
+      }
+    }
+  } else if (areShared(inner)) {
+    for (let item = begin; item < end; item++) {
+      const base = startOf(item, n, inner);
+      let sum: f = 0;
+      for (const k of lanes(0, n)) {
+        const at = base + placeOf(k, n, reverse) * inner;
         sum += x[at]!;
         out[at] = sum;
       }
@@ -34,6 +76,16 @@ export function cumprod(begin: i32, end: i32, x: Buffer<'T'>, out: Buffer<'T'>, 
     for (let row = begin; row < end; row++) {
       let product: f = 1;
       for (const at of lanes(row * n, (row + 1) * n)) {
+        product *= x[at]!;
+        out[at] = product;
+      }
+    }
+  } else if (areShared(inner)) {
+    for (let item = begin; item < end; item++) {
+      const base = startOf(item, n, inner);
+      let product: f = 1;
+      for (const k of lanes(0, n)) {
+        const at = base + placeOf(k, n, reverse) * inner;
         product *= x[at]!;
         out[at] = product;
       }
@@ -65,7 +117,25 @@ export function cummax(
   inner: i32,
   reverse: i32,
 ): void {
-  cumulativeExtremum(begin, end, x, out, index, n, inner, reverse, 1);
+  if (areShared(inner)) {
+    for (let item = begin; item < end; item++) {
+      const base = startOf(item, n, inner);
+      let top: f = lowest();
+      let latest: i32 = 0;
+      for (const k of lanes(0, n)) {
+        const at = base + placeOf(k, n, reverse) * inner;
+        const value = x[at]!;
+        top = max(top, value);
+        // What is taken is what the extremum has come to; NaN is unlike itself.
+        latest = max(latest, value === top || isNan(value) ? k : 0);
+        const taken = placeOf(latest, n, reverse);
+        out[at] = x[base + taken * inner]!;
+        index[at] = taken;
+      }
+    }
+  } else {
+    cumulativeExtremum(begin, end, x, out, index, n, inner, reverse, 1);
+  }
 }
 
 /** The running minimum, likewise. */
@@ -79,7 +149,25 @@ export function cummin(
   inner: i32,
   reverse: i32,
 ): void {
-  cumulativeExtremum(begin, end, x, out, index, n, inner, reverse, 0);
+  if (areShared(inner)) {
+    for (let item = begin; item < end; item++) {
+      const base = startOf(item, n, inner);
+      let top: f = highest();
+      let latest: i32 = 0;
+      for (const k of lanes(0, n)) {
+        const at = base + placeOf(k, n, reverse) * inner;
+        const value = x[at]!;
+        top = min(top, value);
+        // What is taken is what the extremum has come to; NaN is unlike itself.
+        latest = max(latest, value === top || isNan(value) ? k : 0);
+        const taken = placeOf(latest, n, reverse);
+        out[at] = x[base + taken * inner]!;
+        index[at] = taken;
+      }
+    }
+  } else {
+    cumulativeExtremum(begin, end, x, out, index, n, inner, reverse, 0);
+  }
 }
 
 function cumulativeExtremum(
