@@ -9,10 +9,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6058
+// From ops.yaml:7409
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:6058',
+  source: 'ops.yaml:7409',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:6085
+// From ops.yaml:7436
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:6085',
+  source: 'ops.yaml:7436',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -123,10 +123,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:6101
+// From ops.yaml:7452
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:6101',
+  source: 'ops.yaml:7452',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export const rowsSetDefinition: OpDefinition = {
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
-// From ops.yaml:6123
+// From ops.yaml:7474
 export const overwriteDefinition: OpDefinition = {
   name: 'overwrite',
-  source: 'ops.yaml:6123',
+  source: 'ops.yaml:7474',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -239,10 +239,10 @@ export function overwrite(x: TensorLike, value: TensorLike): Tensor {
 export function overwrite_(x: Tensor, value: TensorLike): Tensor {
   return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
 }
-// From ops.yaml:6133
+// From ops.yaml:7484
 export const putAtDefinition: OpDefinition = {
   name: 'putAt',
-  source: 'ops.yaml:6133',
+  source: 'ops.yaml:7484',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -310,10 +310,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:6149
+// From ops.yaml:7500
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:6149',
+  source: 'ops.yaml:7500',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -369,10 +369,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:6179
+// From ops.yaml:7530
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:6179',
+  source: 'ops.yaml:7530',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -420,10 +420,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:6198
+// From ops.yaml:7549
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:6198',
+  source: 'ops.yaml:7549',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -453,10 +453,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:6208
+// From ops.yaml:7559
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:6208',
+  source: 'ops.yaml:7559',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -493,10 +493,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:6222
+// From ops.yaml:7573
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:6222',
+  source: 'ops.yaml:7573',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -559,10 +559,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:6257
+// From ops.yaml:7608
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:6257',
+  source: 'ops.yaml:7608',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -633,10 +633,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:6296
+// From ops.yaml:7647
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:6296',
+  source: 'ops.yaml:7647',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -695,10 +695,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:6319
+// From ops.yaml:7670
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:6319',
+  source: 'ops.yaml:7670',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -774,10 +774,10 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:6352
+// From ops.yaml:7703
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:6352',
+  source: 'ops.yaml:7703',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -820,10 +820,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:6361
+// From ops.yaml:7712
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:6361',
+  source: 'ops.yaml:7712',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -881,10 +881,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:6384
+// From ops.yaml:7735
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:6384',
+  source: 'ops.yaml:7735',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -937,10 +937,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:6397
+// From ops.yaml:7748
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:6397',
+  source: 'ops.yaml:7748',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -991,10 +991,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:6428
+// From ops.yaml:7779
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:6428',
+  source: 'ops.yaml:7779',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1060,10 +1060,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:6464
+// From ops.yaml:7815
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:6464',
+  source: 'ops.yaml:7815',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1116,10 +1116,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:6501
+// From ops.yaml:7852
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:6501',
+  source: 'ops.yaml:7852',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -1192,10 +1192,10 @@ export const putAlongAxisDefinition: OpDefinition = {
 export function putAlongAxis(x: TensorLike, index: TensorLike, values: TensorLike, axis: number, options: PutAlongAxisOptions = {}): Tensor {
   return callOne(putAlongAxisDefinition, [x, index, values], { axis, ...optionsOf(putAlongAxisDefinition, options) });
 }
-// From ops.yaml:6543
+// From ops.yaml:7894
 export const selectScatterDefinition: OpDefinition = {
   name: 'selectScatter',
-  source: 'ops.yaml:6543',
+  source: 'ops.yaml:7894',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'index', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1266,10 +1266,10 @@ export interface SliceScatterOptions {
   /** The steps, above 0; 1 each when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:6578
+// From ops.yaml:7929
 export const sliceScatterDefinition: OpDefinition = {
   name: 'sliceScatter',
-  source: 'ops.yaml:6578',
+  source: 'ops.yaml:7929',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1364,10 +1364,10 @@ export interface DiagonalScatterOptions {
   /** The axis of columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:6634
+// From ops.yaml:7985
 export const diagonalScatterDefinition: OpDefinition = {
   name: 'diagonalScatter',
-  source: 'ops.yaml:6634',
+  source: 'ops.yaml:7985',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1432,10 +1432,10 @@ export interface TakeOptions {
   /** Whether a place out of range is an error, counts on from the other end, or is moved to the nearest end. Default: `"raise"`. */
   mode?: 'raise' | 'wrap' | 'clip' | undefined;
 }
-// From ops.yaml:6670
+// From ops.yaml:8021
 export const takeDefinition: OpDefinition = {
   name: 'take',
-  source: 'ops.yaml:6670',
+  source: 'ops.yaml:8021',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"raise"},{"kind":"literal","value":"wrap"},{"kind":"literal","value":"clip"}]}, default: "raise", required: false }],
   outputs: [{ name: 'out' }],
@@ -1492,10 +1492,10 @@ export interface IndexAddOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:6705
+// From ops.yaml:8056
 export const indexAddDefinition: OpDefinition = {
   name: 'indexAdd',
-  source: 'ops.yaml:6705',
+  source: 'ops.yaml:8056',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1563,10 +1563,10 @@ export interface IndexFillOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:6740
+// From ops.yaml:8091
 export const indexFillDefinition: OpDefinition = {
   name: 'indexFill',
-  source: 'ops.yaml:6740',
+  source: 'ops.yaml:8091',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1625,10 +1625,10 @@ export interface IndexPutOptions {
   /** Whether values are added to what is there, in their order. Default: `false`. */
   accumulate?: boolean | undefined;
 }
-// From ops.yaml:6768
+// From ops.yaml:8119
 export const indexPutDefinition: OpDefinition = {
   name: 'indexPut',
-  source: 'ops.yaml:6768',
+  source: 'ops.yaml:8119',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'indices', dtype: 'I', list: true, differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'accumulate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1716,10 +1716,10 @@ export const indexPutDefinition: OpDefinition = {
 export function indexPut(x: TensorLike, indices: readonly TensorLike[], values: TensorLike, options: IndexPutOptions = {}): Tensor {
   return callOne(indexPutDefinition, [x, indices, values], optionsOf(indexPutDefinition, options));
 }
-// From ops.yaml:6826
+// From ops.yaml:8177
 export const maskedFillDefinition: OpDefinition = {
   name: 'maskedFill',
-  source: 'ops.yaml:6826',
+  source: 'ops.yaml:8177',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'value', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1775,10 +1775,10 @@ export const maskedFillDefinition: OpDefinition = {
 export function maskedFill(x: TensorLike, mask: TensorLike, value: TensorLike): Tensor {
   return callOne(maskedFillDefinition, [x, mask, value], surplusOptions(maskedFillDefinition, arguments[3]));
 }
-// From ops.yaml:6853
+// From ops.yaml:8204
 export const maskedScatterDefinition: OpDefinition = {
   name: 'maskedScatter',
-  source: 'ops.yaml:6853',
+  source: 'ops.yaml:8204',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1849,10 +1849,10 @@ export interface RepeatInterleaveOptions {
   /** The axis of the parts; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:6888
+// From ops.yaml:8239
 export const repeatInterleaveDefinition: OpDefinition = {
   name: 'repeatInterleave',
-  source: 'ops.yaml:6888',
+  source: 'ops.yaml:8239',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1919,10 +1919,10 @@ export const repeatInterleaveDefinition: OpDefinition = {
 export function repeatInterleave(x: TensorLike, repeats: number | readonly number[], options: RepeatInterleaveOptions = {}): Tensor {
   return callOne(repeatInterleaveDefinition, [x], { repeats, ...optionsOf(repeatInterleaveDefinition, options) });
 }
-// From ops.yaml:6939
+// From ops.yaml:8290
 export const repeatedPlacesDefinition: OpDefinition = {
   name: 'repeatedPlaces',
-  source: 'ops.yaml:6939',
+  source: 'ops.yaml:8290',
   inputs: [{ name: 'ends', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1957,10 +1957,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:6948
+// From ops.yaml:8299
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:6948',
+  source: 'ops.yaml:8299',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2035,10 +2035,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:6997
+// From ops.yaml:8348
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:6997',
+  source: 'ops.yaml:8348',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -2075,10 +2075,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:7025
+// From ops.yaml:8376
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:7025',
+  source: 'ops.yaml:8376',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2111,10 +2111,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:7046
+// From ops.yaml:8397
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:7046',
+  source: 'ops.yaml:8397',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

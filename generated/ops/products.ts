@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:7704
+// From ops.yaml:9055
 export const gemmDefinition: OpDefinition = {
   name: 'gemm',
-  source: 'ops.yaml:7704',
+  source: 'ops.yaml:9055',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export const gemmDefinition: OpDefinition = {
 export function gemm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
 }
-// From ops.yaml:7715
+// From ops.yaml:9066
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:7715',
+  source: 'ops.yaml:9066',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -130,10 +130,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:7744
+// From ops.yaml:9095
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:7744',
+  source: 'ops.yaml:9095',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -207,10 +207,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:7786
+// From ops.yaml:9137
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:7786',
+  source: 'ops.yaml:9137',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -281,10 +281,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:7800
+// From ops.yaml:9151
 export const outerDefinition: OpDefinition = {
   name: 'outer',
-  source: 'ops.yaml:7800',
+  source: 'ops.yaml:9151',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -337,10 +337,10 @@ export const outerDefinition: OpDefinition = {
 export function outer(x: TensorLike, y: TensorLike): Tensor {
   return callOne(outerDefinition, [x, y], surplusOptions(outerDefinition, arguments[2]));
 }
-// From ops.yaml:7823
+// From ops.yaml:9174
 export const innerDefinition: OpDefinition = {
   name: 'inner',
-  source: 'ops.yaml:7823',
+  source: 'ops.yaml:9174',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -440,10 +440,10 @@ export interface TensordotOptions {
   /** How many of x's last axes meet y's first ones, or a list of x's axes and one of those of y that they meet. Default: `2`. */
   axes?: number | readonly (readonly number[])[] | undefined;
 }
-// From ops.yaml:7858
+// From ops.yaml:9209
 export const tensordotDefinition: OpDefinition = {
   name: 'tensordot',
-  source: 'ops.yaml:7858',
+  source: 'ops.yaml:9209',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -551,10 +551,10 @@ export const tensordotDefinition: OpDefinition = {
 export function tensordot(x: TensorLike, y: TensorLike, options: TensordotOptions = {}): Tensor {
   return callOne(tensordotDefinition, [x, y], optionsOf(tensordotDefinition, options));
 }
-// From ops.yaml:7915
+// From ops.yaml:9266
 export const einsumDefinition: OpDefinition = {
   name: 'einsum',
-  source: 'ops.yaml:7915',
+  source: 'ops.yaml:9266',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'equation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -620,10 +620,10 @@ export const einsumDefinition: OpDefinition = {
 export function einsum(xs: readonly TensorLike[], equation: string): Tensor {
   return callOne(einsumDefinition, [xs], { equation, ...surplusOptions(einsumDefinition, arguments[2]) });
 }
-// From ops.yaml:7989
+// From ops.yaml:9340
 export const einsumTermDefinition: OpDefinition = {
   name: 'einsumTerm',
-  source: 'ops.yaml:7989',
+  source: 'ops.yaml:9340',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'kept', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -670,10 +670,10 @@ export const einsumTermDefinition: OpDefinition = {
 export function einsumTerm(x: TensorLike, labels: readonly number[], kept: readonly number[]): Tensor {
   return callOne(einsumTermDefinition, [x], { labels, kept, ...surplusOptions(einsumTermDefinition, arguments[3]) });
 }
-// From ops.yaml:8003
+// From ops.yaml:9354
 export const sharedAxesDefinition: OpDefinition = {
   name: 'sharedAxes',
-  source: 'ops.yaml:8003',
+  source: 'ops.yaml:9354',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -710,10 +710,10 @@ export const sharedAxesDefinition: OpDefinition = {
 export function sharedAxes(x: TensorLike, labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesDefinition, [x], { labels, names, ...surplusOptions(sharedAxesDefinition, arguments[3]) });
 }
-// From ops.yaml:8017
+// From ops.yaml:9368
 export const sharedAxesGradDefinition: OpDefinition = {
   name: 'sharedAxesGrad',
-  source: 'ops.yaml:8017',
+  source: 'ops.yaml:9368',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -755,10 +755,10 @@ export const sharedAxesGradDefinition: OpDefinition = {
 export function sharedAxesGrad(x: TensorLike, shape: readonly number[], labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesGradDefinition, [x], { shape, labels, names, ...surplusOptions(sharedAxesGradDefinition, arguments[4]) });
 }
-// From ops.yaml:8031
+// From ops.yaml:9382
 export const einsumStepsDefinition: OpDefinition = {
   name: 'einsumSteps',
-  source: 'ops.yaml:8031',
+  source: 'ops.yaml:9382',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const einsumStepsDefinition: OpDefinition = {
 export function einsumSteps(xs: readonly TensorLike[], labels: readonly (readonly number[])[], result: readonly number[]): Tensor {
   return callOne(einsumStepsDefinition, [xs], { labels, result, ...surplusOptions(einsumStepsDefinition, arguments[3]) });
 }
-// From ops.yaml:8050
+// From ops.yaml:9401
 export const einsumProductDefinition: OpDefinition = {
   name: 'einsumProduct',
-  source: 'ops.yaml:8050',
+  source: 'ops.yaml:9401',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'xLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'yLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -906,10 +906,10 @@ export const einsumProductDefinition: OpDefinition = {
 export function einsumProduct(x: TensorLike, y: TensorLike, xLabels: readonly number[], yLabels: readonly number[], result: readonly number[]): Tensor {
   return callOne(einsumProductDefinition, [x, y], { xLabels, yLabels, result, ...surplusOptions(einsumProductDefinition, arguments[5]) });
 }
-// From ops.yaml:8084
+// From ops.yaml:9435
 export const multiDotDefinition: OpDefinition = {
   name: 'multiDot',
-  source: 'ops.yaml:8084',
+  source: 'ops.yaml:9435',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -977,10 +977,10 @@ export const multiDotDefinition: OpDefinition = {
 export function multiDot(xs: readonly TensorLike[]): Tensor {
   return callOne(multiDotDefinition, [xs], surplusOptions(multiDotDefinition, arguments[1]));
 }
-// From ops.yaml:8130
+// From ops.yaml:9481
 export const chainProductDefinition: OpDefinition = {
   name: 'chainProduct',
-  source: 'ops.yaml:8130',
+  source: 'ops.yaml:9481',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1029,10 +1029,10 @@ export interface AddcmulOptions {
   /** The factor of the product. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:8146
+// From ops.yaml:9497
 export const addcmulDefinition: OpDefinition = {
   name: 'addcmul',
-  source: 'ops.yaml:8146',
+  source: 'ops.yaml:9497',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1098,10 +1098,10 @@ export interface AddcdivOptions {
   /** The factor of the quotient. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:8162
+// From ops.yaml:9513
 export const addcdivDefinition: OpDefinition = {
   name: 'addcdiv',
-  source: 'ops.yaml:8162',
+  source: 'ops.yaml:9513',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1169,10 +1169,10 @@ export interface BaddbmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:8182
+// From ops.yaml:9533
 export const baddbmmDefinition: OpDefinition = {
   name: 'baddbmm',
-  source: 'ops.yaml:8182',
+  source: 'ops.yaml:9533',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1244,10 +1244,10 @@ export interface CdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:8211
+// From ops.yaml:9562
 export const cdistDefinition: OpDefinition = {
   name: 'cdist',
-  source: 'ops.yaml:8211',
+  source: 'ops.yaml:9562',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1340,10 +1340,10 @@ export interface PdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:8235
+// From ops.yaml:9586
 export const pdistDefinition: OpDefinition = {
   name: 'pdist',
-  source: 'ops.yaml:8235',
+  source: 'ops.yaml:9586',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1422,10 +1422,10 @@ export const pdistDefinition: OpDefinition = {
 export function pdist(x: TensorLike, options: PdistOptions = {}): Tensor {
   return callOne(pdistDefinition, [x], optionsOf(pdistDefinition, options));
 }
-// From ops.yaml:8256
+// From ops.yaml:9607
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:8256',
+  source: 'ops.yaml:9607',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1488,10 +1488,10 @@ export interface VecdotOptions {
   /** The axis of the broadcast shape to sum along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:8280
+// From ops.yaml:9631
 export const vecdotDefinition: OpDefinition = {
   name: 'vecdot',
-  source: 'ops.yaml:8280',
+  source: 'ops.yaml:9631',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1555,10 +1555,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:8315
+// From ops.yaml:9666
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:8315',
+  source: 'ops.yaml:9666',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1621,10 +1621,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:8357
+// From ops.yaml:9708
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:8357',
+  source: 'ops.yaml:9708',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1708,10 +1708,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:8387
+// From ops.yaml:9738
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:8387',
+  source: 'ops.yaml:9738',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1786,10 +1786,10 @@ export interface AddmvOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:8413
+// From ops.yaml:9764
 export const addmvDefinition: OpDefinition = {
   name: 'addmv',
-  source: 'ops.yaml:8413',
+  source: 'ops.yaml:9764',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1872,10 +1872,10 @@ export function addmv(input: TensorLike, x: TensorLike, vec: TensorLike, options
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:8438
+// From ops.yaml:9789
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:8438',
+  source: 'ops.yaml:9789',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

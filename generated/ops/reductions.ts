@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2693
+// From ops.yaml:4044
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:2693',
+  source: 'ops.yaml:4044',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2717
+// From ops.yaml:4068
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:2717',
+  source: 'ops.yaml:4068',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2747
+// From ops.yaml:4098
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:2747',
+  source: 'ops.yaml:4098',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2774
+// From ops.yaml:4125
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:2774',
+  source: 'ops.yaml:4125',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AminmaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2801
+// From ops.yaml:4152
 export const aminmaxDefinition: OpDefinition = {
   name: 'aminmax',
-  source: 'ops.yaml:2801',
+  source: 'ops.yaml:4152',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'min' }, { name: 'max' }],
@@ -307,10 +307,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2837
+// From ops.yaml:4188
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:2837',
+  source: 'ops.yaml:4188',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -351,10 +351,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2853
+// From ops.yaml:4204
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:2853',
+  source: 'ops.yaml:4204',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -395,10 +395,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2869
+// From ops.yaml:4220
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:2869',
+  source: 'ops.yaml:4220',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export interface NansumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2888
+// From ops.yaml:4239
 export const nansumDefinition: OpDefinition = {
   name: 'nansum',
-  source: 'ops.yaml:2888',
+  source: 'ops.yaml:4239',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export interface NanmeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2907
+// From ops.yaml:4258
 export const nanmeanDefinition: OpDefinition = {
   name: 'nanmean',
-  source: 'ops.yaml:2907',
+  source: 'ops.yaml:4258',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -560,10 +560,10 @@ export interface CountNonzeroOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2926
+// From ops.yaml:4277
 export const countNonzeroDefinition: OpDefinition = {
   name: 'countNonzero',
-  source: 'ops.yaml:2926',
+  source: 'ops.yaml:4277',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -607,10 +607,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2944
+// From ops.yaml:4295
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:2944',
+  source: 'ops.yaml:4295',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -674,10 +674,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2974
+// From ops.yaml:4325
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:2974',
+  source: 'ops.yaml:4325',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -735,10 +735,10 @@ export interface VarianceMeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3002
+// From ops.yaml:4353
 export const varianceMeanDefinition: OpDefinition = {
   name: 'varianceMean',
-  source: 'ops.yaml:3002',
+  source: 'ops.yaml:4353',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'variance' }, { name: 'mean' }],
@@ -802,10 +802,10 @@ export interface StdMeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3031
+// From ops.yaml:4382
 export const stdMeanDefinition: OpDefinition = {
   name: 'stdMean',
-  source: 'ops.yaml:3031',
+  source: 'ops.yaml:4382',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'std' }, { name: 'mean' }],
@@ -868,10 +868,10 @@ export interface CovOptions {
   /** Divide by the number of observations minus 1. Default: `true`. */
   ddof?: boolean | undefined;
 }
-// From ops.yaml:3053
+// From ops.yaml:4404
 export const covDefinition: OpDefinition = {
   name: 'cov',
-  source: 'ops.yaml:3053',
+  source: 'ops.yaml:4404',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'fweights', dtype: 'I', optional: true, differentiable: false }, { name: 'aweights', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }, { name: 'ddof', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1013,10 +1013,10 @@ export interface CorrcoefOptions {
   /** Whether variables are rows, or columns. Default: `true`. */
   rowvar?: boolean | undefined;
 }
-// From ops.yaml:3112
+// From ops.yaml:4463
 export const corrcoefDefinition: OpDefinition = {
   name: 'corrcoef',
-  source: 'ops.yaml:3112',
+  source: 'ops.yaml:4463',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1121,10 +1121,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3134
+// From ops.yaml:4485
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:3134',
+  source: 'ops.yaml:4485',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1183,10 +1183,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3156
+// From ops.yaml:4507
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:3156',
+  source: 'ops.yaml:4507',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1245,10 +1245,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3207
+// From ops.yaml:4558
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:3207',
+  source: 'ops.yaml:4558',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1303,10 +1303,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3258
+// From ops.yaml:4609
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:3258',
+  source: 'ops.yaml:4609',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1362,10 +1362,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3294
+// From ops.yaml:4645
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:3294',
+  source: 'ops.yaml:4645',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1421,10 +1421,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3318
+// From ops.yaml:4669
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:3318',
+  source: 'ops.yaml:4669',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1497,10 +1497,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3359
+// From ops.yaml:4710
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:3359',
+  source: 'ops.yaml:4710',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1559,10 +1559,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:3383
+// From ops.yaml:4734
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:3383',
+  source: 'ops.yaml:4734',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1654,10 +1654,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3420
+// From ops.yaml:4771
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:3420',
+  source: 'ops.yaml:4771',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1703,10 +1703,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:3447
+// From ops.yaml:4798
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:3447',
+  source: 'ops.yaml:4798',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1754,10 +1754,10 @@ export interface CumprodOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3461
+// From ops.yaml:4812
 export const cumprodDefinition: OpDefinition = {
   name: 'cumprod',
-  source: 'ops.yaml:3461',
+  source: 'ops.yaml:4812',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1803,10 +1803,10 @@ export const cumprodDefinition: OpDefinition = {
 export function cumprod(x: TensorLike, options: CumprodOptions = {}): Tensor {
   return callOne(cumprodDefinition, [x], optionsOf(cumprodDefinition, options));
 }
-// From ops.yaml:3486
+// From ops.yaml:4837
 export const scanProductDefinition: OpDefinition = {
   name: 'scanProduct',
-  source: 'ops.yaml:3486',
+  source: 'ops.yaml:4837',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1847,10 +1847,10 @@ export const scanProductDefinition: OpDefinition = {
 export function scanProduct(x: TensorLike, axis: number): Tensor {
   return callOne(scanProductDefinition, [x], { axis, ...surplusOptions(scanProductDefinition, arguments[2]) });
 }
-// From ops.yaml:3500
+// From ops.yaml:4851
 export const shiftAlongDefinition: OpDefinition = {
   name: 'shiftAlong',
-  source: 'ops.yaml:3500',
+  source: 'ops.yaml:4851',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'by', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1889,10 +1889,10 @@ export const shiftAlongDefinition: OpDefinition = {
 export function shiftAlong(x: TensorLike, axis: number, by: number, value: number): Tensor {
   return callOne(shiftAlongDefinition, [x], { axis, by, value, ...surplusOptions(shiftAlongDefinition, arguments[4]) });
 }
-// From ops.yaml:3510
+// From ops.yaml:4861
 export const linearScanDefinition: OpDefinition = {
   name: 'linearScan',
-  source: 'ops.yaml:3510',
+  source: 'ops.yaml:4861',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'b', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1949,10 +1949,10 @@ export interface CummaxOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3526
+// From ops.yaml:4877
 export const cummaxDefinition: OpDefinition = {
   name: 'cummax',
-  source: 'ops.yaml:3526',
+  source: 'ops.yaml:4877',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -2012,10 +2012,10 @@ export interface CumminOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3557
+// From ops.yaml:4908
 export const cumminDefinition: OpDefinition = {
   name: 'cummin',
-  source: 'ops.yaml:3557',
+  source: 'ops.yaml:4908',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -2069,10 +2069,10 @@ export const cumminDefinition: OpDefinition = {
 export function cummin(x: TensorLike, options: CumminOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(cumminDefinition, [x], optionsOf(cumminDefinition, options));
 }
-// From ops.yaml:3588
+// From ops.yaml:4939
 export const scanMaxDefinition: OpDefinition = {
   name: 'scanMax',
-  source: 'ops.yaml:3588',
+  source: 'ops.yaml:4939',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -2117,10 +2117,10 @@ export const scanMaxDefinition: OpDefinition = {
 export function scanMax(x: TensorLike, axis: number): { out: Tensor; index: Tensor } {
   return callNamed(scanMaxDefinition, [x], { axis, ...surplusOptions(scanMaxDefinition, arguments[2]) });
 }
-// From ops.yaml:3602
+// From ops.yaml:4953
 export const scanMinDefinition: OpDefinition = {
   name: 'scanMin',
-  source: 'ops.yaml:3602',
+  source: 'ops.yaml:4953',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -2171,10 +2171,10 @@ export interface LogcumsumexpOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3616
+// From ops.yaml:4967
 export const logcumsumexpDefinition: OpDefinition = {
   name: 'logcumsumexp',
-  source: 'ops.yaml:3616',
+  source: 'ops.yaml:4967',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2221,10 +2221,10 @@ export const logcumsumexpDefinition: OpDefinition = {
 export function logcumsumexp(x: TensorLike, options: LogcumsumexpOptions = {}): Tensor {
   return callOne(logcumsumexpDefinition, [x], optionsOf(logcumsumexpDefinition, options));
 }
-// From ops.yaml:3640
+// From ops.yaml:4991
 export const scanLogSumDefinition: OpDefinition = {
   name: 'scanLogSum',
-  source: 'ops.yaml:3640',
+  source: 'ops.yaml:4991',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2275,10 +2275,10 @@ export interface DiffOptions {
   /** The axis of the neighbours. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3659
+// From ops.yaml:5010
 export const diffDefinition: OpDefinition = {
   name: 'diff',
-  source: 'ops.yaml:3659',
+  source: 'ops.yaml:5010',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, default: 1, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2324,10 +2324,10 @@ export const diffDefinition: OpDefinition = {
 export function diff(x: TensorLike, options: DiffOptions = {}): Tensor {
   return callOne(diffDefinition, [x], optionsOf(diffDefinition, options));
 }
-// From ops.yaml:3697
+// From ops.yaml:5048
 export const renormDefinition: OpDefinition = {
   name: 'renorm',
-  source: 'ops.yaml:3697',
+  source: 'ops.yaml:5048',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'maxNorm', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -2408,10 +2408,10 @@ export interface TrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3733
+// From ops.yaml:5084
 export const trapezoidDefinition: OpDefinition = {
   name: 'trapezoid',
-  source: 'ops.yaml:3733',
+  source: 'ops.yaml:5084',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2493,10 +2493,10 @@ export interface CumulativeTrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3764
+// From ops.yaml:5115
 export const cumulativeTrapezoidDefinition: OpDefinition = {
   name: 'cumulativeTrapezoid',
-  source: 'ops.yaml:3764',
+  source: 'ops.yaml:5115',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:7072
+// From ops.yaml:8423
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:7072',
+  source: 'ops.yaml:8423',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,10 +56,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:7086
+// From ops.yaml:8437
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:7086',
+  source: 'ops.yaml:8437',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -104,10 +104,10 @@ export const sortDefinition: OpDefinition = {
 export function sort(x: TensorLike, options: SortOptions = {}): Tensor {
   return callOne(sortDefinition, [x], optionsOf(sortDefinition, options));
 }
-// From ops.yaml:7112
+// From ops.yaml:8463
 export const msortDefinition: OpDefinition = {
   name: 'msort',
-  source: 'ops.yaml:7112',
+  source: 'ops.yaml:8463',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -157,10 +157,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:7125
+// From ops.yaml:8476
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:7125',
+  source: 'ops.yaml:8476',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -195,10 +195,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:7151
+// From ops.yaml:8502
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:7151',
+  source: 'ops.yaml:8502',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -245,10 +245,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:7164
+// From ops.yaml:8515
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:7164',
+  source: 'ops.yaml:8515',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -304,10 +304,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:7202
+// From ops.yaml:8553
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:7202',
+  source: 'ops.yaml:8553',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -355,10 +355,10 @@ export interface RunBeginsOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:7226
+// From ops.yaml:8577
 export const runBeginsDefinition: OpDefinition = {
   name: 'runBegins',
-  source: 'ops.yaml:7226',
+  source: 'ops.yaml:8577',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -392,10 +392,10 @@ export const runBeginsDefinition: OpDefinition = {
 export function runBegins(x: TensorLike, options: RunBeginsOptions = {}): Tensor {
   return callOne(runBeginsDefinition, [x], optionsOf(runBeginsDefinition, options));
 }
-// From ops.yaml:7240
+// From ops.yaml:8591
 export const runNumbersDefinition: OpDefinition = {
   name: 'runNumbers',
-  source: 'ops.yaml:7240',
+  source: 'ops.yaml:8591',
   inputs: [{ name: 'begins', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -424,10 +424,10 @@ export const runNumbersDefinition: OpDefinition = {
 export function runNumbers(begins: TensorLike): Tensor {
   return callOne(runNumbersDefinition, [begins], surplusOptions(runNumbersDefinition, arguments[1]));
 }
-// From ops.yaml:7248
+// From ops.yaml:8599
 export const runLengthsDefinition: OpDefinition = {
   name: 'runLengths',
-  source: 'ops.yaml:7248',
+  source: 'ops.yaml:8599',
   inputs: [{ name: 'places', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'end', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -466,10 +466,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7258
+// From ops.yaml:8609
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:7258',
+  source: 'ops.yaml:8609',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -566,10 +566,10 @@ export interface KthvalueOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7310
+// From ops.yaml:8661
 export const kthvalueDefinition: OpDefinition = {
   name: 'kthvalue',
-  source: 'ops.yaml:7310',
+  source: 'ops.yaml:8661',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -635,10 +635,10 @@ export interface ModeOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7351
+// From ops.yaml:8702
 export const modeDefinition: OpDefinition = {
   name: 'mode',
-  source: 'ops.yaml:7351',
+  source: 'ops.yaml:8702',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -709,10 +709,10 @@ export interface QuantileOptions {
   /** What is taken between two elements. Default: `"linear"`. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint' | undefined;
 }
-// From ops.yaml:7386
+// From ops.yaml:8737
 export const quantileDefinition: OpDefinition = {
   name: 'quantile',
-  source: 'ops.yaml:7386',
+  source: 'ops.yaml:8737',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"union","options":[{"kind":"number"},{"kind":"list","of":{"kind":"number"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'interpolation', type: {"kind":"union","options":[{"kind":"literal","value":"linear"},{"kind":"literal","value":"lower"},{"kind":"literal","value":"higher"},{"kind":"literal","value":"nearest"},{"kind":"literal","value":"midpoint"}]}, default: "linear", required: false }],
   outputs: [{ name: 'out' }],
@@ -809,10 +809,10 @@ export const quantileDefinition: OpDefinition = {
 export function quantile(x: TensorLike, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
   return callOne(quantileDefinition, [x], { q, ...optionsOf(quantileDefinition, options) });
 }
-// From ops.yaml:7439
+// From ops.yaml:8790
 export const betweenElementsDefinition: OpDefinition = {
   name: 'betweenElements',
-  source: 'ops.yaml:7439',
+  source: 'ops.yaml:8790',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'place', type: {"kind":"number"}, required: true }, { name: 'interpolation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -875,10 +875,10 @@ export interface NanquantileOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7455
+// From ops.yaml:8806
 export const nanquantileDefinition: OpDefinition = {
   name: 'nanquantile',
-  source: 'ops.yaml:7455',
+  source: 'ops.yaml:8806',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"number"}, required: true, scalar: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -961,10 +961,10 @@ export interface NanmedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7499
+// From ops.yaml:8850
 export const nanmedianDefinition: OpDefinition = {
   name: 'nanmedian',
-  source: 'ops.yaml:7499',
+  source: 'ops.yaml:8850',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1028,10 +1028,10 @@ export interface SearchsortedOptions {
   /** Whether the place after equal elements is meant, or the one before. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:7522
+// From ops.yaml:8873
 export const searchsortedDefinition: OpDefinition = {
   name: 'searchsorted',
-  source: 'ops.yaml:7522',
+  source: 'ops.yaml:8873',
   inputs: [{ name: 'sorted', dtype: 'T', differentiable: false }, { name: 'values', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1084,10 +1084,10 @@ export interface IsinOptions {
   /** Whether the answer is the other way round. Default: `false`. */
   invert?: boolean | undefined;
 }
-// From ops.yaml:7562
+// From ops.yaml:8913
 export const isinDefinition: OpDefinition = {
   name: 'isin',
-  source: 'ops.yaml:7562',
+  source: 'ops.yaml:8913',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'test', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'invert', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1134,10 +1134,10 @@ export interface BucketizeOptions {
   /** Whether an element equal to a boundary belongs above it. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:7589
+// From ops.yaml:8940
 export const bucketizeDefinition: OpDefinition = {
   name: 'bucketize',
-  source: 'ops.yaml:7589',
+  source: 'ops.yaml:8940',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'boundaries', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1184,10 +1184,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:7611
+// From ops.yaml:8962
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:7611',
+  source: 'ops.yaml:8962',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1247,10 +1247,10 @@ export interface HistogramBinEdgesOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:7655
+// From ops.yaml:9006
 export const histogramBinEdgesDefinition: OpDefinition = {
   name: 'histogramBinEdges',
-  source: 'ops.yaml:7655',
+  source: 'ops.yaml:9006',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1293,10 +1293,10 @@ export const histogramBinEdgesDefinition: OpDefinition = {
 export function histogramBinEdges(x: TensorLike, options: HistogramBinEdgesOptions = {}): Tensor {
   return callOne(histogramBinEdgesDefinition, [x], optionsOf(histogramBinEdgesDefinition, options));
 }
-// From ops.yaml:7691
+// From ops.yaml:9042
 export const binCountsDefinition: OpDefinition = {
   name: 'binCounts',
-  source: 'ops.yaml:7691',
+  source: 'ops.yaml:9042',
   inputs: [{ name: 'x', dtype: 'I', differentiable: false }, { name: 'weights', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],

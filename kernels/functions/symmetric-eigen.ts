@@ -3,7 +3,7 @@
  * diagonal (Golub and Van Loan, Matrix Computations, 8.3). Eigenvectors are kept as rows, so that a rotation runs along memory. A
  * work item is one matrix.
  */
-import { abs, type Buffer, type f, fail, type i32, idiv, lanes } from './language.js';
+import { abs, type Buffer, type f, fail, fma, type i32, idiv, lanes } from './language.js';
 import { multiplyReflections } from './reflections.js';
 import {
   addMultiple,
@@ -46,7 +46,8 @@ function tridiagonalise(
         const v = a[vector + row]!;
         const w = product[own + row]!;
         const target = vector + (row + 1) * n;
-        for (const at of lanes(0, length)) a[target + at] = a[target + at]! - (v * product[own + at]! + w * a[vector + at]!);
+        for (const at of lanes(0, length))
+          a[target + at] = fma(-v, product[own + at]!, fma(-w, a[vector + at]!, a[target + at]!));
       }
     }
   }

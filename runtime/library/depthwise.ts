@@ -14,17 +14,20 @@ const depthwiseKernels = remembered(depthwiseKernel);
 
 /** Products of the largest window whose kernel is short: each is written out for all rows of a tile. */
 const mostProducts = 25;
-/** Rows and vectors of a tile, as many as 32 registers hold beside a small filter, and 16. */
-const wideTile = { rows: 4, vectors: 4 } as const;
-const mediumTile = { rows: 2, vectors: 3 } as const;
+/** Of a tile: the fewest sums that keep multipliers busy. Taller and wider ones gain nothing, and take longer to compile. */
+const tile = { rows: 4, vectors: 2 } as const;
 
 /** Whether there is one channel and one filter, a window without gaps, and a wide vector or more in a row of results. */
 export function slides({ tier, source, sourceChannels, resultChannels }: PassContext, pass: Pass): boolean {
-  const { rowProducts, columnProducts, step, columns, outColumn } = pass;
+  const { rowProducts, columnProducts, columns, outColumn } = pass;
   const lanes = lanesFor(source.dtype, tier.target.vectorBytes);
   if (lanes < joinedLanes || columns < lanes || sourceChannels !== 1 || resultChannels !== 1) return false;
-  if (step[0] !== 1 || step[1] !== 1 || outColumn !== 1) return false;
-  return rowProducts.length * columnProducts.length <= mostProducts && isGapless(rowProducts) && isGapless(columnProducts);
+  return (
+    outColumn === 1 &&
+    rowProducts.length * columnProducts.length <= mostProducts &&
+    isGapless(rowProducts) &&
+    isGapless(columnProducts)
+  );
 }
 
 const isGapless = (products: readonly AxisProduct[]): boolean =>
@@ -44,10 +47,9 @@ export class DepthwisePass implements BoundPass {
     const { strides, dtype } = source;
     const [rowProducts, columnProducts] = [inOrder(pass.rowProducts), inOrder(pass.columnProducts)];
     const products = { rowProducts, columnProducts, step: pass.step };
-    const tile = tier.target.vectorBytes >= 64 ? wideTile : mediumTile;
+    const length = rowProducts.length * columnProducts.length;
     const lanes = lanesFor(dtype, tier.target.vectorBytes);
     this.weight = new Packing(device, tier, filterPanels(context, { ...pass, ...products }, 1));
-    const length = rowProducts.length * columnProducts.length;
     const cutTile = { rows: 1, vectors: tile.vectors, lanes };
     const sizes = { matrices: output.shape[0]! * groups, filters: 1, rows, columns, length, sourceChannels: 1, tile: cutTile };
     const { stripRows, strips: stripCount, jobs, itemJobs } = cutsOf(sizes, products, false);
