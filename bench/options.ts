@@ -18,7 +18,7 @@ export interface Options {
   readonly survey: boolean;
 }
 
-export const peerNames = contenderNames.filter((name): name is PeerName => name !== 'ours');
+export const peerNames = contenderNames.filter((name): name is PeerName => name !== 'ours' && name !== 'cublas');
 
 const usage = `Usage: npm run bench -- [options]
 

@@ -15,8 +15,24 @@ const unit: InputSpec = { ...vector, unit: true };
 const integers: InputSpec = { ...vector, dtype: 'int32', below: 1000 };
 const matrix: InputSpec = { shape: [side, side] };
 const places: InputSpec = { shape: [side], dtype: 'int32', below: side };
+const square: InputSpec = { shape: [512, 512] };
+const squares: InputSpec = { shape: [64, 32, 32] };
 
 type Inputs = Readonly<Record<string, InputSpec>>;
+/** Factorisations of matrices of n rows, where it matters of one that is symmetric and positive definite. */
+const factorisations = (n: number): readonly Row[] => [
+  ['lu', (x) => ow.lu(x).lu, 'torch.linalg.lu_factor(x).LU'],
+  ['inverse', (x) => ow.inverse(x), 'torch.linalg.inv(x)'],
+  [
+    'cholesky',
+    (x) => ow.cholesky(ow.add(ow.add(x, ow.swapaxes(x, -1, -2)), ow.multiply(ow.eye(n), 99))),
+    `torch.linalg.cholesky(x + x.mT + torch.eye(${n}) * 99)`,
+  ],
+  ['qr', (x) => ow.qr(x).q, 'torch.linalg.qr(x).Q'],
+  ['eigh', (x) => ow.eigh(x, { uplo: 'L' }).eigenvalues, 'torch.linalg.eigh(x).eigenvalues'],
+  ['svd', (x) => ow.svd(x).s, 'torch.linalg.svd(x, full_matrices=False).S'],
+];
+
 /** What we call, on the inputs in their order, and what PyTorch evaluates, on their names. */
 type Row = readonly [name: string, ours: (...inputs: Tensor[]) => Ours, torch: string];
 
@@ -148,6 +164,16 @@ export const survey: readonly Case[] = [
     ['add', ow.add, 'x + y'],
     ['exp', (x) => ow.exp(x), 'x.exp()'],
   ]),
+  ...rows({ x: square, y: square }, 'of 512 x 512', [
+    ...factorisations(512),
+    ['solve', (x, y) => ow.solve(x, y), 'torch.linalg.solve(x, y)'],
+    [
+      'triangularSolve',
+      (x, y) => ow.triangularSolve(ow.add(x, ow.multiply(ow.eye(512), 99)), y, { upper: false }),
+      'torch.linalg.solve_triangular(x + torch.eye(512) * 99, y, upper=False)',
+    ],
+  ]),
+  ...rows({ x: squares }, 'of 64 of 32 x 32', factorisations(32)),
   ...rows({}, 'creation', [
     ['zeros', () => ow.zeros([size]), `torch.zeros(${size})`],
     ['arange', () => ow.arange(size, { dtype: 'int32' }), `torch.arange(0, ${size}, dtype=torch.int32)`],

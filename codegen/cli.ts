@@ -76,6 +76,11 @@ function failure(error: unknown): Outcome {
   // Both say where the problem is; what else is thrown is a mistake of this program, and keeps its stack.
   if (error instanceof DiagnosticError || error instanceof KernelFunctionError)
     return { exitCode: exitCodes.problems, text: error.message, json: { error: error.message } };
+  // Of the library, which is not loaded here: its errors are known by what they carry.
+  if (error instanceof Error && error.name === 'OpwrightError' && 'code' in error) {
+    const { code, message } = error;
+    return { exitCode: exitCodes.problems, text: `${String(code)}: ${message}`, json: { error: message, code: String(code) } };
+  }
   throw error;
 }
 

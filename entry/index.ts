@@ -16,6 +16,14 @@ export {
   setCudaRngState,
   setDevice,
 } from '../runtime/current-device.js';
+export {
+  type AxisOptions,
+  type BincountOptions,
+  bincount,
+  repeatByCounts,
+  type UniqueConsecutive,
+  uniqueConsecutive,
+} from '../runtime/data-sized.js';
 export type { Device } from '../runtime/devices/device.js';
 export type { TensorLike } from '../runtime/dispatch.js';
 export type { Complex, Dtype } from '../runtime/dtype.js';

@@ -8,8 +8,10 @@ import { tensor } from '../runtime/create.js';
 import { openCpu } from '../runtime/devices/cpu/device.js';
 import { Compiler, findCompiler } from '../runtime/devices/cpu/native/compiler.js';
 import { type NativeUse, readNativeUse } from '../runtime/devices/cpu/tiers.js';
+import type { Cublas } from '../runtime/devices/cuda/cublas.js';
 import { versionText } from '../runtime/devices/cuda/driver.js';
 import { type DeviceProperties, propertiesAt } from '../runtime/devices/cuda/gpu.js';
+import type { Nvrtc } from '../runtime/devices/cuda/nvrtc.js';
 import { cudaDeviceCount, cudaDriver, openCuda } from '../runtime/devices/cuda/open.js';
 import { type ForeignInterface, foreignInterface } from '../runtime/devices/ffi.js';
 import { type CacheInfo, type KernelCache, kernelCache } from '../runtime/devices/kernel-cache.js';
@@ -51,10 +53,16 @@ export function examineNative(): NativeReport {
   };
 }
 
+/** With what a GPU's kernels are compiled, and what multiplies matrices besides them. */
+export interface UsableGpu {
+  readonly nvrtc: string;
+  readonly cublas: string | undefined;
+}
+
 export interface CudaReport {
   readonly driver: { readonly path: string; readonly version: string } | Missing;
   /** The GPUs that the driver finds; each with what happened when a kernel was compiled and run on it. */
-  readonly gpus: readonly { readonly properties: DeviceProperties; readonly device: { readonly nvrtc: string } | Missing }[];
+  readonly gpus: readonly { readonly properties: DeviceProperties; readonly device: UsableGpu | Missing }[];
 }
 
 /** Looks for the CUDA driver and NVRTC, and computes something on every GPU. */
@@ -70,10 +78,12 @@ export function examineCuda(): CudaReport {
   };
 }
 
-function tryGpu(index: number): { readonly nvrtc: string } {
+function tryGpu(index: number): UsableGpu {
   const device = openCuda(index);
   tidy(() => noGrad(() => tensor([1, 2, 3], { device }).add(1).dataSync()));
-  return { nvrtc: `${versionText(device.nvrtc.version)}: ${device.nvrtc.library.path}` };
+  const describe = ({ version, library }: Nvrtc | Cublas): string => `${versionText(version)}: ${library.path}`;
+  const { nvrtc, cublas } = device;
+  return { nvrtc: describe(nvrtc), cublas: cublas === undefined ? undefined : describe(cublas) };
 }
 
 /** The cache that kernels of this process are kept in. */

@@ -3,20 +3,21 @@
 import type { Dtype } from '../kernels/op.js';
 import type { TensorLike } from '../runtime/dispatch.js';
 import { addTensorMethods } from '../runtime/methods.js';
-import { add, add_, subtract, subtract_, multiply, multiply_, divide, divide_, floorDivide, floorDivide_, mod, mod_, pow, pow_, maximum, maximum_, minimum, minimum_, neg, neg_, abs, sign, sign_, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, fmod, fmod_, frac, frac_, lerp, copysign, copysign_, heaviside, heaviside_, fmax, fmax_, fmin, fmin_, hypot, hypot_ } from './ops/arithmetic.js';
+import { add, add_, subtract, subtract_, multiply, multiply_, divide, divide_, floorDivide, floorDivide_, gcd, lcm, mod, mod_, pow, pow_, floatPower, maximum, maximum_, minimum, minimum_, neg, neg_, abs, sign, sign_, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, fmod, fmod_, frac, frac_, lerp, copysign, copysign_, nextafter, nextafter_, ldexp, frexp, heaviside, heaviside_, fmax, fmax_, fmin, fmin_, hypot, hypot_ } from './ops/arithmetic.js';
 import { exp, exp_, expm1, expm1_, log, log_, log2, log2_, log10, log10_, log1p, log1p_, sin, sin_, cos, cos_, tan, tan_, asin, asin_, acos, acos_, atan, atan_, sinh, sinh_, cosh, cosh_, tanh, tanh_, erf, erf_, exp2, exp2_, cbrt, cbrt_, asinh, asinh_, acosh, acosh_, atanh, atanh_, atan2, atan2_, deg2rad, deg2rad_, rad2deg, rad2deg_ } from './ops/functions.js';
 import { floor, floor_, ceil, ceil_, round, round_, trunc, trunc_, isnan, isinf, isfinite, isposinf, isneginf, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalAnd_, logicalOr, logicalOr_, logicalXor, logicalXor_, logicalNot, equalAll, isclose, type IscloseOptions, allclose, type AllcloseOptions, where, nanToNum, type NanToNumOptions, cast } from './ops/rounding-and-tests.js';
 import { complex, polar, real, imag, conj, angle, isReal, viewAsReal, viewAsComplex } from './ops/complex-numbers.js';
 import { bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, logicalRightShift, signbit } from './ops/bits.js';
-import { erfc, erfc_, sinc, sinc_, logit, type LogitOptions, xlogy, logaddexp, logaddexp_ } from './ops/special-functions.js';
+import { erfc, erfc_, erfinv, erfinv_, lgamma, lgamma_, multigammaln, digamma, digamma_, polygamma, i0e, i0e_, i1e, i1e_, i0, i0_, i1, i1_, sinc, sinc_, logit, type LogitOptions, xlogy, logaddexp, logaddexp_ } from './ops/special-functions.js';
+import { fft, type FftOptions, ifft, type IfftOptions, rfft, type RfftOptions, irfft, type IrfftOptions, hfft, type HfftOptions, ihfft, type IhfftOptions, fft2, type Fft2Options, ifft2, type Ifft2Options, rfft2, type Rfft2Options, irfft2, type Irfft2Options, fftn, type FftnOptions, ifftn, type IfftnOptions, rfftn, type RfftnOptions, irfftn, type IrfftnOptions, fftshift, type FftshiftOptions, ifftshift, type IfftshiftOptions } from './ops/fourier-transforms.js';
 import { sigmoid, sigmoid_, logSigmoid, logSigmoid_, relu, relu_, relu6, relu6_, leakyRelu, leakyRelu_, type LeakyReluOptions, elu, elu_, type EluOptions, selu, selu_, type SeluOptions, gelu, gelu_, type GeluOptions, softplus, softplus_, type SoftplusOptions, softsign, softsign_, softshrink, softshrink_, type SoftshrinkOptions, hardshrink, hardshrink_, type HardshrinkOptions, tanhshrink, tanhshrink_, hardtanh, hardtanh_, type HardtanhOptions, hardsigmoid, hardsigmoid_, type HardsigmoidOptions, hardswish, hardswish_, thresholdedRelu, thresholdedRelu_, type ThresholdedReluOptions, swish, swish_, stanh, stanh_, type StanhOptions, scale, scale_, type ScaleOptions, clip, clip_, type ClipOptions } from './ops/activations.js';
-import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, nansum, type NansumOptions, nanmean, type NanmeanOptions, countNonzero, type CountNonzeroOptions, variance, type VarianceOptions, std, type StdOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, dist, type DistOptions, cumsum, type CumsumOptions, cumprod, type CumprodOptions, cummax, type CummaxOptions, cummin, type CumminOptions, logcumsumexp, type LogcumsumexpOptions, diff, type DiffOptions, trapezoid, type TrapezoidOptions } from './ops/reductions.js';
+import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, aminmax, type AminmaxOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, nansum, type NansumOptions, nanmean, type NanmeanOptions, countNonzero, type CountNonzeroOptions, variance, type VarianceOptions, std, type StdOptions, varianceMean, type VarianceMeanOptions, stdMean, type StdMeanOptions, cov, type CovOptions, corrcoef, type CorrcoefOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, dist, type DistOptions, cumsum, type CumsumOptions, cumprod, type CumprodOptions, cummax, type CummaxOptions, cummin, type CumminOptions, logcumsumexp, type LogcumsumexpOptions, diff, type DiffOptions, renorm, trapezoid, type TrapezoidOptions, cumulativeTrapezoid, type CumulativeTrapezoidOptions } from './ops/reductions.js';
 import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, emptyLike, type EmptyLikeOptions, assign, numel, isEmpty, bernoulli } from './ops/creation.js';
-import { reshape, reshape_, squeeze, squeeze_, type SqueezeOptions, unsqueeze, unsqueeze_, flatten, type FlattenOptions, detach, transpose, t, diagonal, type DiagonalOptions, diag, type DiagOptions, tril, tril_, type TrilOptions, triu, triu_, type TriuOptions, trace, type TraceOptions, broadcastTo, expand, expandAs, slice, type SliceOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile, moveaxis, swapaxes, rot90, type Rot90Options, fliplr, flipud, atleast1d, atleast2d, atleast3d, tensorSplit, type TensorSplitOptions, unflatten, slidingWindows, type SlidingWindowsOptions, diagEmbed, type DiagEmbedOptions, diagflat, type DiagflatOptions, vander, type VanderOptions } from './ops/movement.js';
-import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, scatter_, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, take, type TakeOptions, indexAdd, type IndexAddOptions, indexFill, type IndexFillOptions, indexPut, type IndexPutOptions, maskedFill, maskedScatter, repeatInterleave, type RepeatInterleaveOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
-import { sort, type SortOptions, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, kthvalue, type KthvalueOptions, mode, type ModeOptions, quantile, type QuantileOptions, nanquantile, type NanquantileOptions, nanmedian, type NanmedianOptions, searchsorted, type SearchsortedOptions, bucketize, type BucketizeOptions, histogram, type HistogramOptions } from './ops/sorting-and-sets.js';
-import { bmm, matmul, type MatmulOptions, mv, outer, inner, tensordot, type TensordotOptions, addcmul, type AddcmulOptions, addcdiv, type AddcdivOptions, baddbmm, type BaddbmmOptions, cdist, type CdistOptions, dot, cross, type CrossOptions, kron, addmm, type AddmmOptions, linear, type LinearOptions } from './ops/products.js';
-import { solve, inverse, lu, triangularSolve, type TriangularSolveOptions, cholesky, type CholeskyOptions, choleskySolve, type CholeskySolveOptions, slogdet, qr, type QrOptions, eigh, type EighOptions, eigvalsh, type EigvalshOptions, svd, type SvdOptions, svdvals, det, pinv, type PinvOptions, matrixRank, type MatrixRankOptions, lstsq, type LstsqOptions, matrixNorm, type MatrixNormOptions, cond, type CondOptions } from './ops/linear-algebra.js';
+import { reshape, reshape_, squeeze, squeeze_, type SqueezeOptions, unsqueeze, unsqueeze_, flatten, type FlattenOptions, detach, transpose, t, diagonal, type DiagonalOptions, diag, type DiagOptions, tril, tril_, type TrilOptions, triu, triu_, type TriuOptions, trace, type TraceOptions, broadcastTo, expand, expandAs, reduceAs, slice, type SliceOptions, narrow, crop, type CropOptions, stridedSlice, flip, roll, type RollOptions, unstack, type UnstackOptions, split, type SplitOptions, pad, type PadOptions, tile, moveaxis, swapaxes, matrixTranspose, rot90, type Rot90Options, fliplr, flipud, atleast1d, atleast2d, atleast3d, tensorSplit, type TensorSplitOptions, hsplit, vsplit, dsplit, unflatten, asStrided, type AsStridedOptions, slidingWindows, type SlidingWindowsOptions, combinations, type CombinationsOptions, diagEmbed, type DiagEmbedOptions, diagflat, type DiagflatOptions, vander, type VanderOptions } from './ops/movement.js';
+import { gather, indexSelect, type IndexSelectOptions, gatherNd, scatterNdAdd, scatterNd, scatter, scatter_, type ScatterOptions, takeAlongAxis, shardIndex, type ShardIndexOptions, putAlongAxis, type PutAlongAxisOptions, selectScatter, sliceScatter, type SliceScatterOptions, diagonalScatter, type DiagonalScatterOptions, take, type TakeOptions, indexAdd, type IndexAddOptions, indexFill, type IndexFillOptions, indexPut, type IndexPutOptions, maskedFill, maskedScatter, repeatInterleave, type RepeatInterleaveOptions, embedding, type EmbeddingOptions, oneHot, type OneHotOptions, nonzero, maskedSelect } from './ops/indexing.js';
+import { sort, type SortOptions, msort, argsort, type ArgsortOptions, topk, type TopkOptions, unique, median, type MedianOptions, kthvalue, type KthvalueOptions, mode, type ModeOptions, quantile, type QuantileOptions, nanquantile, type NanquantileOptions, nanmedian, type NanmedianOptions, searchsorted, type SearchsortedOptions, isin, type IsinOptions, bucketize, type BucketizeOptions, histogram, type HistogramOptions, histogramBinEdges, type HistogramBinEdgesOptions } from './ops/sorting-and-sets.js';
+import { bmm, matmul, type MatmulOptions, mv, outer, inner, tensordot, type TensordotOptions, addcmul, type AddcmulOptions, addcdiv, type AddcdivOptions, baddbmm, type BaddbmmOptions, cdist, type CdistOptions, pdist, type PdistOptions, dot, vecdot, type VecdotOptions, cross, type CrossOptions, kron, addmm, type AddmmOptions, addmv, type AddmvOptions, linear, type LinearOptions } from './ops/products.js';
+import { solve, inverse, matrixPower, matrixExp, lu, luUnpack, triangularSolve, type TriangularSolveOptions, cholesky, type CholeskyOptions, choleskySolve, type CholeskySolveOptions, choleskyInverse, type CholeskyInverseOptions, slogdet, qr, type QrOptions, eigh, type EighOptions, eigvalsh, type EigvalshOptions, svd, type SvdOptions, svdvals, det, pinv, type PinvOptions, matrixRank, type MatrixRankOptions, lstsq, type LstsqOptions, matrixNorm, type MatrixNormOptions, cond, type CondOptions } from './ops/linear-algebra.js';
 import { conv2d, type Conv2dOptions, conv2dTranspose, type Conv2dTransposeOptions, conv1d, type Conv1dOptions, conv1dTranspose, type Conv1dTransposeOptions, conv3d, type Conv3dOptions, conv3dTranspose, type Conv3dTransposeOptions, maxPool2d, type MaxPool2dOptions, avgPool2d, type AvgPool2dOptions, unfold, type UnfoldOptions, roiAlign, type RoiAlignOptions, dropout, type DropoutOptions, batchNorm, type BatchNormOptions, layerNorm, type LayerNormOptions } from './ops/networks.js';
 import { mseLoss, type MseLossOptions, squareErrorCost, l1Loss, type L1LossOptions, smoothL1Loss, type SmoothL1LossOptions, klDiv, type KlDivOptions, binaryCrossEntropyWithLogits, type BinaryCrossEntropyWithLogitsOptions, nllLoss, type NllLossOptions, crossEntropy, type CrossEntropyOptions } from './ops/losses.js';
 import { clipByNorm } from './ops/optimizer-steps.js';
@@ -30,20 +31,30 @@ declare module '../runtime/tensor.js' {
     add_(y: TensorLike): this;
     /** The difference of two tensors, element by element. */
     subtract(y: TensorLike): Tensor;
+    /** The difference of two tensors, element by element. */
+    sub(y: TensorLike): Tensor;
     /** As {@link subtract}, written into this tensor, which is returned. */
     subtract_(y: TensorLike): this;
     /** The product of two tensors, element by element. */
     multiply(y: TensorLike): Tensor;
+    /** The product of two tensors, element by element. */
+    mul(y: TensorLike): Tensor;
     /** As {@link multiply}, written into this tensor, which is returned. */
     multiply_(y: TensorLike): this;
     /** The quotient of two tensors, element by element. */
     divide(y: TensorLike): Tensor;
+    /** The quotient of two tensors, element by element. */
+    div(y: TensorLike): Tensor;
     /** As {@link divide}, written into this tensor, which is returned. */
     divide_(y: TensorLike): this;
     /** The quotient of two tensors rounded down, element by element; of integers by 0 it is 0. */
     floorDivide(y: TensorLike): Tensor;
     /** As {@link floorDivide}, written into this tensor, which is returned. */
     floorDivide_(y: TensorLike): this;
+    /** The greatest common divisor of two integers, element by element; of 0 and a number it is the number's size. */
+    gcd(y: TensorLike): Tensor;
+    /** The least common multiple of two integers, element by element; 0 where one of them is. */
+    lcm(y: TensorLike): Tensor;
     /** The remainder of a floored division, element by element; it has the divisor's sign. */
     mod(y: TensorLike): Tensor;
     /** The remainder of a floored division, element by element; it has the divisor's sign. */
@@ -54,6 +65,8 @@ declare module '../runtime/tensor.js' {
     pow(y: TensorLike): Tensor;
     /** As {@link pow}, written into this tensor, which is returned. */
     pow_(y: TensorLike): this;
+    /** The first tensor to the power of the second, element by element, computed as float64. */
+    floatPower(y: TensorLike): Tensor;
     /** The larger of two elements; NaN if either is NaN. */
     maximum(y: TensorLike): Tensor;
     /** As {@link maximum}, written into this tensor, which is returned. */
@@ -70,6 +83,8 @@ declare module '../runtime/tensor.js' {
     abs(): Tensor;
     /** Each element's sign, -1, 0 or 1; NaN stays NaN. Of a complex element the number of size 1 in its direction. */
     sign(): Tensor;
+    /** Each element's sign, -1, 0 or 1; NaN stays NaN. Of a complex element the number of size 1 in its direction. */
+    sgn(): Tensor;
     /** As {@link sign}, written into this tensor, which is returned. */
     sign_(): this;
     /** Each element times itself. */
@@ -102,6 +117,14 @@ declare module '../runtime/tensor.js' {
     copysign(y: TensorLike): Tensor;
     /** As {@link copysign}, written into this tensor, which is returned. */
     copysign_(y: TensorLike): this;
+    /** The number after the first element that its dtype has, in the direction of the second. */
+    nextafter(y: TensorLike): Tensor;
+    /** As {@link nextafter}, written into this tensor, which is returned. */
+    nextafter_(y: TensorLike): this;
+    /** The first element times two to the power of the second, a whole number. */
+    ldexp(y: TensorLike): Tensor;
+    /** Each element as a number between a half and 1, its mantissa, times two to the power of a whole number, its exponent. */
+    frexp(): { mantissa: Tensor; exponent: Tensor };
     /** The unit step, 0 of negative elements, 1 of positive ones, and what the second tensor says at 0. */
     heaviside(y: TensorLike): Tensor;
     /** As {@link heaviside}, written into this tensor, which is returned. */
@@ -242,16 +265,28 @@ declare module '../runtime/tensor.js' {
     isneginf(): Tensor;
     /** Whether two elements are equal. */
     equal(y: TensorLike): Tensor;
+    /** Whether two elements are equal. */
+    eq(y: TensorLike): Tensor;
     /** Whether two elements differ; NaN differs from itself. */
     notEqual(y: TensorLike): Tensor;
+    /** Whether two elements differ; NaN differs from itself. */
+    ne(y: TensorLike): Tensor;
     /** Whether an element is less than another. */
     lessThan(y: TensorLike): Tensor;
+    /** Whether an element is less than another. */
+    lt(y: TensorLike): Tensor;
     /** Whether an element is at most another. */
     lessEqual(y: TensorLike): Tensor;
+    /** Whether an element is at most another. */
+    le(y: TensorLike): Tensor;
     /** Whether an element is greater than another. */
     greaterThan(y: TensorLike): Tensor;
+    /** Whether an element is greater than another. */
+    gt(y: TensorLike): Tensor;
     /** Whether an element is at least another. */
     greaterEqual(y: TensorLike): Tensor;
+    /** Whether an element is at least another. */
+    ge(y: TensorLike): Tensor;
     /** Whether both elements are true. */
     logicalAnd(y: TensorLike): Tensor;
     /** As {@link logicalAnd}, written into this tensor, which is returned. */
@@ -318,6 +353,42 @@ declare module '../runtime/tensor.js' {
     erfc(): Tensor;
     /** As {@link erfc}, written into this tensor, which is returned. */
     erfc_(): this;
+    /** The number of which each element is the error function. */
+    erfinv(): Tensor;
+    /** As {@link erfinv}, written into this tensor, which is returned. */
+    erfinv_(): this;
+    /** The logarithm of the gamma function's size at each element. */
+    lgamma(): Tensor;
+    /** The logarithm of the gamma function's size at each element. */
+    gammaln(): Tensor;
+    /** As {@link lgamma}, written into this tensor, which is returned. */
+    lgamma_(): this;
+    /** The logarithm of the multivariate gamma function of some dimension at each element. */
+    multigammaln(p: number): Tensor;
+    /** The derivative of the logarithm of the gamma function at each element. */
+    digamma(): Tensor;
+    /** The derivative of the logarithm of the gamma function at each element. */
+    psi(): Tensor;
+    /** As {@link digamma}, written into this tensor, which is returned. */
+    digamma_(): this;
+    /** A derivative of the digamma function at each element. */
+    polygamma(n: number): Tensor;
+    /** The modified Bessel function of order 0 at each element, times e to minus the element's size. */
+    i0e(): Tensor;
+    /** As {@link i0e}, written into this tensor, which is returned. */
+    i0e_(): this;
+    /** The modified Bessel function of order 1 at each element, times e to minus the element's size. */
+    i1e(): Tensor;
+    /** As {@link i1e}, written into this tensor, which is returned. */
+    i1e_(): this;
+    /** The modified Bessel function of the first kind of order 0 at each element. */
+    i0(): Tensor;
+    /** As {@link i0}, written into this tensor, which is returned. */
+    i0_(): this;
+    /** The modified Bessel function of the first kind of order 1 at each element. */
+    i1(): Tensor;
+    /** As {@link i1}, written into this tensor, which is returned. */
+    i1_(): this;
     /** The sine of pi times each element, over pi times the element; 1 at 0. */
     sinc(): Tensor;
     /** As {@link sinc}, written into this tensor, which is returned. */
@@ -330,6 +401,38 @@ declare module '../runtime/tensor.js' {
     logaddexp(y: TensorLike): Tensor;
     /** As {@link logaddexp}, written into this tensor, which is returned. */
     logaddexp_(y: TensorLike): this;
+    /** The discrete Fourier transform along one axis. */
+    fft(options?: FftOptions): Tensor;
+    /** The inverse of the discrete Fourier transform along one axis. */
+    ifft(options?: IfftOptions): Tensor;
+    /** The first half of the Fourier transform of real elements along one axis, which determines the other. */
+    rfft(options?: RfftOptions): Tensor;
+    /** The real elements of which rfft gives half the Fourier transform. */
+    irfft(options?: IrfftOptions): Tensor;
+    /** The real Fourier transform of a signal that equals its own conjugate backwards, of which the first half is given along one axis. */
+    hfft(options?: HfftOptions): Tensor;
+    /** The inverse of hfft, the first half of the inverse Fourier transform of real elements along one axis. */
+    ihfft(options?: IhfftOptions): Tensor;
+    /** The discrete Fourier transform along two axes. */
+    fft2(options?: Fft2Options): Tensor;
+    /** The inverse of the discrete Fourier transform along two axes. */
+    ifft2(options?: Ifft2Options): Tensor;
+    /** The half of the Fourier transform of real elements along two axes that determines the other half. */
+    rfft2(options?: Rfft2Options): Tensor;
+    /** The real elements of which rfft2 gives half the Fourier transform. */
+    irfft2(options?: Irfft2Options): Tensor;
+    /** The discrete Fourier transform along several axes. */
+    fftn(options?: FftnOptions): Tensor;
+    /** The inverse of the discrete Fourier transform along several axes. */
+    ifftn(options?: IfftnOptions): Tensor;
+    /** The half of the Fourier transform of real elements along several axes that determines the other half. */
+    rfftn(options?: RfftnOptions): Tensor;
+    /** The real elements of which rfftn gives half the Fourier transform. */
+    irfftn(options?: IrfftnOptions): Tensor;
+    /** A spectrum with the frequency 0 moved to the middle of each axis. */
+    fftshift(options?: FftshiftOptions): Tensor;
+    /** What fftshift moved, moved back. */
+    ifftshift(options?: IfftshiftOptions): Tensor;
     /** The logistic function, which squeezes each element between 0 and 1. */
     sigmoid(): Tensor;
     /** As {@link sigmoid}, written into this tensor, which is returned. */
@@ -412,6 +515,8 @@ declare module '../runtime/tensor.js' {
     scale_(options?: ScaleOptions): this;
     /** Each element held between two bounds. */
     clip(options?: ClipOptions): Tensor;
+    /** Each element held between two bounds. */
+    clamp(options?: ClipOptions): Tensor;
     /** As {@link clip}, written into this tensor, which is returned. */
     clip_(options?: ClipOptions): this;
     /** The sum along axes. */
@@ -420,8 +525,14 @@ declare module '../runtime/tensor.js' {
     prod(options?: ProdOptions): Tensor;
     /** The largest element along axes; NaN if there is one. */
     max(options?: MaxOptions): Tensor;
+    /** The largest element along axes; NaN if there is one. */
+    amax(options?: MaxOptions): Tensor;
     /** The smallest element along axes; NaN if there is one. */
     min(options?: MinOptions): Tensor;
+    /** The smallest element along axes; NaN if there is one. */
+    amin(options?: MinOptions): Tensor;
+    /** The smallest and the largest element along one axis, or of all; NaN if there is one. */
+    aminmax(options?: AminmaxOptions): { min: Tensor; max: Tensor };
     /** Whether an element along axes is true. */
     any(options?: AnyOptions): Tensor;
     /** Whether all elements along axes are true. */
@@ -440,6 +551,16 @@ declare module '../runtime/tensor.js' {
     var(options?: VarianceOptions): Tensor;
     /** The standard deviation along axes. */
     std(options?: StdOptions): Tensor;
+    /** The variance and the mean along axes. */
+    varianceMean(options?: VarianceMeanOptions): { variance: Tensor; mean: Tensor };
+    /** The variance and the mean along axes. */
+    varMean(options?: VarianceMeanOptions): { variance: Tensor; mean: Tensor };
+    /** The standard deviation and the mean along axes. */
+    stdMean(options?: StdMeanOptions): { std: Tensor; mean: Tensor };
+    /** The covariance matrix of variables, of which each is a row of observations. */
+    cov(options?: CovOptions): Tensor;
+    /** The correlation coefficients of variables, of which each is a row of observations. */
+    corrcoef(options?: CorrcoefOptions): Tensor;
     /** The logarithm of the sum of exponentials along axes, without overflow. */
     logsumexp(options?: LogsumexpOptions): Tensor;
     /** The place of the largest element along one axis, or in the flattened tensor; the first of equals. */
@@ -466,8 +587,12 @@ declare module '../runtime/tensor.js' {
     logcumsumexp(options?: LogcumsumexpOptions): Tensor;
     /** The differences of neighbours along one axis, or differences of differences. */
     diff(options?: DiffOptions): Tensor;
+    /** A tensor whose parts along one axis are scaled down to a norm where theirs is larger. */
+    renorm(p: number, axis: number, maxNorm: number): Tensor;
     /** The integral along one axis by the trapezoidal rule. */
     trapezoid(options?: TrapezoidOptions): Tensor;
+    /** The integrals along one axis from the first point up to each other one, by the trapezoidal rule. */
+    cumulativeTrapezoid(options?: CumulativeTrapezoidOptions): Tensor;
     /** A tensor filled with one value, in the shape of another. */
     fullLike(value: number | boolean, options?: FullLikeOptions): Tensor;
     /** A tensor of zeros in the shape of another. */
@@ -504,6 +629,8 @@ declare module '../runtime/tensor.js' {
     detach(): Tensor;
     /** Axes in another order. */
     transpose(perm: readonly number[]): Tensor;
+    /** Axes in another order. */
+    permute(perm: readonly number[]): Tensor;
     /** A matrix with rows and columns exchanged; a vector or a number as it is. */
     t(): Tensor;
     /** The diagonals of the planes of two axes, along a new last axis. */
@@ -526,8 +653,14 @@ declare module '../runtime/tensor.js' {
     expand(shape: readonly number[]): Tensor;
     /** A tensor stretched to the shape of another. */
     expandAs(y: TensorLike): Tensor;
+    /** The sums of a tensor over what makes it larger than another, so that it has that one's shape. */
+    reduceAs(target: TensorLike): Tensor;
     /** Part of a tensor, from start to end along each of some axes; negative places count from the end. */
     slice(axes: readonly number[], starts: readonly number[], ends: readonly number[], options?: SliceOptions): Tensor;
+    /** A tensor cut along one axis to a number of parts. */
+    narrow(axis: number, start: number, length: number): Tensor;
+    /** A block of a tensor, of a given shape, beginning at given places. */
+    crop(shape: readonly number[], options?: CropOptions): Tensor;
     /** Every so manyth place from start to end along each of some axes; negative places count from the end. */
     stridedSlice(axes: readonly number[], starts: readonly number[], ends: readonly number[], strides: readonly number[]): Tensor;
     /** A tensor with the order along some axes reversed. */
@@ -554,6 +687,8 @@ declare module '../runtime/tensor.js' {
     swapaxes(axis1: number, axis2: number): Tensor;
     /** A tensor with two axes exchanged. */
     swapdims(axis1: number, axis2: number): Tensor;
+    /** A tensor with its last two axes exchanged. */
+    matrixTranspose(): Tensor;
     /** A tensor turned by quarter turns in the plane of two axes, from the first towards the second. */
     rot90(options?: Rot90Options): Tensor;
     /** A tensor with the order along its second axis reversed. */
@@ -568,10 +703,20 @@ declare module '../runtime/tensor.js' {
     atleast3d(): Tensor;
     /** A tensor cut along one axis into parts of nearly equal sizes, or before given places. */
     tensorSplit(sections: number | readonly number[], options?: TensorSplitOptions): Tensor[];
+    /** A tensor cut along its second axis, a vector along its only one, into parts of nearly equal sizes or before given places. */
+    hsplit(sections: number | readonly number[]): Tensor[];
+    /** A tensor cut along its first axis into parts of nearly equal sizes or before given places. */
+    vsplit(sections: number | readonly number[]): Tensor[];
+    /** A tensor cut along its third axis into parts of nearly equal sizes or before given places. */
+    dsplit(sections: number | readonly number[]): Tensor[];
     /** A tensor with one axis as several; one of their sizes may be -1. */
     unflatten(axis: number, shape: readonly number[]): Tensor;
+    /** A tensor of any shape from the elements of another, taken flattened, at places that grow by a stride for each axis. */
+    asStrided(shape: readonly number[], stride: readonly number[], options?: AsStridedOptions): Tensor;
     /** All windows of a size along one axis, some steps apart, each along a new last axis. */
     slidingWindows(axis: number, size: number, options?: SlidingWindowsOptions): Tensor;
+    /** All combinations of r elements of a vector, in their order, a row each. */
+    combinations(options?: CombinationsOptions): Tensor;
     /** Planes of zeros with the vectors along the last axis as diagonals. */
     diagEmbed(options?: DiagEmbedOptions): Tensor;
     /** A matrix with the elements of a tensor as a diagonal, and zeros elsewhere. */
@@ -598,6 +743,12 @@ declare module '../runtime/tensor.js' {
     shardIndex(indexNum: number, nshards: number, shardId: number, options?: ShardIndexOptions): Tensor;
     /** A copy of a tensor with other elements at some places along one axis, or with them added. */
     putAlongAxis(index: TensorLike, values: TensorLike, axis: number, options?: PutAlongAxisOptions): Tensor;
+    /** A copy of a tensor with another one in the place of one part along an axis. */
+    selectScatter(values: TensorLike, axis: number, index: number): Tensor;
+    /** A copy of a tensor with another one in the place of a slice. */
+    sliceScatter(values: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options?: SliceScatterOptions): Tensor;
+    /** A copy of a tensor with another one in the place of a diagonal of two axes. */
+    diagonalScatter(values: TensorLike, options?: DiagonalScatterOptions): Tensor;
     /** Elements of the flattened tensor, chosen by an index of any shape. */
     take(index: TensorLike, options?: TakeOptions): Tensor;
     /** A copy of a tensor with values added to the parts that an index names along one axis, in the values' order. */
@@ -618,10 +769,14 @@ declare module '../runtime/tensor.js' {
     oneHot(numClasses: number, options?: OneHotOptions): Tensor;
     /** The coordinates of all elements that are not 0, one row each. */
     nonzero(): Tensor;
+    /** The coordinates of all elements that are not 0, one row each. */
+    argwhere(): Tensor;
     /** The elements where a mask is true, in order. */
     maskedSelect(mask: TensorLike): Tensor;
     /** The elements along one axis in order; equal ones keep theirs, NaN counts as the largest. */
     sort(options?: SortOptions): Tensor;
+    /** The elements along the first axis in ascending order. */
+    msort(): Tensor;
     /** The places of the elements along one axis in order; equal ones keep theirs, NaN counts as the largest. */
     argsort(options?: ArgsortOptions): Tensor;
     /** The k largest (or smallest) elements along one axis, with their places. */
@@ -642,10 +797,14 @@ declare module '../runtime/tensor.js' {
     nanmedian(options?: NanmedianOptions): Tensor;
     /** Where elements would have to be put in, along the last axis of a sorted tensor, so that it stays sorted. */
     searchsorted(values: TensorLike, options?: SearchsortedOptions): Tensor;
+    /** Whether each element of one tensor is among the elements of another. */
+    isin(test: TensorLike, options?: IsinOptions): Tensor;
     /** The number of the bucket that each element lies in, between boundaries in ascending order. */
     bucketize(boundaries: TensorLike, options?: BucketizeOptions): Tensor;
     /** How many elements lie in each of several bins of one width. */
     histogram(options?: HistogramOptions): Tensor;
+    /** The ends of the bins of a histogram, one more than there are bins. */
+    histogramBinEdges(options?: HistogramBinEdgesOptions): Tensor;
     /** Products of batches of matrices. */
     bmm(y: TensorLike): Tensor;
     /** Matrix product, broadcast over leading axes; a vector counts as a row on the left and a column on the right. */
@@ -656,6 +815,8 @@ declare module '../runtime/tensor.js' {
     mv(vec: TensorLike): Tensor;
     /** The products of every element of one tensor with every element of another, both taken flattened. */
     outer(y: TensorLike): Tensor;
+    /** The products of every element of one tensor with every element of another, both taken flattened. */
+    ger(y: TensorLike): Tensor;
     /** The sums of products along the last axes of two tensors; of a number with a tensor, their product. */
     inner(y: TensorLike): Tensor;
     /** The sum of products over some axes of two tensors; the axes left are the first's, then the second's. */
@@ -668,14 +829,20 @@ declare module '../runtime/tensor.js' {
     baddbmm(x: TensorLike, y: TensorLike, options?: BaddbmmOptions): Tensor;
     /** The distances of every row of one matrix to every row of another, over broadcast leading axes. */
     cdist(y: TensorLike, options?: CdistOptions): Tensor;
+    /** The distances of all pairs of different rows of a matrix, those of the first row to the later ones first. */
+    pdist(options?: PdistOptions): Tensor;
     /** The sum of products of two vectors, or of each pair of rows of two matrices. */
     dot(y: TensorLike): Tensor;
+    /** The sums of products along one axis of two tensors, which are broadcast; of complex ones the first is conjugated. */
+    vecdot(y: TensorLike, options?: VecdotOptions): Tensor;
     /** The cross product of vectors of three numbers along one axis. */
     cross(y: TensorLike, options?: CrossOptions): Tensor;
     /** The Kronecker product, every element of the first tensor times the whole second one. */
     kron(y: TensorLike): Tensor;
     /** A matrix product, scaled, added to a scaled tensor. */
     addmm(x: TensorLike, y: TensorLike, options?: AddmmOptions): Tensor;
+    /** The product of a matrix and a vector, scaled, added to a scaled tensor. */
+    addmv(x: TensorLike, vec: TensorLike, options?: AddmvOptions): Tensor;
     /** A product with a matrix of weights, of as many rows as there are features, and a bias. */
     linear(weight: TensorLike, options?: LinearOptions): Tensor;
     /** The solution of a system of linear equations, x times the solution being y. */
@@ -684,14 +851,22 @@ declare module '../runtime/tensor.js' {
     inverse(): Tensor;
     /** The inverse of a square matrix, or of each of a batch. */
     inv(): Tensor;
+    /** A square matrix, or each of a batch, to a whole power. */
+    matrixPower(n: number): Tensor;
+    /** The exponential of a square matrix, or of each of a batch. */
+    matrixExp(): Tensor;
     /** The LU factors of a matrix, or of each of a batch, with partial pivoting. */
     lu(): { lu: Tensor; pivots: Tensor; permutation: Tensor };
+    /** The three factors of a matrix, or of each of a batch, from what lu gives. The matrix is their product. */
+    luUnpack(permutation: TensorLike): { p: Tensor; l: Tensor; u: Tensor };
     /** The solution of a system of linear equations with a triangular matrix, x times the solution being y. */
     triangularSolve(y: TensorLike, options?: TriangularSolveOptions): Tensor;
     /** The Cholesky factor of a symmetric positive definite matrix, or of each of a batch. */
     cholesky(options?: CholeskyOptions): Tensor;
     /** The solution of a system of linear equations, given the Cholesky factor of its matrix. */
     choleskySolve(y: TensorLike, options?: CholeskySolveOptions): Tensor;
+    /** The inverse of a symmetric positive definite matrix, or of each of a batch, from its Cholesky factor. */
+    choleskyInverse(options?: CholeskyInverseOptions): Tensor;
     /** The sign of a determinant, and the logarithm of its size. */
     slogdet(): { sign: Tensor; logabsdet: Tensor };
     /** A matrix, or each of a batch, as the product of one with orthonormal columns and an upper triangular one. */
@@ -714,7 +889,7 @@ declare module '../runtime/tensor.js' {
     lstsq(y: TensorLike, options?: LstsqOptions): { solution: Tensor; residuals: Tensor; rank: Tensor; singularValues: Tensor };
     /** A norm of matrices that lie in two axes. */
     matrixNorm(options?: MatrixNormOptions): Tensor;
-    /** The condition number of a matrix, or of each of a batch, the largest singular value over the least. */
+    /** The condition number of a matrix, or of each of a batch, by one of several norms. */
     cond(options?: CondOptions): Tensor;
     /** Two-dimensional convolution of images with a bank of filters. */
     conv2d(weight: TensorLike, options?: Conv2dOptions): Tensor;
@@ -767,18 +942,24 @@ addTensorMethods({
   add: add,
   add_: add_,
   subtract: subtract,
+  sub: subtract,
   subtract_: subtract_,
   multiply: multiply,
+  mul: multiply,
   multiply_: multiply_,
   divide: divide,
+  div: divide,
   divide_: divide_,
   floorDivide: floorDivide,
   floorDivide_: floorDivide_,
+  gcd: gcd,
+  lcm: lcm,
   mod: mod,
   remainder: mod,
   mod_: mod_,
   pow: pow,
   pow_: pow_,
+  floatPower: floatPower,
   maximum: maximum,
   maximum_: maximum_,
   minimum: minimum,
@@ -787,6 +968,7 @@ addTensorMethods({
   neg_: neg_,
   abs: abs,
   sign: sign,
+  sgn: sign,
   sign_: sign_,
   square: square,
   square_: square_,
@@ -803,6 +985,10 @@ addTensorMethods({
   lerp: lerp,
   copysign: copysign,
   copysign_: copysign_,
+  nextafter: nextafter,
+  nextafter_: nextafter_,
+  ldexp: ldexp,
+  frexp: frexp,
   heaviside: heaviside,
   heaviside_: heaviside_,
   fmax: fmax,
@@ -873,11 +1059,17 @@ addTensorMethods({
   isposinf: isposinf,
   isneginf: isneginf,
   equal: equal,
+  eq: equal,
   notEqual: notEqual,
+  ne: notEqual,
   lessThan: lessThan,
+  lt: lessThan,
   lessEqual: lessEqual,
+  le: lessEqual,
   greaterThan: greaterThan,
+  gt: greaterThan,
   greaterEqual: greaterEqual,
+  ge: greaterEqual,
   logicalAnd: logicalAnd,
   logicalAnd_: logicalAnd_,
   logicalOr: logicalOr,
@@ -911,12 +1103,46 @@ addTensorMethods({
   signbit: signbit,
   erfc: erfc,
   erfc_: erfc_,
+  erfinv: erfinv,
+  erfinv_: erfinv_,
+  lgamma: lgamma,
+  gammaln: lgamma,
+  lgamma_: lgamma_,
+  multigammaln: multigammaln,
+  digamma: digamma,
+  psi: digamma,
+  digamma_: digamma_,
+  polygamma: polygamma,
+  i0e: i0e,
+  i0e_: i0e_,
+  i1e: i1e,
+  i1e_: i1e_,
+  i0: i0,
+  i0_: i0_,
+  i1: i1,
+  i1_: i1_,
   sinc: sinc,
   sinc_: sinc_,
   logit: logit,
   xlogy: xlogy,
   logaddexp: logaddexp,
   logaddexp_: logaddexp_,
+  fft: fft,
+  ifft: ifft,
+  rfft: rfft,
+  irfft: irfft,
+  hfft: hfft,
+  ihfft: ihfft,
+  fft2: fft2,
+  ifft2: ifft2,
+  rfft2: rfft2,
+  irfft2: irfft2,
+  fftn: fftn,
+  ifftn: ifftn,
+  rfftn: rfftn,
+  irfftn: irfftn,
+  fftshift: fftshift,
+  ifftshift: ifftshift,
   sigmoid: sigmoid,
   sigmoid_: sigmoid_,
   logSigmoid: logSigmoid,
@@ -958,11 +1184,15 @@ addTensorMethods({
   scale: scale,
   scale_: scale_,
   clip: clip,
+  clamp: clip,
   clip_: clip_,
   sum: sum,
   prod: prod,
   max: max,
+  amax: max,
   min: min,
+  amin: min,
+  aminmax: aminmax,
   any: any,
   all: all,
   mean: mean,
@@ -972,6 +1202,11 @@ addTensorMethods({
   variance: variance,
   var: variance,
   std: std,
+  varianceMean: varianceMean,
+  varMean: varianceMean,
+  stdMean: stdMean,
+  cov: cov,
+  corrcoef: corrcoef,
   logsumexp: logsumexp,
   argmax: argmax,
   argmin: argmin,
@@ -985,7 +1220,9 @@ addTensorMethods({
   cummin: cummin,
   logcumsumexp: logcumsumexp,
   diff: diff,
+  renorm: renorm,
   trapezoid: trapezoid,
+  cumulativeTrapezoid: cumulativeTrapezoid,
   fullLike: fullLike,
   zerosLike: zerosLike,
   onesLike: onesLike,
@@ -1004,6 +1241,7 @@ addTensorMethods({
   flatten: flatten,
   detach: detach,
   transpose: transpose,
+  permute: transpose,
   t: t,
   diagonal: diagonal,
   diag: diag,
@@ -1015,7 +1253,10 @@ addTensorMethods({
   broadcastTo: broadcastTo,
   expand: expand,
   expandAs: expandAs,
+  reduceAs: reduceAs,
   slice: slice,
+  narrow: narrow,
+  crop: crop,
   stridedSlice: stridedSlice,
   flip: flip,
   roll: roll,
@@ -1029,6 +1270,7 @@ addTensorMethods({
   movedim: moveaxis,
   swapaxes: swapaxes,
   swapdims: swapaxes,
+  matrixTranspose: matrixTranspose,
   rot90: rot90,
   fliplr: fliplr,
   flipud: flipud,
@@ -1036,8 +1278,13 @@ addTensorMethods({
   atleast2d: atleast2d,
   atleast3d: atleast3d,
   tensorSplit: tensorSplit,
+  hsplit: hsplit,
+  vsplit: vsplit,
+  dsplit: dsplit,
   unflatten: unflatten,
+  asStrided: asStrided,
   slidingWindows: slidingWindows,
+  combinations: combinations,
   diagEmbed: diagEmbed,
   diagflat: diagflat,
   vander: vander,
@@ -1051,6 +1298,9 @@ addTensorMethods({
   takeAlongAxis: takeAlongAxis,
   shardIndex: shardIndex,
   putAlongAxis: putAlongAxis,
+  selectScatter: selectScatter,
+  sliceScatter: sliceScatter,
+  diagonalScatter: diagonalScatter,
   take: take,
   indexAdd: indexAdd,
   indexFill: indexFill,
@@ -1061,8 +1311,10 @@ addTensorMethods({
   embedding: embedding,
   oneHot: oneHot,
   nonzero: nonzero,
+  argwhere: nonzero,
   maskedSelect: maskedSelect,
   sort: sort,
+  msort: msort,
   argsort: argsort,
   topk: topk,
   unique: unique,
@@ -1073,31 +1325,41 @@ addTensorMethods({
   nanquantile: nanquantile,
   nanmedian: nanmedian,
   searchsorted: searchsorted,
+  isin: isin,
   bucketize: bucketize,
   histogram: histogram,
+  histogramBinEdges: histogramBinEdges,
   bmm: bmm,
   matmul: matmul,
   mm: matmul,
   mv: mv,
   outer: outer,
+  ger: outer,
   inner: inner,
   tensordot: tensordot,
   addcmul: addcmul,
   addcdiv: addcdiv,
   baddbmm: baddbmm,
   cdist: cdist,
+  pdist: pdist,
   dot: dot,
+  vecdot: vecdot,
   cross: cross,
   kron: kron,
   addmm: addmm,
+  addmv: addmv,
   linear: linear,
   solve: solve,
   inverse: inverse,
   inv: inverse,
+  matrixPower: matrixPower,
+  matrixExp: matrixExp,
   lu: lu,
+  luUnpack: luUnpack,
   triangularSolve: triangularSolve,
   cholesky: cholesky,
   choleskySolve: choleskySolve,
+  choleskyInverse: choleskyInverse,
   slogdet: slogdet,
   qr: qr,
   eigh: eigh,

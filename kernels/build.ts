@@ -189,16 +189,21 @@ export const imaginaryPart = (value: Expr): Expr => part('imaginary', value);
 
 // Statements
 
+type Store = Extract<Stmt, { do: 'store' }>;
+
 export const let_ = (name: string, value: Expr): Stmt => ({ do: 'let', name, value });
 export const variable = (name: string, value: Expr): Stmt => ({ do: 'let', name, value, mutable: true });
 export const set = (name: string, value: Expr): Stmt => ({ do: 'set', name, value });
 export const accumulate = (name: string, kind: AccumulateKind, value: Expr): Stmt => ({ do: 'accumulate', name, kind, value });
-export const store = (buffer: string, index: Operand, value: Expr): Stmt => ({
+export const store = (buffer: string, index: Operand, value: Expr, isAlone = false): Store => ({
   do: 'store',
   buffer,
   index: operand(index, I32),
   value,
+  ...(isAlone ? { alone: true } : {}),
 });
+/** Of what is not read again soon. */
+export const stream = (buffer: string, index: Operand, value: Expr): Store => ({ ...store(buffer, index, value), streams: true });
 export const while_ = (condition: Expr, body: readonly Stmt[]): Stmt => ({ do: 'while', condition, body });
 export const if_ = (condition: Expr, then: readonly Stmt[], otherwise?: readonly Stmt[]): Stmt =>
   otherwise === undefined ? { do: 'if', condition, then } : { do: 'if', condition, then, else: otherwise };
@@ -254,6 +259,12 @@ export class Body {
     return local(name, value.type);
   }
 
+  /** A local that compilers are to keep in a register. */
+  hold(name: string, value: Expr): Expr {
+    this.statements.push({ do: 'let', name, value, held: true });
+    return local(name, value.type);
+  }
+
   variable(name: string, value: Expr): Expr {
     this.statements.push(variable(name, value));
     return local(name, value.type);
@@ -269,6 +280,10 @@ export class Body {
 
   store(buffer: string, index: Operand, value: Expr): void {
     this.statements.push(store(buffer, index, value));
+  }
+
+  stream(buffer: string, index: Operand, value: Expr): void {
+    this.statements.push(stream(buffer, index, value));
   }
 
   for(name: string, from: Operand, to: Operand, write: (index: Expr, body: Body) => void, options?: LoopOptions): void {

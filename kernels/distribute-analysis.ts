@@ -6,13 +6,12 @@ import { type AccumulateKind, bytesOf, type Expr, type Extent, type Kernel, type
 import { localAtom, paramOf, polynomialOf, slopeIn } from './polynomial.js';
 import { blocksOf, expressionsOf, mapOperands, visitExpr, visitStatements } from './traverse.js';
 import { accumulatorsOf, declaredIn, type Loop } from './vectorise-analysis.js';
-import { runningTotal } from './vectorise-running.js';
+import { type Running, runningTotal } from './vectorise-running.js';
 
 export type Accumulators = ReadonlyMap<string, { readonly kind: AccumulateKind; readonly type: Type }>;
 
 /** The loop over the items. */
 export function isOverItems(statement: Stmt): statement is Loop {
-  const isLocal = (expr: Expr, name: string): boolean => expr.op === 'local' && expr.name === name;
   return statement.do === 'for' && statement.step === 1 && isLocal(statement.from, 'begin') && isLocal(statement.to, 'end');
 }
 
@@ -44,16 +43,68 @@ export function accumulatorsIn(loop: Loop): Accumulators | undefined {
   return hasIdentity ? accumulators : undefined;
 }
 
-/** The running total of a loop, where nothing is stored before it is known. */
-export function runningTotalOf(loop: Loop, fresh: (wanted: string) => string): ReturnType<typeof runningTotal> {
-  if (loop.step !== 1 || leavesLoop(loop.body) || !storesApart(loop.body)) return undefined;
-  const found = runningTotal(loop, fresh);
-  if (found === undefined) return undefined;
-  const at = found.loop.body.findIndex((statement) => statement.do === 'let' && statement.name === found.name);
-  const before = found.loop.body.slice(0, at);
-  const declaresOnly = before.every((statement) => statement.do === 'let' && !statement.mutable);
-  return declaresOnly && accumulatorsIn(found.loop)?.size === 0 ? found : undefined;
+/** The running totals of a loop, in order, by the names of what they have come to. */
+export interface RunningTotals {
+  /** The loop with a local for each in place of what accumulates: at first what is added. */
+  readonly loop: Loop;
+  readonly totals: ReadonlyMap<string, Running>;
 }
+
+/** The running totals of a loop that has any, where nothing is stored before they are known. */
+export function runningTotalsOf(loop: Loop, fresh: (wanted: string) => string): RunningTotals | undefined {
+  if (loop.step !== 1 || leavesLoop(loop.body) || !storesApart(loop.body)) return undefined;
+  const totals = new Map<string, Running>();
+  let rest = loop;
+  for (let found = nextTotal(rest, fresh); found !== undefined; found = nextTotal(rest, fresh)) {
+    totals.set(found.name, found);
+    rest = found.loop;
+  }
+  const last = rest.body.findLastIndex((statement) => statement.do === 'let' && totals.has(statement.name));
+  return declaresOnly(rest.body.slice(0, last + 1)) && accumulatorsIn(rest)?.size === 0 ? { loop: rest, totals } : undefined;
+}
+
+const nextTotal = (loop: Loop, fresh: (wanted: string) => string): Running | undefined =>
+  runningTotal(loop, fresh, (kind): kind is AccumulateKind => kind !== 'any' && kind !== 'all');
+
+const declaresOnly = (statements: readonly Stmt[]): boolean =>
+  statements.every((statement) => statement.do === 'let' && !statement.mutable);
+
+/**
+ * A count in memory that each turn of a loop takes one further, and may have used as it was before:
+ * `let count = counts[i]; counts[i] = count + 1`.
+ */
+export interface Tally {
+  readonly buffer: string;
+  readonly index: Expr;
+  readonly type: Type;
+  /** The local that has the count, if there is one. */
+  readonly count: string | undefined;
+  readonly before: readonly Stmt[];
+  readonly after: readonly Stmt[];
+}
+
+/** The tally of a loop that has one, where else its turns are independent. */
+export function tallyOf(loop: Loop): Tally | undefined {
+  const at = loop.body.findIndex((statement) => statement.do === 'store');
+  const stored = loop.body[at];
+  if (stored?.do !== 'store') return undefined;
+  const { buffer, index, value } = stored;
+  if (value.op !== 'binary' || value.name !== 'add' || value.type.scalar !== 'i32' || !isOne(value.right)) return undefined;
+  const declared = loop.body[at - 1];
+  const hasCount = declared?.do === 'let' && !declared.mutable && isLocal(value.left, declared.name);
+  const loaded = hasCount ? declared.value : value.left;
+  const isCount = loaded.op === 'load' && loaded.buffer === buffer && isSame(loaded.index, index);
+  const before = loop.body.slice(0, hasCount ? at - 1 : at);
+  const rest: Loop = { ...loop, body: [...loop.body.slice(0, at), ...loop.body.slice(at + 1)] };
+  const isTouched = storedIn(rest.body).has(buffer) || expressionsIn(before).some((expr) => loadsAny(expr, new Set([buffer])));
+  if (!isCount || isTouched || !declaresOnly(before) || accumulatorsIn(rest)?.size !== 0) return undefined;
+  return { buffer, index, type: value.type, count: hasCount ? declared.name : undefined, before, after: loop.body.slice(at + 1) };
+}
+
+const isOne = (expr: Expr): boolean => expr.op === 'const' && expr.value === 1;
+const isLocal = (expr: Expr, name: string): boolean => expr.op === 'local' && expr.name === name;
+const isSame = (left: Expr, right: Expr): boolean => JSON.stringify(left) === JSON.stringify(right);
+const expressionsIn = (statements: readonly Stmt[]): readonly Expr[] => statements.flatMap(expressionsOf);
 
 /** A `break` or `continue` of the loop itself. */
 function leavesLoop(statements: readonly Stmt[]): boolean {
@@ -65,7 +116,7 @@ function leavesLoop(statements: readonly Stmt[]): boolean {
 
 /**
  * No turn loads or stores what another one stores: what is stored to is loaded at the same place only, and no place is read from
- * memory, for of two turns that meet there the later one has to be the last.
+ * memory, for of two turns that meet there the later one has to be the last; unless it is said that none meet.
  */
 function storesApart(statements: readonly Stmt[]): boolean {
   const places = new Map<string, string>();
@@ -74,7 +125,7 @@ function storesApart(statements: readonly Stmt[]): boolean {
   visitStatements(statements, (statement) => {
     if ((statement.do === 'let' || statement.do === 'set') && isRead(statement.value, read)) read.add(statement.name);
     if (statement.do !== 'store') return;
-    if (isRead(statement.index, read)) apart = false;
+    if (!statement.alone && isRead(statement.index, read)) apart = false;
     places.set(statement.buffer, JSON.stringify(statement.index));
   });
   visitStatements(statements, (statement) => {
@@ -156,7 +207,9 @@ export function isShareable(body: readonly Stmt[], fresh: (wanted: string) => st
       if (!hasSharedLoop(statement)) return statement.do === 'store' || storedIn([statement]).size === 0;
       return (statement.do === 'for' || statement.do === 'if') && !leavesLoop([statement]) && blocksOf(statement).every(alike);
     });
-  const shareable = loops.every((loop) => accumulatorsIn(loop) !== undefined || runningTotalOf(loop, fresh) !== undefined);
+  const shareable = loops.every(
+    (loop) => accumulatorsIn(loop) !== undefined || runningTotalsOf(loop, fresh) !== undefined || tallyOf(loop) !== undefined,
+  );
   return shareable && alike(body) && !readsPartly(body, fresh);
 }
 

@@ -12,6 +12,7 @@ import {
   and,
   Body,
   begin,
+  binary,
   div,
   end,
   eq,
@@ -23,8 +24,10 @@ import {
   min,
   mul,
   select,
+  shl,
   shr,
   sub,
+  unary,
   variable,
   vectorType,
 } from './build.js';
@@ -40,9 +43,12 @@ import {
   isUniform,
   lanesOf,
   meet,
-  runningTotalOf,
+  type RunningTotals,
+  runningTotalsOf,
   sharedLoops,
   sharedPlaces,
+  type Tally,
+  tallyOf,
 } from './distribute-analysis.js';
 import {
   barrier,
@@ -52,17 +58,17 @@ import {
   overGroup,
   type Part,
   pack,
+  peers,
   running,
   SharedArrays,
   thread,
   threads,
   warpSize,
 } from './group.js';
-import type { Expr, Kernel, Stmt, Type } from './ir.js';
+import type { AccumulateKind, Expr, Extent, Kernel, Stmt, Type } from './ir.js';
 import { Names } from './names.js';
 import { blocksOf, mapOperands, mapStatement } from './traverse.js';
 import type { Loop } from './vectorise-analysis.js';
-import type { Running } from './vectorise-running.js';
 
 /** The kernel as a group program; the same object where there is nothing to share. */
 export function distribute(kernel: Kernel): Kernel {
@@ -70,6 +76,8 @@ export function distribute(kernel: Kernel): Kernel {
   return new Distribution(kernel).run() ?? kernel;
 }
 
+/** Counts of a group are taken further by one warp, whose threads know of each other: more warps would have to wait in turn. */
+const oneWarp: Extent = [{ factor: warpSize, params: [] }];
 /** Threads of a group where each element is an item. */
 const elementThreads = 256;
 
@@ -108,7 +116,8 @@ class Distribution {
   run(): Kernel | undefined {
     const body = this.#top(this.kernel.body);
     if (this.#sharesItems) {
-      const threads = extentOf(this.#loops, this.kernel.body) ?? warpSize;
+      const hasTallies = this.#loops.some((loop) => tallyOf(loop) !== undefined);
+      const threads = hasTallies ? oneWarp : (extentOf(this.#loops, this.kernel.body) ?? warpSize);
       const items = this.#side === 'items' ? warpSize : 1;
       return { ...this.kernel, body, group: { threads, items, shared: this.#shared.all } };
     }
@@ -240,9 +249,8 @@ class Distribution {
 
   /** A statement with shared loops in it: what they accumulate is each thread's own until it is done. */
   #accumulating(body: Body, statement: Stmt, declared: ReadonlyMap<string, Type>, sharing: Sharing): void {
-    const totals = statement.do === 'for' && statement.vector ? runningTotalOf(statement, this.#fresh) : undefined;
-    if (totals !== undefined && accumulatorsIn(totals.loop)?.size === 0) {
-      this.#running(body, totals, sharing.dealing);
+    if (statement.do === 'for' && statement.vector && accumulatorsIn(statement) === undefined) {
+      this.#dependent(body, statement, sharing.dealing);
       return;
     }
     const parts = new Map<string, Part>();
@@ -337,38 +345,79 @@ class Distribution {
     for (const [statement, { buffer, index }] of stores) body.store(buffer, placed(index), pack(kept.get(statement)!));
   }
 
-  /** Running totals: in each turn as many elements as there are threads. */
-  #running(body: Body, { loop, name, total, kind }: Running, { index, count }: Dealing): void {
-    const { from, to } = loop;
-    const at = loop.body.findIndex((statement) => statement.do === 'let' && statement.name === name);
-    const added = loop.body[at];
-    if (added?.do !== 'let') throw new TypeError(`${name} is not declared`);
-    const { type } = added.value;
+  /** A loop whose turns use what the turns before have come to. */
+  #dependent(body: Body, loop: Loop, dealing: Dealing): void {
+    const totals = runningTotalsOf(loop, this.#fresh);
+    const tally = tallyOf(loop);
+    if (totals !== undefined) this.#running(body, totals, dealing);
+    else if (tally !== undefined) this.#tally(body, loop, tally, dealing);
+    else throw new TypeError('a loop that cannot be shared');
+  }
+
+  /**
+   * Takes as many elements as there are threads in each turn, so that all threads come to it; those for whom there is none look at the
+   * last one once more.
+   */
+  #inStep(body: Body, { name, from, to }: Loop, { index, count }: Dealing, write: (body: Body, turn: Step) => void): void {
     const length = div(add(sub(to, from), sub(count, 1)), count);
     body.for(this.#fresh('turn'), 0, length, (turn, each) => {
-      const place = each.let(this.#fresh(loop.name), add(from, add(index, mul(turn, count))));
+      const place = each.let(this.#fresh(name), add(from, add(index, mul(turn, count))));
       const inside = each.let(this.#fresh('inside'), lt(place, to));
-      const clamped = each.let(this.#fresh(loop.name), min(place, sub(to, 1)));
-      const renaming = new Renaming(new Map([[loop.name, clamped]]), this.#fresh);
-      each.push(...renaming.statements(loop.body.slice(0, at)));
-      const part = this.#fresh(`${name}_part`);
-      each.push(variable(part, select(inside, renaming.expr(added.value), identity(kind, type))));
-      const all = running(each, { name: part, kind, type }, this.#shared, this.#fresh);
-      const sum = each.let(this.#fresh(name), joinedWith(kind, local(total, type), local(part, type)));
-      renaming.put(name, sum);
-      each.if(inside, (existing) => existing.push(...renaming.statements(loop.body.slice(at + 1))));
-      each.accumulate(local(total, type), kind, all);
+      const clamped = each.let(this.#fresh(name), min(place, sub(to, 1)));
+      write(each, { inside, renaming: new Renaming(new Map([[name, clamped]]), this.#fresh) });
+    });
+  }
+
+  #running(body: Body, { loop, totals }: RunningTotals, dealing: Dealing): void {
+    const last = loop.body.findLastIndex((statement) => statement.do === 'let' && totals.has(statement.name));
+    this.#inStep(body, loop, dealing, (each, { inside, renaming }) => {
+      const sums: { readonly total: Expr; readonly kind: AccumulateKind; readonly all: Expr }[] = [];
+      for (const statement of loop.body.slice(0, last + 1)) {
+        const found = statement.do === 'let' ? totals.get(statement.name) : undefined;
+        if (found === undefined || statement.do !== 'let') {
+          each.push(...renaming.statements([statement]));
+          continue;
+        }
+        const { name, kind } = found;
+        const { type } = statement.value;
+        const total = local(found.total, type);
+        const part = this.#fresh(`${name}_part`);
+        each.push(variable(part, select(inside, renaming.expr(statement.value), identity(kind, type))));
+        const all = running(each, { name: part, kind, type }, this.#shared, this.#fresh);
+        renaming.put(name, each.let(this.#fresh(name), binary(combine[kind], total, local(part, type))));
+        sums.push({ total, kind, all });
+      }
+      each.if(inside, (existing) => existing.push(...renaming.statements(loop.body.slice(last + 1))));
+      for (const { total, kind, all } of sums) each.accumulate(total, kind, all);
+    });
+  }
+
+  /** The threads that have the same count take it further together: each by as many of them as stand before it. */
+  #tally(body: Body, loop: Loop, { buffer, index, type, count, before, after }: Tally, dealing: Dealing): void {
+    this.#inStep(body, loop, dealing, (each, { inside, renaming }) => {
+      each.push(...renaming.statements(before));
+      const place = each.let(this.#fresh('place'), renaming.expr(index));
+      const same = each.let(this.#fresh('same'), peers(select(inside, place, i32(-1))));
+      const earlier = each.let(
+        this.#fresh('earlier'),
+        unary('popcount', and(same, sub(shl(i32(1), and(thread, warpSize - 1)), 1))),
+      );
+      const counted = each.let(this.#fresh('counted'), load(type, buffer, place));
+      each.push(barrier);
+      each.if(and(inside, eq(earlier, 0)), (first) => first.store(buffer, place, add(counted, unary('popcount', same))));
+      each.push(barrier);
+      if (count !== undefined) renaming.put(count, each.let(this.#fresh(count), add(counted, earlier)));
+      each.if(inside, (existing) => existing.push(...renaming.statements(after)));
     });
   }
 }
 
-const joinedWith = (kind: Running['kind'], left: Expr, right: Expr): Expr => ({
-  op: 'binary',
-  type: left.type,
-  name: combine[kind],
-  left,
-  right,
-});
+/** What a thread does in a turn that all take together. */
+interface Step {
+  /** Whether there is an element for the thread. */
+  readonly inside: Expr;
+  readonly renaming: Renaming;
+}
 
 /** How many turns of so many come to the one that is dealt to at `index`. */
 const turns = (length: Expr, { index, count }: Dealing): Expr => div(add(sub(length, index), sub(count, i32(1))), count);

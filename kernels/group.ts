@@ -26,6 +26,9 @@ export const exchange = (value: Expr, from: ExchangeFrom, distance: number): Exp
   distance,
 });
 
+/** Of the threads of the warp with the same value; a local as well. */
+export const peers = (value: Expr): Expr => ({ op: 'peers', type: I32, value });
+
 export function pack(lanes: readonly Expr[]): Expr {
   return { op: 'pack', type: vectorType(lanes[0]!.type.scalar, lanes.length), lanes };
 }

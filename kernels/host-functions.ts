@@ -146,6 +146,11 @@ const rows = {
     'The strides of complex elements that lie as pairs along the last axis; null where a copy is needed.',
   ],
   broadcastStrides: [{ shape: INTS, strides: INTS, target: INTS }, INTS, 'The strides that show a shape broadcast to another.'],
+  chainSplit: [
+    { sizes: INTS },
+    'int',
+    'Before which matrix of a chain, whose heights and last width are given, its product is split for the fewest multiplications.',
+  ],
   // Einstein's summation
   einsumProblem: [
     { equation: 'string', shapes: LISTS },

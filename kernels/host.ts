@@ -7,6 +7,7 @@
  * axes, checks) is called by generated code alone.
  */
 export { einsumKept, einsumLabels, einsumOwn, einsumPair, einsumProblem, einsumSizes } from './einsum.js';
+export { chainSplit } from './matrix-chain.js';
 
 import { isComplexStorage, partStorage } from './ir.js';
 import type { Dtype, Shape } from './op.js';

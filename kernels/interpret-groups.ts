@@ -16,7 +16,7 @@ import {
   openBuffers,
   type Value,
 } from './interpret.js';
-import type { Kernel, RealStorage, SharedArray, Stmt } from './ir.js';
+import type { Expr, Kernel, RealStorage, SharedArray, Stmt, TileElement } from './ir.js';
 import { blocksOf, expressionsOf } from './traverse.js';
 
 /** How many groups of how many threads there are. */
@@ -94,10 +94,10 @@ class GroupRun {
         this.watch.barrier();
         break;
       case 'let':
-        this.#exchange(statement, (machine, value) => machine.declare(statement.name, value, statement.mutable === true));
+        this.#across(statement, (machine, value) => machine.declare(statement.name, value, statement.mutable === true));
         break;
       case 'set':
-        this.#exchange(statement, (machine, value) => machine.assign(statement.name, value));
+        this.#across(statement, (machine, value) => machine.assign(statement.name, value));
         break;
       case 'multiplyTiles':
         this.#multiplyTiles(statement);
@@ -127,37 +127,49 @@ class GroupRun {
     }
   }
 
-  #exchange({ value }: Node<'let' | 'set'>, take: (machine: Machine, value: Value) => void): void {
-    if (value.op !== 'exchange') throw this.#broken('an exchange within an expression');
+  /** A value that threads of a warp have of each other. */
+  #across({ value }: Node<'let' | 'set'>, take: (machine: Machine, value: Value) => void): void {
+    if (!isAcross(value)) throw this.#broken('an exchange within an expression');
     const given = this.#each((machine) => machine.evaluate(value.value));
     this.#threads.forEach((machine, thread) => {
-      const lane = thread % warpSize;
-      const source = value.from === 'across' ? lane ^ value.distance : lane - value.distance;
-      const other = thread - lane + (source < 0 ? lane : source);
-      if (other >= given.length) throw this.#broken(`an exchange with thread ${other} of ${given.length}`);
-      take(machine, given[other]!);
+      take(machine, value.op === 'peers' ? this.#peers(given, thread) : this.#exchanged(value, given, thread));
     });
   }
 
-  #multiplyTiles({ storage, sums, a, b }: Node<'multiplyTiles'>): void {
-    const decode = storage === 'float16' ? decodeFloat16 : decodeBfloat16;
-    const halves = (machine: Machine, words: typeof a): number[] =>
-      words.flatMap((word) => {
-        const both = machine.integer(word);
-        return [decode(both & 0xffff), decode(both >>> 16)];
-      });
-    const held = this.#each((machine) => ({ a: halves(machine, a), b: halves(machine, b) }));
+  #exchanged({ from, distance }: Across<'exchange'>, given: readonly Value[], thread: number): Value {
+    const lane = thread % warpSize;
+    const source = from === 'across' ? lane ^ distance : lane - distance;
+    const other = thread - lane + (source < 0 ? lane : source);
+    if (other >= given.length) throw this.#broken(`an exchange with thread ${other} of ${given.length}`);
+    return given[other]!;
+  }
+
+  #peers(given: readonly Value[], thread: number): number {
+    const first = thread - (thread % warpSize);
+    if (given.length < first + warpSize) throw this.#broken(`peers in a warp of ${given.length - first}`);
+    return given.slice(first, first + warpSize).reduce((found: number, value, lane) => {
+      return value === given[thread] ? found | (1 << lane) : found;
+    }, 0);
+  }
+
+  #multiplyTiles({ element, sums, a, b }: Node<'multiplyTiles'>): void {
+    const elementsOf = tileElements[element];
+    const valuesOf = (machine: Machine, words: typeof a) => words.map((word) => elementsOf(machine.integer(word)));
+    const held = this.#each((machine) => ({ a: valuesOf(machine, a), b: valuesOf(machine, b) }));
     for (let first = 0; first < held.length; first += warpSize) {
-      const elementOfA = (row: number, k: number): number =>
-        held[first + (row % 8) * 4 + ((k % 8) >> 1)]!.a[(row >> 3) * 2 + (k >> 3) * 4 + (k & 1)]!;
-      const elementOfB = (k: number, column: number): number =>
-        held[first + column * 4 + ((k % 8) >> 1)]!.b[(k >> 3) * 2 + (k & 1)]!;
+      const wordOfA = (row: number, k: number) => held[first + (row % 8) * 4 + (k % 4)]!.a[(row >> 3) + (k >> 2) * 2]!;
+      const wordOfB = (k: number, column: number) => held[first + column * 4 + (k % 4)]!.b[k >> 2]!;
       for (let lane = 0; lane < warpSize; lane++) {
         const machine = this.#threads[first + lane]!;
         sums.forEach((name, at) => {
           const [row, column] = [(lane >> 2) + (at >> 1) * 8, (lane & 3) * 2 + (at & 1)];
           let sum = Number(machine.local(name));
-          for (let k = 0; k < 16; k++) sum += elementOfA(row, k) * elementOfB(k, column);
+          for (let k = 0; k < 8; k++) {
+            const others = wordOfB(k, column);
+            wordOfA(row, k).forEach((value, part) => {
+              sum += value * others[part]!;
+            });
+          }
           machine.assign(name, Math.fround(sum));
         });
       }
@@ -178,6 +190,9 @@ class GroupRun {
   }
 }
 
+type Across<Op extends 'exchange' | 'peers' = 'exchange' | 'peers'> = Extract<Expr, { op: Op }>;
+const isAcross = (expr: Expr): expr is Across => expr.op === 'exchange' || expr.op === 'peers';
+
 const meeting = new WeakMap<Stmt, boolean>();
 
 /** Whether threads meet in a statement. */
@@ -187,12 +202,21 @@ function meets(statement: Stmt): boolean {
     known =
       statement.do === 'barrier' ||
       statement.do === 'multiplyTiles' ||
-      expressionsOf(statement).some((expr) => expr.op === 'exchange') ||
+      expressionsOf(statement).some(isAcross) ||
       blocksOf(statement).some((block) => block.some(meets));
     meeting.set(statement, known);
   }
   return known;
 }
+
+// Products of tiles
+
+/** The elements of a word. */
+const tileElements: Readonly<Record<TileElement, (word: number) => readonly number[]>> = {
+  float16: (word) => [decodeFloat16(word & 0xffff), decodeFloat16(word >>> 16)],
+  bfloat16: (word) => [decodeBfloat16(word & 0xffff), decodeBfloat16(word >>> 16)],
+  tf32: (word) => [new Float32Array(Int32Array.of(word).buffer)[0]!],
+};
 
 // Memory
 

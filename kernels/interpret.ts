@@ -244,6 +244,7 @@ export class Machine {
         if (this.#place === undefined) throw this.broken(`there is no ${expr.name}`);
         return this.#place[expr.name];
       case 'exchange':
+      case 'peers':
         throw this.broken('an exchange that is not the value of a local');
     }
   }

@@ -82,8 +82,12 @@ export type MathOp =
   | 'erf'
   | 'erfc'
   | 'cbrt'
+  | 'erfinv'
   | 'lgamma'
-  | 'digamma';
+  | 'digamma'
+  /** e^(-|x|) times the modified Bessel function of order 0 and 1. */
+  | 'i0e'
+  | 'i1e';
 
 export type BinaryOp =
   | 'add'
@@ -113,7 +117,8 @@ export type CompareOp = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'ltu';
 
 export type Expr =
   /** int64 constants beyond 2^53 are written as decimal strings; `'inf'`, `'-inf'`, `'nan'` for those floats; `'lowest'` and
-   * `'highest'` for the least and greatest value of the type (-inf and inf for floats), resolved by `specialise`. */
+   * `'highest'` for the least and greatest value of the type (-inf and inf for floats), `'grouped'` for whether the kernel is for
+   * a machine whose threads come in groups: resolved by `specialise`. */
   | { readonly op: 'const'; readonly type: Type; readonly value: number | string }
   | { readonly op: 'local'; readonly type: Type; readonly name: string }
   /** A scalar of the parameter block. */
@@ -157,7 +162,9 @@ export type Expr =
       readonly value: Expr;
       readonly from: ExchangeFrom;
       readonly distance: number;
-    };
+    }
+  /** Which threads of the warp have the same value as this one, an i32: thread t is bit t. Stands, and is come to, as `exchange`. */
+  | { readonly op: 'peers'; readonly type: Type; readonly value: Expr };
 
 /** A thread's number in its group, and how many it has; the group's number, and how many there are. */
 export type PlaceName = 'thread' | 'threads' | 'group' | 'groups';
@@ -169,13 +176,30 @@ export type ExchangeFrom = 'across' | 'before';
 export type AccumulateKind = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all';
 
 export type Stmt =
-  /** Declares a local, visible to the end of the enclosing block; `mutable` ones may be the target of `set` and `accumulate`. */
-  | { readonly do: 'let'; readonly name: string; readonly value: Expr; readonly mutable?: boolean }
+  /**
+   * Declares a local, visible to the end of the enclosing block; `mutable` ones may be the target of `set` and `accumulate`. What was loaded
+   * to be `held` is not to be loaded again for each use.
+   */
+  | { readonly do: 'let'; readonly name: string; readonly value: Expr; readonly mutable?: boolean; readonly held?: boolean }
   | { readonly do: 'set'; readonly name: string; readonly value: Expr }
   /** `name = name (kind) value`; the order in which a vectorised loop combines is stated in ARCHITECTURE.md. */
   | { readonly do: 'accumulate'; readonly name: string; readonly kind: AccumulateKind; readonly value: Expr }
-  | { readonly do: 'store'; readonly buffer: string; readonly index: Expr; readonly value: Expr }
-  /** for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes. */
+  /**
+   * What `streams` is not read again soon: it may go past the caches. `alone`: no other turn of the loops marked `vector` around it stores
+   * there, though nothing in the index says so.
+   */
+  | {
+      readonly do: 'store';
+      readonly buffer: string;
+      readonly index: Expr;
+      readonly value: Expr;
+      readonly streams?: boolean;
+      readonly alone?: boolean;
+    }
+  /**
+   * for (name = from; name < to; name += step), i32; bounds are evaluated once. `vector` asks `vectorise` to run it in lanes, and promises
+   * that turns are independent but for what they accumulate: none loads or stores what another one stores.
+   */
   | {
       readonly do: 'for';
       readonly name: string;
@@ -197,18 +221,21 @@ export type Stmt =
   /** Waits until all threads of the group are here; what they wrote before, all see after. All come here, or none. */
   | { readonly do: 'barrier' }
   /**
-   * sums += a b, by the 32 threads of a warp together: a has 16 x 16 elements, b 16 x 8, the sums are 16 x 8 of f32. ARCHITECTURE.md
-   * says which elements each thread holds; two of them are in an i32. All threads of the group have to come here together.
+   * sums += a b, by the 32 threads of a warp together: a has 16 x 8 words, b 8 x 8, the sums are 16 x 8 of f32. ARCHITECTURE.md says which
+   * words each thread holds, as i32; each has the bits of two elements that follow each other along k, or of one of TF32. All threads of
+   * the group have to come here together.
    */
   | {
       readonly do: 'multiplyTiles';
-      readonly storage: HalfStorage;
+      readonly element: TileElement;
       readonly sums: readonly string[];
       readonly a: readonly Expr[];
       readonly b: readonly Expr[];
     };
 
 export type HalfStorage = 'float16' | 'bfloat16';
+/** What tensor cores multiply. TF32 is float32 whose last 13 bits are 0. */
+export type TileElement = HalfStorage | 'tf32';
 
 export interface BufferDeclaration {
   readonly name: string;

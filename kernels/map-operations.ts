@@ -45,8 +45,9 @@ import {
 } from './build.js';
 import { complexFunctions } from './complex/functions.js';
 import { type Expr, isComplexScalar, type MathOp, type Scalar } from './ir.js';
+import { nextAfter as neighbourOf } from './math/neighbours.js';
 import { hasSignBit, withSign } from './math/writer.js';
-import { erfc } from './scalar-math.js';
+import { digamma, erfc, erfinv, i0e, i1e, lgamma, nextAfter } from './scalar-math.js';
 
 /** Names a subexpression, so that it is computed once. */
 export type Share = (value: Expr) => Expr;
@@ -192,6 +193,7 @@ export const mapOperations: Readonly<Record<string, MapOperation>> = {
     (x, y, share) => withSign(share(abs(x)), y),
     (x, y) => (Object.is(Math.abs(y), y) ? Math.abs(x) : -Math.abs(x)),
   ),
+  nextAfter: two(neighbourOf, nextAfter),
   isfinite: one(
     (x) => (isFloat(x) ? lt(abs(x), constant(x.type, 'inf')) : constant(scalarType('bool'), 1)),
     (x) => Number(Number.isFinite(x)),
@@ -275,6 +277,11 @@ export const mapOperations: Readonly<Record<string, MapOperation>> = {
   cbrt: math('cbrt', Math.cbrt),
   erf: math('erf', errorFunction),
   erfc: math('erfc', erfc),
+  erfinv: math('erfinv', erfinv),
+  lgamma: math('lgamma', lgamma),
+  digamma: math('digamma', digamma),
+  i0e: math('i0e', i0e),
+  i1e: math('i1e', i1e),
 
   /** Word (index modulo 4) of Philox4x32-10 at counter offset + index / 4: index, key low, key high, offset low, offset high. */
   random: { arity: 5, lower: philox, evaluate: () => Number.NaN, heavy: true },

@@ -55,7 +55,9 @@ function printStatement(statement: Stmt, indent: string): string[] {
     case 'accumulate':
       return [`${indent}${statement.name} ${accumulators[statement.kind]} ${printExpr(statement.value)}`];
     case 'store':
-      return [`${indent}${statement.buffer}[${place(statement.index, statement.value.type)}] = ${printExpr(statement.value)}`];
+      return [
+        `${indent}${statement.buffer}[${place(statement.index, statement.value.type)}] = ${printExpr(statement.value)}${statement.streams ? ', streamed' : ''}`,
+      ];
     case 'for': {
       const step = statement.step === 1 ? '' : ` by ${statement.step}`;
       const range = `for ${statement.name} from ${printExpr(statement.from)} to ${printExpr(statement.to)}${step}`;
@@ -78,7 +80,7 @@ function printStatement(statement: Stmt, indent: string): string[] {
       return [`${indent}barrier`];
     case 'multiplyTiles': {
       const [a, b] = [statement.a, statement.b].map((tile) => `[${tile.map(printExpr).join(', ')}]`);
-      return [`${indent}[${statement.sums.join(', ')}] += ${statement.storage}(${a}, ${b})`];
+      return [`${indent}[${statement.sums.join(', ')}] += ${statement.element}(${a}, ${b})`];
     }
   }
 }
@@ -179,6 +181,8 @@ function written(expr: Expr): Written {
       return { text: `#${expr.name}`, binds: atomBinds };
     case 'exchange':
       return { text: `from.${expr.from}(${printExpr(expr.value)}, ${expr.distance})`, binds: atomBinds };
+    case 'peers':
+      return call('peers', expr.value);
   }
 }
 

@@ -3,10 +3,10 @@
  *
  * A buffer of storage `T` gets the dtype bound to `T`, a value of type `T` the register type that dtype computes in, and the
  * constants `lowest` and `highest` the ends of the *storage's* range (-128 for int8, though its register is an i32). What becomes
- * trivial on the way, such as a conversion to the type a value already has, is dropped, and complex values become two real ones
- * (complex/split.ts). Shapes and layouts are not its concern.
+ * trivial on the way, such as a conversion to the type a value already has, is dropped, as is what only machines of another kind run, and
+ * complex values become two real ones (complex/split.ts). Shapes and layouts are not its concern.
  */
-import { bits, constant, convert, param, scalarType, vectorType } from './build.js';
+import { binary, bits, bool, constant, convert, param, scalarType, vectorType } from './build.js';
 import { splitComplex } from './complex/split.js';
 import {
   type Expr,
@@ -53,16 +53,17 @@ const isScalar = (name: string): name is Scalar => Object.hasOwn(widest, name);
 
 export type Bindings = Readonly<Record<string, Storage>>;
 
-export function specialise(kernel: Kernel, bindings: Bindings): Kernel {
+/** `isGrouped`: for a machine whose threads come in groups, which will share its loops (distribute.ts). */
+export function specialise(kernel: Kernel, bindings: Bindings, isGrouped = false): Kernel {
   const bound = (name: string): Storage => {
     const storage = bindings[name];
     if (storage === undefined) throw new TypeError(`kernel ${kernel.name}: no dtype is bound to ${name}`);
     return storage;
   };
   const register = (name: Scalar | TypeVariable): Scalar => (isScalar(name) ? name : registerOf(bound(name)));
-  const expression = (expr: Expr): Expr => specialiseExpr(expr, bound, register);
+  const expression = (expr: Expr): Expr => specialiseExpr(expr, { bound, register, isGrouped });
   const block = (statements: readonly Stmt[]): readonly Stmt[] =>
-    statements.map((statement) => mapStatement(statement, expression, block));
+    statements.flatMap((statement) => reached(mapStatement(statement, expression, block)));
   return splitComplex({
     ...kernel,
     buffers: kernel.buffers.map((buffer) => ({
@@ -80,12 +81,30 @@ export function paramRegister(scalar: Scalar): Exclude<RealScalar, 'bool'> {
   return real === 'bool' ? 'i32' : real;
 }
 
-function specialiseExpr(expr: Expr, bound: (name: string) => Storage, register: (name: string) => Scalar): Expr {
-  const recur = (operand: Expr): Expr => specialiseExpr(operand, bound, register);
+/** Only the branch that is taken, where that is known. */
+function reached(statement: Stmt): readonly Stmt[] {
+  if (statement.do !== 'if' || statement.condition.op !== 'const') return [statement];
+  return statement.condition.value === 0 ? (statement.else ?? []) : statement.then;
+}
+
+interface Meaning {
+  readonly bound: (name: string) => Storage;
+  readonly register: (name: string) => Scalar;
+  readonly isGrouped: boolean;
+}
+
+function specialiseExpr(expr: Expr, meaning: Meaning): Expr {
+  const { bound, register, isGrouped } = meaning;
+  const recur = (operand: Expr): Expr => specialiseExpr(operand, meaning);
   const type = concrete(expr.type, register);
   switch (expr.op) {
     case 'const':
+      if (expr.value === 'grouped') return bool(isGrouped);
       return constant(type, limit(expr.value, isScalar(expr.type.scalar) ? widest[expr.type.scalar] : bound(expr.type.scalar)));
+    case 'binary':
+      return type.scalar === 'bool'
+        ? binary(expr.name, recur(expr.left), recur(expr.right))
+        : mapOperands({ ...expr, type }, recur);
     case 'convert':
       return convert(type, recur(expr.value));
     case 'bits':

@@ -24,6 +24,7 @@ export function operandsOf(expr: Expr): readonly Expr[] {
     case 'lane':
     case 'part':
     case 'exchange':
+    case 'peers':
       return [expr.value];
     case 'pair':
       return [expr.real, expr.imaginary];
@@ -58,6 +59,7 @@ export function mapOperands(expr: Expr, replace: (operand: Expr) => Expr): Expr 
     case 'lane':
     case 'part':
     case 'exchange':
+    case 'peers':
       return { ...expr, value: replace(expr.value) };
     case 'pair':
       return { ...expr, real: replace(expr.real), imaginary: replace(expr.imaginary) };

@@ -4,6 +4,7 @@
  * The measure is an expression's *stride*: its difference between one turn and the next. 0 is uniform (one scalar serves all lanes), a
  * number is an i32 in step with the loop variable (an index, of which the first lane says all), and undefined is anything else.
  */
+import { add } from './build.js';
 import type { AccumulateKind, Expr, Stmt, Type } from './ir.js';
 import { blocksOf, expressionsOf, operandsOf, visitExpr, visitStatements } from './traverse.js';
 
@@ -11,7 +12,8 @@ export type Loop = Extract<Stmt, { do: 'for' }>;
 
 export interface Analysis {
   readonly lanes: number;
-  readonly laneBits: 32 | 64;
+  /** How wide the lanes of masks are: as the widest numbers of the loop. */
+  readonly maskBits: 32 | 64;
   /** Locals from outside the loop that it accumulates into. */
   readonly accumulators: ReadonlyMap<string, { readonly kind: AccumulateKind; readonly type: Type }>;
   /** There is a loop inside. */
@@ -32,12 +34,14 @@ export function analyse(loop: Loop, vectorBytes: number): Analysis | undefined {
   const strides = stridesOf(loop, inside);
   const strideOf = (expr: Expr): number | undefined => strideIn(strides, expr);
   if (!accessesHaveLanes(loop, strideOf)) return undefined;
-  const laneBits = laneBitsOf(loop, strideOf);
-  if (laneBits === undefined) return undefined;
-  const lanes = (vectorBytes * 8) / laneBits;
+  const widths = laneWidths(loop, strideOf, vectorBytes);
+  if (widths === undefined) return undefined;
+  const maskBits = widths.has(64) ? 64 : 32;
+  const lanes = (vectorBytes * 8) / maskBits;
+  if (widths.size > 1 && lanes * 32 < narrowestBytes * 8) return undefined;
   const nested = loop.body.some((statement) => statement.do === 'for');
   const inLanes = (name: string): boolean => strides.has(name) && strides.get(name) === undefined;
-  return { lanes, laneBits, accumulators, nested, inside, strideOf, inLanes };
+  return { lanes, maskBits, accumulators, nested, inside, strideOf, inLanes };
 }
 
 /** Only statements that all lanes can take together. */
@@ -141,36 +145,55 @@ const scaled = (stride: number, factor: Expr): number | undefined =>
 const loadableStrides: ReadonlySet<number> = new Set([-1, 0, 1, 2]);
 
 /**
- * Every load is uniform, of consecutive elements, forwards or backwards, or of every second one, every store of consecutive ones, and no
- * turn loads what another stores: a buffer that the loop stores to is loaded only at the place where it is stored.
+ * Every load is uniform, of consecutive elements, forwards or backwards, or of every second one, every store of consecutive ones, or one of two
+ * that together are: complex numbers are stored so.
  */
 function accessesHaveLanes(loop: Loop, strideOf: (expr: Expr) => number | undefined): boolean {
-  const stored = new Map<string, string>();
-  let sound = true;
+  let sound = storesHaveLanes(loop.body, strideOf);
   visitStatements(loop.body, (statement) => {
-    if (statement.do === 'store') {
-      if (strideOf(statement.index) !== 1) sound = false;
-      stored.set(statement.buffer, JSON.stringify(statement.index));
-    }
     if (statement.do === 'for' && (strideOf(statement.from) !== 0 || strideOf(statement.to) !== 0)) sound = false;
-  });
-  visitStatements(loop.body, (statement) => {
     for (const expr of expressionsOf(statement))
       visitExpr(expr, (node) => {
         if (node.op !== 'load') return;
         const stride = strideOf(node.index);
         if (stride === undefined || !loadableStrides.has(stride)) sound = false;
-        const place = stored.get(node.buffer);
-        if (place !== undefined && place !== JSON.stringify(node.index)) sound = false;
       });
   });
   return sound;
 }
 
+function storesHaveLanes(statements: readonly Stmt[], strideOf: (expr: Expr) => number | undefined): boolean {
+  const pairs = new Set(statements.flatMap((statement, at) => storePair(statement, statements[at + 1], strideOf) ?? []));
+  return statements.every((statement) => {
+    if (statement.do === 'store' && strideOf(statement.index) !== 1) return pairs.has(statement);
+    return blocksOf(statement).every((block) => storesHaveLanes(block, strideOf));
+  });
+}
+
+export type Store = Extract<Stmt, { do: 'store' }>;
+
+/** Two stores, one after the other, to every second element and to those in between. */
+export function storePair(
+  first: Stmt | undefined,
+  second: Stmt | undefined,
+  strideOf: (expr: Expr) => number | undefined,
+): readonly [Store, Store] | undefined {
+  if (first?.do !== 'store' || second?.do !== 'store' || first.buffer !== second.buffer) return undefined;
+  const adjoin = JSON.stringify(add(first.index, 1)) === JSON.stringify(second.index);
+  return adjoin && strideOf(first.index) === 2 ? [first, second] : undefined;
+}
+
 // Lanes
 
-/** The one width of all numbers that are held in lanes; undefined where they differ or an operator has no form in lanes. */
-function laneBitsOf(loop: Loop, strideOf: (expr: Expr) => number | undefined): 32 | 64 | undefined {
+/** The vectors that every machine has, and the only ones of WebAssembly. */
+export const narrowestBytes = 16;
+
+/** The widths of all numbers that are held in lanes; undefined where an operator has no form in lanes. */
+function laneWidths(
+  loop: Loop,
+  strideOf: (expr: Expr) => number | undefined,
+  vectorBytes: number,
+): ReadonlySet<number> | undefined {
   const widths = new Set<number>();
   let sound = true;
   const count = (type: Type): void => {
@@ -183,7 +206,7 @@ function laneBitsOf(loop: Loop, strideOf: (expr: Expr) => number | undefined): 3
     if (stride === 0) return;
     count(expr.type);
     if (stride !== undefined || expr.op === 'load') return;
-    if (!hasLanes(expr)) sound = false;
+    if (!hasLanes(expr, vectorBytes > narrowestBytes)) sound = false;
     for (const operand of operandsOf(expr)) visit(operand);
   };
   visitStatements(loop.body, (statement) => {
@@ -194,16 +217,22 @@ function laneBitsOf(loop: Loop, strideOf: (expr: Expr) => number | undefined): 3
     for (const expr of expressionsOf(statement)) if (!isIndex && !index.includes(expr)) visit(expr);
     if (statement.do === 'store' || statement.do === 'accumulate') count(statement.value.type);
   });
-  if (!sound || widths.size > 1) return undefined;
-  return widths.has(64) ? 64 : 32;
+  return sound ? widths : undefined;
 }
 
-/** Operators that targets would only run lane after lane are left to the scalar loop. */
-function hasLanes(expr: Expr): boolean {
+/**
+ * Operators that targets would only run lane after lane are left to the scalar loop. Machines with `wide` vectors have more of them: 32-bit
+ * integers and floats divide exactly as f64.
+ */
+function hasLanes(expr: Expr, wide: boolean): boolean {
   const integer = expr.type.scalar === 'i32' || expr.type.scalar === 'i64';
   if (expr.op === 'unary') return expr.name !== 'clz' && expr.name !== 'popcount';
-  if (expr.op === 'binary') return expr.name !== 'rem' && !(integer && expr.name === 'div');
-  if (expr.op === 'convert') return !isWide(expr.type) || !isWide(expr.value.type) || expr.type.scalar === expr.value.type.scalar;
+  if (expr.op === 'binary') {
+    const divides = expr.name === 'rem' || (integer && expr.name === 'div');
+    return !divides || (wide && !isWide(expr.type));
+  }
+  if (expr.op === 'convert')
+    return wide || !isWide(expr.type) || !isWide(expr.value.type) || expr.type.scalar === expr.value.type.scalar;
   return expr.op !== 'lane' && expr.op !== 'shuffle';
 }
 

@@ -8,26 +8,35 @@ import type { AccumulateKind, BinaryOp, Expr, Stmt } from './ir.js';
 import { expressionsOf, mapOperands, mapStatement, visitExpr, visitStatements } from './traverse.js';
 import type { Loop } from './vectorise-analysis.js';
 
-export interface Running {
+export interface Running<Kind extends AccumulateKind = AccumulateKind> {
   /** The loop with a local of its own in place of the accumulator: at first what is added, in lanes the total. */
   readonly loop: Loop;
   readonly name: string;
   /** The local that accumulates. */
   readonly total: string;
-  readonly kind: RunningKind;
+  readonly kind: Kind;
 }
 
 const kinds = { sum: ['add', 0], prod: ['mul', 1] } as const satisfies Partial<
   Record<AccumulateKind, readonly [BinaryOp, number]>
 >;
-type RunningKind = keyof typeof kinds;
+type KindInLanes = keyof typeof kinds;
+export type RunningInLanes = Running<KindInLanes>;
 
-/** The running total of a loop that has one, and only uses it after it was added to. */
-export function runningTotal(loop: Loop, fresh: (wanted: string) => string): Running | undefined {
+/** The first running total of a loop that has one, of a kind that lanes can take in. */
+export const runningInLanes = (loop: Loop, fresh: (wanted: string) => string): RunningInLanes | undefined =>
+  runningTotal(loop, fresh, (kind): kind is KindInLanes => Object.hasOwn(kinds, kind));
+
+/** The first running total of a loop, of one of those kinds, where it is only used after it was added to. */
+export function runningTotal<Kind extends AccumulateKind>(
+  loop: Loop,
+  fresh: (wanted: string) => string,
+  isWanted: (kind: AccumulateKind) => kind is Kind,
+): Running<Kind> | undefined {
   const at = loop.body.findIndex((statement) => statement.do === 'accumulate');
   const statement = loop.body[at];
-  if (statement?.do !== 'accumulate' || !isRunning(statement.kind)) return undefined;
-  const { name: total, kind, value } = statement;
+  if (statement?.do !== 'accumulate' || !isWanted(statement.kind)) return undefined;
+  const { name: total, value } = statement;
   const after = loop.body.slice(at + 1);
   const changes = (others: readonly Stmt[]): boolean => {
     let changed = false;
@@ -44,10 +53,8 @@ export function runningTotal(loop: Loop, fresh: (wanted: string) => string): Run
     expr.op === 'local' && expr.name === total ? local(name, expr.type) : mapOperands(expr, renamed);
   const rename = (statements: readonly Stmt[]): readonly Stmt[] =>
     statements.map((other) => mapStatement(other, renamed, rename));
-  return { loop: { ...loop, body: [...before, let_(name, value), ...rename(after)] }, name, total, kind };
+  return { loop: { ...loop, body: [...before, let_(name, value), ...rename(after)] }, name, total, kind: statement.kind };
 }
-
-const isRunning = (kind: AccumulateKind): kind is RunningKind => Object.hasOwn(kinds, kind);
 
 function mentions(statements: readonly Stmt[], name: string): boolean {
   let found = false;
@@ -62,7 +69,7 @@ function mentions(statements: readonly Stmt[], name: string): boolean {
 
 /** Declares `name` as the totals of a vector's lanes, and takes the last of them over. */
 export function totalInLanes(
-  { total, kind }: Running,
+  { total, kind }: RunningInLanes,
   name: string,
   value: Expr,
   fresh: (wanted: string) => string,

@@ -12,6 +12,7 @@ import {
   and,
   binary,
   constant,
+  convert,
   forLoop,
   i32,
   if_,
@@ -37,8 +38,8 @@ import { combine, identity } from './combine.js';
 import type { AccumulateKind, BinaryOp, Expr, Kernel, Stmt, Type } from './ir.js';
 import { Names } from './names.js';
 import { blocksOf, expressionsOf, mapOperands, mapStatement, operandsOf, visitExpr, visitStatements } from './traverse.js';
-import { type Analysis, analyse, type Loop } from './vectorise-analysis.js';
-import { type Running, runningTotal, totalInLanes } from './vectorise-running.js';
+import { type Analysis, analyse, type Loop, narrowestBytes, type Store, storePair } from './vectorise-analysis.js';
+import { type RunningInLanes, runningInLanes, totalInLanes } from './vectorise-running.js';
 
 export interface VectorTarget {
   /** The width of a vector register: 16 for WebAssembly's SIMD128. */
@@ -60,7 +61,7 @@ export function vectorise(kernel: Kernel, target: VectorTarget): Kernel {
 
   function one(statement: Stmt): readonly Stmt[] {
     if (statement.do === 'for' && statement.vector) {
-      const running = runningTotal(statement, (wanted) => names.fresh(wanted));
+      const running = runningInLanes(statement, (wanted) => names.fresh(wanted));
       const loop = running?.loop ?? statement;
       const analysis = analyse(loop, target.vectorBytes);
       const isSound = running === undefined || analysis?.inLanes(running.name) === true;
@@ -75,16 +76,13 @@ export function vectorise(kernel: Kernel, target: VectorTarget): Kernel {
   }
 }
 
-/** The vectors that take what wide ones leave over: those that every machine has. */
-const narrowBytes = 16;
-
 /**
- * How what is left over by wide vectors runs in narrow ones, where that is worth a third copy of the body and changes no order of
+ * How what is left over by wide vectors runs in the narrowest ones, where that is worth a third copy of the body and changes no order of
  * adding: rows of images are often a few elements longer than a multiple of sixteen.
  */
 function narrowOf(loop: Loop, { accumulators }: Analysis, vectorBytes: number): Analysis | undefined {
-  const isWorthIt = vectorBytes > narrowBytes && accumulators.size === 0 && costOf(loop) <= shortBody;
-  return isWorthIt ? analyse(loop, narrowBytes) : undefined;
+  const isWorthIt = vectorBytes > narrowestBytes && accumulators.size === 0 && costOf(loop) <= shortBody;
+  return isWorthIt ? analyse(loop, narrowestBytes) : undefined;
 }
 
 /** Independent accumulators hide the latency of the addition; more would only cost registers. */
@@ -133,13 +131,13 @@ class LoopWriter {
   /** What does not change between turns, moved before the loop: the name by the expression's text. */
   readonly #hoisted = new Map<string, { readonly name: string; readonly value: Expr }>();
 
-  readonly #running: Running | undefined;
+  readonly #running: RunningInLanes | undefined;
 
   constructor(
     loop: Loop,
     analysis: Analysis,
     names: Names,
-    running: Running | undefined,
+    running: RunningInLanes | undefined,
     private readonly narrow?: Analysis,
     unroll = running === undefined ? unrollOf(loop, analysis) : 1,
   ) {
@@ -274,7 +272,7 @@ class LoopWriter {
   }
 
   #lanesOf(type: Type): Type {
-    return vectorType(type.scalar, this.#analysis.lanes, this.#analysis.laneBits);
+    return typeInLanes(type, this.#analysis);
   }
 
   #masksOf(type: Type): Type {
@@ -292,7 +290,7 @@ class BodyWriter {
   readonly #base: Expr;
   readonly #targets: ReadonlyMap<string, Target>;
   readonly #hoist: (value: Expr) => Expr;
-  readonly #running: Running | undefined;
+  readonly #running: RunningInLanes | undefined;
   readonly #renamed = new Map<string, string>();
   /** Locals of the body that moved before the loop. */
   readonly #outer = new Map<string, Expr>();
@@ -305,7 +303,7 @@ class BodyWriter {
     base: Expr,
     targets: ReadonlyMap<string, Target>,
     hoist: (value: Expr) => Expr,
-    running: Running | undefined,
+    running: RunningInLanes | undefined,
   ) {
     this.#loop = loop;
     this.#analysis = analysis;
@@ -321,7 +319,24 @@ class BodyWriter {
   }
 
   #block(statements: readonly Stmt[]): readonly Stmt[] {
-    return statements.flatMap((statement) => (this.#isHoisted(statement) ? [] : this.#statement(statement)));
+    const { strideOf } = this.#analysis;
+    return statements.flatMap((statement, at) => {
+      if (this.#isHoisted(statement) || storePair(statements[at - 1], statement, strideOf) !== undefined) return [];
+      const pair = storePair(statement, statements[at + 1], strideOf);
+      return pair === undefined ? this.#statement(statement) : this.#storePair(pair);
+    });
+  }
+
+  /** Stores of alternate elements as two of consecutive ones. */
+  #storePair([first, second]: readonly [Store, Store]): readonly Stmt[] {
+    const [even, odd] = [this.#vector(first.value), this.#vector(second.value)];
+    const index = this.#scalar(first.index);
+    const { lanes } = even.type;
+    const alternating = (from: number) => Array.from({ length: lanes }, (_, at) => from + (at >> 1) + (at % 2) * lanes);
+    return [
+      { ...first, index, value: shuffle(even, odd, alternating(0)) },
+      { ...first, index: add(index, lanes), value: shuffle(even, odd, alternating(lanes / 2)) },
+    ];
   }
 
   /** Moves a declaration before the loop where that changes nothing. */
@@ -404,7 +419,11 @@ class BodyWriter {
     if (stride !== undefined) return this.#affine(expr, stride, type);
     if (expr.op === 'load') return this.#load(expr, type);
     if (expr.op === 'local') return local(this.#rename(expr.name), type);
-    return mapOperands({ ...expr, type }, (operand) => this.#vector(operand));
+    const inLanes = mapOperands({ ...expr, type }, (operand) => this.#vector(operand));
+    // A comparison's mask is as wide as its operands, a choice asks for one as wide as its values.
+    if (inLanes.op === 'compare') return convert(type, { ...inLanes, type: maskType(inLanes.left.type) });
+    if (inLanes.op === 'select') return { ...inLanes, condition: convert(maskType(type), inLanes.condition) };
+    return inLanes;
   }
 
   /** Consecutive elements, turned around where they are read backwards, or every second one. */
@@ -452,9 +471,12 @@ class BodyWriter {
   }
 
   #lanesOf(type: Type): Type {
-    return vectorType(type.scalar, this.#analysis.lanes, this.#analysis.laneBits);
+    return typeInLanes(type, this.#analysis);
   }
 }
+
+const typeInLanes = ({ scalar }: Type, { lanes, maskBits }: Analysis): Type =>
+  vectorType(scalar, lanes, scalar === 'bool' ? maskBits : undefined);
 
 function pairwise(values: readonly Expr[], operator: BinaryOp): Expr {
   let level = values;

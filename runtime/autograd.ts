@@ -554,7 +554,7 @@ function gradientPlan(
   values: readonly (SlotValue | TensorMeta)[],
 ): BoundPlan {
   const { gradientPlans } = node.call;
-  let key = gradients.map(({ input }) => input).join();
+  let key = deviceOf(values).settings + gradients.map(({ input }) => input).join();
   for (const value of values)
     key += value instanceof Tensor ? `|${value.layout.form.id}` : typeof value === 'number' ? '|n' : '|-';
   let plan = gradientPlans.get(key);

@@ -1,11 +1,12 @@
 /** Kernels that were compiled before, for each tier: fused ones by structure and variant, kernel functions by dtypes. */
 import type { FusedKernel } from '../kernels/fused.js';
 import type { Kernel } from '../kernels/ir.js';
-import type { Launch } from '../kernels/lower/bind.js';
+import { type Binding, bind, type Launch } from '../kernels/lower/bind.js';
 import { lowerFused } from '../kernels/lower/fused.js';
+import type { Dimension } from '../kernels/lower/space.js';
 import type { Shape } from '../kernels/op.js';
 import { specialise } from '../kernels/specialise.js';
-import type { CompiledKernel, Tier, Work } from './devices/device.js';
+import type { CompiledKernel, Device, Tier, Work } from './devices/device.js';
 import type { Dtype } from './dtype.js';
 import { sizeOf } from './layout.js';
 
@@ -20,6 +21,13 @@ export function compiledFused(
   return entry(cache, `${kernel.key}${JSON.stringify(variant)}`, () => tier.compile(lowerFused(kernel, variant)));
 }
 
+/** The binding of a fused kernel over an iteration space of that shape, for whoever compiles what only moves elements. */
+export function boundFused(device: Device, kernel: FusedKernel, dimensions: readonly Dimension[], shape: Shape): Binding {
+  const { dtype } = kernel.inputs[0] ?? kernel.outputs[0]!;
+  const { target } = device.tier({ kind: 'map', dtype, size: sizeOf(shape) });
+  return bind(kernel, dimensions, device.machine, target.vectorBytes);
+}
+
 /** What a launch of a fused kernel over that iteration space is, for the choice of a tier. */
 export function fusedWork({ kernel, variant: { form } }: Launch, shape: Shape): Work {
   const { dtype } = kernel.inputs[0] ?? kernel.outputs[0]!;
@@ -32,7 +40,7 @@ const functionKernels = new WeakMap<Tier, Map<Kernel, Map<string, CompiledKernel
 export function compiledFunction(tier: Tier, kernel: Kernel, bindings: Readonly<Record<string, Dtype>>): CompiledKernel {
   const kernels = entry(functionKernels, tier, () => new Map<Kernel, Map<string, CompiledKernel>>());
   const variants = entry(kernels, kernel, () => new Map<string, CompiledKernel>());
-  return entry(variants, JSON.stringify(bindings), () => tier.compile(specialise(kernel, bindings)));
+  return entry(variants, JSON.stringify(bindings), () => tier.compile(specialise(kernel, bindings, tier.target.groups)));
 }
 
 interface Table<Key, Value> {

@@ -1,10 +1,10 @@
 /** Copies of tensors from one layout to another, bound to layouts once and run with addresses. */
 import type { FusedKernel } from '../kernels/fused.js';
 import { bytesOf } from '../kernels/ir.js';
-import { type Binding, bind, type Launch } from '../kernels/lower/bind.js';
+import type { Launch } from '../kernels/lower/bind.js';
 import { inputName, outputName } from '../kernels/lower/names.js';
 import type { Shape } from '../kernels/op.js';
-import { compiledFused, fusedWork } from './compiled.js';
+import { boundFused, compiledFused, fusedWork } from './compiled.js';
 import type { CompiledKernel, Device, ParamBlock } from './devices/device.js';
 import type { Dtype } from './dtype.js';
 import { contiguousLayout, type Layout } from './layout.js';
@@ -55,7 +55,7 @@ export class StridedCopy {
       reduced: false,
       strides: [from.strides[axis]!, to.strides[axis]!],
     }));
-    const binding: Binding = bind(kernel, dimensions, device.machine);
+    const binding = boundFused(device, kernel, dimensions, from.shape);
     this.scratch = binding.scratch;
     this.launches = binding.launches.map((launch) => {
       const compiled = compiledFused(device.tier(fusedWork(launch, from.shape)), launch);

@@ -44,6 +44,21 @@ export function emptyCache(device?: CudaDeviceLike): void {
   gpuOf(device).emptyCache();
 }
 
+/** Whether products and convolutions of float32 may use TF32; false unless `setAllowTf32` was called. */
+export function getAllowTf32(device?: CudaDeviceLike): boolean {
+  return gpuOf(device).allowTf32;
+}
+
+/**
+ * Lets a GPU round the elements of float32 matrices and images to TF32, 10 bits after the point, where it multiplies them: tensor cores (sm_80 and
+ * later) are then several times as fast. Sums stay float32. Each element of a product differs from the exact one by at most
+ * 2^-10 (1 + 2^-12) times the sum of the sizes of its terms, besides the rounding of sums. It holds for what is called from then on, for
+ * gradients when they are computed. On older GPUs it changes nothing.
+ */
+export function setAllowTf32(allowed: boolean, device?: CudaDeviceLike): void {
+  gpuOf(device).allowTf32 = allowed;
+}
+
 /** A mark in a GPU's work. */
 export class Event {
   private constructor(

@@ -125,7 +125,7 @@ function dispatchSlots(
     cache = new PlanCache(entriesKept);
     ops.set(op, cache);
   }
-  const key = signature(op, inputs, slots, attrs, recording);
+  const key = device.settings + signature(op, inputs, slots, attrs, recording);
   let entry = cache.get(key);
   if (entry === undefined) {
     entry = withCallDetails(op, slotDefinitions(op, inputs).names, slots, () =>
@@ -270,7 +270,7 @@ function accept(
 
 /** What is written out in a call is where the call's tensors are. */
 function literal(op: OpDefinition, input: InputDefinition, value: TensorData, { inputs, attrs }: Given): Tensor {
-  const dtype = literalDtype(op, dtypeNameOf(op, input, attrs));
+  const dtype = literalDtype(op, dtypeNameOf(op, input, attrs), value);
   const beside = inputs.flat().find((one) => one instanceof Tensor);
   const device = beside instanceof Tensor ? beside.device : defaultDevice();
   try {
@@ -280,12 +280,19 @@ function literal(op: OpDefinition, input: InputDefinition, value: TensorData, { 
   }
 }
 
-/** What numbers in arrays become where the input takes no tensor of the default dtype: indices are int32, conditions bool. */
-function literalDtype(op: OpDefinition, name: string): Dtype | undefined {
+/**
+ * What numbers in arrays become where the input takes no tensor of the default dtype: indices are int32, conditions bool. Booleans stay what they
+ * are where they may.
+ */
+function literalDtype(op: OpDefinition, name: string, value: TensorData): Dtype | undefined {
   const allowed = op.dtypes[name] ?? dtypeClasses[name] ?? (isDtype(name) ? [name] : undefined);
   if (allowed === undefined || allowed.includes(getDefaultDtype())) return undefined;
+  if (allowed.includes('bool') && beginsWithBoolean(value)) return 'bool';
   return allowed.includes('int32') ? 'int32' : allowed[0];
 }
+
+const beginsWithBoolean = (value: TensorData): boolean =>
+  typeof value === 'boolean' || (Array.isArray(value) && value.length > 0 && beginsWithBoolean(value[0]));
 
 function deviceOf(slots: readonly SlotValue[]): Device {
   let device: Device | undefined;

@@ -2,6 +2,15 @@
 import type { Dtype } from '../kernels/op.js';
 import { backward, type RootOptions } from './autograd.js';
 import type { TensorData } from './create.js';
+import {
+  type AxisOptions,
+  type BincountOptions,
+  bincount,
+  repeatByCounts,
+  type UniqueConsecutive,
+  uniqueConsecutive,
+} from './data-sized.js';
+import type { TensorLike } from './dispatch.js';
 import { at } from './indexing/at.js';
 import type { IndexPart } from './indexing/components.js';
 import { setAt } from './indexing/set-at.js';
@@ -18,6 +27,12 @@ declare module './tensor.js' {
     at(...index: readonly IndexPart[]): Tensor<D>;
     /** Writes a value where an index points, in place, and gives this tensor back; see {@link setAt}. */
     setAt(index: IndexPart | readonly IndexPart[], value: Tensor | TensorData): this;
+    /** How often each whole number occurs; see {@link bincount}. */
+    bincount(options?: BincountOptions): Tensor;
+    /** Each part as often in a row as counts say; see {@link repeatByCounts}. */
+    repeatByCounts(counts: TensorLike, options?: AxisOptions): Tensor;
+    /** The first of each run of equal parts; see {@link uniqueConsecutive}. */
+    uniqueConsecutive(options?: AxisOptions): UniqueConsecutive;
     /** Places drawn by weight; see {@link multinomial}. */
     multinomial(options?: MultinomialOptions): Tensor;
     /** This tensor on another device, or in another dtype; see {@link to}. */
@@ -40,4 +55,4 @@ export function addTensorMethods(functions: Readonly<Record<string, (x: Tensor, 
   }
 }
 
-addTensorMethods({ at, backward, multinomial, setAt, to });
+addTensorMethods({ at, backward, bincount, multinomial, repeatByCounts, setAt, to, uniqueConsecutive });

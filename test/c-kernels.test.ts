@@ -13,7 +13,7 @@ import { printModule } from '../kernels/c/printer.js';
 import { type FusedKernel, type FusedNode, fusedKernel } from '../kernels/fused.js';
 import { encodeBfloat16, encodeFloat16 } from '../kernels/half.js';
 import { bytesOf, type Kernel, registerOf, type Storage } from '../kernels/ir.js';
-import { type BufferSource, bind } from '../kernels/lower/bind.js';
+import { type Launch as BoundLaunch, type BufferSource, bind } from '../kernels/lower/bind.js';
 import { lowerFused } from '../kernels/lower/fused.js';
 import { gemmKernel } from '../kernels/lower/gemm.js';
 import { inputName, outputName, scalarName } from '../kernels/lower/names.js';
@@ -97,14 +97,22 @@ interface Program {
   /** Of the operands: inputs, then outputs. */
   readonly dimensions: readonly Dimension[];
   readonly scalars?: readonly number[];
+  /** A transposition goes past the caches as if it were large. */
+  readonly streams?: boolean;
+}
+
+function streaming(launch: BoundLaunch): BoundLaunch {
+  const { transposes } = launch.variant;
+  if (transposes === undefined) throw new TypeError('only transpositions stream');
+  return { ...launch, variant: { ...launch.variant, transposes: { ...transposes, through: 'streams' } }, rows: [] };
 }
 
 const sizeOf = (dimensions: readonly Dimension[], operand: number): number =>
   1 + dimensions.reduce((last, { size, strides }) => last + Math.max(0, size - 1) * strides[operand]!, 0);
 
 /** A program's launches on arrays of the size that its strides need. */
-function fusedJob({ kernel, dimensions, scalars = [] }: Program, vectorBytes: number): LabelledJob {
-  const { launches, scratch } = bind(kernel, dimensions);
+function fusedJob({ kernel, dimensions, scalars = [], streams }: Program, vectorBytes: number): LabelledJob {
+  const { launches, scratch } = bind(kernel, dimensions, 'cpu', Math.max(16, vectorBytes));
   const data: Record<string, Data> = {};
   state = 1;
   kernel.inputs.forEach(({ dtype }, input) => {
@@ -113,7 +121,8 @@ function fusedJob({ kernel, dimensions, scalars = [] }: Program, vectorBytes: nu
   kernel.outputs.forEach(({ dtype }, output) => {
     data[outputName(output)] = zeros(dtype, sizeOf(dimensions, kernel.inputs.length + output));
   });
-  const calls = launches.map((launch): Launch => {
+  const calls = launches.map((bound): Launch => {
+    const launch = streams ? streaming(bound) : bound;
     const lowered = lowerFused(launch.kernel, launch.variant);
     const arrays: Record<string, string> = {};
     const scratchFor = (name: string, index: number): void => {
@@ -180,6 +189,33 @@ for (const dtype of ['float32', 'float64', 'float16', 'bfloat16', 'int32', 'int6
   );
 }
 
+const copyOf = (dtype: Dtype): FusedKernel =>
+  fusedKernel({
+    inputs: [{ dtype, level: 'element' }],
+    scalars: [],
+    nodes: [
+      { op: 'input', input: 0, dtype },
+      { op: 'map', map: 'identity', args: [0], dtype },
+    ],
+    outputs: [{ node: 1, dtype, level: 'element' }],
+  });
+
+for (const [rows, columns] of [
+  [37, 70],
+  [512, 33],
+  [48, 32],
+] as const) {
+  const dimensions = [kept(3, rows * columns, rows * columns), kept(rows, 1, columns), kept(columns, rows, 1)];
+  for (const dtype of ['float32', 'int32'] as const) {
+    testFused(`${columns} rows of ${rows} ${dtype} transposed`, { kernel: copyOf(dtype), dimensions });
+    testFused(`${columns} rows of ${rows} ${dtype} transposed past the caches`, {
+      kernel: copyOf(dtype),
+      dimensions,
+      streams: true,
+    });
+  }
+}
+
 /** The map's result in each lane has the same bits, but sums depend on the width. */
 function softmax(dtype: Dtype): FusedKernel {
   const g = new Graph(dtype);
@@ -225,7 +261,12 @@ for (const [reduce, dtype] of [
   });
   testFused(`${reduce} of ${dtype} rows`, { kernel, dimensions: [kept(5, 203, 1), reduced(203, 1, 0)] });
   testFused(`${reduce} of ${dtype} columns`, { kernel, dimensions: [reduced(31, 77, 0), kept(77, 1, 1)] });
-  if (dtype === 'float32') testFused(`${reduce} of a long row in parts`, { kernel, dimensions: [reduced(40000, 1, 0)] });
+  if (dtype !== 'float32') continue;
+  testFused(`${reduce} of a long row in parts`, { kernel, dimensions: [reduced(40000, 1, 0)] });
+  testFused(`${reduce} of long rows of two dimensions in parts`, {
+    kernel,
+    dimensions: [reduced(7, 10_400, 0), kept(2, 5200, 1), reduced(5200, 1, 0)],
+  });
 }
 
 // Kernel functions

@@ -304,6 +304,45 @@ for (const [storage, values] of Object.entries(storages)) {
   );
 }
 
+/** At multiples of the vector's size and one element beside them. */
+for (const storage of ['int32', 'int64', 'float32', 'float64'] as const) {
+  const scalar = registerOf(storage);
+  const values = Array.from({ length: 48 }, (_, index) => storages[storage]![index % storages[storage]!.length]!);
+  const kernelOf = (lanes: number): Kernel => {
+    const type = lanes === 1 ? b.scalarType(scalar) : b.vectorType(scalar, lanes);
+    const body = b.forLoop(
+      'i',
+      b.begin,
+      b.end,
+      (i) => [b.stream('whole', i, b.load(type, 'x', i)), b.stream('beside', b.add(i, 1), b.load(type, 'x', i))],
+      { step: lanes },
+    );
+    return makeKernel({ x: storage, whole: storage, beside: storage }, [body]);
+  };
+  const zeros = (length: number): Data => arrayOf(storage, new Array<number>(length).fill(0));
+  suite.test(
+    `${storage} that streams is stored like any other, wherever it goes`,
+    [1, ...vectorWidths.map((bytes) => (bytes * 8) / (wide(scalar) ? 64 : 32))].map((lanes) => ({
+      label: lanes === 1 ? 'alone' : `in ${lanes} lanes`,
+      data: { x: arrayOf(storage, values), whole: zeros(48), beside: zeros(49) },
+      launches: [{ kernel: kernelOf(lanes), range: [0, 48] }],
+    })),
+  );
+}
+
+test('what is held is not read again: memory may have changed', (t) => {
+  const body = new b.Body();
+  body.store('out', 0, body.hold('x', b.load(b.F32, 'x', 0)));
+  const text = printC(makeKernel({ x: 'float32', out: 'float32' }, body.statements), gnuC);
+  t.regex(text, /const f32 v_x = b_x\[0\];\n {2}__asm__ volatile\("" ::: "memory"\);\n {2}b_out/);
+});
+
+test('what streams goes past the caches in C, and other threads are shown it', (t) => {
+  const type = b.vectorType('f32', 16);
+  const text = printC(makeKernel({ x: 'float32', out: 'float32' }, [b.stream('out', 0, b.load(type, 'x', 0))]), gnuC);
+  t.regex(text, /ow_stream_float32_f32x16\(&b_out\[0\], .*\);\n {2}ow_drain_i32\(\);\n}/);
+});
+
 function isStorage(name: string): name is RealStorage {
   return Object.hasOwn(storages, name);
 }
@@ -569,6 +608,7 @@ const moderate = Float64Array.from({ length: 64 }, (_, index) => (index - 32) / 
 const mathUnary: readonly MathOp[] = [
   ...(['exp', 'exp2', 'expm1', 'log', 'log2', 'log10', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan'] as const),
   ...(['sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'erf', 'erfc', 'cbrt', 'lgamma', 'digamma'] as const),
+  ...(['erfinv', 'i0e', 'i1e'] as const),
 ];
 
 function functionJob(scalar: 'f32' | 'f64', lanes: number, formula: (x: Expr, y: Expr) => Expr): LabelledJob {

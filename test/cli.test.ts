@@ -540,6 +540,13 @@ test('doctor names a cache folder that is refused', (t) => {
   t.regex(stdout, /^-- {2}kernel cache +\S+\.yaml is not used: it cannot be made \(EEXIST.*\n +.*Set OPWRIGHT_CACHE_DIR/m);
 });
 
+test('what the library refuses is an error without a stack', (t) => {
+  const { status, stdout, stderr } = opwrightWith({ OPWRIGHT_NATIVE: 'perhaps' }, 'doctor');
+  t.deepEqual([status, stderr], [1, '']);
+  t.regex(stdout, /^INVALID_ARGUMENT: OPWRIGHT_NATIVE is "perhaps"/);
+  t.notRegex(stdout, /^ +at /m);
+});
+
 // ---- cache
 
 test('cache shows what is kept, clears it, and touches nothing else', (t) => {

@@ -17,6 +17,7 @@ const noParams: ParamBlock = {
 
 export class CollectingDevice implements Device, Tier {
   readonly name = 'cuda';
+  readonly settings = '';
   readonly machine = 'gpu';
   readonly target: Target = { vectorBytes: 0, pointerBytes: 8, groups: true };
   /** By content, in the order in which they were asked for. */

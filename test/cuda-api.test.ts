@@ -198,3 +198,36 @@ onSimulator('the state of random numbers is one for all devices', (t) => {
   t.deepEqual(rand([8]).dataSync(), onGpu);
   t.throws(() => setCudaRngState([]), { code: 'INVALID_ARGUMENT' });
 });
+
+onSimulator(
+  'TF32 is used where it was allowed, in products, convolutions and their gradients, and nowhere before or after',
+  (t) => {
+    const x = tensor([[1 / 3, 1]], { device: 'cuda:0', stopGradient: false });
+    const y = tensor([[1 / 7], [2 / 3]], { device: 'cuda:0' });
+    const image = tensor([1 / 3, 1 / 7], { shape: [1, 1, 1, 2], device: 'cuda:0' });
+    const filter = tensor([2 / 3], { shape: [1, 1, 1, 1], device: 'cuda:0' });
+    const results = (): number[] => {
+      const out = x.matmul(y);
+      const [dx] = grad(out, [x]);
+      return [out, dx!, image.conv2d(filter)].flatMap((one) => Array.from(one.dataSync(), Number));
+    };
+    t.false(cuda.getAllowTf32());
+    const exact = results();
+    cuda.setAllowTf32(true);
+    t.true(cuda.getAllowTf32());
+    t.false(cuda.getAllowTf32('cuda:1'));
+    const rounded = results();
+    for (const [place, value] of rounded.entries()) {
+      t.not(value, exact[place]);
+      t.true(Math.abs(value - exact[place]!) <= 2 ** -9 * Math.abs(exact[place]!));
+    }
+    cuda.setAllowTf32(false);
+    t.deepEqual(results(), exact);
+    // A call that was recorded without it, and is gone back through with it.
+    const recorded = x.matmul(y);
+    cuda.setAllowTf32(true);
+    t.deepEqual(grad(recorded, [x])[0]!.tolist(), [rounded.slice(1, 3)]);
+    cuda.setAllowTf32(false);
+    t.deepEqual(results(), exact);
+  },
+);

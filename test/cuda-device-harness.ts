@@ -5,8 +5,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { groupThreads } from '../kernels/group.js';
 import { CudaDevice } from '../runtime/devices/cuda/device.js';
 import { Driver } from '../runtime/devices/cuda/driver.js';
+import { CudaParams } from '../runtime/devices/cuda/params.js';
+import { CudaKernel } from '../runtime/devices/cuda/tier.js';
+import type { CompiledKernel, ParamBlock } from '../runtime/devices/device.js';
 import { type Simulator, type SimulatorSetting, simulatedCuda, simulator, useSimulatedCuda } from './support/cuda-sim.js';
 
 /** What kernels are compiled into; removed when the process ends. */
@@ -31,6 +35,31 @@ export function freshSimulator(settings: Settings = {}): Simulator {
   steering.reset();
   steering.configure({ quiet: 1, ...settings });
   return steering;
+}
+
+/** A device that notes what it launches. */
+export class NotingDevice extends CudaDevice {
+  readonly noted: { readonly name: string; readonly threads: number }[] = [];
+
+  override launch(kernel: CompiledKernel, params: ParamBlock, work: number): void {
+    super.launch(kernel, params, work);
+    if (!(kernel instanceof CudaKernel) || !(params instanceof CudaParams)) return;
+    const { group } = kernel.printed;
+    const threads = group === undefined ? 1 : groupThreads(group, (name) => params.i32(kernel.offsets.get(name)!));
+    this.noted.push({ name: kernel.kernel.name, threads });
+  }
+
+  /** The threads that an item of each kernel had which `run` launched, by name. */
+  threadsOf(run: () => void): ReadonlyMap<string, number> {
+    this.noted.length = 0;
+    run();
+    return new Map(this.noted.map(({ name, threads }) => [name, threads]));
+  }
+}
+
+export function openNoting(settings: Settings = {}): NotingDevice {
+  freshSimulator(settings);
+  return new NotingDevice(Driver.open(), 0);
 }
 
 export function openDevice(settings: Settings = {}): Opened {

@@ -63,6 +63,10 @@ extern "C" __global__ void vote(const float *in, float *out, int n) {
   if (lane < 16) sum += 100000.0f * __shfl_xor_sync(0x0000ffffu, (long long)lane, 1);
   out[lane] = sum + in[0] + 1e7f * (__syncthreads_count(lane % 2) - 16);
 }
+// Which lanes have the same value as each.
+extern "C" __global__ void match(const float *in, float *out, int n) {
+  out[threadIdx.x] = (float)(__match_any_sync(0xffffffffu, (int)in[threadIdx.x] / 20) >> 8);
+}
 // Every kind of atomic operation, by all threads.
 extern "C" __global__ void atomics(const float *in, float *out, int n) {
   int *numbers = (int *)out;

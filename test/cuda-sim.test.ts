@@ -63,6 +63,13 @@ const goods: readonly Good[] = [
     expected: counting(32).map((lane) => 105 + (lane < 16 ? 3000 + (lane ^ 1) * 100_000 : 19_000)),
   },
   {
+    kernel: 'match',
+    configuration: { block: 32 },
+    input: counting(32),
+    output: zeros(32),
+    expected: counting(32).map((lane) => (lane < 20 ? 0xfff : 0xfff000)),
+  },
+  {
     kernel: 'lastBlock',
     configuration: { grid: 8, block: 1 },
     input: counting(8),

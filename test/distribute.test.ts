@@ -4,10 +4,10 @@
  */
 import test, { type ExecutionContext } from 'ava';
 import * as generated from '../generated/kernels.js';
-import { add, F32, forItems, forLoop, kernel, let_, load, local, param, set, store, variable } from '../kernels/build.js';
+import { add, F32, forItems, forLoop, I32, kernel, let_, load, local, param, set, store, variable } from '../kernels/build.js';
 import { distribute } from '../kernels/distribute.js';
 import { type FusedKernel, type FusedNode, fusedKernel } from '../kernels/fused.js';
-import { barrier, exchange, groupThreads, thread } from '../kernels/group.js';
+import { barrier, exchange, groupThreads, peers, thread } from '../kernels/group.js';
 import { type BufferArray, interpret } from '../kernels/interpret.js';
 import { interpretGroups } from '../kernels/interpret-groups.js';
 import type { Kernel } from '../kernels/ir.js';
@@ -186,6 +186,21 @@ test('columns are folded by threads above each other, long ones in parts', (t) =
   }
 });
 
+test('a copy that reads across is turned in tiles, whatever stands around it and left over', (t) => {
+  const copy = unaryOf('float32', 'element', [input('float32'), { op: 'map', map: 'identity', args: [0], dtype: 'float32' }]);
+  for (const [dimensions, size] of [
+    [[kept(40, 1, 50), kept(50, 40, 1)], 2000],
+    [[kept(32, 1, 64), kept(64, 32, 1)], 2048],
+    [[kept(3, 1024, 1024), kept(8, 1, 128), kept(128, 8, 1)], 3072],
+    [[kept(9, 1, 110), kept(5, 90, 22), kept(11, 9, 2)], 990],
+  ] as const) {
+    const both = bothOf(copy, dimensions, floats(size), size);
+    t.deepEqual(both.gpu, both.cpu);
+    const isTurned = dimensions.at(-1)!.strides[1] === 1;
+    t.is(both.launches[0]!.variant.grouped ?? false, isTurned);
+  }
+});
+
 test('softmax along columns, and elements that lie across, as a GPU has them', (t) => {
   const columns = bothOf(softmax, [reduced(50, 37, 37), kept(37, 1, 1)], floats(50 * 37), 50 * 37);
   t.true(isClose(columns.cpu, columns.gpu));
@@ -198,18 +213,19 @@ test('softmax along columns, and elements that lie across, as a GPU has them', (
 const byName = (name: string): Kernel => {
   const found = Object.values(generated).find((candidate) => candidate.name === name);
   if (found === undefined) throw new Error(`there is no kernel function ${name}`);
-  return specialise(found, { T: 'float32', I: 'int32' });
+  return specialise(found, { T: 'float32', I: 'int32' }, true);
 };
 
 for (const name of ['cumsum', 'cumprod'])
-  test(`${name} along memory is a scan by the threads of a group, across memory a column for each thread`, (t) => {
+  test(`${name} along memory and along few columns is a scan by the threads of a group, along many a column for each thread`, (t) => {
     for (const [n, inner, reverse] of [
       [9, 1, 0],
       [100, 1, 0],
       [700, 1, 0],
       [20, 6, 0],
-      [20, 6, 1],
-      [50, 1, 1],
+      [300, 6, 1],
+      [300, 1, 1],
+      [5, 40, 1],
     ] as const) {
       const length = 3 * n * inner;
       const x = Float32Array.from({ length }, (_, at) => 1 + ((at * 37) % 11) / 1000);
@@ -266,6 +282,22 @@ test('the interpreter finds threads that part before a barrier', (t) => {
   const run = () =>
     interpretGroups(parted, { buffers: { x: floats(1), out: floats(1) }, begin: 0, end: 1 }, { groups: 1, threads: 4 });
   t.throws(run, { message: /threads part before a place where they meet/ });
+});
+
+test('peers are the threads of the warp with the same value', (t) => {
+  const same = [let_('same', peers(load(I32, 'x', thread))), store('out', thread, local('same', I32))];
+  const group = { threads: 64, items: 1, shared: [] };
+  const integers = buffers.map((buffer) => ({ ...buffer, storage: 'int32' as const }));
+  const x = Int32Array.from({ length: 64 }, (_, at) => (at < 32 ? at % 3 : at));
+  const out = new Int32Array(64);
+  interpretGroups(
+    { ...kernel('peers', integers, [], same), group },
+    { buffers: { x, out }, begin: 0, end: 1 },
+    { groups: 1, threads: 64 },
+  );
+  t.is(out[0], 0b01001001001001001001001001001001);
+  t.is(out[31], 0b10010010010010010010010010010010 | 0);
+  t.is(out[40], 1 << 8);
 });
 
 test('two groups that write one element are found', (t) => {

@@ -43,13 +43,16 @@ interface Case {
   readonly n: number;
   readonly k: number;
   readonly batch?: number;
+  /** Whether operands of float32 are rounded to TF32. */
+  readonly tf32?: boolean;
   /** Whether a is stored as its transpose, and b. */
   readonly a?: 'turned' | 'apart';
   readonly b?: 'turned' | 'apart';
 }
 
-const numbers = (count: number, dtype: Dtype): number[] =>
-  Array.from({ length: count }, (_, at) => (((at * 37) % 101) - 50) / (dtype === 'int32' ? 1 : 32));
+/** Thirtieths have more bits than TF32, thirty-seconds fewer than any float. */
+const numbers = (count: number, { dtype, tf32 }: Case): number[] =>
+  Array.from({ length: count }, (_, at) => (((at * 37) % 101) - 50) / (dtype === 'int32' ? 1 : tf32 ? 30 : 32));
 
 /** The strides of rows x columns, and the elements that they reach. */
 function layout(
@@ -67,10 +70,10 @@ function set(one: Case) {
   const { dtype, m, n, k, batch = 1 } = one;
   const [aLies, bLies] = [layout(m, k, one.a), layout(k, n, one.b)];
   const { make, read } = formats[dtype];
-  const [a, b] = [make(numbers(batch * aLies.size, dtype)), make(numbers(batch * bLies.size, dtype))];
+  const [a, b] = [make(numbers(batch * aLies.size, one)), make(numbers(batch * bLies.size, one))];
   const offsets = (size: number): number[] => Array.from({ length: batch }, (_, matrix) => matrix * size);
-  const product: Product = {
-    ...{ dtype, m, n, k, batch },
+  const product: Product & { readonly tf32: boolean } = {
+    ...{ dtype, m, n, k, batch, tf32: one.tf32 ?? false },
     a: { offsets: offsets(aLies.size), step: aLies.column, across: aLies.row },
     b: { offsets: offsets(bLies.size), step: bLies.row, across: bLies.column },
     places: { a: 0, b: 1 },
@@ -122,8 +125,9 @@ function run(
 
 function agree(t: ExecutionContext, one: Case, got: readonly number[], expected: readonly number[]): void {
   const { precision } = formats[one.dtype];
-  // Elements are at most 50 / 32.
-  const bound = precision * 2.5 + 2 ** -23 * one.k * 2.5;
+  // Elements are at most 50 / 30. Both operands of a term are rounded to 10 bits where TF32 is.
+  const term = one.tf32 ? 2.8 : 2.5;
+  const bound = precision * term + (2 ** -23 + (one.tf32 ? 2 ** -10 * (1 + 2 ** -12) : 0)) * one.k * term;
   const at = got.findIndex(
     (value, place) => !(Math.abs(value - expected[place]!) <= bound + precision * Math.abs(expected[place]!)),
   );
@@ -150,6 +154,56 @@ for (const dtype of ['float32', 'float64', 'float16', 'bfloat16', 'int32'] as co
         }
     }
   });
+
+withSimulator('products of float32 with TF32 stay within its rounding, and are not exact', (t) => {
+  const { device } = openDevice({ checks: 1, order: 'shuffle:3' });
+  const orders = [{}, { a: 'turned' }, { b: 'turned' }, { a: 'apart', b: 'apart' }] as const;
+  const long = { m: 3, n: 5, k: 2100 };
+  const large = { m: 130, n: 129, k: 9, batch: 32 };
+  for (const form of [...shapes.flatMap((shape) => orders.map((lies) => ({ ...shape, ...lies }))), long, large]) {
+    const one: Case = { dtype: 'float32', tf32: true, ...form };
+    const prepared = set(one);
+    const got = run(device, groupProduct(prepared.product).kernel, prepared);
+    agree(t, one, got, prepared.expected);
+    if (one.k > 1)
+      t.true(
+        got.some((value, at) => Math.abs(value - prepared.expected[at]!) > 2 ** -14),
+        'nothing was rounded',
+      );
+  }
+});
+
+/** To 10 bits after the point, halves away from zero. */
+function toTf32(x: number): number {
+  if (!Number.isFinite(x) || x === 0) return x;
+  const unit = 2 ** (Math.max(-126, Math.floor(Math.log2(Math.abs(x)))) - 10);
+  return Math.fround(Math.sign(x) * Math.floor(Math.abs(x) / unit + 0.5) * unit);
+}
+
+/** NaNs of which TF32 would keep nothing, or overflow into the sign. */
+const narrowNaNs = [0x7f80_0001, 0x7fff_ffff, -1];
+
+withSimulator('TF32 rounds to nearest, halves away from zero, and keeps infinities and NaNs', (t) => {
+  const { device } = openDevice({ checks: 1 });
+  const a = new Float32Array(
+    [1, 1 + 2 ** -11, 1 + 2 ** -11 - 2 ** -23, -1 - 2 ** -11, 1 + 3 * 2 ** -11, 1 / 3, -1e30, 3e-39, 0, -0, 3.4e38]
+      .concat([Infinity, -Infinity])
+      .concat(narrowNaNs.map(() => 0)),
+  );
+  new Int32Array(a.buffer).set(narrowNaNs, a.length - narrowNaNs.length);
+  const one: Case = { dtype: 'float32', tf32: true, m: a.length, n: 1, k: 1 };
+  const prepared = { ...set(one), a, b: Float32Array.of(1) };
+  const { kernel, integers } = groupProduct(prepared.product);
+  const expected = [...a].map(toTf32);
+  const plain = (values: Iterable<number>) => [...values].map((value) => value + 0);
+  t.deepEqual(plain(run(device, kernel, prepared)), plain(expected));
+  const out = new Float32Array(a.length);
+  const buffers = { a: new Int32Array(a.buffer), b: new Int32Array(prepared.b.buffer), out };
+  const tables = { aOffsets: new Int32Array(1), bOffsets: new Int32Array(1) };
+  const invocation = { buffers: { ...buffers, ...tables }, params: integers, begin: 0, end: 1 };
+  interpretGroups(kernel, invocation, { groups: 1, threads: 256 });
+  t.deepEqual(plain(out), plain(expected));
+});
 
 withSimulator('a long sum of few elements is cut into parts, and many tiles are large ones', (t) => {
   const { device } = openDevice({ checks: 1 });

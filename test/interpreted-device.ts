@@ -58,6 +58,7 @@ class InterpretedParams implements ParamBlock {
 /** A device, and its only tier. */
 export class InterpretedDevice implements Device, Tier {
   readonly name: CpuTierName;
+  readonly settings = '';
   readonly machine = 'cpu';
   readonly target: Target;
   private readonly blocks = new Map<number, ArrayBuffer>();

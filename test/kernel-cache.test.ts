@@ -197,6 +197,53 @@ test('clearing removes the entries, what dead processes left, and nothing else',
   t.is(readFileSync(cache.entry(key, 'so', write('code')), 'utf8'), 'code');
 });
 
+for (const [what, removed] of [
+  ['the folder is', (path: string) => dirname(dirname(path))],
+  ['its work is', (path: string) => dirname(path)],
+] as const) {
+  test.serial(`an entry is made once more where ${what} removed while it is made, and kept`, async (t) => {
+    const folder = newFolder();
+    const cache = new KernelCache(folder);
+    let runs = 0;
+    const warnings = await warningsOf(() => {
+      const path = cache.entry(key, 'so', (output) => {
+        if (runs++ === 0) rmSync(removed(output), { recursive: true });
+        writeFileSync(output, 'code');
+      });
+      t.is(dirname(path), folder);
+      t.is(readFileSync(path, 'utf8'), 'code');
+    });
+    t.is(runs, 2);
+    t.deepEqual(warnings, []);
+  });
+}
+
+test.serial('a folder that was removed between two entries is made anew', async (t) => {
+  const folder = newFolder();
+  const cache = new KernelCache(folder);
+  cache.entry(key, 'so', write('code'));
+  rmSync(folder, { recursive: true });
+  const warnings = await warningsOf(() => t.is(dirname(cache.entry(key, 'so', write('code'))), folder));
+  t.deepEqual(warnings, []);
+  t.is(statSync(folder).mode & 0o777, 0o700);
+});
+
+test.serial('a folder that is removed again and again is given up for a temporary one', async (t) => {
+  const folder = newFolder();
+  const warnings = await warningsOf(() => {
+    const path = new KernelCache(folder).entry(key, 'so', (output) => {
+      if (dirname(dirname(output)) === folder) rmSync(folder, { recursive: true });
+      writeFileSync(output, 'code');
+    });
+    t.not(dirname(path), folder);
+    t.is(readFileSync(path, 'utf8'), 'code');
+  });
+  t.deepEqual(
+    warnings.map(({ code }) => code),
+    ['OPWRIGHT_CACHE'],
+  );
+});
+
 test('several processes that want the same entries at once all get them', async (t) => {
   const folder = newFolder();
   const module = new URL('../runtime/devices/kernel-cache.js', import.meta.url).href;

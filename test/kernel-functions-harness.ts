@@ -5,13 +5,17 @@
  */
 import type { ExecutionContext } from 'ava';
 import * as generated from '../generated/kernels.js';
+import { distribute } from '../kernels/distribute.js';
 import * as cholesky from '../kernels/functions/cholesky.js';
+import * as divisors from '../kernels/functions/divisors.js';
 import * as gather from '../kernels/functions/gather.js';
 import { takeError } from '../kernels/functions/language.js';
 import * as lu from '../kernels/functions/lu.js';
+import * as exponential from '../kernels/functions/matrix-exponential.js';
 import * as pool from '../kernels/functions/pool.js';
 import * as qr from '../kernels/functions/qr.js';
 import * as radix from '../kernels/functions/radix.js';
+import * as ranks from '../kernels/functions/ranks.js';
 import * as roi from '../kernels/functions/roi-align.js';
 import * as scan from '../kernels/functions/scan.js';
 import * as search from '../kernels/functions/search.js';
@@ -22,7 +26,9 @@ import * as eigen from '../kernels/functions/symmetric-eigen.js';
 import * as triangular from '../kernels/functions/triangular.js';
 import * as unfolding from '../kernels/functions/unfold.js';
 import * as unique from '../kernels/functions/unique.js';
+import { groupThreads } from '../kernels/group.js';
 import { type BufferArray, interpret } from '../kernels/interpret.js';
+import { interpretGroups } from '../kernels/interpret-groups.js';
 import type { Kernel, Storage } from '../kernels/ir.js';
 import { specialise } from '../kernels/specialise.js';
 import { vectorise } from '../kernels/vectorise.js';
@@ -30,8 +36,8 @@ import { runKernel } from './wasm-harness.js';
 
 export const plain = new Map(
   Object.entries({
-    ...{ ...gather, ...search, ...selection, ...scan, ...radix, ...sorting, ...unique, ...pool, ...roi, ...unfolding },
-    ...{ ...cholesky, ...lu, ...qr, ...triangular, ...singular, ...eigen },
+    ...{ ...gather, ...search, ...selection, ...scan, ...radix, ...ranks, ...sorting, ...unique, ...pool, ...roi, ...unfolding },
+    ...{ ...cholesky, ...lu, ...qr, ...triangular, ...singular, ...eigen, ...exponential, ...divisors },
   }),
 );
 
@@ -51,6 +57,8 @@ interface Call {
   readonly params: Numbers;
   readonly items: number;
   readonly bindings?: Readonly<Record<string, Storage>>;
+  /** Whether groups of threads share the kernel, and give the same bits: none of it is an order of adding fractions. */
+  readonly isShared?: boolean;
 }
 
 export interface Outcome {
@@ -99,6 +107,16 @@ function runCompiled(call: Call, cuts: readonly number[], vectorBytes: number, r
   return { buffers: arrays, error: errors.find((error) => error !== 0) ?? 0 };
 }
 
+/** By the threads of two groups, which have more items than that. */
+function runShared({ name, buffers, params, items, bindings }: Call): Outcome {
+  const kernel = distribute(specialise(kernelOf(name), { T: 'float64', I: 'int32', ...bindings }, true));
+  if (kernel.group === undefined) throw new Error(`${name} is not shared`);
+  const arrays = copyOf(buffers);
+  const threads = groupThreads(kernel.group, (param) => params[param]!);
+  const error = interpretGroups(kernel, { buffers: arrays, params, begin: 0, end: items }, { groups: 2, threads });
+  return { buffers: arrays, error };
+}
+
 function ranges(items: number, cuts: readonly number[]): [number, number][] {
   const edges = [0, ...cuts, items];
   return edges.slice(1).map((edge, at) => [edges[at]!, edge]);
@@ -112,6 +130,7 @@ export function run(t: ExecutionContext, call: Call): Outcome {
   for (const [what, vectorBytes, runRange] of targets)
     for (const cuts of [[], cut])
       t.deepEqual(runCompiled(call, cuts, vectorBytes, runRange), expected, `${call.name}: ${what}, cut at ${cuts}`);
+  if (call.isShared) t.deepEqual(runShared(call), expected, `${call.name}: by groups of threads`);
   return expected;
 }
 

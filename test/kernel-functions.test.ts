@@ -66,6 +66,7 @@ for (const [outer, n, inner] of scanShapes)
             : { x, out: new Float64Array(x.length) },
           params,
           items,
+          isShared: true,
         }).buffers;
       close(t, scanned('cumsum').out, sums, 'cumsum');
       close(t, scanned('cumprod').out, products, 'cumprod');
@@ -151,6 +152,7 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
   const blocks = Math.ceil(n / blockSize);
   const cut = { n, blocks, blockSize };
   const items = rows * blocks;
+  const isShared = true;
   const isLong = x instanceof Float64Array;
   const bindings: Readonly<Record<string, Storage>> = isLong ? {} : { T: 'float32' };
   const turned = descending ? -1 : 0;
@@ -163,7 +165,7 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
     : [['sortWords', { ...high, up: 0, drop: 0 }]];
   let words: BufferArray = new BigInt64Array(x.length);
   for (const [name, integers] of makers) {
-    words = run(t, { name, buffers: { x, words }, params: { ...cut, ...integers }, items, bindings }).buffers.words!;
+    words = run(t, { name, buffers: { x, words }, params: { ...cut, ...integers }, items, bindings, isShared }).buffers.words!;
     for (const shift of shifts) {
       const pass = { ...cut, shift, digits };
       const counted = run(t, {
@@ -171,6 +173,7 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
         buffers: { words, counts: new Int32Array(items * digits) },
         params: pass,
         items,
+        isShared,
       });
       const started = run(t, {
         name: 'startDigits',
@@ -179,19 +182,80 @@ function sortedByDigits(t: ExecutionContext, x: Float32Array | Float64Array, row
         items: rows,
       });
       const { counts, starts } = started.buffers;
+      t.deepEqual(startedApart(t, counted.buffers.counts!, { rows, blocks, digits }), { counts, starts });
       const target = new BigInt64Array(x.length);
       const moved = run(t, {
         name: 'moveDigits',
         buffers: { words, counts: counts!, starts: starts!, target },
         params: pass,
         items,
+        isShared,
       });
       words = moved.buffers.target!;
     }
   }
   const buffers = { x, words, values: x.slice().fill(0), index: new Int32Array(x.length) };
-  return run(t, { name: 'sortResults', buffers, params: cut, items, bindings }).buffers;
+  return run(t, { name: 'sortResults', buffers, params: cut, items, bindings, isShared }).buffers;
 }
+
+/** Where digits begin, by the two steps that GPUs take. */
+function startedApart(
+  t: ExecutionContext,
+  counts: BufferArray,
+  { rows, blocks, digits }: Readonly<Record<'rows' | 'blocks' | 'digits', number>>,
+): Readonly<Record<string, BufferArray>> {
+  const items = rows * digits;
+  const starts = new Int32Array(items);
+  const added = run(t, { name: 'startBlocks', buffers: { counts, starts }, params: { blocks, digits }, items, isShared: true });
+  const started = run(t, {
+    name: 'startRows',
+    buffers: { starts: added.buffers.starts! },
+    params: { digits },
+    items: rows,
+    isShared: true,
+  });
+  return { counts: added.buffers.counts!, starts: started.buffers.starts! };
+}
+
+test('the first of each stretch are found by their ranks, equal ones in order', (t) => {
+  const [rows, n, stretch, k] = [2, 70, 32, 5];
+  const x = tied(rows * n).fill(NaN, 30, 33);
+  const kept = 2 * k + k;
+  const found = run(t, {
+    name: 'firstOfStretches',
+    buffers: { x, places: new Int32Array(0), values: new Float64Array(rows * kept), index: new Int32Array(rows * kept) },
+    params: { n, stretch, k, kept, descending: 1, hasPlaces: 0 },
+    items: rows * n,
+  });
+  const places = range(rows).flatMap((row) =>
+    [0, 32, 64].flatMap((first) => {
+      const part = [...x.subarray(row * n + first, row * n + Math.min(first + stretch, n))];
+      return sortedPlaces(part, true)
+        .slice(0, k)
+        .map((place) => first + place);
+    }),
+  );
+  t.deepEqual([...found.buffers.index!], places);
+  t.deepEqual(
+    [...found.buffers.values!],
+    places.map((place, at) => x[Math.floor(at / kept) * n + place]!),
+  );
+  const last = run(t, {
+    name: 'firstOfStretches',
+    buffers: {
+      x: found.buffers.values!,
+      places: found.buffers.index!,
+      values: new Float64Array(rows * k),
+      index: new Int32Array(rows * k),
+    },
+    params: { n: kept, stretch: kept, k, kept: k, descending: 1, hasPlaces: 1 },
+    items: rows * kept,
+  });
+  t.deepEqual(
+    [...last.buffers.index!],
+    range(rows).flatMap((row) => sortedPlaces([...x.subarray(row * n, (row + 1) * n)], true).slice(0, k)),
+  );
+});
 
 for (const descending of [false, true])
   for (const dtype of ['float32', 'float64'] as const)
@@ -238,6 +302,7 @@ for (const [n, blockSize] of [
       buffers: { x, counts: new Int32Array(blocks) },
       params: sizes,
       items: blocks,
+      isShared: true,
     });
     const { offsets, total } = offsetsOf(counted.buffers.counts!);
     t.is(total, kept.length);
@@ -249,6 +314,7 @@ for (const [n, blockSize] of [
       buffers: { x, shape, offsets, out: new Int32Array(total * 3) },
       params: { ...sizes, rank: 3 },
       items: blocks,
+      isShared: true,
     });
     t.deepEqual([...written.buffers.out!], coordinates);
 
@@ -258,6 +324,7 @@ for (const [n, blockSize] of [
       buffers: { x: mask, counts: new Int32Array(blocks) },
       params: sizes,
       items: blocks,
+      isShared: true,
       bindings: { T: 'bool' },
     });
     t.deepEqual(maskCounts.buffers.counts, counted.buffers.counts);
@@ -267,6 +334,7 @@ for (const [n, blockSize] of [
       buffers: { x: y, mask, offsets, out: new Float64Array(total) },
       params: sizes,
       items: blocks,
+      isShared: true,
     });
     close(
       t,
@@ -280,6 +348,7 @@ for (const [n, blockSize] of [
       buffers: { dout, mask, offsets, dx: new Float64Array(n) },
       params: sizes,
       items: blocks,
+      isShared: true,
     });
     close(
       t,
@@ -302,7 +371,13 @@ for (const [n, blockSize] of [
     const sorted = Float64Array.from(order, (at) => x[at]!);
     const values = [...new Set(sorted)];
     const params = { n, blockSize };
-    const counted = run(t, { name: 'uniqueCount', buffers: { sorted, counts: new Int32Array(blocks) }, params, items: blocks });
+    const counted = run(t, {
+      name: 'uniqueCount',
+      buffers: { sorted, counts: new Int32Array(blocks) },
+      params,
+      items: blocks,
+      isShared: true,
+    });
     const { offsets, total } = offsetsOf(counted.buffers.counts!);
     t.is(total, values.length);
     const groups = (): Int32Array => new Int32Array(total);
@@ -319,6 +394,7 @@ for (const [n, blockSize] of [
       },
       params,
       items: blocks,
+      isShared: true,
     });
     t.deepEqual([...buffers.values!], values);
     t.deepEqual(
@@ -348,6 +424,7 @@ test('unique sets every NaN apart', (t) => {
     buffers: { sorted, counts: new Int32Array(1) },
     params: { n: 3, blockSize: 8 },
     items: 1,
+    isShared: true,
   });
   t.deepEqual([...counted.buffers.counts!], [3]);
 });
@@ -411,6 +488,49 @@ test('an index out of range is clamped and reported', (t) => {
   t.deepEqual([call(-1n, 0).error, call(-1n, 0).buffers.out![0]], [1, 1]);
   t.deepEqual([call(2n ** 32n, 1).error, call(2n ** 32n, 1).buffers.out![0]], [1, 3]);
   t.is(call(0n, 1, 0).error, 1);
+});
+
+test('greatest common divisors are never negative, and that of 0 and a number is the number', (t) => {
+  const call = {
+    buffers: { x: Int32Array.of(12, -18, 0, 0, 7), y: Int32Array.of(18, 12, -5, 0, -7), out: new Int32Array(5) },
+    params: {},
+    items: 5,
+  };
+  const { buffers } = run(t, { name: 'greatestDivisors', ...call, bindings: { T: 'int32' } });
+  t.deepEqual(buffers.out, Int32Array.of(6, 6, 5, 0, 7));
+});
+
+test('the exponential of a rotation has its cosine and sine, that of a nilpotent matrix three terms', (t) => {
+  const rotation = [0, -20, 20, 0];
+  const nilpotent = [0, 1, 2, 0, 0, 3, 0, 0, 0];
+  const exponential = (n: number, x: readonly number[]) =>
+    run(t, {
+      name: 'matrixExponential',
+      buffers: {
+        x: Float64Array.from(x),
+        out: new Float64Array(n * n),
+        powers: new Float64Array(4 * n * n),
+        product: new Float64Array(n * n),
+      },
+      params: { n },
+      items: 1,
+    }).buffers.out;
+  close(t, exponential(2, rotation), [Math.cos(20), -Math.sin(20), Math.sin(20), Math.cos(20)], 'rotation');
+  close(t, exponential(3, nilpotent), [1, 1, 3.5, 0, 1, 3, 0, 0, 1], 'nilpotent');
+});
+
+test('NaN at the end of a sorted row is beyond all numbers, and found like one', (t) => {
+  const sorted = Float64Array.of(-1, 2, Infinity, NaN, NaN);
+  const values = Float64Array.of(-2, 2, 3, Infinity, NaN);
+  const places = (right: number) =>
+    run(t, {
+      name: 'searchSorted',
+      buffers: { sorted, values, out: new Int32Array(5) },
+      params: { n: 5, perRow: 5, right },
+      items: 5,
+    }).buffers.out;
+  // As np.searchsorted.
+  t.deepEqual([places(0), places(1)], [Int32Array.of(0, 1, 2, 2, 3), Int32Array.of(0, 2, 2, 3, 5)]);
 });
 
 // The whole folder

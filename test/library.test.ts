@@ -286,6 +286,30 @@ const aroundTiles: readonly Convolution[] = [
   ...[15, 33, 70].map(
     (width): Convolution => ({ channels: 1, filters: 1, image: [5, width], window: [3, 3], groups: 3, stride: [1, 2] }),
   ),
+  ...[8, 15, 16, 17, 31, 33, 63, 70].map(
+    (width): Convolution => ({
+      channels: 1,
+      filters: 1,
+      groups: 3,
+      image: [9, width],
+      window: [3, 3],
+      padding: [1, 1, 1, 1],
+      biased: true,
+    }),
+  ),
+  ...[1, 2, 5].map(
+    (rows): Convolution => ({ channels: 1, filters: 1, groups: 2, image: [7, 21], window: [rows, 4], padding: [2, 0, 1, 3] }),
+  ),
+  {
+    channels: 1,
+    filters: 1,
+    groups: 2,
+    image: [6, 40],
+    window: [3, 2],
+    dilation: [2, 1],
+    padding: [2, 2, 0, 0],
+    dtype: 'bfloat16',
+  },
   { images: 3, channels: 40, filters: 20, image: [7, 7], window: [3, 3], padding: [1, 1, 1, 1], dtype: 'float64' },
   { images: 1, channels: 70, filters: 3, image: [6, 17], window: [2, 3], stride: [2, 2], dilation: [1, 2], dtype: 'float16' },
 ];

@@ -40,6 +40,8 @@ const matrices: readonly (readonly [string, Tensor])[] = [
   ['zero', hilbert(5).multiply(0)],
   ['identity', eye(6, wide)],
   ['rank one', counted(7).unsqueeze(1).multiply(counted(7))],
+  ['large', uniform([41, 41], { ...wide, min: -1, max: 1 })],
+  ['large Hilbert', hilbert(37)],
 ];
 
 function isNear(t: ExecutionContext, actual: Tensor, expected: Tensor, scale: Tensor): void {
@@ -83,6 +85,41 @@ test('a system with a Hilbert matrix is solved with a small residual', (t) => {
 test('the Cholesky factor of a Hilbert matrix gives it back', (t) => {
   const factor = cholesky(hilbert(10));
   isNear(t, matmul(factor, factor, { transposeY: true }), hilbert(10), hilbert(10));
+});
+
+test('reflections in blocks and one by one give factors of whatever sides', (t) => {
+  seed(6);
+  for (const [m, n] of [
+    [50, 37],
+    [37, 50],
+    [40, 16],
+  ] as const) {
+    const x = uniform([m, n], { ...wide, min: -1, max: 1 });
+    for (const mode of ['reduced', 'complete'] as const) {
+      const { q, r } = qr(x, { mode });
+      isNear(t, matmul(q, r), x, x.multiply(2));
+      isOrthonormal(t, q);
+    }
+    const { u, s, vh } = svd(x);
+    isNear(t, u.multiply(s).matmul(vh), x, x.multiply(4));
+    isOrthonormal(t, u);
+  }
+});
+
+test('triangular systems larger than a block are solved from either end', (t) => {
+  seed(7);
+  const x = uniform([37, 37], { ...wide, min: -1, max: 1 }).add(eye(37, wide).multiply(20));
+  for (const columns of [1, 5, 70]) {
+    const y = uniform([37, columns], wide);
+    for (const upper of [true, false]) {
+      const triangle = upper ? x.triu() : x.tril();
+      for (const transpose of [true, false]) {
+        const solution = triangularSolve(x, y, { upper, transpose });
+        isNear(t, matmul(triangle, solution, { transposeX: transpose }), y, y);
+      }
+    }
+    isNear(t, matmul(x, solve(x, y)), y, y);
+  }
 });
 
 test('a matrix larger than a panel has LU factors that give it back, of whatever sides', (t) => {

@@ -89,6 +89,7 @@ test('prints a kernel with its operands, loops and conditions', (t) => {
         ),
         build.if_(lt(local('sum', F32), 0), [build.fail(1)], [build.set('sum', neg(local('sum', F32)))]),
         build.store('out0', item, local('sum', F32)),
+        build.stream('out0', item, f32(0)),
       ]),
     ],
   );
@@ -106,6 +107,7 @@ test('prints a kernel with its operands, loops and conditions', (t) => {
       '    else',
       '      sum = -sum',
       '    out0[item] = sum',
+      '    out0[item] = 0, streamed',
     ].join('\n'),
   );
 });

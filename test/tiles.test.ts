@@ -23,6 +23,8 @@ for (const [rows, columns] of [
   [512, 77],
   [70, 1024],
   [1027, 512],
+  // Past the caches.
+  [2064, 2051],
 ] as const) {
   test(`a transposed ${rows} x ${columns} matrix is written out in its order`, (t) => {
     const out = tidy(() => flatten(transpose(counting(rows, columns), [1, 0])));
@@ -101,6 +103,34 @@ test('columns are summed over rows and over what lies around them together', (t)
   });
   t.deepEqual(sum(tensor(values, { shape }), { axis: [0, 2] }).dataSync(), expected);
 });
+
+for (const [shape, axis] of [
+  [
+    [9, 3, 5000],
+    [0, 2],
+  ],
+  [
+    [70_001, 2, 3],
+    [0, 2],
+  ],
+  [
+    [3, 2, 7, 4, 1500],
+    [0, 2, 4],
+  ],
+] as const) {
+  test(`a long sum of ${shape} over the axes ${axis} is put together from parts`, (t) => {
+    const size = shape.reduce((product: number, length) => product * length, 1);
+    const values = Float32Array.from({ length: size }, (_, index) => (index % 13) - 6);
+    const strides = shape.map((_, at) => shape.slice(at + 1).reduce((product: number, length) => product * length, 1));
+    const kept = shape.flatMap((_, at) => (axis.some((one) => one === at) ? [] : [at]));
+    const expected = new Float32Array(kept.reduce((product, at) => product * shape[at]!, 1));
+    values.forEach((value, place) => {
+      const indices = shape.map((length, at) => Math.floor(place / strides[at]!) % length);
+      expected[kept.reduce((row, at) => row * shape[at]! + indices[at]!, 0)]! += value;
+    });
+    t.deepEqual(sum(tensor(values, { shape }), { axis }).dataSync(), expected);
+  });
+}
 
 test('a maximum or minimum is NaN wherever in the row NaN stands', (t) => {
   const length = 41;

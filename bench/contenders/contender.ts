@@ -1,9 +1,20 @@
 /** What the bench needs of a library that takes part: set a case up, run it some times, tell what came out. */
 import type { Case, InputValues } from '../case.js';
 
-export const contenderNames = ['ours', 'wasm', 'native', 'torch', 'torch-fresh', 'onnxruntime', 'tensorflow', 'jax'] as const;
+export const contenderNames = [
+  'ours',
+  'cublas',
+  'wasm',
+  'native',
+  'torch',
+  'torch-fresh',
+  'onnxruntime',
+  'tensorflow',
+  'jax',
+] as const;
 export type ContenderName = (typeof contenderNames)[number];
-export type PeerName = Exclude<ContenderName, 'ours'>;
+/** `cublas`, ours with products by cuBLAS, takes part on GPUs alone. */
+export type PeerName = Exclude<ContenderName, 'ours' | 'cublas'>;
 
 /** Our own tiers, each as a contender. */
 export const tierNames = ['wasm', 'native'] as const satisfies readonly PeerName[];

@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cuda, setDevice } from '../../entry/index.js';
+import { cuda, OpwrightError, setDevice } from '../../entry/index.js';
 import type { Contender } from '../contenders/contender.js';
 import { openTorch } from '../contenders/torch.js';
 import { measureCase } from '../measure.js';
@@ -23,6 +23,7 @@ const usage = `Usage: npm run bench:gpu -- [options]
   --most <n>          only cases with at most n elements in an input (2^26)
   --rounds <n>        rounds a case (7)
   --no-torch          ours alone
+  --cublas            also ours with products by cuBLAS, for the table of cublas-use.ts (--filter matmul)
   --markdown          print the table as Markdown
   --json <path>       where the figures go (bench/results/gpu-<time>.json)
   --help              show this
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     most: { type: 'string', default: `${2 ** 26}` },
     rounds: { type: 'string', default: '7' },
     'no-torch': { type: 'boolean', default: false },
+    cublas: { type: 'boolean', default: false },
     markdown: { type: 'boolean', default: false },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -43,15 +45,24 @@ const { values } = parseArgs({
 });
 
 if (values.help) console.log(usage);
-else await main();
+else {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof OpwrightError)) throw error;
+    console.error(`${error.code}: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
 // The peer keeps handles that would hold the process.
 process.exit();
 
 async function main(): Promise<void> {
   setDevice(values.device);
+  const index = Number(values.device.split(':')[1] ?? 0);
   const words = values.filter.toLowerCase().split(',');
   const cases = gpuCases(Number(values.most)).filter(({ name }) => words.some((word) => name.toLowerCase().includes(word)));
-  const contenders: Contender[] = [openOursOn(values.device)];
+  const contenders: Contender[] = [openOursOn(index, 'ours'), ...(values.cublas ? [openOursOn(index, 'cublas')] : [])];
   const head = [`${new Date().toISOString().slice(0, 10)}, ${describeMachine()}, Node ${process.versions.node}`];
   if (!values['no-torch']) {
     try {
@@ -82,7 +93,7 @@ async function main(): Promise<void> {
   const stamp = new Date().toISOString().slice(0, 16).replaceAll(/[T:]/g, '-');
   const path = resolve(values.json ?? join(projectRoot, 'bench', 'results', `gpu-${stamp}.json`));
   mkdirSync(dirname(path), { recursive: true });
-  const properties = cuda.deviceProperties(Number(values.device.split(':')[1] ?? 0));
+  const properties = cuda.deviceProperties(index);
   writeFileSync(path, `${JSON.stringify({ head, properties, copy, firstCalls, results }, null, 2)}\n`);
   console.log(`\nwritten to ${path}`);
 }

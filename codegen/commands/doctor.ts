@@ -41,6 +41,7 @@ export const command: Command = {
 
 type NativeReport = ReturnType<Machine['examineNative']>;
 type Missing = Extract<NativeReport['tier'], { readonly problem: string }>;
+type UsableGpu = Exclude<ReturnType<Machine['examineCuda']>['gpus'][number]['device'], Missing>;
 type CompilerFacts = Exclude<NativeReport['compiler'], Missing>;
 
 interface Finding {
@@ -201,10 +202,15 @@ function cuda(machine: Machine): readonly Finding[] {
       const works: Finding =
         'problem' in device
           ? missingCuda(`on ${what}`, device)
-          : { what: `on ${what}`, state: 'found', found: `kernels run, compiled by NVRTC ${device.nvrtc}` };
+          : { what: `on ${what}`, state: 'found', found: usableText(device) };
       return [{ what, state: 'found', found }, works];
     }),
   ];
+}
+
+function usableText({ nvrtc, cublas }: UsableGpu): string {
+  const products = cublas === undefined ? '' : `; for products there is cuBLAS ${cublas}`;
+  return `kernels run, compiled by NVRTC ${nvrtc}${products}`;
 }
 
 function missingCuda(what: string, { problem, remedy, rule }: Missing): Finding {

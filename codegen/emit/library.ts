@@ -27,7 +27,7 @@ export interface ImportRoots {
 const tensorMembers: ReadonlySet<string> = new Set(
   (
     'storage layout dtype stopGradient grad edge isKept shape rank size device isDisposed data dataSync item tolist dispose ' +
-    'checkUsable toString backward at setAt multinomial standFor become checkGraph'
+    'checkUsable toString backward at setAt bincount multinomial repeatByCounts uniqueConsecutive standFor become checkGraph'
   ).split(' '),
 );
 

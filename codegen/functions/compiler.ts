@@ -281,13 +281,19 @@ export class FunctionCompiler implements Surroundings {
       return;
     }
     const { buffer, index } = this.#expressions.access(target);
+    const isAlone = isCallOf(target.getArgumentExpression(), 'alone');
     const type = elementType(buffer);
     const value = this.#expressions.typed(node.getRight(), type);
     if (operator !== undefined) buffer.used.read = true;
     buffer.used.written = true;
     const place = operator === undefined || isSettled(index) ? index : this.#bound('index', index);
     this.#emit(
-      store(buffer.name, place, operator === undefined ? value : binary(operator, load(type, buffer.name, place), value)),
+      store(
+        buffer.name,
+        place,
+        operator === undefined ? value : binary(operator, load(type, buffer.name, place), value),
+        isAlone,
+      ),
     );
   }
 
@@ -384,6 +390,9 @@ function functionNamed(name: string, file: SourceFile): FunctionDeclaration | un
   const imported = file.getImportDeclarations().find((each) => each.getNamedImports().some((one) => one.getName() === name));
   return imported?.getModuleSpecifierSourceFile()?.getFunction(name);
 }
+
+const isCallOf = (node: Node | undefined, name: string): boolean =>
+  Node.isCallExpression(node) && node.getExpression().getText() === name;
 
 const isSettled = (expr: Expr): boolean => expr.op === 'local' || expr.op === 'param' || expr.op === 'const';
 

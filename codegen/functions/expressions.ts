@@ -233,12 +233,15 @@ export class ExpressionCompiler {
   }
 
   #intrinsic(node: CallExpression, intrinsic: Intrinsic, expected: Type | undefined): Expr {
-    const [first, second, ...more] = node.getArguments().filter((argument) => Node.isExpression(argument));
+    const [first, second, third] = node.getArguments().filter((argument) => Node.isExpression(argument));
     const count = node.getArguments().length;
-    if (count !== intrinsic.arguments || more.length > 0)
+    if (count !== intrinsic.arguments)
       throw new KernelFunctionError(node, `expected ${intrinsic.arguments} arguments, got ${count}`);
     if (first === undefined) return intrinsic.build([]);
-    if (second !== undefined) return intrinsic.build(this.pair(first, second, intrinsic.takes ?? expected));
+    if (second !== undefined) {
+      const two = this.pair(first, second, intrinsic.takes ?? expected);
+      return intrinsic.build(third === undefined ? two : [...two, this.typed(third, two[0].type)]);
+    }
     if (intrinsic.takes !== undefined) return intrinsic.build([this.typed(first, intrinsic.takes)]);
     return intrinsic.build([intrinsic.converts ? this.compile(first) : this.compile(first, expected)]);
   }

@@ -163,13 +163,13 @@ class IndexCompiler {
     const names = loopNames(statement).filter((name) => !work.includes(name));
     const last = lastName(statement);
     const order = [...names.filter((name) => name !== last), ...names.filter((name) => name === last)];
-    const run = (into: Body): void =>
-      this.#loops(into, statement, order, places, (inner) => {
-        const value = this.#value(inner, statement.value, places);
-        const at = this.#offset(inner, statement.target, places);
+    const run = (into: Body, running = statement): void =>
+      this.#loops(into, running, order, places, (inner) => {
+        const value = this.#value(inner, running.value, places);
+        const at = this.#offset(inner, running.target, places);
         const type = value.type;
-        const stored = statement.operator === '+=' ? add(load(type, statement.target.tensor, at), value) : value;
-        inner.store(statement.target.tensor, at, stored);
+        const stored = running.operator === '+=' ? add(load(type, running.target.tensor, at), value) : value;
+        inner.store(running.target.tensor, at, stored);
       });
     const axes = this.#indexedAxes(statement);
     if (axes.length === 0) {
@@ -177,12 +177,18 @@ class IndexCompiler {
       return;
     }
     // Along an empty axis there is no element that an index could be held to.
-    body.if(allPositive(axes.map(({ size }) => size)), run, (empty) => {
-      const turns = axes.flatMap(({ names: read }) => read).filter((name) => !work.includes(name));
-      const fail: Stmt = { do: 'fail', code: indexOutOfRange };
-      if (turns.length === 0) empty.push(fail);
-      else empty.if(allPositive(turns.map((name) => param(sizeName(name)))), (failing) => failing.push(fail));
-    });
+    body.if(
+      allPositive(axes.map(({ size }) => size)),
+      (whole) => run(whole),
+      (empty) => {
+        // What has failed is still there to be read by kernels that were launched after it.
+        if (isGather(statement)) run(empty, { ...statement, value: { ...zero, span: statement.value.span } });
+        const turns = axes.flatMap(({ names: read }) => read).filter((name) => !work.includes(name));
+        const fail: Stmt = { do: 'fail', code: indexOutOfRange };
+        if (turns.length === 0) empty.push(fail);
+        else empty.if(allPositive(turns.map((name) => param(sizeName(name)))), (failing) => failing.push(fail));
+      },
+    );
   }
 
   /** The axes that an index is read along: their sizes, and the loops that the index depends on. */
@@ -382,6 +388,13 @@ function loopNames(statement: IndexStatement): string[] {
 /** The loop along the target's last axis, which is the contiguous one. */
 function lastName(statement: IndexStatement): string | undefined {
   return placesOf(statement.target).at(-1)?.name;
+}
+
+const zero = { kind: 'number', value: 0, integer: true } as const;
+
+/** Whether each element of the result is written once, wherever indices lead. */
+function isGather({ target, operator }: IndexStatement): boolean {
+  return operator === '=' && target.indices.every((item) => item.kind !== 'access');
 }
 
 function accessesIn(value: Item): Access[] {

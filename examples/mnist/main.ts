@@ -4,7 +4,7 @@
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { argmax, noGrad, seed, setDevice, tidy } from 'opwright';
+import { argmax, noGrad, OpwrightError, seed, setDevice, tidy } from 'opwright';
 import { batches, loadSafetensors, saveSafetensors } from 'opwright/io';
 import { CrossEntropyLoss } from 'opwright/nn';
 import { Adam } from 'opwright/optimizer';
@@ -14,20 +14,31 @@ import { type Options, readOptions } from './options.js';
 import { Progress } from './progress.js';
 
 const options = readOptions(process.argv.slice(2));
-const start = performance.now();
-// Devices open on first use, and the cpu asks for its threads then.
-if (options.threads !== undefined) process.env.OPWRIGHT_THREADS = `${options.threads}`;
-const device = setDevice(options.device);
-seed(options.seed);
+try {
+  await main(options);
+} catch (error) {
+  // What cannot be helped here, such as a device that is not there: code, reason and remedy say more than a stack.
+  if (!(error instanceof OpwrightError)) throw error;
+  console.error(`${error.code}: ${error.message}`);
+  process.exitCode = 1;
+}
 
-const training = loadDigits('train', options.trainCount);
-const testing = loadDigits('test', options.testCount);
-const model = new LeNet();
-const accuracy = train(model, training, testing, options);
-await checkSavedWeights(model, testing, accuracy, options.save);
-const threads = 'threads' in device ? ` with ${plural(Number(device.threads), 'thread')}` : '';
-const what = `LeNet on ${device.name}${threads}, ${plural(options.epochs, 'epoch')} in ${secondsSince(start)} s`;
-console.log(`${what}: ${percent(accuracy)} of ${testing.labels.size} test images right`);
+async function main(options: Options): Promise<void> {
+  const start = performance.now();
+  // Devices open on first use, and the cpu asks for its threads then.
+  if (options.threads !== undefined) process.env.OPWRIGHT_THREADS = `${options.threads}`;
+  const device = setDevice(options.device);
+  seed(options.seed);
+
+  const training = loadDigits('train', options.trainCount);
+  const testing = loadDigits('test', options.testCount);
+  const model = new LeNet();
+  const accuracy = train(model, training, testing, options);
+  await checkSavedWeights(model, testing, accuracy, options.save);
+  const threads = 'threads' in device ? ` with ${plural(Number(device.threads), 'thread')}` : '';
+  const what = `LeNet on ${device.name}${threads}, ${plural(options.epochs, 'epoch')} in ${secondsSince(start)} s`;
+  console.log(`${what}: ${percent(accuracy)} of ${testing.labels.size} test images right`);
+}
 
 /** Trains, and gives the share of the test examples that are read correctly in the end. */
 function train(model: LeNet, training: Digits, testing: Digits, { epochs, batchSize, learningRate }: Options): number {

@@ -32,6 +32,10 @@ export interface Dialect {
   readonly notANumber: Readonly<Record<'f32' | 'f64', string>>;
   /** The helpers for that type. */
   helpers(type: Type): HelperCatalogue;
+  /** Whether stores that stream go past the caches: there are the helpers `stream_*` then, and `drain`. */
+  readonly streams: boolean;
+  /** A statement after which memory may have changed, as far as the compiler knows. */
+  readonly forget?: string;
   /** (error, code): stores the code unless one is there. */
   readonly fail: HelperText;
   readonly kernel: KernelForm;
@@ -88,6 +92,8 @@ export const gnuC: Dialect = {
   infinity: { f32: '__builtin_inff()', f64: '__builtin_inf()' },
   notANumber: { f32: '__builtin_nanf("")', f64: '__builtin_nan("")' },
   helpers: ({ lanes }) => (lanes === 1 ? gnuHelpers : vectorHelpers),
+  streams: true,
+  forget: '__asm__ volatile("" ::: "memory");',
   fail: {
     result: 'void',
     parameters: failParameters,
@@ -111,6 +117,7 @@ export const cudaC: Dialect = {
   infinity: { f32: '__int_as_float(0x7f800000)', f64: '__longlong_as_double(0x7ff0000000000000ll)' },
   notANumber: { f32: '__int_as_float(0x7fc00000)', f64: '__longlong_as_double(0x7ff8000000000000ll)' },
   helpers: ({ lanes }) => (lanes === 1 ? { ...cudaHelpers, ...multiplyHelpers } : cudaVectorHelpers),
+  streams: false,
   fail: { result: 'void', parameters: failParameters, body: ['atomicCAS(error, 0, code);'] },
   kernel: {
     result: 'extern "C" __global__ void',

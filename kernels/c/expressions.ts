@@ -10,12 +10,14 @@ import {
   type Expr,
   type PlaceName,
   type RealStorage,
+  type Stmt,
   type Type,
   type UnaryOp,
   unsplit,
 } from '../ir.js';
 import type { Share } from '../math/half.js';
-import type { LanewiseName, Module } from './module.js';
+import type { GroupForm } from './groups.js';
+import type { LanewiseName, Module, StreamedStorage } from './module.js';
 import {
   floatLiteral,
   integerLike,
@@ -125,7 +127,9 @@ function written(place: Place, expr: Expr): Text {
     case 'place':
       return atom(place.place(expr.name));
     case 'exchange':
-      return exchangeText(place, expr);
+      return atom(groupsOf(place).exchange(expr.from, printExpr(place, expr.value), expr.distance));
+    case 'peers':
+      return atom(groupsOf(place).peers(printExpr(place, expr.value)));
   }
 }
 
@@ -191,16 +195,21 @@ function loadText(place: Place, { type, buffer: bufferName, index }: Node<'load'
 }
 
 /** The statement that stores a value. */
-export function printStore(
-  place: Place,
-  { buffer: bufferName, index, value }: { buffer: string; index: Expr; value: Expr },
-): string {
+type Store = Extract<Stmt, { do: 'store' }>;
+
+export function printStore(place: Place, { buffer: bufferName, index, value, streams = false }: Store): string {
   const { name, storage, isShared } = place.buffer(bufferName, value.type);
   const element = `${name}[${printIndex(place, index)}]`;
   const text = written(place, value);
+  if (value.type.lanes > 1 && streams && place.module.dialect.streams && isStreamed(storage))
+    return `${place.module.call(`stream_${storage}`, value.type, `&${element}`, text.text)};`;
   const helper = `store${isShared ? 'Shared' : ''}_${storage}` as const;
   if (value.type.lanes > 1) return `${place.module.call(helper, value.type, `&${element}`, text.text)};`;
   return `${element} = ${storedText(place.module, storage, value.type, text)};`;
+}
+
+function isStreamed(storage: RealStorage): storage is StreamedStorage {
+  return storage === 'float32' || storage === 'int32' || storage === 'float64' || storage === 'int64';
 }
 
 function storedText(module: Module, storage: RealStorage, type: Type, value: Text): string {
@@ -524,10 +533,10 @@ function packText(place: Place, { type, lanes }: Node<'pack'>): Text {
   return atom(vectors.pack(place.module.type(type), texts));
 }
 
-function exchangeText(place: Place, { value, from, distance }: Node<'exchange'>): Text {
-  const { groups } = place.module.dialect.kernel;
-  if (groups === undefined) throw new TypeError(`${place.module.dialect.name} has no groups of threads`);
-  return atom(groups.exchange(from, printExpr(place, value), distance));
+function groupsOf({ module: { dialect } }: Place): GroupForm {
+  const { groups } = dialect.kernel;
+  if (groups === undefined) throw new TypeError(`${dialect.name} has no groups of threads`);
+  return groups;
 }
 
 function shuffleText(place: Place, { left, right, lanes }: Node<'shuffle'>): Text {

@@ -4,8 +4,19 @@
  *
  * A block's x is a group's threads, its y the groups that share the block: those of one warp, or of one thread, are put together.
  */
+
+import { F32 } from '../build.js';
 import { mostThreads, sharesBlocks, warpSize, warpsOfBlock } from '../group.js';
-import { bytesOf, type ExchangeFrom, type Group, type PlaceName, type RealStorage, type Type } from '../ir.js';
+import {
+  bytesOf,
+  type ExchangeFrom,
+  type Group,
+  type HalfStorage,
+  type PlaceName,
+  type RealStorage,
+  type TileElement,
+  type Type,
+} from '../ir.js';
 import type { HelperCatalogue, HelperText, Module } from './module.js';
 import { elementTypes, laneTypeName } from './types.js';
 
@@ -18,6 +29,7 @@ export interface GroupForm {
   shared(name: string, array: { readonly storage: RealStorage; readonly length: number }, group: Group): readonly string[];
   barrier(group: Group): string;
   exchange(from: ExchangeFrom, value: string, distance: number): string;
+  peers(value: string): string;
 }
 
 export const cudaGroups: GroupForm = {
@@ -40,6 +52,7 @@ export const cudaGroups: GroupForm = {
       : '__syncthreads();',
   exchange: (from, value, distance) =>
     `${from === 'across' ? '__shfl_xor_sync' : '__shfl_up_sync'}(0xffffffffu, ${value}, ${distance})`,
+  peers: (value) => `(i32)__match_any_sync(0xffffffffu, ${value})`,
 };
 
 // Vectors
@@ -145,47 +158,60 @@ export const cudaVectorHelpers: HelperCatalogue = Object.fromEntries(
 
 // Products of tiles
 
+/** The instruction for tiles of 16 x 8 by 8 x 8 words, from what GPU on, and one for half as many words that older ones have. */
+interface TensorCoreForm {
+  readonly type: string;
+  readonly shape: string;
+  readonly olderShape?: string;
+  /** The elements of a word. */
+  elements(word: string, module: Module): readonly string[];
+}
+
+const halves = (storage: HalfStorage) => (word: string, module: Module) =>
+  [`${word} & 0xffff`, `(i32)((u32)${word} >> 16)`].map((bits) => module.call(`from_${storage}`, F32, bits));
+
+const tensorCoreForms: Readonly<Record<TileElement, TensorCoreForm>> = {
+  float16: { type: 'f16', shape: 'm16n8k16', olderShape: 'm16n8k8', elements: halves('float16') },
+  bfloat16: { type: 'bf16', shape: 'm16n8k16', elements: halves('bfloat16') },
+  tf32: { type: 'tf32', shape: 'm16n8k8', elements: (word) => [`__int_as_float(${word})`] },
+};
+
 /** By the tensor cores; where there are none that take the type, from the other threads' registers. */
-function multiply(storage: 'float16' | 'bfloat16') {
-  return (type: Type, module: Module): HelperText => {
-    const name = laneTypeName(type);
-    const half = storage === 'float16' ? 'f16' : 'bf16';
-    const sums = '{%0, %1, %2, %3}';
-    const operands = '"+f"(c0), "+f"(c1), "+f"(c2), "+f"(c3)';
-    const instruction = (shape: string, a: string, b: string, inputs: string): string =>
-      `asm volatile("mma.sync.aligned.${shape}.row.col.f32.${half}.${half}.f32 ${sums}, {${a}}, {${b}}, ${sums};" : ${operands} : ${inputs});`;
-    const older =
-      storage === 'float16'
-        ? [
-            '#elif __CUDA_ARCH__ >= 750',
-            instruction('m16n8k8', '%4, %5', '%6', '"r"(a0), "r"(a1), "r"(b0)'),
-            instruction('m16n8k8', '%4, %5', '%6', '"r"(a2), "r"(a3), "r"(b1)'),
-          ]
-        : [];
-    return {
-      result: 'void',
-      parameters: ['c0', 'c1', 'c2', 'c3']
-        .map((sum) => `${name} &${sum}`)
-        .concat('a0 a1 a2 a3 b0 b1'.split(' ').map((word) => `i32 ${word}`)),
-      body: [
-        '#if !defined(OPWRIGHT_SIMULATED) && __CUDA_ARCH__ >= 800',
-        instruction('m16n8k16', '%4, %5, %6, %7', '%8, %9', '"r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1)'),
-        ...(older.length === 0 ? [] : [older[0]!.replace('#elif ', '#elif !defined(OPWRIGHT_SIMULATED) && '), ...older.slice(1)]),
-        '#else',
-        ...fromRegisters((word) => module.call(`from_${storage}`, type, word)),
-        '#endif',
-      ],
-    };
-  };
+function multiply(element: TileElement) {
+  const { type: elementType, shape, olderShape, elements } = tensorCoreForms[element];
+  const sums = '{%0, %1, %2, %3}';
+  const operands = '"+f"(c0), "+f"(c1), "+f"(c2), "+f"(c3)';
+  const instruction = (of: string, a: string, b: string, inputs: string): string =>
+    `asm volatile("mma.sync.aligned.${of}.row.col.f32.${elementType}.${elementType}.f32 ${sums}, {${a}}, {${b}}, ${sums};" : ${operands} : ${inputs});`;
+  const older =
+    olderShape === undefined
+      ? []
+      : [
+          '#elif !defined(OPWRIGHT_SIMULATED) && __CUDA_ARCH__ >= 750',
+          instruction(olderShape, '%4, %5', '%6', '"r"(a0), "r"(a1), "r"(b0)'),
+          instruction(olderShape, '%4, %5', '%6', '"r"(a2), "r"(a3), "r"(b1)'),
+        ];
+  return (type: Type, module: Module): HelperText => ({
+    result: 'void',
+    parameters: ['c0', 'c1', 'c2', 'c3']
+      .map((sum) => `${laneTypeName(type)} &${sum}`)
+      .concat('a0 a1 a2 a3 b0 b1'.split(' ').map((word) => `i32 ${word}`)),
+    body: [
+      '#if !defined(OPWRIGHT_SIMULATED) && __CUDA_ARCH__ >= 800',
+      instruction(shape, '%4, %5, %6, %7', '%8, %9', '"r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1)'),
+      ...older,
+      '#else',
+      ...fromRegisters((word) => elements(word, module)),
+      '#endif',
+    ],
+  });
 }
 
 /** Products are exact in f64, and added up along k. */
-function fromRegisters(decode: (word: string) => string): readonly string[] {
-  const halves = (word: string): readonly string[] => [decode(`${word} & 0xffff`), decode(`(i32)((u32)${word} >> 16)`)];
+function fromRegisters(elements: (word: string) => readonly string[]): readonly string[] {
   const products = (sum: number, a: string, b: string): readonly string[] => {
-    const [lowA, highA] = halves(a);
-    const [lowB, highB] = halves(b);
-    return [`s${sum} += (f64)${lowA} * (f64)${lowB};`, `s${sum} += (f64)${highA} * (f64)${highB};`];
+    const others = elements(b);
+    return elements(a).map((element, at) => `s${sum} += (f64)${element} * (f64)${others[at]};`);
   };
   const stretch = (upper: string, lower: string, b: string): readonly string[] =>
     // Once for each multiplication of a large tile, it would be a long text.
@@ -212,4 +238,5 @@ function fromRegisters(decode: (word: string) => string): readonly string[] {
 export const multiplyHelpers = {
   multiply_float16: multiply('float16'),
   multiply_bfloat16: multiply('bfloat16'),
+  multiply_tf32: multiply('tf32'),
 } as const satisfies HelperCatalogue;

@@ -197,6 +197,8 @@ export const gnuHelpers: HelperCatalogue = {
   popcount: (type, module) =>
     ofOne(type, module, `return ${byWidth(type, '__builtin_popcount((u32)a)', '__builtin_popcountll((u64)a)')};`),
   mulhiu: (type, module) => ofTwo(type, module, 'return (i32)((u64)(u32)a * (u32)b >> 32);'),
+  // What follows a store past the caches need not wait for it on x86, unlike all other stores there.
+  drain: () => ({ result: 'void', parameters: [], body: ['#ifdef __SSE2__', '__builtin_ia32_sfence();', '#endif'] }),
 };
 
 const cudaBits = {

@@ -2,7 +2,7 @@
  * One C or CUDA text while it is being written: it hands out the names of types and helper functions and declares, once and in order,
  * those that were asked for. What a helper does is in helpers.ts and vectors.ts; the kernels' own functions are printed by printer.ts.
  */
-import type { HalfStorage, RealStorage, Type } from '../ir.js';
+import type { HalfStorage, RealStorage, TileElement, Type } from '../ir.js';
 import type { Dialect } from './dialect.js';
 import { laneTypeName, scalarTypedefs, widthOf } from './types.js';
 
@@ -24,6 +24,8 @@ export type HelperName =
   | 'truncate_f64'
   | `from_${HalfStorage}`
   | `to_${HalfStorage}`
+  /** After stores that stream: other threads see them. */
+  | 'drain'
   // Vectors only
   | 'splat'
   | 'select'
@@ -32,10 +34,14 @@ export type HelperName =
   | 'greater'
   | `load_${RealStorage}`
   | `store_${RealStorage}`
+  | `stream_${StreamedStorage}`
   // Group programs only
   | `loadShared_${RealStorage}`
   | `storeShared_${RealStorage}`
-  | `multiply_${HalfStorage}`;
+  | `multiply_${TileElement}`;
+
+/** What is as wide in memory as in a register. */
+export type StreamedStorage = 'int32' | 'int64' | 'float32' | 'float64';
 
 /** Functions of floats that C's library has. */
 export type LanewiseName =

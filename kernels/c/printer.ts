@@ -4,7 +4,7 @@
  *
  * IR names get a prefix by what they name: `v_` locals, `p_` parameters, `b_` buffers, so that none is a keyword or a function of C.
  */
-import { binary, F32, local } from '../build.js';
+import { binary, F32, I32, local } from '../build.js';
 import { combine } from '../combine.js';
 import {
   type BufferDeclaration,
@@ -67,6 +67,7 @@ class FunctionPrinter implements Place {
   readonly #read = new Set<string>();
   readonly #places = new Set<PlaceName>();
   #loops = 0;
+  #streams = false;
   #depth = 0;
 
   constructor(
@@ -160,6 +161,7 @@ class FunctionPrinter implements Place {
       this.#declare('end', false);
       this.#statements(this.kernel.body);
     });
+    if (this.#streams) this.#line(`${this.module.call('drain', I32)};`);
   }
 
   #oneItem(): void {
@@ -239,6 +241,8 @@ class FunctionPrinter implements Place {
         const value = printExpr(this, statement.value);
         const name = this.#declare(statement.name, statement.mutable === true);
         this.#line(`${statement.mutable ? '' : 'const '}${this.module.type(statement.value.type)} ${name} = ${value};`);
+        const { forget } = this.module.dialect;
+        if (statement.held && forget !== undefined) this.#line(forget);
         break;
       }
       case 'set':
@@ -250,6 +254,7 @@ class FunctionPrinter implements Place {
         break;
       }
       case 'store':
+        this.#streams ||= statement.streams === true && this.module.dialect.streams;
         this.#line(printStore(this, statement));
         break;
       case 'for':
@@ -278,9 +283,9 @@ class FunctionPrinter implements Place {
     }
   }
 
-  #multiplyTiles({ storage, sums, a, b }: Node<'multiplyTiles'>): void {
+  #multiplyTiles({ element, sums, a, b }: Node<'multiplyTiles'>): void {
     const operands = [...sums.map((sum) => this.#target(sum)), ...[...a, ...b].map((word) => printExpr(this, word))];
-    this.#line(`${this.module.call(`multiply_${storage}`, F32, ...operands)};`);
+    this.#line(`${this.module.call(`multiply_${element}`, F32, ...operands)};`);
   }
 
   #target(name: string): string {

@@ -4,7 +4,7 @@
  */
 import { bytesOf, type RealStorage, type Type } from '../ir.js';
 import { halfHelpers, ofOne, ofThree, ofTwo, rangeOf } from './helpers.js';
-import type { HelperCatalogue, HelperName, HelperText, LanewiseName, Module } from './module.js';
+import type { HelperCatalogue, HelperName, HelperText, LanewiseName, Module, StreamedStorage } from './module.js';
 import { elementTypes, integerLike, isFloat, laneTypeName, widthOf } from './types.js';
 
 type Helper = (type: Type, module: Module) => HelperText;
@@ -44,7 +44,84 @@ const repeated =
     return write(type, module, ...lanewise(type, module, module.call(name, scalarOf(type), ...operands)));
   };
 
-const remainder: Helper = (type, module) => (isFloat(type) ? library('fmod', 2) : repeated('rem', 2))(type, module);
+/** The two halves of a vector of 32-bit lanes, as f64. */
+function inDoubles(value: string, type: Type, module: Module): readonly [string, string] {
+  const half = type.lanes / 2;
+  const doubles = module.vector('f64', half, 8);
+  const convert = (first: number): string => `__builtin_convertvector(${shuffle(value, first, half)}, ${doubles})`;
+  return [convert(0), convert(half)];
+}
+
+/** Two halves of f64 lanes as one vector of 32-bit lanes. */
+function fromDoubles(low: string, high: string, type: Type, module: Module): string {
+  const half = module.vector(laneTypeName(type), type.lanes / 2, 4);
+  const lanes = Array.from({ length: type.lanes }, (_, lane) => lane).join(', ');
+  return `__builtin_shufflevector(__builtin_convertvector(${low}, ${half}), __builtin_convertvector(${high}, ${half}), ${lanes})`;
+}
+
+/** Quotients of 32-bit integers are exact in f64. */
+function quotient(a: string, b: string, type: Type, module: Module): string {
+  const [dividends, divisors] = [inDoubles(a, type, module), inDoubles(b, type, module)];
+  return fromDoubles(`${dividends[0]} / ${divisors[0]}`, `${dividends[1]} / ${divisors[1]}`, type, module);
+}
+
+/** As of scalars (helpers.ts): 0 and -1 are no divisors of the processor's. */
+const divide: Helper = (type, module) => {
+  if (widthOf(type) === 64) return repeated('div', 2)(type, module);
+  const [name, unsigned] = [module.type(type), module.unsigned(type)];
+  return ofTwo(
+    type,
+    module,
+    `const ${name} zero = (${name})(b == 0), minus = (${name})(b == -1), plain = ~(zero | minus);`,
+    `const ${name} divisor = (b & plain) | (1 & ~plain);`,
+    `const ${name} q = ${quotient('a', 'divisor', type, module)};`,
+    `return (q & plain) | ((${name})-(${unsigned})a & minus);`,
+  );
+};
+
+const integerRemainder: Helper = (type, module) => {
+  if (widthOf(type) === 64) return repeated('rem', 2)(type, module);
+  const [name, unsigned] = [module.type(type), module.unsigned(type)];
+  return ofTwo(
+    type,
+    module,
+    `const ${name} plain = ~((${name})(b == 0) | (${name})(b == -1));`,
+    `const ${name} divisor = (b & plain) | (1 & ~plain);`,
+    `const ${name} q = ${quotient('a', 'divisor', type, module)};`,
+    `return (${name})((${unsigned})a - (${unsigned})q * (${unsigned})divisor) & plain;`,
+  );
+};
+
+/** As of scalars (helpers.ts); where lanes are not common, these alone go through the library. */
+const remainderOfSingles: Helper = (type, module) => {
+  const half: Type = { scalar: 'f64', lanes: type.lanes / 2, laneBits: 64 };
+  const [name, integer, doubles] = [module.type(type), module.type(integerLike(type)), module.type(half)];
+  const mask = module.type(integerLike(half));
+  const [x, y] = [inDoubles('a', type, module), inDoubles('b', type, module)];
+  const trunc = (value: string): string => module.call('trunc', half, value);
+  const abs = (value: string): string => module.call('abs', half, value);
+  const any = (value: string): string => module.call('any', integerLike(half), value);
+  return ofTwo(
+    type,
+    module,
+    `const ${doubles} x0 = ${x[0]}, x1 = ${x[1]}, y0 = ${y[0]}, y1 = ${y[1]};`,
+    `const ${doubles} q0 = ${trunc('x0 / y0')}, q1 = ${trunc('x1 / y1')};`,
+    `const ${integer} sign = (${integer})a & (-2147483647 - 1);`,
+    `${name} r = ${fromDoubles('x0 - q0 * y0', 'x1 - q1 * y1', type, module)};`,
+    `r = (${name})(((${integer})r & 2147483647) | sign);`,
+    `const ${mask} common0 = (${mask})(${abs('q0')} < 536870912.0) & (${mask})(${abs('y0')} < __builtin_inf());`,
+    `const ${mask} common1 = (${mask})(${abs('q1')} < 536870912.0) & (${mask})(${abs('y1')} < __builtin_inf());`,
+    `if (${any('~(common0 & common1)')})`,
+    `  for (i32 l = 0; l < ${type.lanes}; l += 1)`,
+    `    if (!(l < ${half.lanes} ? common0[l % ${half.lanes}] : common1[l % ${half.lanes}])) r[l] = __builtin_fmodf(a[l], b[l]);`,
+    'return r;',
+  );
+};
+
+const remainder: Helper = (type, module) => {
+  if (!isFloat(type)) return integerRemainder(type, module);
+  return (widthOf(type) === 32 ? remainderOfSingles : library('fmod', 2))(type, module);
+};
 
 /** As of scalars (helpers.ts), for as many rounds as the largest exponent has bits. */
 const integerPower: Helper = (type, module) => {
@@ -144,23 +221,21 @@ const fusedMultiplyAdd: Helper = (type, module) => {
   );
 };
 
-/** Out of range and NaN, a lane is 0 before it is converted. */
+/** Above the range, and where it is NaN, a lane is 0 before it is converted; below, it is the least number. */
 const truncate =
   (from: 'f32' | 'f64'): Helper =>
   (type, module) => {
     const source: Type = { scalar: from, lanes: type.lanes, laneBits: from === 'f64' ? 64 : 32 };
     const [name, float, mask] = [module.type(type), module.type(source), module.type(integerLike(source))];
-    const { least, above, lowest, highest } = rangeOf(from, type);
+    const { least, above, highest } = rangeOf(from, type);
     const converted = (value: string) => `__builtin_convertvector(${value}, ${name})`;
     return {
       result: name,
       parameters: [`${float} a`],
       body: [
-        `const ${mask} high = (${mask})(a >= ${above});`,
-        `const ${mask} low = (${mask})(a <= ${least});`,
-        `const ${mask} inside = (${mask})(a == a) & ~(high | low);`,
-        `const ${name} value = ${converted(`(${float})(inside & (${mask})a)`)};`,
-        `return value | (${converted('high')} & ${highest}) | (${converted('low')} & (${lowest}));`,
+        `const ${float} below = (${float})((${mask})(a < ${above}) & (${mask})a);`,
+        `const ${name} value = ${converted(module.call('greater', source, 'below', `${least} + (${float}){}`))};`,
+        `return value | (${converted(`(${mask})(a >= ${above})`)} & ${highest});`,
       ],
     };
   };
@@ -313,6 +388,39 @@ function storedForm(storage: RealStorage, type: Type, module: Module): string {
   return 'a';
 }
 
+/** GCC's instructions of x86 that store past the caches, by bytes, and what a processor that has them defines. */
+const streamInstructions: Readonly<Record<number, { readonly name: string; readonly condition: string }>> = {
+  16: { name: '__builtin_ia32_movntps', condition: 'defined(__SSE__)' },
+  32: { name: '__builtin_ia32_movntps256', condition: 'defined(__AVX__)' },
+  64: { name: '__builtin_ia32_movntps512', condition: 'defined(__AVX512F__)' },
+};
+
+/** Only vectors at multiples of their size go past the caches; Clang has words for it on every processor. */
+function stream(storage: StreamedStorage): Helper {
+  return (type, module) => {
+    const bytes = type.lanes * bytesOf[storage];
+    const name = module.type(type);
+    const instruction = streamInstructions[bytes];
+    const aligned = `if (((u64)p & ${bytes - 1}) == 0)`;
+    const floats = module.vector('f32', bytes / 4, 4);
+    const gcc =
+      instruction === undefined
+        ? []
+        : [`#elif ${instruction.condition}`, `${aligned} { ${instruction.name}((f32 *)p, (${floats})a); return; }`];
+    return {
+      result: 'void',
+      parameters: [`${elementTypes[storage]} *p`, `${name} a`],
+      body: [
+        '#if defined(__clang__)',
+        `${aligned} { __builtin_nontemporal_store(a, (${name} *)p); return; }`,
+        ...gcc,
+        '#endif',
+        `${module.call(`store_${storage}`, type, 'p', 'a')};`,
+      ],
+    };
+  };
+}
+
 const libraryUnary = {
   floor: library('floor', 1),
   ceil: library('ceil', 1),
@@ -351,7 +459,7 @@ export const vectorHelpers: HelperCatalogue = {
   max: maximum,
   lesser: chosen('<'),
   greater: chosen('>'),
-  div: repeated('div', 2),
+  div: divide,
   abs: absolute,
   clz: repeated('clz', 1),
   popcount: repeated('popcount', 1),
@@ -382,4 +490,8 @@ export const vectorHelpers: HelperCatalogue = {
   store_bfloat16: store('bfloat16'),
   store_float32: store('float32'),
   store_float64: store('float64'),
+  stream_int32: stream('int32'),
+  stream_int64: stream('int64'),
+  stream_float32: stream('float32'),
+  stream_float64: stream('float64'),
 };

@@ -35,6 +35,7 @@ import { type Expr, isComplexScalar, partScalar, type Scalar } from '../ir.js';
 import type { Share } from '../math/half.js';
 import { withSign } from '../math/writer.js';
 import { scaledSizes, size } from './arithmetic.js';
+import { inverseFunctions } from './inverse.js';
 
 type ComplexFunction = (args: readonly Expr[], share: Share, to: Scalar) => Expr;
 
@@ -159,6 +160,18 @@ const conversion: ComplexFunction = ([x], _share, to) => {
   return pair(real, zero(real));
 };
 
+const partsOf = (z: Expr, share: Share) => ({ real: share(realPart(z)), imaginary: share(imaginaryPart(z)) });
+const inverses = inverseFunctions({
+  squareRoot: ({ real, imaginary }, share) => partsOf(squareRoot(real, imaginary, share), share),
+  logSize: ({ real, imaginary }, share) => logSize(real, imaginary, share),
+});
+const inverse =
+  (name: keyof typeof inverses): ComplexFunction =>
+  ([z], share) => {
+    const { real, imaginary } = inverses[name](partsOf(z!, share), share);
+    return pair(real, imaginary);
+  };
+
 const operator =
   (name: 'add' | 'sub' | 'mul' | 'div'): ComplexFunction =>
   ([x, y]) =>
@@ -206,4 +219,10 @@ export const complexFunctions: Readonly<Record<string, ComplexFunction>> = {
   sinh: ofParts(hyperbolicSine),
   cosh: ofParts(hyperbolicCosine),
   tanh: ofParts(hyperbolicTangent),
+  asin: inverse('asin'),
+  acos: inverse('acos'),
+  atan: inverse('atan'),
+  asinh: inverse('asinh'),
+  acosh: inverse('acosh'),
+  atanh: inverse('atanh'),
 };

@@ -114,12 +114,12 @@ class Splitter {
     body.set(imaginaryOf(before), imaginary);
   }
 
-  #store({ buffer, index, value }: Extract<Stmt, { do: 'store' }>, body: Body, share: Share): void {
+  #store({ buffer, index, value, alone }: Extract<Stmt, { do: 'store' }>, body: Body, share: Share): void {
     const pair = this.#pair(value, share);
     const place = this.#real(index, share);
     // Both are computed before the first is stored: the value may be read from this very place.
     const [real, imaginary] = [share(pair.real), share(imaginaryOf(pair))];
-    body.push(store(buffer, partPlace(place, 0), real), store(buffer, partPlace(place, 1), imaginary));
+    body.push(store(buffer, partPlace(place, 0), real, alone), store(buffer, partPlace(place, 1), imaginary, alone));
   }
 
   /** A real expression whose operands may be complex. */

@@ -10,6 +10,25 @@ function checkedRow(index: i32, rows: i32, wrap: i32): i32 {
   return min(max(row, 0), rows - 1);
 }
 
+/** Of eight rows of single elements those that `index` names: it is read and checked once for all of them. */
+function gatherFromEight(x: Buffer<'T'>, index: Buffer<'I'>, out: Buffer<'T'>, outer: i32, n: i32, rows: i32, wrap: i32): void {
+  for (let j = 0; j < n; j++) {
+    const row = checkedRow(clampToI32(index[j]!), rows, wrap);
+    const source = outer * rows + row;
+    const target = outer * n + j;
+    if (rows > 0) {
+      out[target] = x[source]!;
+      out[target + n] = x[source + rows]!;
+      out[target + 2 * n] = x[source + 2 * rows]!;
+      out[target + 3 * n] = x[source + 3 * rows]!;
+      out[target + 4 * n] = x[source + 4 * rows]!;
+      out[target + 5 * n] = x[source + 5 * rows]!;
+      out[target + 6 * n] = x[source + 6 * rows]!;
+      out[target + 7 * n] = x[source + 7 * rows]!;
+    }
+  }
+}
+
 /** out[o, j, i] = x[o, index[j], i]; a work item is one of the outer * n rows of the result. */
 export function gatherRows(
   begin: i32,
@@ -22,15 +41,20 @@ export function gatherRows(
   inner: i32,
   wrap: i32,
 ): void {
+  // The outers of which all rows are asked for; those in groups of eight are done when the others' turn comes.
+  const first = idiv(begin + n - 1, n);
+  const last: i32 = inner === 1 ? first + idiv(idiv(end, n) - first, 8) * 8 : first;
+  for (let outer = first; outer < last; outer += 8) gatherFromEight(x, index, out, outer, n, rows, wrap);
   for (let outer = idiv(begin, n); outer < idiv(end + n - 1, n); outer++) {
-    for (let j = max(begin - outer * n, 0); j < min(end - outer * n, n); j++) {
+    const from: i32 = outer >= first && outer < last ? n : max(begin - outer * n, 0);
+    for (let j = from; j < min(end - outer * n, n); j++) {
       const row = checkedRow(clampToI32(index[j]!), rows, wrap);
       const source = (outer * rows + row) * inner;
       const target = (outer * n + j) * inner;
       if (rows > 0) {
         if (inner === 1) out[target] = x[source]!;
         else for (const at of lanes(0, inner)) out[target + at] = x[source + at]!;
-      }
+      } else for (const at of lanes(0, inner)) out[target + at] = 0;
     }
   }
 }

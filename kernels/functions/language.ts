@@ -43,9 +43,14 @@ export const idiv = (a: i32, b: i32): i32 => (b === 0 ? 0 : Math.trunc(a / b) | 
 /** Has the sign of `a`; by 0 it is 0. */
 export const irem = (a: i32, b: i32): i32 => (b === 0 ? 0 : (a % b) | 0);
 
+/** Of values of T, with the sign of `a`; of integers by 0 it is 0. */
+export const remainder = (a: f, b: f): f => (b === 0 ? 0 : a % b);
+
 /** NaN where either is. */
 export const min = Math.min;
 export const max = Math.max;
+/** a b + c, rounded once where the target can, twice where not. */
+export const fma = (a: f, b: f, c: f): f => a * b + c;
 export const abs = Math.abs;
 export const sqrt = Math.sqrt;
 export const exp = Math.exp;
@@ -57,6 +62,9 @@ export const isNan = Number.isNaN;
 /** The least value of T's dtype: -Infinity for floats. */
 export const lowest = (): f => -Infinity;
 export const highest = (): f => Infinity;
+
+/** Whether the kernel is for a machine whose threads share `lanes` loops in groups: for a GPU. */
+export const grouped = (): boolean => false;
 
 /** Truncates, saturates, and sends NaN to 0. */
 export const toI32 = (value: number): i32 =>
@@ -76,10 +84,20 @@ export const highHalf = (word: i64): i32 => Number(word >> 32n);
 export const lowHalf = (word: i64): i32 => Number(BigInt.asIntN(32, word));
 export const joined = (high: i32, low: i32): i64 => (BigInt(high) << 32n) | BigInt.asUintN(32, BigInt(low));
 
+/**
+ * An index that is stored to, of which the author knows what no compiler sees: no other turn of the lanes loop stores there. Turns may then
+ * run in any order although the place was read from memory.
+ */
+export const alone = (place: i32): i32 => place;
+
 /** As a value of T. */
 export const toT = (value: number): f => value;
 
-/** The integers from `from` to `to` - 1. Turns are independent, but for `+=`, `*=`, `min` and `max` into outer variables, so they may run in lanes. */
+/**
+ * The integers from `from` to `to` - 1. Turns are independent, so they may run in lanes, but for two things that depend on the turns before:
+ * `+=`, `*=`, `min` and `max` into outer variables, which may be used later in the turn, and one count in memory that each turn takes
+ * one further, `const count = counts[i]!; counts[i] = count + 1` or `counts[i]! += 1`.
+ */
 export function* lanes(from: i32, to: i32): Generator<i32, void, undefined> {
   for (let index = from; index < to; index++) yield index;
 }

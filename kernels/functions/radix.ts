@@ -9,6 +9,7 @@
  * and in between `flip` puts the sign in order, or all bits in reverse. All NaN have the greatest key, and both zeros the same one.
  */
 import {
+  alone,
   type Buffer,
   bits,
   highHalf,
@@ -41,7 +42,7 @@ export function sortWords(
   for (let item = begin; item < end; item++) {
     const row = idiv(item, blocks) * n;
     const first = irem(item, blocks) * blockSize;
-    for (let place = first; place < min(first + blockSize, n); place++) {
+    for (const place of lanes(first, min(first + blockSize, n))) {
       const value = x[row + place]!;
       const own = bits(value);
       const turned = value === 0 ? 0 : own ^ ((own >> 31) & fold);
@@ -66,7 +67,7 @@ export function sortLowWords(
   for (let item = begin; item < end; item++) {
     const row = idiv(item, blocks) * n;
     const first = irem(item, blocks) * blockSize;
-    for (let place = first; place < min(first + blockSize, n); place++) {
+    for (const place of lanes(first, min(first + blockSize, n))) {
       const value = x[row + place]!;
       const own = longBits(value);
       const turned = value === 0 ? 0 : lowHalf(own) ^ ((highHalf(own) >> 31) & fold);
@@ -91,7 +92,7 @@ export function sortHighWords(
   for (let item = begin; item < end; item++) {
     const row = idiv(item, blocks) * n;
     const first = irem(item, blocks) * blockSize;
-    for (let at = first; at < min(first + blockSize, n); at++) {
+    for (const at of lanes(first, min(first + blockSize, n))) {
       const place = lowHalf(words[row + at]!);
       const value = x[row + place]!;
       const own = highHalf(longBits(value));
@@ -119,7 +120,7 @@ export function countDigits(
     const first = irem(item, blocks) * blockSize;
     const own = item * digits;
     for (const digit of lanes(0, digits)) counts[own + digit] = 0;
-    for (let place = first; place < min(first + blockSize, n); place++) {
+    for (const place of lanes(first, min(first + blockSize, n))) {
       const digit = shiftRight(highHalf(words[row + place]!), shift) & (digits - 1);
       counts[own + digit]! += 1;
     }
@@ -158,6 +159,43 @@ export function startDigits(
   }
 }
 
+/**
+ * The same in two steps, for machines with more threads than a row has digits: first for each digit of a row, leaving how many words have
+ * it in `starts`; then `startRows`.
+ */
+export function startBlocks(
+  begin: i32,
+  end: i32,
+  counts: Buffer<'int32'>,
+  starts: Buffer<'int32'>,
+  blocks: i32,
+  digits: i32,
+): void {
+  for (let item = begin; item < end; item++) {
+    const first = idiv(item, digits) * blocks * digits + irem(item, digits);
+    let total: i32 = 0;
+    for (const block of lanes(0, blocks)) {
+      const at = first + block * digits;
+      const count = counts[at]!;
+      total += count;
+      counts[at] = total - count;
+    }
+    starts[item] = total;
+  }
+}
+
+/** Turns the numbers of words of each digit into where the digit begins in its row; a work item is a row. */
+export function startRows(begin: i32, end: i32, starts: Buffer<'int32'>, digits: i32): void {
+  for (let row = begin; row < end; row++) {
+    let start: i32 = 0;
+    for (const at of lanes(row * digits, (row + 1) * digits)) {
+      const count = starts[at]!;
+      start += count;
+      starts[at] = start - count;
+    }
+  }
+}
+
 /** Moves the words of each block to where they belong in `target`; uses the counts up. */
 export function moveDigits(
   begin: i32,
@@ -177,12 +215,12 @@ export function moveDigits(
     const first = irem(item, blocks) * blockSize;
     const own = item * digits;
     for (const digit of lanes(0, digits)) counts[own + digit]! += starts[row * digits + digit]!;
-    for (let place = first; place < min(first + blockSize, n); place++) {
+    for (const place of lanes(first, min(first + blockSize, n))) {
       const word = words[row * n + place]!;
       const digit = shiftRight(highHalf(word), shift) & (digits - 1);
       const to = counts[own + digit]!;
       counts[own + digit] = to + 1;
-      target[row * n + to] = word;
+      target[alone(row * n + to)] = word;
     }
   }
 }
@@ -202,7 +240,7 @@ export function sortResults(
   for (let item = begin; item < end; item++) {
     const row = idiv(item, blocks) * n;
     const first = irem(item, blocks) * blockSize;
-    for (let at = first; at < min(first + blockSize, n); at++) {
+    for (const at of lanes(first, min(first + blockSize, n))) {
       const place = lowHalf(words[row + at]!);
       index[row + at] = place;
       values[row + at] = x[row + place]!;

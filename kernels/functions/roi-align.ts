@@ -35,8 +35,9 @@ function scaled(coordinate: f, spatialScale: f64, aligned: i32): f {
   return coordinate * toT(spatialScale) - offset;
 }
 
+/** Of an image without elements everything is outside. */
 function isOutside(y: f, x: f, h: i32, w: i32): boolean {
-  return y < -1 || y > toT(h) || x < -1 || x > toT(w);
+  return h < 1 || w < 1 || y < -1 || y > toT(h) || x < -1 || x > toT(w);
 }
 
 /** The image of a region: one that does not exist is reported and replaced by the nearest. */
@@ -45,10 +46,10 @@ function checkedImage(image: i32, images: i32): i32 {
   return min(max(image, 0), images - 1);
 }
 
-/** The value between the four elements around (y, x); 0 beyond one element outside. */
+/** The value between the four elements around (y, x); 0 beyond one element outside, and where there are no images, which begin before 0 then. */
 function bilinear(plane: Buffer<'T'>, base: i32, h: i32, w: i32, y: f, x: f): f {
   let value: f = 0;
-  if (!isOutside(y, x, h, w)) {
+  if (base >= 0 && !isOutside(y, x, h, w)) {
     const row = min(max(y, 0), toT(h - 1));
     const column = min(max(x, 0), toT(w - 1));
     const top = toI32(floor(row));

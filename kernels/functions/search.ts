@@ -1,8 +1,8 @@
 /**
  * Places in sorted rows, by halving: of values [rows, perRow], each is looked for in its row of sorted [rows, n]. A work item is a value. NaN
- * belongs after all numbers.
+ * belongs after all numbers, and equals itself.
  */
-import { type Buffer, type i32, idiv, shiftRight } from './language.js';
+import { type Buffer, type i32, idiv, isNan, shiftRight } from './language.js';
 
 export function searchSorted(
   begin: i32,
@@ -22,7 +22,8 @@ export function searchSorted(
     while (low < high) {
       const middle = low + shiftRight(high - low, 1);
       const here = sorted[middle]!;
-      const isReached = right !== 0 ? here > value : here >= value;
+      const isBeyond = isNan(here) && (right === 0 || !isNan(value));
+      const isReached = isBeyond || (right !== 0 ? here > value : here >= value);
       if (isReached) high = middle;
       else low = middle + 1;
     }

@@ -1,9 +1,9 @@
 /**
  * Results whose size depends on data: indices of the elements that are not 0, and elements picked by a mask. The input is cut into blocks of
  * `blockSize` elements, a work item each: a first kernel counts, the caller adds the counts up to `offsets` (where each block
- * begins in the result, exclusive), a second one writes.
+ * begins in the result, exclusive), a second one writes: where, is a running total of what was chosen.
  */
-import { type Buffer, type i32, idiv, irem, lanes, min } from './language.js';
+import { alone, type Buffer, type i32, idiv, irem, lanes, min } from './language.js';
 
 export function nonzeroCount(begin: i32, end: i32, x: Buffer<'T'>, counts: Buffer<'int32'>, n: i32, blockSize: i32): void {
   for (let block = begin; block < end; block++) {
@@ -26,16 +26,17 @@ export function nonzeroWrite(
   rank: i32,
 ): void {
   for (let block = begin; block < end; block++) {
-    let row: i32 = offsets[block]!;
-    for (let at = block * blockSize; at < min((block + 1) * blockSize, n); at++) {
-      if (x[at]! !== 0) {
+    let row: i32 = offsets[block]! - 1;
+    for (const at of lanes(block * blockSize, min((block + 1) * blockSize, n))) {
+      const chosen = x[at]! !== 0;
+      row += chosen ? 1 : 0;
+      if (chosen) {
         let rest: i32 = at;
         for (let back = 1; back < rank + 1; back++) {
           const size = shape[rank - back]!;
-          out[row * rank + rank - back] = irem(rest, size);
+          out[alone(row * rank + rank - back)] = irem(rest, size);
           rest = idiv(rest, size);
         }
-        row++;
       }
     }
   }
@@ -53,12 +54,11 @@ export function maskedSelectWrite(
   blockSize: i32,
 ): void {
   for (let block = begin; block < end; block++) {
-    let place: i32 = offsets[block]!;
-    for (let at = block * blockSize; at < min((block + 1) * blockSize, n); at++) {
-      if (mask[at]! !== 0) {
-        out[place] = x[at]!;
-        place++;
-      }
+    let place: i32 = offsets[block]! - 1;
+    for (const at of lanes(block * blockSize, min((block + 1) * blockSize, n))) {
+      const chosen = mask[at]! !== 0;
+      place += chosen ? 1 : 0;
+      if (chosen) out[alone(place)] = x[at]!;
     }
   }
 }
@@ -75,14 +75,12 @@ export function maskedSelectGrad(
   blockSize: i32,
 ): void {
   for (let block = begin; block < end; block++) {
-    let place: i32 = offsets[block]!;
-    for (let at = block * blockSize; at < min((block + 1) * blockSize, n); at++) {
-      if (mask[at]! !== 0) {
-        dx[at] = dout[place]!;
-        place++;
-      } else {
-        dx[at] = 0;
-      }
+    let place: i32 = offsets[block]! - 1;
+    for (const at of lanes(block * blockSize, min((block + 1) * blockSize, n))) {
+      const chosen = mask[at]! !== 0;
+      place += chosen ? 1 : 0;
+      if (chosen) dx[at] = dout[place]!;
+      else dx[at] = 0;
     }
   }
 }

@@ -5,6 +5,7 @@
  * item is one matrix.
  */
 import { abs, type Buffer, type f, fail, type i32, max, sqrt } from './language.js';
+import { multiplyReflections } from './reflections.js';
 import {
   addMultiple,
   copyElements,
@@ -223,7 +224,8 @@ function sortDescending(
 /**
  * The columns x [n, m], n at most m, to the columns of `left` [n, m], the `values` [n] in descending order, and the columns of
  * `right` [n, n], of each of which the element of greatest size is positive. Fails with 4 where a value does not settle, as where elements
- * are not finite. Scratch: `columns` has the size of x, `reflectors` that of right, `product` m elements for each matrix, the others n.
+ * are not finite. Scratch: `columns` has the size of x, `reflectors` that of right, `product` m elements for each matrix,
+ * e and the factors n, v, z and `across` 16 m and `products` 16 n.
  */
 export function singularValues(
   begin: i32,
@@ -238,6 +240,10 @@ export function singularValues(
   leftFactors: Buffer<'T'>,
   rightFactors: Buffer<'T'>,
   product: Buffer<'T'>,
+  v: Buffer<'T'>,
+  z: Buffer<'T'>,
+  across: Buffer<'T'>,
+  products: Buffer<'T'>,
   m: i32,
   n: i32,
 ): void {
@@ -250,23 +256,26 @@ export function singularValues(
     bidiagonalise(columns, leftBase, reflectors, rightBase, values, e, leftFactors, rightFactors, product, item * m, own, m, n);
     setUnitRows(left, leftBase, n, m);
     setUnitRows(right, rightBase, n, n);
-    for (let back = 1; back < n + 1; back++) {
-      const step = n - back;
-      for (let row = step; row < n; row++) {
-        reflect(left, leftBase + row * m + step, columns, leftBase + step * m + step, m - step, leftFactors[own + step]!);
-        if (row > step) {
-          const from = step + 1;
-          reflect(
-            right,
-            rightBase + row * n + from,
-            reflectors,
-            rightBase + step * n + from,
-            n - from,
-            rightFactors[own + step]!,
-          );
-        }
-      }
-    }
+    const vz = 16 * item * m;
+    multiplyReflections(left, leftBase, n, v, z, vz, across, products, 16 * own, columns, leftBase, leftFactors, own, n, m, 0);
+    multiplyReflections(
+      right,
+      rightBase,
+      n,
+      v,
+      z,
+      vz,
+      across,
+      products,
+      16 * own,
+      reflectors,
+      rightBase,
+      rightFactors,
+      own,
+      n - 1,
+      n,
+      1,
+    );
     const floor = noiseFloor(values, e, own, n);
     let size: i32 = n;
     let turns: i32 = 0;

@@ -3,11 +3,7 @@
  * numbers: last in ascending order, first in descending. Equal elements keep their order.
  */
 import { type Buffer, bits, type f, type i32, idiv, irem, isNan, lanes, max, min } from './language.js';
-
-/** Whether `a` stands before `b` even if it comes later: greater or less, NaN being greater than numbers. */
-function precedes(a: f, b: f, descending: i32): boolean {
-  return descending !== 0 ? !(a <= b) && !isNan(b) : !(a >= b) && !isNan(a);
-}
+import { precedes } from './order.js';
 
 /** Insertion sort of up to `block` elements at a time: for short runs faster than merging. */
 function sortBlocks(

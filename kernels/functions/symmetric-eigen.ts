@@ -3,7 +3,8 @@
  * diagonal (Golub and Van Loan, Matrix Computations, 8.3). Eigenvectors are kept as rows, so that a rotation runs along memory. A
  * work item is one matrix.
  */
-import { abs, type Buffer, type f, fail, type i32, idiv, lanes } from './language.js';
+import { abs, type Buffer, type f, fail, fma, type i32, idiv, lanes } from './language.js';
+import { multiplyReflections } from './reflections.js';
 import {
   addMultiple,
   dot,
@@ -13,7 +14,6 @@ import {
   makeReflection,
   multiplyBy,
   noiseFloor,
-  reflect,
   rotate,
   setUnitRows,
   swapElements,
@@ -46,7 +46,8 @@ function tridiagonalise(
         const v = a[vector + row]!;
         const w = product[own + row]!;
         const target = vector + (row + 1) * n;
-        for (const at of lanes(0, length)) a[target + at] = a[target + at]! - (v * product[own + at]! + w * a[vector + at]!);
+        for (const at of lanes(0, length))
+          a[target + at] = fma(-v, product[own + at]!, fma(-w, a[vector + at]!, a[target + at]!));
       }
     }
   }
@@ -129,7 +130,8 @@ function reverseRows(d: Buffer<'T'>, e: Buffer<'T'>, own: i32, rows: Buffer<'T'>
 
 /**
  * Of (x + x') / 2 [n, n], the eigenvalues in ascending order and their vectors, one a row, the element of greatest size positive.
- * Fails with 4 where a value does not settle, as where elements are not finite. Scratch: `a` has the size of x, the others that of values.
+ * Fails with 4 where a value does not settle, as where elements are not finite. Scratch: `a` has the size of x,
+ * e, factors and product have that of values, the others 16 times as much.
  */
 export function symmetricEigen(
   begin: i32,
@@ -141,6 +143,10 @@ export function symmetricEigen(
   e: Buffer<'T'>,
   factors: Buffer<'T'>,
   product: Buffer<'T'>,
+  v: Buffer<'T'>,
+  z: Buffer<'T'>,
+  across: Buffer<'T'>,
+  products: Buffer<'T'>,
   n: i32,
 ): void {
   const half: f = 0.5;
@@ -154,11 +160,7 @@ export function symmetricEigen(
     }
     tridiagonalise(a, base, values, e, factors, product, own, n);
     setUnitRows(rows, base, n, n);
-    for (let back = 2; back < n + 1; back++) {
-      const step = n - back;
-      for (let row = step + 1; row < n; row++)
-        reflect(rows, base + row * n + step + 1, a, base + step * n + step + 1, n - step - 1, factors[own + step]!);
-    }
+    multiplyReflections(rows, base, n, v, z, 16 * own, across, products, 16 * own, a, base, factors, own, n - 1, n, 1);
     if (n > 0) {
       if (abs(values[own]!) > abs(values[own + n - 1]!)) reverseRows(values, e, own, rows, base, n);
     }

@@ -3,17 +3,14 @@
  * each block, write them (the caller adds the counts up to `offsets`), and measure them. Elements that only touch are grouped too, so an
  * unsorted vector gives its runs. Every NaN is a group of its own.
  */
-import { type Buffer, type i32, min } from './language.js';
+import { alone, type Buffer, type i32, lanes, max, min } from './language.js';
 
 export function uniqueCount(begin: i32, end: i32, sorted: Buffer<'T'>, counts: Buffer<'int32'>, n: i32, blockSize: i32): void {
   for (let block = begin; block < end; block++) {
     let count: i32 = 0;
-    for (let at = block * blockSize; at < min((block + 1) * blockSize, n); at++) {
-      if (at === 0) {
-        count++;
-      } else {
-        if (sorted[at]! !== sorted[at - 1]!) count++;
-      }
+    for (const at of lanes(block * blockSize, min((block + 1) * blockSize, n))) {
+      const differs = sorted[at]! !== sorted[max(at - 1, 0)]!;
+      count += at === 0 || differs ? 1 : 0;
     }
     counts[block] = count;
   }
@@ -39,16 +36,18 @@ export function uniqueWrite(
   for (let block = begin; block < end; block++) {
     // A group that began in an earlier block goes on.
     let group: i32 = offsets[block]! - 1;
-    for (let at = block * blockSize; at < min((block + 1) * blockSize, n); at++) {
-      let begins: boolean = at === 0;
-      if (at > 0) begins = sorted[at]! !== sorted[at - 1]!;
+    for (const at of lanes(block * blockSize, min((block + 1) * blockSize, n))) {
+      const value = sorted[at]!;
+      const differs = value !== sorted[max(at - 1, 0)]!;
+      const begins = at === 0 || differs;
+      const origin = order[at]!;
+      group += begins ? 1 : 0;
       if (begins) {
-        group++;
-        values[group] = sorted[at]!;
-        starts[group] = at;
-        firstIndex[group] = order[at]!;
+        values[alone(group)] = value;
+        starts[alone(group)] = at;
+        firstIndex[alone(group)] = origin;
       }
-      inverse[order[at]!] = group;
+      inverse[alone(origin)] = group;
     }
   }
 }

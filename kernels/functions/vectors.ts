@@ -2,7 +2,7 @@
  * Helpers of the matrix factorisations: vectors that lie along memory, plane rotations of two of them, and Householder reflections
  * I - tau v v', of which v's first element is 1. There are no kernels here.
  */
-import { abs, type Buffer, type f, type i32, lanes, max, min, sqrt } from './language.js';
+import { abs, type Buffer, type f, fma, type i32, lanes, max, min, sqrt } from './language.js';
 
 export function dot(x: Buffer<'T'>, xFrom: i32, y: Buffer<'T'>, yFrom: i32, length: i32): f {
   let sum: f = 0;
@@ -12,7 +12,7 @@ export function dot(x: Buffer<'T'>, xFrom: i32, y: Buffer<'T'>, yFrom: i32, leng
 
 /** y += factor * x. */
 export function addMultiple(y: Buffer<'T'>, yFrom: i32, x: Buffer<'T'>, xFrom: i32, length: i32, factor: f): void {
-  for (const at of lanes(0, length)) y[yFrom + at] = y[yFrom + at]! + factor * x[xFrom + at]!;
+  for (const at of lanes(0, length)) y[yFrom + at] = fma(factor, x[xFrom + at]!, y[yFrom + at]!);
 }
 
 export function copyElements(to: Buffer<'T'>, toFrom: i32, x: Buffer<'T'>, from: i32, length: i32): void {
@@ -44,8 +44,8 @@ export function rotate(x: Buffer<'T'>, first: i32, second: i32, length: i32, cos
   for (const at of lanes(0, length)) {
     const a = x[first + at]!;
     const b = x[second + at]!;
-    x[first + at] = cosine * a + sine * b;
-    x[second + at] = cosine * b - sine * a;
+    x[first + at] = fma(sine, b, cosine * a);
+    x[second + at] = fma(cosine, b, -sine * a);
   }
 }
 

@@ -4,9 +4,10 @@
  * Everything here follows from shapes and strides alone, never from the number of threads, so that results repeat bit for bit.
  */
 import { type FusedKernel, type FusedNode, fusedKernel, schedule } from '../fused.js';
-import { bytesOf, type Storage } from '../ir.js';
+import { bytesOf, isComplexStorage, type Storage } from '../ir.js';
 import { mapOperations } from '../map-operations.js';
-import { type InnerStride, scratchBuffers, type Variant } from './declarations.js';
+import { type InnerStride, scratchBuffers, type Transposition, type Variant } from './declarations.js';
+import { groupTile } from './group-transposed.js';
 import { innerStride, keptSize, keptStride, reducedSize, reducedStride, stripName } from './names.js';
 import { collapse, type Dimension, denseStrides } from './space.js';
 import { stripElements } from './transposed.js';
@@ -41,10 +42,14 @@ export interface Binding {
 const grainElements = 1 << 15;
 const columnTile = 256;
 /** The tile form: tall, because inputs are read along the height; and the least size of both dimensions that it is worth while for. */
-const tileSize = { height: 512, width: 256 };
+const tileSize: { readonly height: number; readonly width: number } = { height: 512, width: 256 };
 const leastTiled = 8;
 /** 32-bit elements whose rows, so far apart, share so few places of a cache that a tile does not stay in it. */
 const evictingStride = 512;
+/** Vectors that all processors have; a square of theirs is less than a cache line wide. */
+const narrowVector = 16;
+/** Elements from which on an output that was transposed goes past the caches: with as much that is read, it is more than they hold. */
+const leastStreamed = 1 << 22;
 /** Elements of an input that lies across from which on it is worth a launch of its own to write it out. */
 const leastCopied = 1 << 12;
 /** A reduction of at least this many elements over few rows is folded in parts. */
@@ -64,34 +69,53 @@ const columnParts = { leastLength: 1 << 11, mostRows: 1 << 15, least: 1 << 8, mo
 /** What kernels are bound for: few threads with caches of their own, or thousands that share work out (kernels/distribute.ts). */
 export type Machine = 'cpu' | 'gpu';
 
-/** `dimensions` is the whole iteration space, uncollapsed; strides are those of inputs, then outputs. */
-export function bind(kernel: FusedKernel, dimensions: readonly Dimension[], machine: Machine = 'cpu'): Binding {
+/**
+ * `dimensions` is the whole iteration space, uncollapsed; strides are those of inputs, then outputs. `vectorBytes` are those of a register
+ * in which a copy turns squares.
+ */
+export function bind(
+  kernel: FusedKernel,
+  dimensions: readonly Dimension[],
+  machine: Machine = 'cpu',
+  vectorBytes = narrowVector,
+): Binding {
   if (dimensions.some((dimension) => dimension.size === 0 && !dimension.reduced)) return { launches: [], scratch: [] };
   const collapsed = collapse(dimensions);
   const kept = collapsed.filter((dimension) => !dimension.reduced);
   const reduced = collapsed.filter((dimension) => dimension.reduced);
   const hasReductions = kernel.nodes.some((node) => node.op === 'reduce');
-  if (!hasReductions) return machine === 'gpu' ? sideBySide(kernel, kept) : elementwise(kernel, kept);
+  if (!hasReductions) return machine === 'gpu' ? sideBySide(kernel, kept) : elementwise(kernel, kept, vectorBytes);
   if (reduced.length === 0)
     reduced.push({ size: 1, reduced: true, strides: dimensions[0]?.strides.map(() => 0) ?? noStrides(kernel) });
   const isColumn = kept.length > 0 && collapsed.at(-1)?.reduced === false;
   if (machine === 'gpu') return byGroups(kernel, kept, reduced, isColumn);
   if (isColumn) return column(kernel, kept, reduced);
-  if (reduced.length === 1 && reduced[0]!.size >= splitLength && product(kept) < splitRows && splittable(kernel))
-    return split(kernel, kept, reduced[0]!, processorParts);
+  if (product(reduced) >= splitLength && product(kept) < splitRows && splittable(kernel))
+    return split(kernel, kept, reduced, processorParts);
   return single(kernel, row(kernel, kept, reduced));
 }
 
-/** A GPU has no use for tiles: threads that stand side by side share what they read. */
+/** A GPU has no use for tiles, as threads that stand side by side share what they read, but where a copy reads across. */
 function sideBySide(kernel: FusedKernel, kept: readonly Dimension[]): Binding {
-  return single(kernel, kept.length <= 1 ? flat(kernel, kept) : map(kernel, kept));
+  if (kept.length <= 1) return single(kernel, flat(kernel, kept));
+  const across = contiguousAcross(kernel, kept);
+  if (across === undefined || !isCopy(kernel) || !turnsReal(kernel, kept)) return single(kernel, map(kernel, kept));
+  const others = kept.filter((_, index) => index !== across);
+  const form = tile(kernel, others, kept[across]!, groupTile);
+  return single(kernel, { ...form, variant: { ...form.variant, grouped: true } });
+}
+
+/** Whether real elements that are in memory are copied to where they lie along the innermost dimension. */
+function turnsReal({ inputs }: FusedKernel, kept: readonly Dimension[]): boolean {
+  const { dtype, virtual } = inputs[0]!;
+  return !virtual && !isComplexStorage(dtype) && kept.at(-1)!.strides[1] === 1;
 }
 
 /** Columns are rows whose items, not whose elements, lie side by side. */
 function byGroups(kernel: FusedKernel, kept: readonly Dimension[], reduced: readonly Dimension[], isColumn: boolean): Binding {
   const parts = isColumn ? columnParts : rowParts;
   const mayBeSplit = reduced.length === 1 && reduced[0]!.size >= parts.leastLength && product(kept) < parts.mostRows;
-  if (mayBeSplit && splittable(kernel)) return split(kernel, kept, reduced[0]!, parts, isColumn);
+  if (mayBeSplit && splittable(kernel)) return split(kernel, kept, reduced, parts, isColumn);
   return single(kernel, row(kernel, kept, reduced, isColumn));
 }
 
@@ -108,26 +132,37 @@ function ownOperands(kernel: FusedKernel): Pick<Launch, 'inputs' | 'outputs'> {
   };
 }
 
-function elementwise(kernel: FusedKernel, kept: readonly Dimension[], mayCopy = !isCopy(kernel)): Binding {
+function elementwise(kernel: FusedKernel, kept: readonly Dimension[], vectorBytes: number, mayCopy = !isCopy(kernel)): Binding {
   if (kept.length <= 1) return single(kernel, flat(kernel, kept));
   const across = contiguousAcross(kernel, kept);
   if (across === undefined) return single(kernel, map(kernel, kept));
   const others = kept.filter((_, index) => index !== across);
   if (mayCopy && others.at(-1)!.size * kept[across]!.size >= leastCopied) {
     const strided = kernel.inputs.flatMap((_, input) => (isTransposable(kernel, input, kept, across) ? [input] : []));
-    if (strided.length > 0) return withCopies(kernel, kept, strided);
+    if (strided.length > 0) return withCopies(kernel, kept, strided, vectorBytes);
   }
   const form = tile(kernel, others, kept[across]!);
   return isCopy(kernel) && isTransposable(kernel, 0, kept, across) && kept.at(-1)!.strides[1] === 1
-    ? transposition(kernel, form, [kept.at(-1)!.strides[0]!, kept[across]!.strides[1]!])
+    ? transposition(kernel, form, transpositionOf(kept, across, vectorBytes))
     : single(kernel, form);
 }
 
-/** `strides` are those between columns of the input and between rows of the output. */
-function transposition(kernel: FusedKernel, form: Form, strides: readonly number[]): Binding {
-  const transposes = strides.some((stride) => stride % evictingStride === 0) ? 'in strips' : 'directly';
+/** How a copy moves squares. Narrow ones go through strips where columns of the input, or rows of the output, evict each other. */
+function transpositionOf(kept: readonly Dimension[], across: number, vectorBytes: number): Transposition {
+  const lanes = vectorBytes / 4;
+  if (vectorBytes > narrowVector) {
+    const streams =
+      product(kept) >= leastStreamed &&
+      kept.every(({ strides }, index) => index === kept.length - 1 || strides[1]! % lanes === 0);
+    return streams ? { lanes, through: 'streams' } : { lanes };
+  }
+  const apart = [kept.at(-1)!.strides[0]!, kept[across]!.strides[1]!];
+  return apart.some((stride) => stride % evictingStride === 0) ? { lanes, through: 'strips' } : { lanes };
+}
+
+function transposition(kernel: FusedKernel, form: Form, transposes: Transposition): Binding {
   const { launches } = single(kernel, { ...form, variant: { ...form.variant, transposes } });
-  if (transposes === 'directly') return { launches, scratch: [] };
+  if (transposes.through !== 'strips') return { launches, scratch: [] };
   const bytes = form.work * stripElements * bytesOf[kernel.inputs[0]!.dtype];
   return { launches: launches.map((launch) => ({ ...launch, rows: [{ name: stripName, scratch: 0 }] })), scratch: [bytes] };
 }
@@ -147,7 +182,7 @@ function isCopy({ nodes, inputs, outputs }: FusedKernel): boolean {
 }
 
 /** Inputs that lie across are first written out as the kernel walks them: that moves squares, and all the rest runs along memory. */
-function withCopies(kernel: FusedKernel, kept: readonly Dimension[], inputs: readonly number[]): Binding {
+function withCopies(kernel: FusedKernel, kept: readonly Dimension[], inputs: readonly number[], vectorBytes: number): Binding {
   const dense = new Map(
     inputs.map((input) => [input, denseStrides(kept.map(({ size, strides }) => (strides[input] === 0 ? 1 : size)))] as const),
   );
@@ -157,7 +192,7 @@ function withCopies(kernel: FusedKernel, kept: readonly Dimension[], inputs: rea
     const copied = kept.flatMap(({ size, strides }, index): Dimension[] =>
       strides[input] === 0 ? [] : [{ size, reduced: false, strides: [strides[input]!, dense.get(input)![index]!] }],
     );
-    const copy = elementwise(copyOf(dtype), collapse(copied));
+    const copy = elementwise(copyOf(dtype), collapse(copied), vectorBytes);
     const [launch] = copy.launches;
     const rows = launch!.rows.map(({ name }) => ({ name, scratch: inputs.length + scratch.length }));
     // Strips come after the copies.
@@ -173,7 +208,7 @@ function withCopies(kernel: FusedKernel, kept: readonly Dimension[], inputs: rea
     ...dimension,
     strides: dimension.strides.map((stride, operand) => dense.get(operand)?.[index] ?? stride),
   }));
-  const [main] = elementwise(kernel, collapse(moved), false).launches;
+  const [main] = elementwise(kernel, collapse(moved), vectorBytes, false).launches;
   const sources = main!.inputs.map((source, input): BufferSource => {
     const scratch = inputs.indexOf(input);
     return scratch < 0 ? source : { kind: 'scratch', scratch };
@@ -210,10 +245,9 @@ function contiguousAcross(kernel: FusedKernel, kept: readonly Dimension[]): numb
   return best;
 }
 
-function tile(kernel: FusedKernel, others: readonly Dimension[], across: Dimension): Form {
+function tile(kernel: FusedKernel, others: readonly Dimension[], across: Dimension, { height, width } = tileSize): Form {
   const inner = others.at(-1)!;
   const outer = others.slice(0, -1);
-  const { height, width } = tileSize;
   const tiles = Math.ceil(inner.size / width);
   const rowTiles = Math.ceil(across.size / height);
   const params = { n: inner.size, tile: width, tiles, rows: across.size, rowTile: height, rowTiles };
@@ -282,16 +316,20 @@ function splittable(kernel: FusedKernel): boolean {
   return Math.max(...passes) === 1 && kernel.outputs.every((output) => output.level === 'row');
 }
 
-/** Of columns, those of one part lie side by side; of rows, the parts of one. */
+/** A part is a range of the outermost dimension. Of columns, those of one part lie side by side; of rows, the parts of one. */
 function split(
   kernel: FusedKernel,
   kept: readonly Dimension[],
-  reduced: Dimension,
+  reduced: readonly Dimension[],
   { least, most }: Parts,
   isColumn = false,
 ): Binding {
-  const chunk = Math.max(least, Math.ceil(reduced.size / most / 64) * 64);
-  const parts = Math.ceil(reduced.size / chunk);
+  const { size } = reduced[0]!;
+  const perStep = product(reduced.slice(1));
+  // What runs in lanes is cut into whole vectors.
+  const unit = reduced.length === 1 ? 64 : 1;
+  const chunk = Math.max(Math.ceil(least / perStep), Math.ceil(size / most / unit) * unit);
+  const parts = Math.ceil(size / chunk);
   const { partial, rest, reductions, rowInputs } = halves(kernel);
   const inputCount = kernel.inputs.length;
   const withOutputs = (dimension: Dimension): Dimension => ({
@@ -299,20 +337,22 @@ function split(
     strides: [...dimension.strides.slice(0, inputCount), ...reductions.map(() => 0)],
   });
   const rows = product(kept);
+  const inner = withOutputs(reduced.at(-1)!);
   const first: Form = {
     variant: {
-      ...{ form: 'row', kept: kept.length, reduced: 1, inner: innerClasses(withOutputs(reduced)), split: true },
+      ...{ form: 'row', kept: kept.length, reduced: reduced.length, inner: innerClasses(inner), split: true },
       ...(isColumn ? { columns: true } : {}),
     },
     params: {
-      n: reduced.size,
+      n: inner.size,
       parts: isColumn ? rows : parts,
       chunk,
       ...keptParams(kept.map(withOutputs)),
-      ...innerParams(withOutputs(reduced)),
+      ...reducedParams(reduced.slice(0, -1).map(withOutputs)),
+      ...innerParams(inner),
     },
     work: rows * parts,
-    grain: Math.max(1, Math.floor(grainElements / chunk)),
+    grain: Math.max(1, Math.floor(grainElements / (chunk * perStep))),
   };
   const keptRest = kept.map((dimension, index): Dimension => {
     const rowsAfter = product(kept.slice(index + 1));

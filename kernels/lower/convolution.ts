@@ -75,7 +75,8 @@ export function convolutionKernel(form: ConvolutionForm): Kernel {
       inFilter.for('run', 0, runs, (run, inRun) => {
         const source = inRun.let('runSource', add(scratch, mul(run, param('pitch'))));
         const target = inRun.let('runTarget', add(outFilter, mul(run, param('outRow'))));
-        runOfTiles(inRun, form, { panel, filter, bias, scratch, source, target, pixels });
+        const tiles = { panel, filter, bias, scratch, source, target, pixels };
+        runOfTiles(inRun, form, pixels, (at, tile) => convolutionTile(at, form, tiles, tile));
       });
     };
     each.for('filter', firstFilter, endFilter, panels, { step: form.rows });
@@ -120,13 +121,16 @@ interface Run {
 export const tailVectors = (vectors: number): readonly number[] => [...[1, 2, 4].filter((size) => size < vectors), vectors];
 
 /** Whole tiles, and for the pixels left over the smallest that is enough: those of its vectors that reach beyond the run move back. */
-function runOfTiles(body: Body, form: ConvolutionForm, run: Run): void {
-  const { lanes, vectors } = form;
-  const { pixels } = run;
+export function runOfTiles(
+  body: Body,
+  { lanes, vectors }: TileWidth,
+  pixels: Expr,
+  write: (body: Body, tile: Tile) => void,
+): void {
   const rest = body.let('rest', rem(pixels, vectors * lanes));
   const wholeEnd = body.let('wholeEnd', sub(pixels, rest));
   const whole = (pixel: Expr, inner: Body): void =>
-    convolutionTile(inner, form, run, { pixel, offsets: range(vectors).map((part) => i32(part * lanes)), isWhole: true });
+    write(inner, { pixel, offsets: range(vectors).map((part) => i32(part * lanes)), isWhole: true });
   body.for('tile', 0, wholeEnd, whole, { step: vectors * lanes });
   const last = body.let('lastOffset', sub(max(sub(pixels, lanes), 0), wholeEnd));
   // What is left is known to fill as many vectors as the next smaller tile has: these stay where they are.
@@ -136,7 +140,7 @@ function runOfTiles(body: Body, form: ConvolutionForm, run: Run): void {
       const offsets = range(size).map((part) =>
         part < full ? i32(part * lanes) : inner.let(`offset_${part}`, min(i32(part * lanes), last)),
       );
-      convolutionTile(inner, form, run, { pixel: wholeEnd, offsets, isWhole: false });
+      write(inner, { pixel: wholeEnd, offsets, isWhole: false });
     };
     if (larger.length === 0) one(at);
     else at.if(le(rest, size * lanes), one, (next) => tail(next, larger, size));
@@ -144,7 +148,12 @@ function runOfTiles(body: Body, form: ConvolutionForm, run: Run): void {
   body.if(lt(0, rest), (left) => tail(left, tailVectors(vectors), 0));
 }
 
-interface Tile {
+interface TileWidth {
+  readonly lanes: number;
+  readonly vectors: number;
+}
+
+export interface Tile {
   readonly pixel: Expr;
   /** Of its vectors, from `pixel` on. */
   readonly offsets: readonly Expr[];

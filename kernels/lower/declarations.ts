@@ -34,8 +34,17 @@ export interface Variant {
   readonly split?: boolean;
   /** row form: items that follow each other lie side by side, not the elements that each folds. */
   readonly columns?: boolean;
-  /** tile form: the kernel only copies, and turns blocks in vector registers, through strips of scratch or without. */
-  readonly transposes?: 'directly' | 'in strips';
+  /** tile form: the kernel only copies, and turns squares of elements in vector registers. */
+  readonly transposes?: Transposition;
+  /** tile form: the kernel only copies, and groups of threads turn tiles in what they share. */
+  readonly grouped?: boolean;
+}
+
+export interface Transposition {
+  /** Rows and columns of a square. */
+  readonly lanes: number;
+  /** From there squares go to strips of scratch first, or rows to memory past the caches. */
+  readonly through?: 'strips' | 'streams';
 }
 
 /** Row values that the column form keeps in scratch: reductions, and row nodes that a later pass reads. */
@@ -72,7 +81,7 @@ export function declareBuffers(kernel: FusedKernel, variant: Variant, stashed: R
       access: stashed.has(index) ? 'readwrite' : 'write',
     }),
   );
-  if (variant.transposes === 'in strips')
+  if (variant.transposes?.through === 'strips')
     return [...inputs, ...outputs, { name: stripName, storage: kernel.inputs[0]!.dtype, access: 'readwrite' }];
   if (variant.form !== 'column') return [...inputs, ...outputs];
   const scratch = scratchBuffers(kernel).map(({ name, storage }): BufferDeclaration => ({ name, storage, access: 'readwrite' }));

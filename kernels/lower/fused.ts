@@ -4,7 +4,7 @@
  *   flat    one kept dimension: items are elements
  *   map     several kept dimensions: items are rows of the innermost one
  *   tile    as map, but an operand is contiguous along the last dimension but one: items are tiles of that one, walked in blocks that
- *           use every cache line they touch
+ *           use every cache line they touch, or turned by groups of threads
  *   row     the innermost dimension is reduced: items are rows, each folded by one loop nest (or by parts, see `split`)
  *   column  the innermost dimension is kept: items are tiles of it; row values live in scratch arrays, and every loop runs along
  *           the tile, so that memory is read in order
@@ -34,10 +34,11 @@ import {
 } from '../build.js';
 import { splitComplex } from '../complex/split.js';
 import { type FusedKernel, type Level, schedule } from '../fused.js';
-import { type AccumulateKind, type Expr, type Kernel, registerOf } from '../ir.js';
+import { type AccumulateKind, type Expr, isComplexStorage, type Kernel, type RealStorage, registerOf } from '../ir.js';
 import { lowerMap, mapOperations } from '../map-operations.js';
 import { paramRegister } from '../specialise.js';
-import { carriedNodes, declareBuffers, declareParams, scratchNodes, type Variant } from './declarations.js';
+import { carriedNodes, declareBuffers, declareParams, scratchNodes, type Transposition, type Variant } from './declarations.js';
+import { overGroupTiles, transposeByGroup, transposingGroup } from './group-transposed.js';
 import {
   carryName,
   innerStride,
@@ -53,7 +54,7 @@ import {
   tileParams,
 } from './names.js';
 import { planStashes } from './stashes.js';
-import { block, type Range, stripElements, transposeTile } from './transposed.js';
+import { blockOf, type Range, stripElements, transposeTile } from './transposed.js';
 import { combine, identityOf, isFloat, narrow, saturate } from './values.js';
 
 export function lowerFused(kernel: FusedKernel, variant: Variant): Kernel {
@@ -123,6 +124,7 @@ class Lowering {
     const name = `fused_${form}`;
     const buffers = declareBuffers(this.kernel, this.variant, new Set(this.stashes.values()));
     const lowered = { name, buffers, params: declareParams(this.kernel, this.variant), body: this.body.statements };
+    if (this.variant.grouped) return { ...lowered, group: transposingGroup(this.copied()) };
     return this.variant.columns ? { ...lowered, adjoining: 'items' } : lowered;
   }
 
@@ -150,12 +152,16 @@ class Lowering {
   }
 
   private tile(): void {
+    if (this.variant.grouped) {
+      overGroupTiles(this.body, (item, each) => this.transposeByGroup(item, each));
+      return;
+    }
     this.body.for('item', begin, end, (item, outer) => {
-      const [rowless, start, stop] = this.tileOf(outer, item, 'row');
-      const [place, first, last] = this.tileOf(outer, rowless, 'column');
-      const base = this.bases(outer, this.keptIndices(outer, place, this.variant.kept - 2), this.operands());
-      if (this.variant.transposes) {
-        this.transpose(outer, item, base, [start, stop], [first, last]);
+      const { base, rows, columns } = this.tileAt(outer, item);
+      const [start, stop] = rows;
+      const [first, last] = columns;
+      if (this.variant.transposes !== undefined) {
+        this.transpose(this.variant.transposes, outer, item, base, rows, columns);
         return;
       }
       const whole = outer.let('whole', sub(last, and(sub(last, first), blockWidth - 1)));
@@ -164,16 +170,48 @@ class Lowering {
     });
   }
 
+  private tileAt(body: Body, item: Expr): { readonly base: OffsetOf; readonly rows: Range; readonly columns: Range } {
+    const [rowless, start, stop] = this.tileOf(body, item, 'row');
+    const [place, first, last] = this.tileOf(body, rowless, 'column');
+    const base = this.bases(body, this.keptIndices(body, place, this.variant.kept - 2), this.operands());
+    return { base, rows: [start, stop], columns: [first, last] };
+  }
+
+  /** What a kernel copies that groups of threads run: real elements. */
+  private copied(): RealStorage {
+    const { dtype } = this.kernel.inputs[0]!;
+    if (isComplexStorage(dtype)) throw new TypeError(`groups do not transpose ${dtype}`);
+    return dtype;
+  }
+
+  private transposeByGroup(item: Expr, body: Body): void {
+    const { base, rows, columns } = this.tileAt(body, item);
+    const placeIn =
+      (operand: number) =>
+      (row: Expr, column: Expr): Expr =>
+        add(add(base(operand), mul(row, param(keptStride(operand, this.variant.kept - 2)))), this.step(operand, column));
+    transposeByGroup(body, { storage: this.copied(), rows, columns, from: placeIn(0), to: placeIn(1) });
+  }
+
   /** A tile of a kernel that only copies: in blocks, and what is left over at its edges element by element. */
-  private transpose(body: Body, item: Expr, base: OffsetOf, [start, stop]: Range, [first, last]: Range): void {
+  private transpose(
+    form: Transposition,
+    body: Body,
+    item: Expr,
+    base: OffsetOf,
+    [start, stop]: Range,
+    [first, last]: Range,
+  ): void {
+    const block = blockOf(form);
     const rows = body.let('wholeRows', sub(stop, and(sub(stop, start), block.rows - 1)));
     const columns = body.let('wholeColumns', sub(last, and(sub(last, first), block.columns - 1)));
     const outputRow = param(keptStride(1, this.variant.kept - 2));
     transposeTile(body, {
+      form,
       scalar: registerOf(this.kernel.inputs[0]!.dtype),
       columnPlace: (column) => add(base(0), this.step(0, column)),
       rowPlace: (row) => add(base(1), mul(row, outputRow)),
-      strip: this.variant.transposes === 'in strips' ? mul(item, stripElements) : undefined,
+      strip: mul(item, stripElements),
       rows: [start, rows],
       columns: [first, columns],
     });
@@ -234,8 +272,10 @@ class Lowering {
       ...outputs.map((o) => this.kernel.outputs[o]!.node),
     ]);
     for (const node of reductions) row.put(node, row.body.variable(`acc${node}`, this.identity(node)));
-    const [from, to] = this.variant.split ? this.partRange(row.body, item, pass) : [i32(0), param('n')];
-    this.reducedLoops(row.body, base, this.variant.reduced - 1, 0, pass, (body, place) => {
+    const part = this.variant.split ? this.partRange(row.body, item, pass) : undefined;
+    const isDeep = this.variant.reduced > 1;
+    const [from, to] = part !== undefined && !isDeep ? part : [i32(0), param('n')];
+    const fold = (body: Body, place: OffsetOf) => {
       body.for(
         `j${pass}`,
         from,
@@ -250,7 +290,8 @@ class Lowering {
         },
         { vector: true },
       );
-    });
+    };
+    this.reducedLoops(row.body, base, this.variant.reduced - 1, 0, pass, fold, isDeep ? part : undefined);
   }
 
   /** What later passes read of a finished reduction. */
@@ -267,9 +308,11 @@ class Lowering {
     return this.variant.columns ? { row: fast, part: slow } : { row: slow, part: fast };
   }
 
-  private partRange(body: Body, item: Expr, pass: number): [Expr, Expr] {
+  /** Of the outermost reduced dimension. */
+  private partRange(body: Body, item: Expr, pass: number): Range {
     const from = body.let(`from${pass}`, mul(this.splitItem(item).part, param('chunk')));
-    return [from, body.let(`to${pass}`, min(add(from, param('chunk')), param('n')))];
+    const size = param(this.variant.reduced > 1 ? reducedSize(0) : 'n');
+    return [from, body.let(`to${pass}`, min(add(from, param('chunk')), size))];
   }
 
   private column(): void {
@@ -436,7 +479,7 @@ class Lowering {
     return (operand) => bases[operand]!;
   }
 
-  /** Loops over reduced dimensions `depth` to `count` - 1 around `write`, which receives the offsets there. */
+  /** Loops over reduced dimensions `depth` to `count` - 1, the first of them over that range, around `write`, which receives the offsets there. */
   private reducedLoops(
     body: Body,
     base: OffsetOf,
@@ -444,12 +487,13 @@ class Lowering {
     depth: number,
     pass: number,
     write: (body: Body, place: OffsetOf) => void,
+    [from, to]: Range = [i32(0), param(reducedSize(depth))],
   ): void {
     if (depth === count) {
       write(body, base);
       return;
     }
-    body.for(`r${depth}_${pass}`, 0, param(reducedSize(depth)), (index, loop) => {
+    body.for(`r${depth}_${pass}`, from, to, (index, loop) => {
       const places = this.operands().map((operand) =>
         loop.let(`b${operand}_${depth}_${pass}`, add(base(operand), mul(index, param(reducedStride(operand, depth))))),
       );

@@ -68,18 +68,20 @@ export function writeStrip(body: Body, form: StripForm, { source, scratch, first
         const start = inRow.let('start', add(target, mul(slot, pitch)));
         const y = inRow.let('y', add(mul(add(firstRow, slot), param('rowStep')), rowOffset));
         const inside = inRow.let('inside', and(ge(y, 0), lt(y, param('height'))));
-        const whole = and(inside, ge(sub(to, from), pitch));
-        const zeros = (at: Expr, lanes: number, turn: Body): void =>
-          turn.store('strip', add(start, at), constant(lanesType(form.storage, lanes), 0));
+        const zeros = (body: Body, name: string, first: Expr, last: Expr): void =>
+          inVectors(body, name, form.lanes, first, last, (at, lanes, turn) =>
+            turn.store('strip', add(start, at), constant(lanesType(form.storage, lanes), 0)),
+          );
         inRow.if(
-          whole,
-          () => {},
-          (partial) => inVectors(partial, 'zero', form.lanes, i32(0), pitch, zeros),
+          inside,
+          (some) => {
+            zeros(some, 'before', i32(0), from);
+            zeros(some, 'after', to, pitch);
+            const line = some.let('line', add(first, mul(y, param('rowStride'))));
+            copyRow(some, form, { start, line, from, to });
+          },
+          (none) => zeros(none, 'zero', i32(0), pitch),
         );
-        inRow.if(inside, (some) => {
-          const line = some.let('line', add(first, mul(y, param('rowStride'))));
-          copyRow(some, form, { start, line, from, to });
-        });
       });
     });
   });

@@ -44,6 +44,7 @@ const printers: Printers = {
   pack: ofGroupsOnly,
   place: ofGroupsOnly,
   exchange: ofGroupsOnly,
+  peers: ofGroupsOnly,
 };
 
 /** Only kernels for GPUs have these; nothing here makes them. */

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdtempSync,
   readdirSync,
@@ -46,6 +47,11 @@ export interface CacheContents {
   readonly bytes: number;
 }
 
+/** Somebody has removed the folder while it was in use. */
+export class RemovedMeanwhile extends Error {
+  override readonly name = 'RemovedMeanwhile';
+}
+
 export class CacheFolder {
   /** The files that were there when the folder was last listed, by key and extension. */
   #names = new Map<string, string[]>();
@@ -65,10 +71,14 @@ export class CacheFolder {
     return this.#firstSound(key, extension);
   }
 
-  /** Makes an entry and gives its path. Throws what `make` throws, and what the file system has to say. */
+  /**
+   * Makes an entry and gives its path. Throws what `make` throws, and what the file system has to say; RemovedMeanwhile where that is
+   * because the folder, or what was being made in it, is not there any more.
+   */
   put(key: string, extension: string, make: MakeEntry): string {
-    const work = mkdtempSync(join(this.path, workPrefix));
+    let work: string | undefined;
     try {
+      work = mkdtempSync(join(this.path, workPrefix));
       const made = join(work, `entry.${extension}`);
       make(made);
       const contents = readFileSync(made);
@@ -78,8 +88,11 @@ export class CacheFolder {
       this.#remember(name);
       this.#keepWithinLimit(name, contents.length);
       return join(this.path, name);
+    } catch (error) {
+      if (existsSync(work ?? this.path)) throw error;
+      throw new RemovedMeanwhile(`${work ?? this.path} was removed`, { cause: error });
     } finally {
-      rmSync(work, { recursive: true, force: true });
+      if (work !== undefined) rmSync(work, { recursive: true, force: true });
     }
   }
 

@@ -13,6 +13,8 @@ export interface Target {
   readonly pointerBytes: 4 | 8;
   /** Whether kernels may be group programs. */
   readonly groups: boolean;
+  /** Whether products of float32 may round their operands to TF32 (10 bits after the point) for tensor cores; false unless given. */
+  readonly tf32?: boolean;
 }
 
 /** The tiers of the cpu; a GPU has one, named as the device. */
@@ -73,6 +75,8 @@ export interface Device {
   readonly name: string;
   /** What fused kernels are bound for. */
   readonly machine: Machine;
+  /** What plans follow besides the call, as text: they are made anew when it changes. */
+  readonly settings: string;
   /** Who compiles the kernels of that work. */
   tier(work: Work): Tier;
   /**
@@ -91,6 +95,8 @@ export interface Device {
   copy(from: number, to: number, bytes: number): void;
   /** Says which op asks for the launches that come next, for errors that show after its call has returned. */
   announce(op: string): void;
+  /** A library of others for products of that dtype and so many multiplications, where the device has one that it prefers. */
+  productLibrary?(dtype: ProductDtype, size: number): ProductLibrary | undefined;
   createParams(kernel: CompiledKernel): ParamBlock;
   /**
    * Runs items 0 <= item < work. `grain` is the fewest items worth handing to another thread: the device may run any
@@ -100,6 +106,32 @@ export interface Device {
   launch(kernel: CompiledKernel, params: ParamBlock, work: number, grain: number): void;
   synchronize(): Promise<void>;
   memory(): DeviceMemory;
+}
+
+export type ProductDtype = Extract<Dtype, 'float16' | 'bfloat16' | 'float32' | 'float64'>;
+
+/** An operand of a product: whether elements lie side by side along k or across it, and what is between lines, and between matrices. */
+export interface ProductOperand {
+  readonly lies: 'along' | 'across';
+  readonly pitch: number;
+  readonly batchStride: number;
+}
+
+/** out = a b for a batch: a is m x k, b is k x n; the results lie row by row, one matrix after the other. */
+export interface LibraryProduct {
+  readonly dtype: ProductDtype;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly batch: number;
+  readonly a: ProductOperand;
+  readonly b: ProductOperand;
+  /** Whether operands of float32 may be rounded to TF32. */
+  readonly tf32: boolean;
+}
+
+export interface ProductLibrary {
+  multiply(product: LibraryProduct, addresses: { readonly a: number; readonly b: number; readonly out: number }): void;
 }
 
 /** A tier can compile no more; see `finishCompiling`. Never reaches the user. */

@@ -14,7 +14,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { debugging, report } from '../debug.js';
 import { OpwrightError } from '../errors.js';
-import { type CacheContents, CacheFolder, digest, type MakeEntry } from './cache-folder.js';
+import { type CacheContents, CacheFolder, digest, type MakeEntry, RemovedMeanwhile } from './cache-folder.js';
 import { parseBytes } from './settings.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -96,17 +96,29 @@ export class KernelCache {
   }
 
   #make(key: string, extension: string, make: MakeEntry): string {
-    if (this.#kept !== undefined && this.#problem === undefined) {
-      try {
-        return this.#kept.put(key, extension, make);
-      } catch (error) {
-        const problem = this.#kept.writeProblem();
-        if (problem === undefined) throw error;
-        this.#giveUpKeeping(`it cannot be written (${messageOf(problem)})`);
-      }
-    }
+    const kept = this.#keep(key, extension, make, true);
+    if (kept !== undefined) return kept;
     this.#temporary ??= new CacheFolder(temporaryFolder(), this.limit);
     return this.#temporary.put(key, extension, make);
+  }
+
+  /** Undefined where the folder cannot be written. Where somebody removes it in the meantime, the entry is made once more, in a new one. */
+  #keep(key: string, extension: string, make: MakeEntry, mayBeRemoved: boolean): string | undefined {
+    if (this.#kept === undefined || this.#problem !== undefined) return undefined;
+    try {
+      return this.#kept.put(key, extension, make);
+    } catch (error) {
+      if (mayBeRemoved && error instanceof RemovedMeanwhile) {
+        this.#kept = undefined;
+        this.#opened = false;
+        this.#openKept();
+        return this.#keep(key, extension, make, false);
+      }
+      const problem = this.#kept.writeProblem();
+      if (problem === undefined) throw error;
+      this.#giveUpKeeping(`it cannot be written (${messageOf(problem)})`);
+      return undefined;
+    }
   }
 
   /** The folder that was asked for, if code from it may be run. */

@@ -1,66 +1,36 @@
 /**
  * Two-dimensional convolution of [n, c, h, w] with [o, c / groups, kh, kw], and its gradients. Kernels are in
- * kernels/lower/convolution.ts; here stand the tables of distances, the phases of a strided gradient, and how work is cut, all of it
- * decided from shapes and strides when the op is bound. Windows of one pixel are matrix products.
+ * kernels/lower/convolution.ts; here stand the tables of distances and the phases of a strided gradient, all of it decided from shapes
+ * and strides when the op is bound. Windows of one pixel are matrix products.
  *
  * The gradient of the images is itself a convolution of `dout`: one for each remainder of a pixel's place modulo the stride, with
  * those products of the window that reach such pixels. The gradient of the filters is summed for a few images at a time, and these
  * parts are added in order, so that results do not depend on threads.
  */
 import { bytesOf } from '../../kernels/ir.js';
-import { convolutionKernel, tailVectors } from '../../kernels/lower/convolution.js';
+import { convolutionKernel } from '../../kernels/lower/convolution.js';
 import { lanesFor, packedStorage, range } from '../../kernels/lower/tile.js';
 import type { LayoutMeta, TensorMeta } from '../../kernels/op.js';
 import { addressOf } from '../copies.js';
 import type { Device, Tier } from '../devices/device.js';
-import type { Dtype } from '../dtype.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
+import { cheapestCuts, joinedLanes, tileFor } from './convolution-cuts.js';
+import { type BoundPass, filterPanels, type Pass, type PassContext } from './convolution-pass.js';
+import { DepthwisePass, slides } from './depthwise.js';
 import { bindProduct, type Product } from './gemm.js';
-import { type Geometry, geometryOf, type Pair, workOf } from './geometry.js';
+import { type Geometry, geometryOf, workOf } from './geometry.js';
 import { groupConvolution, groupImageGradient } from './group-convolution.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
-import { Packing, type PackingPlan } from './packing.js';
-import { copiesOf, joinedProducts, stripsOf, type WindowProducts, windowProducts } from './strips.js';
+import { Packing } from './packing.js';
+import { stripsOf, windowProducts } from './strips.js';
 
 const convolutionKernels = remembered(convolutionKernel);
 
-/** Items worth making for threads to share, and the multiplications an item should have at least. */
-const wantedItems = 16;
-const smallestItem = 1 << 15;
-/** Elements of a strip: what a core's second cache holds beside results and filters. */
-const stripElements = 160 << 10;
 // ---- Products of windows and filters
 
-/** One pass over the images: which products it sums, with which weights, and where results go. */
-interface Pass extends WindowProducts {
-  readonly rows: number;
-  readonly columns: number;
-  readonly outStart: number;
-  readonly outRow: number;
-  readonly outColumn: number;
-}
-
-/** What the passes of an op share. */
-interface PassContext {
-  readonly device: Device;
-  readonly tier: Tier;
-  readonly output: TensorMeta;
-  readonly source: LayoutMeta;
-  readonly weight: LayoutMeta;
-  readonly groups: number;
-  /** Channels of the source, and of the result, of a group. */
-  readonly sourceChannels: number;
-  readonly resultChannels: number;
-  /** Strides of the filters from one channel of the source to the next, and from one of the result. */
-  readonly perSource: number;
-  readonly perResult: number;
-  readonly groupWeights: number;
-  readonly bias?: LayoutMeta | undefined;
-}
-
-class PassRun {
+class TiledPass implements BoundPass {
   readonly weight: Packing;
   readonly stripBytes: number;
   private readonly tables: readonly Table[];
@@ -116,156 +86,21 @@ class PassRun {
   }
 }
 
-interface Tile {
-  readonly rows: number;
-  readonly vectors: number;
-  readonly lanes: number;
-}
-
-/** The tile's rows and vectors for that many filters: as many sums as the registers hold beside the operands of a step. */
-function tileFor({ target }: Tier, dtype: Dtype, filters: number): Tile {
-  const lanes = lanesFor(dtype, target.vectorBytes);
-  const shapes = target.vectorBytes >= 64 ? wideTiles : target.vectorBytes >= 32 ? mediumTiles : narrowTiles;
-  const [rows, vectors] = shapes.find(([most]) => filters <= most) ?? shapes.at(-1)!;
-  return { rows, vectors, lanes };
-}
-
-/** For 32 registers, and for 16. */
-const wideTiles: readonly Pair[] = [
-  [1, 8],
-  [2, 8],
-  [3, 8],
-  [4, 6],
-  [6, 4],
-  [8, 3],
-];
-const mediumTiles: readonly Pair[] = [
-  [1, 8],
-  [2, 6],
-  [3, 4],
-  [4, 3],
-];
-/** WebAssembly engines spill with more. */
-const narrowTiles: readonly Pair[] = [[4, 2]];
-
-/** The filters of a pass, in panels. */
-function filterPanels(
-  { weight, groups, sourceChannels, resultChannels, ...strides }: PassContext,
-  pass: Pass,
-  width: number,
-): PackingPlan {
-  const elements = range(sourceChannels).flatMap((channel) =>
-    pass.rowProducts.flatMap((row) =>
-      pass.columnProducts.map(
-        (column) => channel * strides.perSource + row.index * weight.strides[2]! + column.index * weight.strides[3]!,
-      ),
-    ),
-  );
-  return {
-    ...{ dtype: weight.dtype, width, columns: resultChannels, columnStride: strides.perResult, length: elements.length },
-    rowStride: elements.every((element, at) => element === at) ? 1 : elements,
-    offsets: range(groups).map((group) => group * strides.groupWeights),
-  };
-}
-
-interface PassSizes {
-  readonly matrices: number;
-  readonly filters: number;
-  readonly rows: number;
-  readonly columns: number;
-  readonly length: number;
-  readonly sourceChannels: number;
-  readonly tile: Tile;
-}
-
-interface Cuts {
-  readonly stripRows: number;
-  readonly strips: number;
-  readonly blockFilters: number;
-  readonly filterBlocks: number;
-  readonly jobs: number;
-  readonly itemJobs: number;
-}
-
-interface ChosenCuts extends Cuts {
-  /** Whether the pixels of a strip are one run. */
-  readonly isJoined: boolean;
-  readonly products: WindowProducts;
-}
-
-/** What a vector costs to copy into a strip, in multiplications of a vector. */
-const copyCost = 6;
-/** Neighbouring tiles of narrow vectors share cache lines, and with more copies they would share less. */
-const joinedLanes = 8;
-
-/** Many copies of an image and no gaps in the runs of pixels, or few copies and a run for each row. */
-function cheapestCuts(sizes: PassSizes, pass: Pass): ChosenCuts {
-  const rows = { ...cutsOf(sizes, pass, false), isJoined: false, products: pass };
-  if (sizes.tile.lanes < joinedLanes) return withoutCost(rows);
-  const products = joinedProducts(pass);
-  const joined = { ...cutsOf(sizes, products, true), isJoined: true, products };
-  return withoutCost(joined.cost < rows.cost ? joined : rows);
-}
-
-const withoutCost = ({ cost: _, ...cuts }: ChosenCuts & { readonly cost: number }): ChosenCuts => cuts;
-
-/** The cheapest way to cut the work into as many jobs as are wanted, with strips that a cache holds. */
-function cutsOf(sizes: PassSizes, products: WindowProducts, isJoined: boolean): Cuts & { readonly cost: number } {
-  const { matrices, filters, rows, columns, length, sourceChannels, tile } = sizes;
-  const worthwhile = Math.ceil((matrices * filters * rows * columns * length) / smallestItem);
-  const wanted = Math.max(1, Math.min(wantedItems, worthwhile));
-  const panels = Math.ceil(filters / tile.rows);
-  const { copyCount, extraRows, extraColumns } = copiesOf(products);
-  const rowElements = sourceChannels * copyCount * (columns + extraColumns);
-  const cached = Math.floor(stripElements / Math.max(rowElements, 1)) - extraRows;
-  const fewest = Math.ceil((tile.vectors * tile.lanes) / Math.max(columns, 1));
-  const stripCost = (count: number, blocks: number): number => {
-    const copied = (count + extraRows) * Math.ceil(rowElements / tile.lanes) * copyCost;
-    const vectors = isJoined ? vectorsOf(count * columns, tile) : count * vectorsOf(columns, tile);
-    return blocks * copied + panels * tile.rows * length * vectors;
-  };
-  let best = { stripRows: Math.max(rows, 1), strips: rows > 0 ? 1 : 0, panels: Math.max(panels, 1), blocks: 1 };
-  let least = Infinity;
-  for (let stripRows = Math.max(1, Math.min(rows, Math.max(cached, fewest))); stripRows >= 1; stripRows--) {
-    const strips = Math.ceil(rows / stripRows);
-    const blockPanels = Math.max(1, Math.floor(panels / Math.max(1, Math.ceil(wanted / Math.max(matrices * strips, 1)))));
-    const blocks = Math.ceil(panels / blockPanels);
-    const last = rows - (strips - 1) * stripRows;
-    const idle = Math.max(1, wanted / Math.max(matrices * strips * blocks, 1));
-    const cost = idle * ((strips - 1) * stripCost(stripRows, blocks) + stripCost(last, blocks));
-    if (cost >= least) continue;
-    least = cost;
-    best = { stripRows, strips, panels: blockPanels, blocks };
-  }
-  const jobs = matrices * best.strips * best.blocks;
-  return {
-    ...{ stripRows: best.stripRows, strips: best.strips, filterBlocks: best.blocks, blockFilters: best.panels * tile.rows },
-    ...{ jobs, itemJobs: Math.max(1, Math.ceil(jobs / wantedItems)), cost: least },
-  };
-}
-
-/** The vectors that tiles compute for a run of pixels. */
-function vectorsOf(pixels: number, { vectors, lanes }: Tile): number {
-  const rest = Math.ceil((pixels % (vectors * lanes)) / lanes);
-  const tail = rest === 0 ? 0 : tailVectors(vectors).find((size) => rest <= size)!;
-  return Math.floor(pixels / (vectors * lanes)) * vectors + tail;
-}
-
 class WindowConvolution implements LibraryRun {
-  private readonly passes: readonly PassRun[];
+  private readonly passes: readonly BoundPass[];
 
   constructor(
     private readonly context: PassContext,
     passes: readonly Pass[],
     private readonly places: { readonly source: number; readonly weight: number; readonly bias?: number | undefined },
   ) {
-    this.passes = passes.map((pass) => new PassRun(context, pass));
+    this.passes = passes.map((pass) => (slides(context, pass) ? new DepthwisePass(context, pass) : new TiledPass(context, pass)));
   }
 
   run(inputs: readonly Tensor[]): Tensor[] {
     const { device, output } = this.context;
     const { source, weight, bias } = this.places;
-    const most = (bytesOf: (pass: PassRun) => number): number => Math.max(0, ...this.passes.map(bytesOf));
+    const most = (bytesOf: (pass: BoundPass) => number): number => Math.max(0, ...this.passes.map(bytesOf));
     const sizes = [most((pass) => pass.stripBytes), most((pass) => pass.weight.bytes)];
     return withScratch(device, sizes, ([strip, packed]) => {
       const out = emptyTensor(device, output.shape, output.dtype);

@@ -6,10 +6,15 @@ import { bytesOf } from '../../kernels/ir.js';
 import type { Device } from '../devices/device.js';
 import { functionLaunch, type KernelLaunch } from './launch.js';
 
+/**
+ * Words of a row that one work item counts and moves: on the cpu as many as make up for a table of counts, on a GPU as few as that leaves
+ * sensible, since a block is one warp's.
+ */
+const blockSizes: Readonly<Record<Device['machine'], number>> = { cpu: 1 << 15, gpu: 1 << 10 };
+
 /** Rows of n words, cut into blocks. */
 export class BlockedRows {
-  /** Words of a row that one work item counts and moves. */
-  readonly blockSize = 1 << 15;
+  readonly blockSize: number;
   readonly blocks: number;
   /** What kernels over blocks are told of them. */
   readonly integers: Readonly<Record<string, number>>;
@@ -19,9 +24,11 @@ export class BlockedRows {
   readonly wordBytes: number;
 
   constructor(
+    { machine }: Device,
     readonly rows: number,
     readonly n: number,
   ) {
+    this.blockSize = blockSizes[machine];
     this.blocks = Math.ceil(n / this.blockSize);
     this.integers = { n, blocks: this.blocks, blockSize: this.blockSize };
     this.items = rows * this.blocks;
@@ -38,7 +45,9 @@ export interface Digit {
 
 export class DigitPass {
   private readonly count: KernelLaunch;
+  /** How counts become places: a cpu adds up all digits of a row side by side, a GPU each on its own, and then their totals. */
   private readonly start: KernelLaunch;
+  private readonly startRows: KernelLaunch | null;
   private readonly move: KernelLaunch;
 
   constructor(device: Device, cut: BlockedRows, { shift, width }: Digit) {
@@ -46,7 +55,12 @@ export class DigitPass {
     const integers = { ...cut.integers, shift, digits };
     const cost = cut.itemSize + digits;
     this.count = functionLaunch(device, 'countDigits', {}, integers, cut.items, cost);
-    this.start = functionLaunch(device, 'startDigits', {}, { blocks: cut.blocks, digits }, cut.rows, cut.blocks * digits);
+    const { rows, blocks } = cut;
+    const isGpu = device.machine === 'gpu';
+    this.start = isGpu
+      ? functionLaunch(device, 'startBlocks', {}, { blocks, digits }, rows * digits, blocks)
+      : functionLaunch(device, 'startDigits', {}, { blocks, digits }, rows, blocks * digits);
+    this.startRows = isGpu ? functionLaunch(device, 'startRows', {}, { digits }, rows, digits) : null;
     this.move = functionLaunch(device, 'moveDigits', {}, integers, cut.items, 4 * cost);
   }
 
@@ -59,10 +73,11 @@ export class DigitPass {
   run(words: number, target: number, counts: number, starts: number): void {
     this.count.runWith({ words, counts });
     this.start.runWith({ counts, starts });
+    this.startRows?.runWith({ starts });
     this.move.runWith({ words, target, counts, starts });
   }
 
   free(): void {
-    for (const launch of [this.count, this.start, this.move]) launch.free();
+    for (const launch of [this.count, this.start, this.startRows, this.move]) launch?.free();
   }
 }

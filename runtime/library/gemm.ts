@@ -20,6 +20,7 @@ import type { LibraryKernel, LibraryRun } from './index.js';
 import { grainFor, KernelLaunch, remembered, Table, withScratch, zeros } from './launch.js';
 import { layoutOf, placeOf } from './operands.js';
 import { type MatrixCopy, Packing, RowCopy } from './packing.js';
+import { vendorProduct } from './vendor-gemm.js';
 
 const gemmKernels = remembered(gemmKernel);
 const rowSumsKernels = remembered(rowSumsKernel);
@@ -55,7 +56,8 @@ export const gemm: LibraryKernel = (device, inputs, _attrs, [output]) => {
 };
 
 export function bindProduct(device: Device, output: TensorMeta, product: Product): LibraryRun {
-  return new Gemm(device, output, columnAsRow(foldBatch(withoutIdleStrides(product))));
+  const folded = columnAsRow(foldBatch(withoutIdleStrides(product)));
+  return vendorProduct(device, output, folded) ?? new Gemm(device, output, folded);
 }
 
 function productOf(x: LayoutMeta, y: LayoutMeta, output: TensorMeta): Omit<Product, 'places'> {
@@ -425,7 +427,7 @@ function inRowSums(device: Device, tier: Tier, product: Product): Prepared {
 
 /** On machines of many threads. */
 function byGroups(device: Device, tier: Tier, product: Product): Prepared {
-  const { kernel, integers, items, parts } = groupProduct(product);
+  const { kernel, integers, items, parts } = groupProduct({ ...product, tf32: tier.target.tf32 ?? false });
   return {
     a: asItLies(device, product.a),
     b: asItLies(device, product.b),

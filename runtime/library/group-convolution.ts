@@ -215,7 +215,7 @@ class WindowProduct implements LibraryRun {
     this.tables = [];
     this.launch = null;
     if (sizes.m * sizes.n * sizes.k * sizes.batch === 0) return;
-    const { kernel, integers, items, parts } = groupProduct({ ...sizes, dtype, a, b });
+    const { kernel, integers, items, parts } = groupProduct({ ...sizes, dtype, a, b, tf32: tier.target.tf32 ?? false });
     this.launch = new KernelLaunch(device, tier.compile(kernel), integers, items, 1);
     if (parts > 1) this.addition = additionOf(device, tier, { ...sizes, dtype }, parts);
     const point = (buffer: string, values: readonly number[]): Table => {

@@ -1,16 +1,17 @@
 /**
- * Which kernel for groups of threads computes a product (kernels/lower/group-gemm.ts, group-gemm-half.ts), and with which parameters. All
- * follows from shapes and strides. Operands are read as they lie.
+ * Which kernel for groups of threads computes a product (kernels/lower/group-gemm.ts, group-gemm-tensor-cores.ts), and with which parameters.
+ * All follows from shapes and strides. Operands are read as they lie.
  */
-import type { Kernel } from '../../kernels/ir.js';
+import type { Kernel, TileElement } from '../../kernels/ir.js';
 import { groupGemmKernel, type Lies, tileSizes } from '../../kernels/lower/group-gemm.js';
-import { halfGemmKernel } from '../../kernels/lower/group-gemm-half.js';
+import { tensorCoreGemmKernel } from '../../kernels/lower/group-gemm-tensor-cores.js';
 import { packedStorage } from '../../kernels/lower/tile.js';
+import type { Dtype } from '../dtype.js';
 import type { Operand, Product } from './gemm.js';
 import { remembered } from './launch.js';
 
 const groupGemmKernels = remembered(groupGemmKernel);
-const halfGemmKernels = remembered(halfGemmKernel);
+const tensorCoreGemmKernels = remembered(tensorCoreGemmKernel);
 
 /** With fewer tiles than this a GPU is not busy: k is cut into parts, of no less than `leastPart`, which are added up afterwards. */
 const busyTiles = 128;
@@ -44,7 +45,13 @@ export function groupProduct({
   batch,
   a,
   b,
-}: Sizes & { readonly a: Operand | TableOperand; readonly b: Operand | TableOperand }): GroupProduct {
+  tf32 = false,
+}: Sizes & {
+  readonly a: Operand | TableOperand;
+  readonly b: Operand | TableOperand;
+  /** Whether operands of float32 may be rounded to TF32. */
+  readonly tf32?: boolean;
+}): GroupProduct {
   const countOf = (size: keyof typeof tileSizes): [number, number] => [
     Math.ceil(m / tileSizes[size].rows),
     Math.ceil(n / tileSizes[size].columns),
@@ -57,12 +64,10 @@ export function groupProduct({
   const partLength = Math.ceil(k / wanted / depths) * depths;
   const parts = Math.ceil(k / partLength);
   const outStorage = parts === 1 ? dtype : packedStorage(dtype);
+  const element = tileElementOf(dtype, tf32);
   const form = { outStorage, a: liesOf(a), b: liesOf(b), size } as const;
   return {
-    kernel:
-      dtype === 'float16' || dtype === 'bfloat16'
-        ? halfGemmKernels({ ...form, storage: dtype })
-        : groupGemmKernels({ ...form, storage: dtype }),
+    kernel: element === undefined ? groupGemmKernels({ ...form, storage: dtype }) : tensorCoreGemmKernels({ ...form, element }),
     integers: {
       ...{ m, n, k, batch, parts, partLength, rowTiles, columnTiles },
       ...strides('a', a),
@@ -71,6 +76,12 @@ export function groupProduct({
     items: tiles * parts,
     parts,
   };
+}
+
+/** What tensor cores take for elements of that dtype, if they do. */
+function tileElementOf(dtype: Dtype, tf32: boolean): TileElement | undefined {
+  if (dtype === 'float16' || dtype === 'bfloat16') return dtype;
+  return dtype === 'float32' && tf32 ? 'tf32' : undefined;
 }
 
 function liesOf(operand: Operand | TableOperand): Lies {

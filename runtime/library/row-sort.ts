@@ -1,17 +1,19 @@
 /**
  * Sorting rows that lie one after the other in memory. Short rows are merged by one kernel (kernels/functions/sort.ts), a work item a
- * row; long ones are sorted by the digits of their keys in several launches (kernels/functions/radix.ts), so that threads share a row.
- * Both keep the order of equal elements. Tensors and their layouts are sort.ts's and selection.ts's business.
+ * row, or on a GPU put in the order of ranks (ranks.ts), a work item an element; long ones are sorted by the digits of their keys in several
+ * launches (kernels/functions/radix.ts), so that threads share a row. All keep the order of equal elements. Tensors and their layouts are
+ * sort.ts's and selection.ts's business.
  */
 import { bytesOf } from '../../kernels/ir.js';
 import type { Device } from '../devices/device.js';
 import type { ComplexDtype, Dtype } from '../dtype.js';
 import { BlockedRows, DigitPass } from './digits.js';
 import { functionLaunch, type KernelLaunch, withScratch } from './launch.js';
+import { firstOfRows } from './ranks.js';
 
-/** Rows of at least this many elements are sorted by digits. */
-const leastByDigits = 512;
-/** From this length on a row is worth the counters of wide digits, which mean fewer passes. */
+/** Rows of at least this many elements are sorted by digits. A GPU compares each of so few with all of them in less than a dozen launches take. */
+const leastByDigits: Readonly<Record<Device['machine'], number>> = { cpu: 512, gpu: 2048 };
+/** From this length on a row is worth the counters of wide digits, which mean fewer passes; small blocks never are. */
 const leastForWideDigits = 1 << 14;
 const wideDigit = 11;
 const narrowDigit = 8;
@@ -30,7 +32,9 @@ export interface Rows {
 }
 
 export function rowSort(device: Device, rows: Rows): RowSort {
-  return rows.n < leastByDigits ? new MergeSort(device, rows) : new DigitSort(device, rows);
+  const { machine } = device;
+  if (rows.n >= leastByDigits[machine]) return new DigitSort(device, rows);
+  return machine === 'gpu' ? firstOfRows(device, rows, rows.n) : new MergeSort(device, rows);
 }
 
 class MergeSort implements RowSort {
@@ -118,12 +122,13 @@ class DigitSort implements RowSort {
     { rows, n, dtype, descending }: Rows,
   ) {
     if (!hasKeys(dtype)) throw new TypeError(`${dtype} elements have no keys`);
-    const cut = new BlockedRows(rows, n);
+    const cut = new BlockedRows(device, rows, n);
     const overBlocks = (name: string, integers: Readonly<Record<string, number>> = {}) =>
       functionLaunch(device, name, { T: dtype }, { ...cut.integers, ...integers }, cut.items, 4 * cut.itemSize);
     const form = keyForms[dtype];
     this.makers = wordMakers(dtype, form, descending).map(([name, integers]) => overBlocks(name, integers));
-    const count = Math.ceil(form.keyBits / (n < leastForWideDigits ? narrowDigit : wideDigit));
+    const isNarrow = device.machine === 'gpu' || n < leastForWideDigits;
+    const count = Math.ceil(form.keyBits / (isNarrow ? narrowDigit : wideDigit));
     const width = Math.ceil(form.keyBits / count);
     this.passes = Array.from({ length: count }, (_, pass) => new DigitPass(device, cut, { shift: pass * width, width }));
     this.results = overBlocks('sortResults');

@@ -1,6 +1,6 @@
 /**
- * Sorting along the last axis, and the k best of each row: found in one go over the row where k is small, else by sorting it. The loops
- * are kernel functions (kernels/functions/sort.ts, radix.ts).
+ * Sorting along the last axis, and the k best of each row: found in one go over the row where k is small, on a GPU by the ranks within ever
+ * fewer stretches, else by sorting it. The loops are kernel functions (kernels/functions/sort.ts, radix.ts, ranks.ts).
  */
 import { bytesOf } from '../../kernels/ir.js';
 import type { Attrs, LayoutMeta, TensorMeta } from '../../kernels/op.js';
@@ -11,6 +11,7 @@ import { emptyTensor, type Tensor } from '../tensor.js';
 import type { LibraryKernel, LibraryRun } from './index.js';
 import { functionLaunch, type KernelLaunch, withScratch } from './launch.js';
 import { ContiguousInput, layoutOf, placeOf } from './operands.js';
+import { firstOfRows, isFoundByRanks } from './ranks.js';
 import { keyOrder, type RowSort, type Rows, rowSort } from './row-sort.js';
 
 /** More than so many of a row are found by sorting it. */
@@ -53,15 +54,21 @@ abstract class RowKernel implements LibraryRun {
   protected abstract fill(x: number, values: number, index: number): void;
 }
 
-export const sortRows: LibraryKernel = (device, inputs, attrs, outputs) =>
-  new SortRows(device, layoutOf(inputs, 'x'), placeOf(inputs, 'x'), outputs, attrs.descending === true);
+export const sortRows: LibraryKernel = (device, inputs, attrs, outputs) => {
+  const x = layoutOf(inputs, 'x');
+  const sort = rowSort(device, rowsOf(x, attrs.descending === true));
+  return new SortRows(device, x, placeOf(inputs, 'x'), outputs, sort);
+};
 
 class SortRows extends RowKernel {
-  private readonly sort: RowSort;
-
-  constructor(device: Device, x: LayoutMeta, place: number, outputs: readonly TensorMeta[], descending: boolean) {
+  constructor(
+    device: Device,
+    x: LayoutMeta,
+    place: number,
+    outputs: readonly TensorMeta[],
+    private readonly sort: RowSort,
+  ) {
     super(device, x, place, outputs);
-    this.sort = rowSort(device, rowsOf(x, descending));
   }
 
   override free(): void {
@@ -76,8 +83,15 @@ class SortRows extends RowKernel {
 
 export const topkRows: LibraryKernel = (device, inputs, attrs, outputs) => {
   const x = layoutOf(inputs, 'x');
-  const Kernel = Number(attrs.k) > mostSelected ? TopOfSorted : TopSelected;
-  return new Kernel(device, x, placeOf(inputs, 'x'), outputs, attrs);
+  const place = placeOf(inputs, 'x');
+  const k = Number(attrs.k);
+  if (device.machine === 'gpu') {
+    const rows = rowsOf(x, attrs.largest === true);
+    if (isFoundByRanks(rows, k)) return new SortRows(device, x, place, outputs, firstOfRows(device, rows, k));
+    return new TopOfSorted(device, x, place, outputs, attrs);
+  }
+  const Kernel = k > mostSelected ? TopOfSorted : TopSelected;
+  return new Kernel(device, x, place, outputs, attrs);
 };
 
 class TopSelected extends RowKernel {

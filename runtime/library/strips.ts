@@ -63,12 +63,19 @@ export interface Strips {
   readonly integers: Readonly<Record<string, number>>;
 }
 
-/** Strips of `rows` rows of results with that many columns, from some channels of the source. */
-export function stripsOf(source: LayoutMeta, channels: number, products: WindowProducts, rows: number, columns: number): Strips {
+/** Strips of `rows` rows of results with that many columns, from some channels of the source. Each row begins at a multiple of `unit`. */
+export function stripsOf(
+  source: LayoutMeta,
+  channels: number,
+  products: WindowProducts,
+  rows: number,
+  columns: number,
+  unit = 1,
+): Strips {
   const { rowProducts, columnProducts, step } = products;
   const { shape, strides } = source;
   const { copyCount, extraRows, extraColumns } = copiesOf(products);
-  const pitch = columns + extraColumns;
+  const pitch = Math.ceil((columns + extraColumns) / unit) * unit;
   const copySize = (rows + extraRows) * pitch;
   const [rowOffsets, columnOffsets] = [rowProducts, columnProducts].map((along) => [
     ...new Set(along.map(({ offset }) => offset)),

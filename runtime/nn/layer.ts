@@ -3,7 +3,8 @@
  * plain objects of those. Nothing is registered; names are property names joined by dots. Computing is left to `forward`.
  */
 import { type InspectOptions, inspect } from 'node:util';
-import { BufferTensor, Parameter } from './parameter.js';
+import { type DeviceLike, deviceOf } from '../places.js';
+import { BufferTensor, Parameter, settle } from './parameter.js';
 import { restoreState, type StateDict } from './state.js';
 
 /**
@@ -108,6 +109,19 @@ export abstract class Layer {
    */
   setStateDict(state: Readonly<StateDict>): void {
     restoreState(this.constructor.name, this.stateDict(), state);
+  }
+
+  /**
+   * Moves parameters and buffers of this layer and all below it to another device, and gives the layer. They stay the same tensors, so
+   * optimizers that have them go on; their gradients are dropped.
+   *
+   * Throws DEVICE_UNAVAILABLE where there is no such device; then nothing was moved.
+   */
+  to(device: DeviceLike): this {
+    const target = deviceOf(device);
+    this.clearGradients();
+    for (const tensor of Object.values(this.stateDict())) settle(tensor, target);
+    return this;
   }
 
   /** Frees parameters, their gradients and buffers. The layer cannot be used any more. */

@@ -1,10 +1,14 @@
 /**
  * The two kinds of tensors that a layer owns: parameters, which optimizers update, and buffers, which the layer itself updates. Both
- * keep one storage for life, are written in place, and survive every tidy(). How layers find theirs is layer.ts.
+ * keep one storage for as long as they stay on their device, are written in place, and survive every tidy(). How layers find theirs is
+ * layer.ts.
  */
+import { noGrad } from '../autograd.js';
 import { tensor } from '../create.js';
+import type { Device } from '../devices/device.js';
 import { byteSize, type Dtype, isFloating } from '../dtype.js';
 import { formatValue, OpwrightError } from '../errors.js';
+import { to } from '../move.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 
 export interface ParameterOptions {
@@ -93,6 +97,15 @@ export function assign(target: Tensor, source: Tensor): void {
   }
   device.copy(addressOf(source), addressOf(target), size * byteSize(dtype));
   target.storage.version++;
+}
+
+/** Moves a parameter, or what belongs to a layer's or an optimizer's state, to a device. Whoever has it goes on having it. */
+export function settle(state: Tensor, device: Device): void {
+  if (state.device !== device)
+    state.become(
+      noGrad(() => to(state, device)),
+      false,
+    );
 }
 
 function addressOf({ storage, layout, dtype }: Tensor): number {

@@ -8,10 +8,9 @@ import { formatValue, OpwrightError } from '../errors.js';
 import { tidy } from '../memory.js';
 import type { GradientClip } from '../nn/gradient-clip.js';
 import { clearGradient } from '../nn/layer.js';
-import { BufferTensor, Parameter } from '../nn/parameter.js';
+import { BufferTensor, Parameter, settle } from '../nn/parameter.js';
 import { restoreState, type StateDict } from '../nn/state.js';
-import { ops } from '../registry.js';
-import type { Tensor } from '../tensor.js';
+import { emptyTensor, type Tensor } from '../tensor.js';
 
 /** A rate for each update, counted from 0: `(update) => 0.1 * 0.5 ** Math.floor(update / 1000)`. */
 export type LearningRateSchedule = (update: number) => number;
@@ -101,6 +100,9 @@ export abstract class Optimizer<S extends Slots = Slots> {
     const places = this.parameters.flatMap((parameter, place) =>
       parameter.peekGradient() === null || parameter.stopGradient ? [] : [place],
     );
+    // A model may have moved to another device since the last step.
+    for (const place of places)
+      for (const slot of Object.values(this.slots[place]!)) settle(slot, this.parameters[place]!.device);
     const own = places.map((place) => this.parameters[place]!.peekGradient()!);
     const gradients = this.gradClip === undefined || own.length === 0 ? own : this.gradClip.clip(own);
     const batches = new Map<string, number[]>();
@@ -148,8 +150,9 @@ export abstract class Optimizer<S extends Slots = Slots> {
   }
 }
 
-function zerosLike({ shape, dtype }: Parameter): Tensor {
-  using zeros = ops.zeros(shape, { dtype });
+function zerosLike({ device, shape, dtype }: Parameter): Tensor {
+  using zeros = emptyTensor(device, shape, dtype);
+  device.fill(zeros.storage.address, zeros.storage.bytes, 0);
   return new BufferTensor(zeros);
 }
 

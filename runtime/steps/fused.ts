@@ -1,10 +1,10 @@
 /** Fused kernels as steps: operands placed in the iteration space, launches with their parameter blocks filled in. */
 import type { ScalarSource } from '../../kernels/graph.js';
 import { partScalar, type RealScalar, registerOf } from '../../kernels/ir.js';
-import { type BufferSource, bind, type Launch } from '../../kernels/lower/bind.js';
+import type { BufferSource, Launch } from '../../kernels/lower/bind.js';
 import { inputName, outputName, scalarName } from '../../kernels/lower/names.js';
 import { stepDimensions } from '../../kernels/lower/steps.js';
-import { compiledFused, fusedWork } from '../compiled.js';
+import { boundFused, compiledFused, fusedWork } from '../compiled.js';
 import { addressOf, freshTensor } from '../copies.js';
 import type { CompiledKernel, Device, ParamBlock } from '../devices/device.js';
 import type { Dtype } from '../dtype.js';
@@ -35,11 +35,8 @@ export class FusedStep implements BoundStep {
       known.set(value, layout);
       return { value, layout, dtype: meta.dtype, slot: target === undefined ? undefined : slot };
     });
-    const binding = bind(
-      step.kernel,
-      stepDimensions(step, (value) => known.get(value)!.strides),
-      device.machine,
-    );
+    const dimensions = stepDimensions(step, (value) => known.get(value)!.strides);
+    const binding = boundFused(device, step.kernel, dimensions, step.shape);
 
     this.scratch = binding.scratch;
     this.launches = binding.launches.map((launch) => new BoundLaunch(device, launch, step, slotOf));

@@ -1,5 +1,6 @@
 // The driver's entry points for devices, contexts and errors, and those by which tests steer the simulator.
 #include "context.h"
+#include "cublas.h"
 #include "memory.h"
 
 namespace simulator {
@@ -156,16 +157,18 @@ SIMULATOR_EXPORT Result cuGetErrorString(int code, const char **text) {
 SIMULATOR_EXPORT void simReset() {
   const std::lock_guard<std::recursive_mutex> lock(driverMutex);
   for (auto &[device, context] : contexts) destroy(context);
+  blas::forgetHandles();
   initialised = false;
   resetSettings();
 }
 
-// How many there are of `memory`, `pinned`, `streams`, `events` or `modules`, over all contexts; -1 for other words.
+// How many there are of `memory`, `pinned`, `streams`, `events`, `modules` or handles of `cublas`, over all contexts; -1 for other words.
 SIMULATOR_EXPORT int64_t simLive(const char *kind) {
   const std::lock_guard<std::recursive_mutex> lock(driverMutex);
   const std::string what = kind;
   if (what == "memory") return static_cast<int64_t>(memory.count(Kind::device));
   if (what == "pinned") return static_cast<int64_t>(memory.count(Kind::host));
+  if (what == "cublas") return static_cast<int64_t>(blas::liveHandles());
   int64_t count = 0;
   for (const auto &[device, context] : contexts) {
     if (what == "streams") count += static_cast<int64_t>(context.streams.count());

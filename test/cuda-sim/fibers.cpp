@@ -137,6 +137,13 @@ unsigned ballotOf(unsigned mask, const Thread *at) {
   return ballot;
 }
 
+unsigned lanesWith(uint64_t value, unsigned mask, const Thread *at) {
+  unsigned found = 0;
+  for (unsigned lane = 0; lane < warpLanes; lane++)
+    if (mask >> lane & 1) found |= unsigned(at[lane].value == value) << lane;
+  return found;
+}
+
 // What a lane gets, of the values of all. `at` is the warp's first thread.
 uint64_t answerOf(const Thread &thread, const Thread *at) {
   const int lane = static_cast<int>(thread.lane()), first = lane & ~(thread.width - 1), last = first + thread.width - 1;
@@ -153,6 +160,7 @@ uint64_t answerOf(const Thread &thread, const Thread *at) {
   case simBallot: return ballotOf(thread.mask, at);
   case simAll: return ballotOf(thread.mask, at) == thread.mask;
   case simAny: return ballotOf(thread.mask, at) != 0;
+  case simMatch: return lanesWith(thread.value, thread.mask, at);
   }
   return 0;
 }

@@ -130,6 +130,7 @@ static inline void simSyncWarp(unsigned line, unsigned mask = 0xffffffffu) { sim
 #define __ballot_sync(mask, predicate) ((unsigned)simWarp(__LINE__, simBallot, mask, (predicate) != 0, 0, 32))
 #define __all_sync(mask, predicate) ((int)simWarp(__LINE__, simAll, mask, (predicate) != 0, 0, 32))
 #define __any_sync(mask, predicate) ((int)simWarp(__LINE__, simAny, mask, (predicate) != 0, 0, 32))
+#define __match_any_sync(mask, value) ((unsigned)simWarp(__LINE__, simMatch, mask, simWiden(value), 0, 32))
 #define __activemask() simActiveMask()
 
 // ---- Atomics: nothing else runs between the load and the store

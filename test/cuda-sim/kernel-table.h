@@ -25,4 +25,4 @@ struct SimIndex {
 };
 
 // The operations of a warp. The order is that of the rows in fibers.cpp.
-enum SimWarpOperation { simSync, simShuffleIndex, simShuffleUp, simShuffleDown, simShuffleXor, simBallot, simAll, simAny };
+enum SimWarpOperation { simSync, simShuffleIndex, simShuffleUp, simShuffleDown, simShuffleXor, simBallot, simAll, simAny, simMatch };

@@ -15,7 +15,7 @@ namespace {
 const std::map<std::string, const char *> defaults = {
     {"devices", "1"},  {"architecture", "90"}, {"multiprocessors", "8"}, {"memory", "2147483648"},     {"driver", "13.0"},
     {"nvrtc", "13.0"}, {"order", "forward"},   {"checks", "0"},          {"streams", "lazy"},          {"watchdog", "10000"},
-    {"fail", ""},      {"quiet", "0"},         {"compiler", "g++"},      {"nvrtc_architectures", ""},
+    {"fail", ""},      {"quiet", "0"},         {"compiler", "g++"},      {"nvrtc_architectures", ""}, {"cublas", "13.0"},
 };
 
 struct Injection {

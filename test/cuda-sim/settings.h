@@ -8,6 +8,7 @@
 //   driver         the CUDA version of the driver, as 13.0 (13.0)
 //   nvrtc          the version of NVRTC (13.0)
 //   nvrtc_architectures  what it compiles for, as 80,90 (a list that goes with its version)
+//   cublas         the version of cuBLAS (13.0)
 //   order          of blocks and threads: forward, reverse, shuffle or shuffle:SEED (forward)
 //   checks         1: kernels are compiled so that every access is checked; holds from the next context on (0)
 //   streams        lazy: work waits until something waits for it; eager: it runs at once (lazy)

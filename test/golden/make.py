@@ -20,8 +20,11 @@ import subprocess
 import sys
 
 import numpy as np
+import scipy.special
 import torch
 import torch.nn.functional as F
+
+from tensor_functions import LINEAR, NUMBERS, PIECES, SPACES, STATISTICS
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -469,12 +472,52 @@ BITS = {
     "logicalRightShift": in_own_width(logical_right_shift),
 }
 
+def of_scipy(function):
+    return lambda x: torch.as_tensor(np.asarray(function(x.numpy())))
+
+
 SPECIAL = {
     "erfc": lambda x: torch.special.erfc(x),
+    "erfinv": of_scipy(scipy.special.erfinv),
+    "lgamma": of_scipy(scipy.special.gammaln),
+    "multigammaln": lambda x, p: torch.special.multigammaln(x, p),
+    "digamma": lambda x: torch.digamma(x),
+    "polygamma": lambda x, n: of_scipy(lambda values: scipy.special.polygamma(n, values))(x),
+    "i0e": of_scipy(scipy.special.i0e),
+    "i1e": of_scipy(scipy.special.i1e),
+    # SciPy has NaN at the infinities.
+    "i0": of_scipy(lambda x: np.where(np.isinf(x), np.abs(x), scipy.special.i0(x))),
+    "i1": of_scipy(lambda x: np.where(np.isinf(x), x, scipy.special.i1(x))),
     "sinc": lambda x: torch.special.sinc(x),
     "logit": lambda x, eps: torch.special.logit(x, eps),
     "xlogy": lambda x, y: torch.special.xlogy(x, y),
     "logaddexp": lambda x, y: torch.logaddexp(x, torch.as_tensor(y, dtype=x.dtype)),
+}
+
+def fourier(name, call):
+    """PyTorch's, which has the gradients; of no elements NumPy's, as PyTorch's library refuses them."""
+
+    def transform(x, **options):
+        return call(getattr(torch.fft, name), x, **options) if x.numel() else torch.as_tensor(call(getattr(np.fft, name), x.numpy(), **options))
+
+    return transform
+
+
+def along_axis(function, x, n, axis, norm):
+    return function(x, n, axis, norm)
+
+
+def along_axes(function, x, s, axes, norm):
+    return function(x, s, axes, norm)
+
+
+FOURIER = {
+    **{name: fourier(name, along_axis) for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")},
+    **{name: fourier(name, along_axes) for name in ("fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn")},
+    "fftshift": lambda x, axes: torch.fft.fftshift(x, axes),
+    "ifftshift": lambda x, axes: torch.fft.ifftshift(x, axes),
+    "fftfreq": lambda n, d, dtype: torch.fft.fftfreq(n, d, dtype=DTYPES[dtype]),
+    "rfftfreq": lambda n, d, dtype: torch.fft.rfftfreq(n, d, dtype=DTYPES[dtype]),
 }
 
 ACTIVATIONS = {
@@ -806,6 +849,12 @@ def matrix_rank(x, tol):
     return torch.linalg.matrix_rank(x, tol=tol) if tol is not None else torch.linalg.matrix_rank(x, rtol=tolerance(x, None))
 
 
+def cond(x, p):
+    # PyTorch's own has no gradient for the norms that need the inverse.
+    norm = lambda matrix: torch.linalg.matrix_norm(matrix, order_of(p))
+    return torch.linalg.cond(x, p) if p in (2, -2) else norm(x) * norm(torch.linalg.inv(x))
+
+
 LINEAR_ALGEBRA = {
     "solve": square_and_batch,
     "inverse": lambda x: torch.linalg.inv(x),
@@ -826,7 +875,7 @@ LINEAR_ALGEBRA = {
     "matrixRank": matrix_rank,
     "lstsq": lstsq,
     "matrixNorm": lambda x, p, axis, keepdim: torch.linalg.matrix_norm(x, order_of(p), axis, keepdim),
-    "cond": lambda x, p: torch.linalg.cond(x, p),
+    "cond": cond,
 }
 
 GROUPS = {
@@ -835,6 +884,7 @@ GROUPS = {
     "complex": COMPLEX_NUMBERS,
     "bits": BITS,
     "special": SPECIAL,
+    "fourier": FOURIER,
     "activations": ACTIVATIONS,
     "reductions": REDUCTIONS,
     "creation": CREATION,
@@ -847,7 +897,16 @@ GROUPS = {
     "whole": WHOLE,
     "diagonals": DIAGONALS,
     "optimizers": OPTIMIZERS,
+    "statistics": STATISTICS,
+    "pieces": PIECES,
+    "linear": LINEAR,
+    "spaces": SPACES,
+    "numbers": NUMBERS,
 }
+
+
+# Ops whose results are in double precision whatever their inputs are.
+WIDE = {"floatPower"}
 
 
 # ---- Goldens ---------------------------------------------------------------------------------------------------------------
@@ -880,13 +939,15 @@ def recorded(tensor, dtype):
     return {"shape": list(tensor.shape), "dtype": dtype, "values": [rounded(value, limit) for value in values]}
 
 
-def dtype_of(tensor, arguments, inputs, same):
+def dtype_of(op, tensor, arguments, inputs, same):
     """What the op gives; `same` names the inputs that have the output's dtype."""
     stated = arguments.get("dtype")
     if stated is not None:
         return stated
     if tensor.dtype == torch.bool:
         return "bool"
+    if op in WIDE:
+        return str(tensor.dtype).removeprefix("torch.")
     if tensor.is_complex() or any(isinstance(one, dict) and one["dtype"] in COMPLEX for one in flat(inputs.values())):
         return complex_dtype_of(tensor, inputs)
     floating = tensor.dtype.is_floating_point
@@ -932,7 +993,7 @@ def golden(op, oracle, place):
         "op": op["op"],
         "sample": place,
         "outputs": [
-            recorded(one, dtype_of(one, arguments, sample["inputs"], op["dtypes"][name]))
+            recorded(one, dtype_of(op["op"], one, arguments, sample["inputs"], op["dtypes"][name]))
             for name, output in zip(op["outputs"], outputs)
             for one in flat([output])
         ],

@@ -75,6 +75,9 @@ export type SampleAttrs = SampleData['attrs'];
 
 const [chosenOps = '', chosenCheck, chosenPlace] = (process.env.OPWRIGHT_TEST ?? '').split('/');
 
+/** Whether nothing was picked. */
+export const allChosen = chosenOps === '' && chosenCheck === undefined;
+
 /** The ops of one shard, in the spec's order. */
 export function loadCases(shard: number): readonly OpCase[] {
   const folder = 'generated/tests';

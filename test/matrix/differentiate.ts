@@ -93,7 +93,11 @@ export function gradientsOf(
     try {
       if (flowing.length === 0) return null;
       const gradients = grad(flowing, tensors, { gradOutputs: incoming, allowUnused: true });
-      return gradients.map((gradient, index) => takeElements(gradient, tensors[index]!));
+      try {
+        return gradients.map((gradient, index) => elementsOf(gradient, tensors[index]!));
+      } finally {
+        for (const gradient of gradients) gradient?.dispose();
+      }
     } finally {
       for (const tensor of [...results, ...incoming]) tensor.dispose();
     }
@@ -101,14 +105,12 @@ export function gradientsOf(
 }
 
 /** A gradient's elements; zeros where nothing flowed back. */
-function takeElements(gradient: Tensor | null, of: Tensor): Elements {
+function elementsOf(gradient: Tensor | null, of: Tensor): Elements {
   if (gradient === null)
     return { shape: of.shape, dtype: of.dtype, values: new Array<number>(of.size * partsOf(of.dtype)).fill(0) };
   if (gradient.shape.join() !== of.shape.join() || gradient.dtype !== of.dtype)
     throw new Error(`the gradient of a ${of.dtype} [${of.shape}] is a ${gradient.dtype} [${gradient.shape}]`);
-  const elements = readTensor(gradient);
-  gradient.dispose();
-  return elements;
+  return readTensor(gradient);
 }
 
 export const nameOf = ({ input, index }: Leaf): string => (index === null ? input : `${input}[${index}]`);

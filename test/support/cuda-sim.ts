@@ -1,5 +1,5 @@
 /**
- * The simulated CUDA driver and NVRTC of test/cuda-sim: builds them, once for each state of their sources, into node_modules/.cache,
+ * The simulated CUDA driver, NVRTC and cuBLAS of test/cuda-sim: builds them, once for each state of their sources, into node_modules/.cache,
  * and gives tests the entry points that steer them. It knows nothing of the devices that run on top.
  */
 import { spawnSync } from 'node:child_process';
@@ -21,10 +21,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openLibrary } from '../../runtime/devices/ffi.js';
 
-/** Paths of the libraries, named as the real ones are. Both names lead to one file. */
+/** Paths of the libraries, named as the real ones are. All names lead to one file. */
 export interface SimulatedCuda {
   readonly driver: string;
   readonly nvrtc: string;
+  readonly cublas: string;
 }
 
 const root = projectRoot(dirname(fileURLToPath(import.meta.url)));
@@ -32,7 +33,7 @@ const sources = join(root, 'test', 'cuda-sim');
 const cache = join(root, 'node_modules', '.cache', 'opwright-cuda-sim');
 
 const library = 'libopwright-cuda-sim.so';
-const links = { driver: 'libcuda.so.1', nvrtc: 'libnvrtc.so.13' } as const;
+const links = { driver: 'libcuda.so.1', nvrtc: 'libnvrtc.so.13', cublas: 'libcublas.so.13' } as const;
 const compiler = 'g++';
 const flags = ['-std=c++20', '-O2', '-g1', '-fPIC', '-shared', '-fvisibility=hidden', `-Wl,-soname,${library}`, '-Wl,-z,defs'];
 const libraries = ['-ldl', '-lm', '-lpthread'];
@@ -70,7 +71,7 @@ function build(): Built {
   const folder = join(cache, sourceHash(stdout));
   if (existsSync(folder)) utimesSync(folder, new Date(), new Date());
   else buildInto(folder);
-  return { paths: { driver: join(folder, links.driver), nvrtc: join(folder, links.nvrtc) } };
+  return { paths: { driver: join(folder, links.driver), nvrtc: join(folder, links.nvrtc), cublas: join(folder, links.cublas) } };
 }
 
 function sourceHash(compilerVersion: string): string {
@@ -126,6 +127,7 @@ export function useSimulatedCuda(): SimulatedCuda {
   process.env.OPWRIGHT_CACHE_DIR ??= join(dirname(paths.driver), images);
   process.env.OPWRIGHT_CUDA_DRIVER = paths.driver;
   process.env.OPWRIGHT_NVRTC = paths.nvrtc;
+  process.env.OPWRIGHT_CUBLAS_LIBRARY = paths.cublas;
   return paths;
 }
 
@@ -140,6 +142,7 @@ export type SimulatorSetting =
   | 'driver'
   | 'nvrtc'
   | 'nvrtc_architectures'
+  | 'cublas'
   | 'order'
   | 'checks'
   | 'streams'
@@ -157,7 +160,7 @@ export interface Simulator {
   report(): string;
   /** How often a function of the libraries was called; `kernel` counts the kernels that have run. */
   calls(name: string): number;
-  live(kind: 'memory' | 'pinned' | 'streams' | 'events' | 'modules'): number;
+  live(kind: 'memory' | 'pinned' | 'streams' | 'events' | 'modules' | 'cublas'): number;
 }
 
 /** The entry points that steer the simulated driver in this process. */

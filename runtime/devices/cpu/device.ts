@@ -53,6 +53,7 @@ export function openCpu(options: CpuOptions = {}): CpuDevice {
 
 export class CpuDevice implements Device {
   readonly name = 'cpu';
+  readonly settings = '';
   readonly machine = 'cpu';
   readonly allocator: Allocator;
   private readonly heap: Heap;

@@ -4,12 +4,15 @@
  * (error-words.ts), a fault of the GPU as DEVICE_LOST.
  */
 import { debugging, report } from '../../debug.js';
-import type { CompiledKernel, Device, DeviceMemory, ParamBlock } from '../device.js';
+import type { CompiledKernel, Device, DeviceMemory, ParamBlock, ProductDtype, ProductLibrary } from '../device.js';
 import { CachingAllocator, DirectAllocator, type GpuAllocator } from './allocator.js';
+import { Cublas } from './cublas.js';
+import { type CublasUse, prefersCublas, readCublasUse } from './cublas-use.js';
 import { type Driver, versionText } from './driver.js';
 import { ErrorWords } from './error-words.js';
 import { type DeviceProperties, Gpu } from './gpu.js';
 import { launchShape } from './launch-shape.js';
+import { describeAttempts } from './libraries.js';
 import { Nvrtc } from './nvrtc.js';
 import { CudaParams } from './params.js';
 import { happened, Staging } from './staging.js';
@@ -29,9 +32,15 @@ export class CudaDevice implements Device {
   private readonly staging: Staging;
   private readonly errors: ErrorWords;
   private op: string | undefined;
+  /** Null where there is none; undefined before anybody asks. */
+  private cublasFound: Cublas | null | undefined;
 
   /** Throws DEVICE_UNAVAILABLE where there is no such GPU, or no NVRTC that serves it. */
-  constructor(driver: Driver, index: number) {
+  constructor(
+    driver: Driver,
+    index: number,
+    private readonly cublasUse: CublasUse = readCublasUse(process.env.OPWRIGHT_CUBLAS),
+  ) {
     this.name = `cuda:${index}`;
     this.gpu = new Gpu(driver, index);
     this.tierOfAll = new CudaTier(this.gpu, Nvrtc.find(driver.version, this.gpu.computeCapability));
@@ -40,6 +49,19 @@ export class CudaDevice implements Device {
     this.staging = new Staging(this.gpu);
     this.errors = new ErrorWords(this.gpu, this.staging);
     if (debugging.device) report('device', `${this.name}: ${this.description()}`);
+  }
+
+  get settings(): string {
+    return this.tierOfAll.target.tf32 === true ? 'tf32 ' : '';
+  }
+
+  /** Whether products of float32 may use TF32, where the GPU has it. */
+  get allowTf32(): boolean {
+    return this.tierOfAll.allowTf32;
+  }
+
+  set allowTf32(allowed: boolean) {
+    this.tierOfAll.allowTf32 = allowed;
   }
 
   get properties(): DeviceProperties {
@@ -92,6 +114,36 @@ export class CudaDevice implements Device {
     this.tierOfAll.finish();
   }
 
+  productLibrary(dtype: ProductDtype, size: number): ProductLibrary | undefined {
+    if (!prefersCublas(this.cublasUse, dtype, size)) return undefined;
+    const { cublas, gpu } = this;
+    if (cublas === undefined) return undefined;
+    return {
+      multiply: (product, addresses) => {
+        cublas.multiply(gpu, product, addresses);
+        this.launches++;
+        if (debugging.launch) report('launch', `a product by cuBLAS: ${this.name}, ${product.dtype}`);
+      },
+    };
+  }
+
+  /** cuBLAS, where it is found; looked for once. */
+  get cublas(): Cublas | undefined {
+    this.cublasFound ??= this.findCublas();
+    return this.cublasFound ?? undefined;
+  }
+
+  private findCublas(): Cublas | null {
+    const found = Cublas.find(this.gpu.driver.version);
+    if (found instanceof Cublas) return found;
+    if (this.cublasUse === 'always')
+      process.emitWarning(`OPWRIGHT_CUBLAS is 1, and cuBLAS is not there: ${describeAttempts(found)}.`, {
+        code: 'OPWRIGHT_CUBLAS',
+        detail: 'Our own kernels compute products. OPWRIGHT_CUBLAS_LIBRARY says where cuBLAS is.',
+      });
+    return null;
+  }
+
   announce(op: string): void {
     this.op = op;
   }
@@ -139,6 +191,7 @@ export class CudaDevice implements Device {
 
   /** Gives memory that is kept for reuse back to the driver. */
   emptyCache(): void {
+    this.cublasFound?.release(this.gpu);
     this.allocator.dropPool();
   }
 

@@ -1,13 +1,13 @@
 /**
- * Where the CUDA driver and NVRTC are looked for, in this order:
+ * Where the CUDA driver, NVRTC and cuBLAS are looked for, in this order:
  *
- *  1. what OPWRIGHT_CUDA_DRIVER and OPWRIGHT_NVRTC name; then nothing else is tried;
- *  2. for NVRTC, the folders of a toolkit that CUDA_HOME or CUDA_PATH name;
+ *  1. what OPWRIGHT_CUDA_DRIVER, OPWRIGHT_NVRTC and OPWRIGHT_CUBLAS_LIBRARY name; then nothing else is tried;
+ *  2. for NVRTC and cuBLAS, the folders of a toolkit that CUDA_HOME or CUDA_PATH name;
  *  3. what the system finds by name (LD_LIBRARY_PATH, the linker's cache; PATH on Windows);
  *  4. the folders where drivers and toolkits are installed;
- *  5. for NVRTC, the wheels of NVIDIA in the site-packages of the active Python environment, of the user and of the system.
+ *  5. for NVRTC and cuBLAS, the wheels of NVIDIA in the site-packages of the active Python environment, of the user and of the system.
  *
- * NVRTC may be of the majors 13, 12 and 11; within one place the newest comes first. Whether a library fits the driver and the GPU is
+ * They may be of the majors 13, 12 and 11; within one place the newest comes first. Whether a library fits the driver and the GPU is
  * decided elsewhere.
  */
 import { readdirSync } from 'node:fs';
@@ -35,23 +35,49 @@ export function driverCandidates(environment: Environment = process.env): readon
   return ['libcuda.so.1', ...folders.map((folder) => join(folder, 'libcuda.so.1'))];
 }
 
-/** The names that NVIDIA gives NVRTC: since 12 one for each major, before that one for each interface. */
-const nvrtcNames = windows
-  ? ['nvrtc64_130_0.dll', 'nvrtc64_120_0.dll', 'nvrtc64_112_0.dll', 'nvrtc64_111_0.dll', 'nvrtc64_110_0.dll']
-  : ['libnvrtc.so.13', 'libnvrtc.so.12', 'libnvrtc.so.11.2', 'libnvrtc.so.11.1', 'libnvrtc.so.11.0'];
+/** A library of the toolkit: its names, the newest first, and the folder of the wheels that have it alone. */
+interface ToolkitLibrary {
+  readonly names: readonly string[];
+  readonly wheel: string;
+}
+
+/** Of NVRTC there is since 12 one for each major, before that one for each interface. */
+const nvrtc: ToolkitLibrary = {
+  names: windows
+    ? ['nvrtc64_130_0.dll', 'nvrtc64_120_0.dll', 'nvrtc64_112_0.dll', 'nvrtc64_111_0.dll', 'nvrtc64_110_0.dll']
+    : ['libnvrtc.so.13', 'libnvrtc.so.12', 'libnvrtc.so.11.2', 'libnvrtc.so.11.1', 'libnvrtc.so.11.0'],
+  wheel: 'cuda_nvrtc',
+};
+
+const cublas: ToolkitLibrary = {
+  names: windows
+    ? ['cublas64_13.dll', 'cublas64_12.dll', 'cublas64_11.dll']
+    : ['libcublas.so.13', 'libcublas.so.12', 'libcublas.so.11'],
+  wheel: 'cublas',
+};
 
 export function nvrtcCandidates(environment: Environment = process.env): readonly string[] {
-  const { OPWRIGHT_NVRTC: named, CUDA_HOME, CUDA_PATH } = environment;
-  if (isSet(named)) return [named];
+  const { OPWRIGHT_NVRTC: named } = environment;
+  return isSet(named) ? [named] : toolkitCandidates(nvrtc, environment);
+}
+
+export function cublasCandidates(environment: Environment = process.env): readonly string[] {
+  const { OPWRIGHT_CUBLAS_LIBRARY: named } = environment;
+  return isSet(named) ? [named] : toolkitCandidates(cublas, environment);
+}
+
+function toolkitCandidates(library: ToolkitLibrary, environment: Environment): readonly string[] {
+  const { CUDA_HOME, CUDA_PATH } = environment;
   const toolkits = [CUDA_HOME, CUDA_PATH].filter(isSet).flatMap(toolkitFolders);
   const installed = windows ? [] : ['/usr/local/cuda', ...foldersIn('/usr/local', /^cuda-\d/)].flatMap(toolkitFolders);
   const system = windows ? [] : [`/usr/lib/${multiarch}`, '/usr/lib64'];
-  const wheels = sitePackages(environment).flatMap(wheelFolders);
+  const wheels = sitePackages(environment).flatMap((site) => wheelFolders(site, library.wheel));
+  const inFolder = (folder: string): readonly string[] => namesInFolder(folder, library.names);
   const all = [
-    ...toolkits.flatMap(nvrtcIn),
-    ...nvrtcNames,
-    ...[...installed, ...system].flatMap(nvrtcIn),
-    ...wheels.flatMap(nvrtcIn),
+    ...toolkits.flatMap(inFolder),
+    ...library.names,
+    ...[...installed, ...system].flatMap(inFolder),
+    ...wheels.flatMap(inFolder),
   ];
   return [...new Set(all)];
 }
@@ -96,8 +122,8 @@ const toolkitFolders = (root: string): readonly string[] =>
   windows ? [join(root, 'bin', 'x64'), join(root, 'bin')] : [join(root, 'lib64'), join(root, 'lib')];
 
 /** Where wheels of NVIDIA are installed: a folder for each toolkit since 13, one for each library before that. */
-const wheelFolders = (site: string): readonly string[] =>
-  foldersIn(join(site, 'nvidia'), /^(cu1\d|cuda_nvrtc)$/).map((folder) => join(folder, windows ? 'bin' : 'lib'));
+const wheelFolders = (site: string, own: string): readonly string[] =>
+  foldersIn(join(site, 'nvidia'), new RegExp(`^(cu1\\d|${own})$`)).map((folder) => join(folder, windows ? 'bin' : 'lib'));
 
 function sitePackages({ VIRTUAL_ENV, CONDA_PREFIX, APPDATA }: Environment): readonly string[] {
   const environments = [VIRTUAL_ENV, CONDA_PREFIX].filter(isSet);
@@ -112,10 +138,10 @@ function sitePackages({ VIRTUAL_ENV, CONDA_PREFIX, APPDATA }: Environment): read
 }
 
 /** Where a folder has none, the newest name stands for the attempt. */
-function nvrtcIn(folder: string): readonly string[] {
+function namesInFolder(folder: string, names: readonly string[]): readonly string[] {
   const present = new Set(namesIn(folder));
-  const found = nvrtcNames.filter((name) => present.has(name));
-  return (found.length > 0 ? found : nvrtcNames.slice(0, 1)).map((name) => join(folder, name));
+  const found = names.filter((name) => present.has(name));
+  return (found.length > 0 ? found : names.slice(0, 1)).map((name) => join(folder, name));
 }
 
 /** The newest first, as far as names tell. */

@@ -23,6 +23,10 @@ import type { Room } from './launch-shape.js';
 import type { Architecture, Nvrtc } from './nvrtc.js';
 
 const pointerBytes = 8;
+const usualTarget: Target = { vectorBytes: 0, pointerBytes, groups: true };
+const roundingTarget: Target = { ...usualTarget, tf32: true };
+/** sm_80, whose tensor cores are the first to take it. */
+const firstWithTf32 = 80;
 
 export class CudaKernel implements CompiledKernel {
   readonly tier = 'cuda';
@@ -68,7 +72,8 @@ export class CudaKernel implements CompiledKernel {
 
 export class CudaTier implements Tier {
   readonly name = 'cuda';
-  readonly target: Target = { vectorBytes: 0, pointerBytes, groups: true };
+  /** Whether products of float32 may use TF32. */
+  allowTf32 = false;
   readonly architecture: Architecture;
   private readonly identity: string;
   private readonly byKernel = new WeakMap<Kernel, CudaKernel>();
@@ -83,6 +88,10 @@ export class CudaTier implements Tier {
   ) {
     this.architecture = nvrtc.architectureFor(gpu.computeCapability);
     this.identity = JSON.stringify({ nvrtc: nvrtc.version, architecture: this.architecture, options });
+  }
+
+  get target(): Target {
+    return this.allowTf32 && this.gpu.computeCapability >= firstWithTf32 ? roundingTarget : usualTarget;
   }
 
   compile(kernel: Kernel): CudaKernel {

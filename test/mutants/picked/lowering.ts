@@ -10,7 +10,8 @@ export const lowering: readonly PickedFaults[] = [
     plan: reductions,
     faults: [
       ['overrun', 'min(add(start, param(tile)), param(size))', 'add(start, param(tile))'],
-      ['overrun', "min(add(from, param('chunk')), param('n'))", "add(from, param('chunk'))"],
+      ['overrun', "min(add(from, param('chunk')), size)", "add(from, param('chunk'))"],
+      ['overrun', "param(this.variant.reduced > 1 ? reducedSize(0) : 'n')", "param('n')"],
       [tail, "outer.for('k', whole, last,", "outer.for('k', add(whole, 1), last,", elementwise],
       [tail, "outer.for('j', 0, param('n'),", "outer.for('j', 1, param('n'),", elementwise],
       [tail, '{ step: together }', '{ step: 1 }'],
@@ -98,7 +99,7 @@ export const lowering: readonly PickedFaults[] = [
     file: 'kernels/lower/bind',
     plan: reductions,
     faults: [
-      [tail, 'Math.ceil(reduced.size / chunk)', 'Math.floor(reduced.size / chunk)'],
+      [tail, 'Math.ceil(size / chunk)', 'Math.floor(size / chunk)'],
       [tail, 'Math.ceil(inner.size / tile)', 'Math.floor(inner.size / tile)'],
       [tail, 'Math.ceil(inner.size / width)', 'Math.floor(inner.size / width)', elementwise],
       [tail, 'Math.ceil(across.size / height)', 'Math.floor(across.size / height)', elementwise],

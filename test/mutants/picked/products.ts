@@ -56,4 +56,20 @@ export const libraryKernels: readonly PickedFaults[] = [
       ['overrun', "min(mul(end, param('itemJobs')), param('jobs'))", "mul(end, param('itemJobs'))"],
     ],
   },
+  {
+    file: 'kernels/lower/depthwise',
+    plan: convolutions,
+    faults: [
+      [tail, "each.for('row', wholeRows, rows,", "each.for('row', wholeRows, sub(rows, 1),"],
+      ['wrong stride', "mul(param('pitch'), slot)", "mul(param('pitch'), slot + 1)"],
+      ['wrong stride', "mul(param('outRow'), done)", "mul(param('outRow'), 0)"],
+      ['wrong formula', 'weights[tap * windowColumns + column]', 'weights[tap * windowColumns]'],
+      ['wrong formula', 'tap >= windowRows', 'tap > windowRows'],
+    ],
+  },
+  {
+    file: 'runtime/library/depthwise',
+    plan: convolutions,
+    faults: [['overrun', 'columns < lanes || ', '']],
+  },
 ];

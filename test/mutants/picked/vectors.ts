@@ -41,7 +41,6 @@ export const vectors: readonly PickedFaults[] = [
       ['wrong stride', 'stride === undefined || !loadableStrides.has(stride)', 'stride === undefined'],
       ['wrong stride', 'strideOf(statement.index) !== 1', 'strideOf(statement.index) === undefined'],
       ['wrong stride', 'return left - right;', 'return left + right;'],
-      ['wrong partition of a graph', 'place !== undefined && place !== JSON.stringify(node.index)', 'false'],
       ['wrong partition of a graph', 'statement.mutable && stride !== 0 ? undefined : stride', 'stride'],
       ['wrong partition of a graph', "node.op === 'local' && found.has(node.name)", 'false', reductions],
       ['wrong partition of a graph', 'found.get(name)?.kind !== kind', 'false', reductions],

@@ -1,6 +1,7 @@
 /**
- * Matrix products of float16 and bfloat16 for groups of threads, by tensor cores: as group-gemm.ts, but that warps multiply tiles of 16 x 16
- * by 16 x 8. In shared memory two elements that follow each other along k are one word, as the tensor cores take them. Sums are float32.
+ * Matrix products for groups of threads, by tensor cores: as group-gemm.ts, but that warps multiply tiles of 16 x 8 by 8 x 8 words. In
+ * shared memory two elements of float16 or bfloat16 that follow each other along k are one word, as the tensor cores take them; one of
+ * TF32 is, which is float32 rounded to 10 bits after the point on its way there. Sums are float32.
  */
 import {
   add,
@@ -9,6 +10,7 @@ import {
   div,
   F32,
   f32,
+  gt,
   I32,
   i32,
   kernel,
@@ -20,13 +22,14 @@ import {
   or,
   param,
   rem,
+  select,
   shl,
   shr,
   sub,
   vectorType,
 } from '../build.js';
 import { barrier, thread } from '../group.js';
-import type { Expr, HalfStorage, Kernel, Storage } from '../ir.js';
+import type { Expr, Kernel, Storage, TileElement } from '../ir.js';
 import {
   gemmBuffers,
   groupGemmParams,
@@ -41,44 +44,49 @@ import {
 import { integers } from './packing.js';
 import { range } from './tile.js';
 
-export interface HalfGemmForm {
-  readonly storage: HalfStorage;
+export interface TensorCoreForm {
+  readonly element: TileElement;
   readonly outStorage: Storage;
   readonly a: Lies;
   readonly b: Lies;
-  readonly size: keyof typeof halfTileSizes;
+  readonly size: keyof typeof tensorCoreTileSizes;
 }
 
-export const halfTileSizes = {
+export const tensorCoreTileSizes = {
   small: { rows: 64, columns: 64 },
   large: { rows: 128, columns: 128 },
 } as const;
 
 const groupThreads = 256;
-/** Steps along k that are in shared memory at once, and those of one multiplication of tiles. */
-const depth = 32;
-const tileDepth = 16;
+/** Words along k that are in shared memory at once, and those of one multiplication of tiles. */
+const depth = 16;
+const tileDepth = 8;
+/** Elements of a word, and what operands are read as: elements travel to shared memory by their bits. */
+const words = {
+  float16: { elements: 2, storage: 'int16' },
+  bfloat16: { elements: 2, storage: 'int16' },
+  tf32: { elements: 1, storage: 'int32' },
+} as const;
 /** How the 8 warps share a tile. */
 const warps = { rows: 2, columns: 4 } as const;
 /** Words of a line in shared memory: of 8 lines that follow each other no two words that are read together share a bank. */
-const pitch = depth / 2 + 4;
+const pitch = depth + 4;
 /** Words that a thread fetches for every 64 lines of an operand. */
 const wordsOfThread = 4;
 
 /** The same items and parameters as `groupGemmKernel`. */
-export function halfGemmKernel(form: HalfGemmForm): Kernel {
-  const { rows, columns } = halfTileSizes[form.size];
+export function tensorCoreGemmKernel(form: TensorCoreForm): Kernel {
+  const { rows, columns } = tensorCoreTileSizes[form.size];
   const body = new Body();
   overTiles(body, { rows, columns }, (each, tile) => {
     const a: Operand = { name: 'a', lies: form.a, lines: rows, first: tile.row, end: param('m'), start: tile.aStart };
     const b: Operand = { name: 'b', lies: form.b, lines: columns, first: tile.column, end: param('n'), start: tile.bStart };
-    new HalfProduct(each, form.storage, a, b).write(tile);
+    new TensorCoreProduct(each, form.element, a, b).write(tile);
   });
-  // Elements travel to shared memory as they are: 16 bits.
-  const buffers = gemmBuffers(form, 'int16');
+  const buffers = gemmBuffers(form, words[form.element].storage);
   return {
     ...kernel(
-      `half_gemm_${form.storage}_${form.outStorage}_${form.a}_${form.b}_${form.size}`,
+      `tensor_core_gemm_${form.element}_${form.outStorage}_${form.a}_${form.b}_${form.size}`,
       buffers,
       integers(...groupGemmParams),
       body.statements,
@@ -116,20 +124,23 @@ interface Fetch {
   readonly operand: Operand;
   readonly name: string;
   readonly line: Expr;
-  /** Along k, a multiple of 2. */
+  /** Along k, the first element of a word. */
   readonly step: Expr;
   readonly words: readonly Expr[];
 }
 
-class HalfProduct {
+class TensorCoreProduct {
   readonly #tiles: { readonly rows: number; readonly columns: number };
+  /** Elements of a word. */
+  readonly #elements: number;
 
   constructor(
     readonly body: Body,
-    readonly storage: HalfStorage,
+    readonly element: TileElement,
     readonly a: Operand,
     readonly b: Operand,
   ) {
+    this.#elements = words[element].elements;
     this.#tiles = { rows: a.lines / warps.rows / 16, columns: b.lines / warps.columns / 8 };
     this.#each((row, column) => {
       for (const at of range(4)) body.variable(sumName(row, column, at), f32(0));
@@ -139,14 +150,15 @@ class HalfProduct {
   write(tile: Tile): void {
     const { body } = this;
     const fetches = [this.a, this.b].flatMap((operand) => this.#fetches(operand));
-    const steps = body.let('steps', div(add(sub(tile.to, tile.from), depth - 1), depth));
+    const length = depth * this.#elements;
+    const steps = body.let('steps', div(add(sub(tile.to, tile.from), length - 1), length));
     const places = this.#places();
     for (const fetch of fetches) this.#read(body, fetch, 'first', tile.from, tile.to);
     for (const fetch of fetches) this.#put(body, fetch, i32(0));
     body.push(barrier);
     body.for('step', 0, steps, (step, each) => {
       const next = each.let('next', add(step, 1));
-      const start = each.let('start', add(tile.from, mul(next, depth)));
+      const start = each.let('start', add(tile.from, mul(next, length)));
       each.if(lt(next, steps), (more) => {
         for (const fetch of fetches) this.#read(more, fetch, 'next', start, tile.to);
       });
@@ -165,17 +177,17 @@ class HalfProduct {
 
   #fetches(operand: Operand): readonly Fetch[] {
     const { name, lies, lines } = operand;
-    const units = runsAcross(lies) ? lines / wordsOfThread : depth / (2 * wordsOfThread);
+    const units = runsAcross(lies) ? lines / wordsOfThread : depth / wordsOfThread;
     return range(lines / 64).map((number) => {
       const unit = add(thread, number * groupThreads);
       const [outer, inner] = [div(unit, units), rem(unit, units)];
-      const [line, step] = runsAcross(lies) ? [mul(inner, wordsOfThread), mul(outer, 2)] : [outer, mul(inner, 2 * wordsOfThread)];
+      const [line, word] = runsAcross(lies) ? [mul(inner, wordsOfThread), outer] : [outer, mul(inner, wordsOfThread)];
       const own = `${name}${number}`;
       return {
         operand,
         name: own,
         line: this.body.let(`${own}_line`, line),
-        step: this.body.let(`${own}_step`, step),
+        step: this.body.let(`${own}_step`, mul(word, this.#elements)),
         words: range(wordsOfThread).map((at) => this.body.variable(`${own}_word${at}`, i32(0))),
       };
     });
@@ -188,58 +200,62 @@ class HalfProduct {
     const k = body.let(`${own}_k_${when}`, add(start, step));
     const indexOf = (ownRow: Expr, ownK: Expr): Expr => add(operand.start, placeIn(name, lies, ownRow, ownK));
     const isInside = (ownRow: Expr, ownK: Expr): Expr => and(lt(ownRow, operand.end), lt(ownK, to));
-    const placeOf = (at: number): readonly [Expr, Expr] => (runsAcross(lies) ? [add(row, at), k] : [row, add(k, 2 * at)]);
+    const placeOf = (at: number): readonly [Expr, Expr] =>
+      runsAcross(lies) ? [add(row, at), k] : [row, add(k, this.#elements * at)];
     const apart = (target: Body): void => {
       for (const [at, word] of words.entries()) {
         const [ownRow, ownK] = placeOf(at);
         target.set(word, i32(0));
-        for (const upper of [0, 1])
-          target.if(isInside(ownRow, add(ownK, upper)), (inside) =>
-            inside.set(word, or(word, half(load(I32, name, indexOf(ownRow, add(ownK, upper))), upper))),
-          );
+        for (const part of range(this.#elements))
+          target.if(isInside(ownRow, add(ownK, part)), (inside) => {
+            const element = inside.let(`${own}_element${at}_${part}`, load(I32, name, indexOf(ownRow, add(ownK, part))));
+            inside.set(word, or(word, this.#placed(element, part)));
+          });
       }
     };
     if (isScattered(lies)) {
       apart(body);
       return;
     }
-    const [lastRow, lastK] = runsAcross(lies) ? [add(row, wordsOfThread - 1), add(k, 1)] : [row, add(k, 2 * wordsOfThread - 1)];
+    const [lastRow, lastK] = runsAcross(lies)
+      ? [add(row, wordsOfThread - 1), add(k, this.#elements - 1)]
+      : [row, add(k, this.#elements * wordsOfThread - 1)];
     body.if(
       isInside(lastRow, lastK),
       (whole) => {
-        const pairs = runsAcross(lies)
-          ? this.#across(whole, own, name, indexOf, row, k)
+        const elements = runsAcross(lies)
+          ? this.#across(whole, own, name, (part) => indexOf(row, add(k, part)))
           : this.#along(whole, own, name, indexOf(row, k));
-        for (const [at, word] of words.entries()) whole.set(word, or(half(pairs[at]![0], 0), half(pairs[at]![1], 1)));
+        for (const [at, word] of words.entries())
+          whole.set(word, elements[at]!.map((element, part) => this.#placed(element, part)).reduce(or));
       },
       apart,
     );
   }
 
-  #along(body: Body, own: string, name: string, index: Expr): readonly (readonly [Expr, Expr])[] {
-    const eight = body.let(`${own}_eight`, load(vectorType('i32', 2 * wordsOfThread), name, index));
-    return range(wordsOfThread).map((at) => [lane(eight, 2 * at), lane(eight, 2 * at + 1)]);
+  /** The elements of each word. */
+  #along(body: Body, own: string, name: string, index: Expr): readonly (readonly Expr[])[] {
+    const all = body.let(`${own}_all`, load(vectorType('i32', this.#elements * wordsOfThread), name, index));
+    return range(wordsOfThread).map((at) => range(this.#elements).map((part) => lane(all, at * this.#elements + part)));
   }
 
-  #across(
-    body: Body,
-    own: string,
-    name: string,
-    indexOf: (row: Expr, k: Expr) => Expr,
-    row: Expr,
-    k: Expr,
-  ): readonly (readonly [Expr, Expr])[] {
+  #across(body: Body, own: string, name: string, indexOf: (part: number) => Expr): readonly (readonly Expr[])[] {
     const type = vectorType('i32', wordsOfThread);
-    const lower = body.let(`${own}_lower`, load(type, name, indexOf(row, k)));
-    const upper = body.let(`${own}_upper`, load(type, name, indexOf(row, add(k, 1))));
-    return range(wordsOfThread).map((at) => [lane(lower, at), lane(upper, at)]);
+    const parts = range(this.#elements).map((part) => body.let(`${own}_part${part}`, load(type, name, indexOf(part))));
+    return range(wordsOfThread).map((at) => parts.map((part) => lane(part, at)));
+  }
+
+  /** An element's bits where they stand in a word. */
+  #placed(element: Expr, part: number): Expr {
+    if (this.element === 'tf32') return roundedToTf32(element);
+    return part === 1 ? shl(element, 16) : and(element, 0xffff);
   }
 
   #put(body: Body, { operand, line, step, words }: Fetch, buffer: Expr): void {
     const across = runsAcross(operand.lies);
     for (const [at, word] of words.entries()) {
       const ownLine = add(mul(buffer, operand.lines), across ? add(line, at) : line);
-      const place = add(mul(ownLine, pitch), add(shr(step, 1), across ? 0 : at));
+      const place = add(mul(ownLine, pitch), add(div(step, this.#elements), across ? 0 : at));
       body.store(`${operand.name}Tile`, place, word);
     }
   }
@@ -260,7 +276,7 @@ class HalfProduct {
 
   #multiply(body: Body, buffer: Expr, part: number, { row, column, word }: Places): void {
     const held = (name: string, operand: Operand, line: Expr, words: number): Expr => {
-      const place = add(mul(add(mul(buffer, operand.lines), line), pitch), add(word, (part * tileDepth) / 2 + words));
+      const place = add(mul(add(mul(buffer, operand.lines), line), pitch), add(word, part * tileDepth + words));
       return body.let(`${name}_${part}`, load(I32, `${operand.name}Tile`, place));
     };
     const rows = range(this.#tiles.rows).map((tile) =>
@@ -271,7 +287,7 @@ class HalfProduct {
     );
     this.#each((ownRow, ownColumn) => {
       const sums = range(4).map((at) => sumName(ownRow, ownColumn, at));
-      body.push({ do: 'multiplyTiles', storage: this.storage, sums, a: rows[ownRow]!, b: columns[ownColumn]! });
+      body.push({ do: 'multiplyTiles', element: this.element, sums, a: rows[ownRow]!, b: columns[ownColumn]! });
     });
   }
 
@@ -294,5 +310,11 @@ class HalfProduct {
 
 const sumName = (row: number, column: number, at: number): string => `sum_${row}_${column}_${at}`;
 
-/** 16 bits, in that half of a word. */
-const half = (value: Expr, upper: number): Expr => (upper === 1 ? shl(value, 16) : and(value, 0xffff));
+/**
+ * The bits of a float32, rounded to the 10 bits after the point that TF32 has, halves away from zero: what tensor cores would cut off. A NaN stays
+ * one.
+ */
+function roundedToTf32(bits: Expr): Expr {
+  const isNotANumber = gt(and(bits, 0x7fff_ffff), 0x7f80_0000);
+  return select(isNotANumber, or(bits, 0x40_0000), and(add(bits, 0x1000), ~0x1fff));
+}
