@@ -9,9 +9,11 @@ import type { ExecutionContext } from 'ava';
 import { compileKernelFunctions } from '../codegen/functions/compile.js';
 import { distribute } from '../kernels/distribute.js';
 import * as cholesky from '../kernels/functions/cholesky.js';
+import * as divisors from '../kernels/functions/divisors.js';
 import * as gather from '../kernels/functions/gather.js';
 import { takeError } from '../kernels/functions/language.js';
 import * as lu from '../kernels/functions/lu.js';
+import * as exponential from '../kernels/functions/matrix-exponential.js';
 import * as pool from '../kernels/functions/pool.js';
 import * as qr from '../kernels/functions/qr.js';
 import * as radix from '../kernels/functions/radix.js';
@@ -42,7 +44,7 @@ export const kernels = new Map(
 export const plain = new Map(
   Object.entries({
     ...{ ...gather, ...search, ...selection, ...scan, ...radix, ...ranks, ...sorting, ...unique, ...pool, ...roi, ...unfolding },
-    ...{ ...cholesky, ...lu, ...qr, ...triangular, ...singular, ...eigen },
+    ...{ ...cholesky, ...lu, ...qr, ...triangular, ...singular, ...eigen, ...exponential, ...divisors },
   }),
 );
 
