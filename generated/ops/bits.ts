@@ -7,14 +7,14 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1891
+// From ops.yaml:2163
 export const bitwiseAndDefinition: OpDefinition = {
   name: 'bitwiseAnd',
-  source: 'ops.yaml:1891',
+  source: 'ops.yaml:2163',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -25,12 +25,12 @@ export const bitwiseAndDefinition: OpDefinition = {
 /**
  * The bits that are set in both elements.
  *
- * Of booleans say `logicalAnd`.
+ * Of booleans it is `logicalAnd`.
  *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
@@ -41,14 +41,14 @@ export const bitwiseAndDefinition: OpDefinition = {
 export function bitwiseAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseAndDefinition, [x, y], surplusOptions(bitwiseAndDefinition, arguments[2]));
 }
-// From ops.yaml:1898
+// From ops.yaml:2170
 export const bitwiseOrDefinition: OpDefinition = {
   name: 'bitwiseOr',
-  source: 'ops.yaml:1898',
+  source: 'ops.yaml:2170',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -59,12 +59,12 @@ export const bitwiseOrDefinition: OpDefinition = {
 /**
  * The bits that are set in at least one of two elements.
  *
- * Of booleans say `logicalOr`.
+ * Of booleans it is `logicalOr`.
  *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
@@ -75,14 +75,14 @@ export const bitwiseOrDefinition: OpDefinition = {
 export function bitwiseOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseOrDefinition, [x, y], surplusOptions(bitwiseOrDefinition, arguments[2]));
 }
-// From ops.yaml:1904
+// From ops.yaml:2176
 export const bitwiseXorDefinition: OpDefinition = {
   name: 'bitwiseXor',
-  source: 'ops.yaml:1904',
+  source: 'ops.yaml:2176',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape(host.broadcast(x.shape, y.shape), 'out'), dtype: x.dtype }];
   },
@@ -93,12 +93,12 @@ export const bitwiseXorDefinition: OpDefinition = {
 /**
  * The bits that are set in exactly one of two elements.
  *
- * Of booleans say `logicalXor`.
+ * Of booleans it is `logicalXor`.
  *
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `broadcast(x.shape, y.shape)`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
@@ -109,21 +109,21 @@ export const bitwiseXorDefinition: OpDefinition = {
 export function bitwiseXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseXorDefinition, [x, y], surplusOptions(bitwiseXorDefinition, arguments[2]));
 }
-// From ops.yaml:1910
+// From ops.yaml:2182
 export const bitwiseNotDefinition: OpDefinition = {
   name: 'bitwiseNot',
-  source: 'ops.yaml:1910',
+  source: 'ops.yaml:2182',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64"] },
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
-      return [g.bitwiseXor(x, g.fullLike(x, (rules.allBits(x.dtype) as number)))];
+      return [g.bitwiseXor(x, g.fullLike(x, (x.dtype === 'bool') ? true : (rules.allBits(x.dtype) as number)))];
     },
   },
   gradients: [],
@@ -132,11 +132,11 @@ export const bitwiseNotDefinition: OpDefinition = {
 /**
  * Each element with all its bits inverted.
  *
- * Of booleans say `logicalNot`.
+ * Of booleans it is `logicalNot`.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64.
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -146,10 +146,10 @@ export const bitwiseNotDefinition: OpDefinition = {
 export function bitwiseNot(x: TensorLike): Tensor {
   return callOne(bitwiseNotDefinition, [x], surplusOptions(bitwiseNotDefinition, arguments[1]));
 }
-// From ops.yaml:1931
+// From ops.yaml:2204
 export const bitwiseLeftShiftDefinition: OpDefinition = {
   name: 'bitwiseLeftShift',
-  source: 'ops.yaml:1931',
+  source: 'ops.yaml:2204',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -180,10 +180,10 @@ export const bitwiseLeftShiftDefinition: OpDefinition = {
 export function bitwiseLeftShift(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseLeftShiftDefinition, [x, y], surplusOptions(bitwiseLeftShiftDefinition, arguments[2]));
 }
-// From ops.yaml:1939
+// From ops.yaml:2212
 export const bitwiseRightShiftDefinition: OpDefinition = {
   name: 'bitwiseRightShift',
-  source: 'ops.yaml:1939',
+  source: 'ops.yaml:2212',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -214,10 +214,10 @@ export const bitwiseRightShiftDefinition: OpDefinition = {
 export function bitwiseRightShift(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseRightShiftDefinition, [x, y], surplusOptions(bitwiseRightShiftDefinition, arguments[2]));
 }
-// From ops.yaml:1947
+// From ops.yaml:2220
 export const logicalRightShiftDefinition: OpDefinition = {
   name: 'logicalRightShift',
-  source: 'ops.yaml:1947',
+  source: 'ops.yaml:2220',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -255,10 +255,10 @@ export const logicalRightShiftDefinition: OpDefinition = {
 export function logicalRightShift(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalRightShiftDefinition, [x, y], surplusOptions(logicalRightShiftDefinition, arguments[2]));
 }
-// From ops.yaml:1965
+// From ops.yaml:2238
 export const signbitDefinition: OpDefinition = {
   name: 'signbit',
-  source: 'ops.yaml:1965',
+  source: 'ops.yaml:2238',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

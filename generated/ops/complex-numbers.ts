@@ -6,10 +6,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1711
+// From ops.yaml:1983
 export const complexDefinition: OpDefinition = {
   name: 'complex',
-  source: 'ops.yaml:1711',
+  source: 'ops.yaml:1983',
   inputs: [{ name: 're', dtype: 'T', differentiable: true }, { name: 'im', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -55,10 +55,10 @@ export const complexDefinition: OpDefinition = {
 export function complex(re: TensorLike, im: TensorLike): Tensor {
   return callOne(complexDefinition, [re, im], surplusOptions(complexDefinition, arguments[2]));
 }
-// From ops.yaml:1730
+// From ops.yaml:2002
 export const polarDefinition: OpDefinition = {
   name: 'polar',
-  source: 'ops.yaml:1730',
+  source: 'ops.yaml:2002',
   inputs: [{ name: 'abs', dtype: 'T', differentiable: true }, { name: 'angle', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +108,10 @@ export const polarDefinition: OpDefinition = {
 export function polar(abs: TensorLike, angle: TensorLike): Tensor {
   return callOne(polarDefinition, [abs, angle], surplusOptions(polarDefinition, arguments[2]));
 }
-// From ops.yaml:1748
+// From ops.yaml:2020
 export const realDefinition: OpDefinition = {
   name: 'real',
-  source: 'ops.yaml:1748',
+  source: 'ops.yaml:2020',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -148,10 +148,10 @@ export const realDefinition: OpDefinition = {
 export function real(x: TensorLike): Tensor {
   return callOne(realDefinition, [x], surplusOptions(realDefinition, arguments[1]));
 }
-// From ops.yaml:1767
+// From ops.yaml:2039
 export const imagDefinition: OpDefinition = {
   name: 'imag',
-  source: 'ops.yaml:1767',
+  source: 'ops.yaml:2039',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -188,10 +188,10 @@ export const imagDefinition: OpDefinition = {
 export function imag(x: TensorLike): Tensor {
   return callOne(imagDefinition, [x], surplusOptions(imagDefinition, arguments[1]));
 }
-// From ops.yaml:1786
+// From ops.yaml:2058
 export const conjDefinition: OpDefinition = {
   name: 'conj',
-  source: 'ops.yaml:1786',
+  source: 'ops.yaml:2058',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -228,10 +228,10 @@ export const conjDefinition: OpDefinition = {
 export function conj(x: TensorLike): Tensor {
   return callOne(conjDefinition, [x], surplusOptions(conjDefinition, arguments[1]));
 }
-// From ops.yaml:1805
+// From ops.yaml:2077
 export const angleDefinition: OpDefinition = {
   name: 'angle',
-  source: 'ops.yaml:1805',
+  source: 'ops.yaml:2077',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -269,10 +269,10 @@ export const angleDefinition: OpDefinition = {
 export function angle(x: TensorLike): Tensor {
   return callOne(angleDefinition, [x], surplusOptions(angleDefinition, arguments[1]));
 }
-// From ops.yaml:1828
+// From ops.yaml:2100
 export const isRealDefinition: OpDefinition = {
   name: 'isReal',
-  source: 'ops.yaml:1828',
+  source: 'ops.yaml:2100',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -304,10 +304,10 @@ export const isRealDefinition: OpDefinition = {
 export function isReal(x: TensorLike): Tensor {
   return callOne(isRealDefinition, [x], surplusOptions(isRealDefinition, arguments[1]));
 }
-// From ops.yaml:1841
+// From ops.yaml:2113
 export const viewAsRealDefinition: OpDefinition = {
   name: 'viewAsReal',
-  source: 'ops.yaml:1841',
+  source: 'ops.yaml:2113',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -349,10 +349,10 @@ export const viewAsRealDefinition: OpDefinition = {
 export function viewAsReal(x: TensorLike): Tensor {
   return callOne(viewAsRealDefinition, [x], surplusOptions(viewAsRealDefinition, arguments[1]));
 }
-// From ops.yaml:1864
+// From ops.yaml:2136
 export const viewAsComplexDefinition: OpDefinition = {
   name: 'viewAsComplex',
-  source: 'ops.yaml:1864',
+  source: 'ops.yaml:2136',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

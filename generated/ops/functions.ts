@@ -7,10 +7,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1011
+// From ops.yaml:1245
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:1011',
+  source: 'ops.yaml:1245',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -58,10 +58,10 @@ export function exp(x: TensorLike): Tensor {
 export function exp_(x: Tensor): Tensor {
   return callInPlace(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:1021
+// From ops.yaml:1255
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:1021',
+  source: 'ops.yaml:1255',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +108,10 @@ export function expm1(x: TensorLike): Tensor {
 export function expm1_(x: Tensor): Tensor {
   return callInPlace(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:1032
+// From ops.yaml:1266
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:1032',
+  source: 'ops.yaml:1266',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -160,10 +160,10 @@ export function log(x: TensorLike): Tensor {
 export function log_(x: Tensor): Tensor {
   return callInPlace(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:1046
+// From ops.yaml:1280
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:1046',
+  source: 'ops.yaml:1280',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -212,10 +212,10 @@ export function log2(x: TensorLike): Tensor {
 export function log2_(x: Tensor): Tensor {
   return callInPlace(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:1065
+// From ops.yaml:1299
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:1065',
+  source: 'ops.yaml:1299',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -264,10 +264,10 @@ export function log10(x: TensorLike): Tensor {
 export function log10_(x: Tensor): Tensor {
   return callInPlace(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:1084
+// From ops.yaml:1318
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:1084',
+  source: 'ops.yaml:1318',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -316,10 +316,10 @@ export function log1p(x: TensorLike): Tensor {
 export function log1p_(x: Tensor): Tensor {
   return callInPlace(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:1096
+// From ops.yaml:1330
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:1096',
+  source: 'ops.yaml:1330',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -368,10 +368,10 @@ export function sin(x: TensorLike): Tensor {
 export function sin_(x: Tensor): Tensor {
   return callInPlace(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:1107
+// From ops.yaml:1341
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:1107',
+  source: 'ops.yaml:1341',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -420,10 +420,10 @@ export function cos(x: TensorLike): Tensor {
 export function cos_(x: Tensor): Tensor {
   return callInPlace(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:1118
+// From ops.yaml:1352
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:1118',
+  source: 'ops.yaml:1352',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -472,14 +472,14 @@ export function tan(x: TensorLike): Tensor {
 export function tan_(x: Tensor): Tensor {
   return callInPlace(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:1131
+// From ops.yaml:1365
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:1131',
+  source: 'ops.yaml:1365',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -489,7 +489,7 @@ export const asinDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.rsqrt(g.subtract(1, g.multiply(x, x))))];
+        return [g.multiply(dout, g.conj(g.rsqrt(g.subtract(1, g.multiply(x, x)))))];
       },
     },
   ],
@@ -498,13 +498,13 @@ export const asinDefinition: OpDefinition = {
 /**
  * The angle in radians whose sine each element is.
  *
- * From -pi / 2 to pi / 2; NaN beyond -1 and 1.
+ * From -pi / 2 to pi / 2; NaN beyond -1 and 1, unless it is complex.
  *
  * Paddle: paddle.asin.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -524,14 +524,14 @@ export function asin(x: TensorLike): Tensor {
 export function asin_(x: Tensor): Tensor {
   return callInPlace(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:1143
+// From ops.yaml:1384
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:1143',
+  source: 'ops.yaml:1384',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -541,7 +541,7 @@ export const acosDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(g.neg(dout), g.rsqrt(g.subtract(1, g.multiply(x, x))))];
+        return [g.multiply(g.neg(dout), g.conj(g.rsqrt(g.subtract(1, g.multiply(x, x)))))];
       },
     },
   ],
@@ -550,13 +550,13 @@ export const acosDefinition: OpDefinition = {
 /**
  * The angle in radians whose cosine each element is.
  *
- * From 0 to pi; NaN beyond -1 and 1.
+ * From 0 to pi; NaN beyond -1 and 1, unless it is complex.
  *
  * Paddle: paddle.acos.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -576,14 +576,14 @@ export function acos(x: TensorLike): Tensor {
 export function acos_(x: Tensor): Tensor {
   return callInPlace(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:1155
+// From ops.yaml:1403
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:1155',
+  source: 'ops.yaml:1403',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -593,7 +593,7 @@ export const atanDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.divide(dout, g.add(1, g.multiply(x, x)))];
+        return [g.divide(dout, g.conj(g.add(1, g.multiply(x, x))))];
       },
     },
   ],
@@ -608,7 +608,7 @@ export const atanDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -628,10 +628,10 @@ export function atan(x: TensorLike): Tensor {
 export function atan_(x: Tensor): Tensor {
   return callInPlace(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:1166
+// From ops.yaml:1414
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:1166',
+  source: 'ops.yaml:1414',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -679,10 +679,10 @@ export function sinh(x: TensorLike): Tensor {
 export function sinh_(x: Tensor): Tensor {
   return callInPlace(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:1175
+// From ops.yaml:1423
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:1175',
+  source: 'ops.yaml:1423',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -730,10 +730,10 @@ export function cosh(x: TensorLike): Tensor {
 export function cosh_(x: Tensor): Tensor {
   return callInPlace(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:1184
+// From ops.yaml:1432
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:1184',
+  source: 'ops.yaml:1432',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -781,10 +781,10 @@ export function tanh(x: TensorLike): Tensor {
 export function tanh_(x: Tensor): Tensor {
   return callInPlace(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:1195
+// From ops.yaml:1443
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:1195',
+  source: 'ops.yaml:1443',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -831,10 +831,10 @@ export function erf(x: TensorLike): Tensor {
 export function erf_(x: Tensor): Tensor {
   return callInPlace(erfDefinition, [x], surplusOptions(erfDefinition, arguments[1]));
 }
-// From ops.yaml:1205
+// From ops.yaml:1453
 export const exp2Definition: OpDefinition = {
   name: 'exp2',
-  source: 'ops.yaml:1205',
+  source: 'ops.yaml:1453',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -879,10 +879,10 @@ export function exp2(x: TensorLike): Tensor {
 export function exp2_(x: Tensor): Tensor {
   return callInPlace(exp2Definition, [x], surplusOptions(exp2Definition, arguments[1]));
 }
-// From ops.yaml:1214
+// From ops.yaml:1462
 export const cbrtDefinition: OpDefinition = {
   name: 'cbrt',
-  source: 'ops.yaml:1214',
+  source: 'ops.yaml:1462',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -929,14 +929,14 @@ export function cbrt(x: TensorLike): Tensor {
 export function cbrt_(x: Tensor): Tensor {
   return callInPlace(cbrtDefinition, [x], surplusOptions(cbrtDefinition, arguments[1]));
 }
-// From ops.yaml:1225
+// From ops.yaml:1473
 export const asinhDefinition: OpDefinition = {
   name: 'asinh',
-  source: 'ops.yaml:1225',
+  source: 'ops.yaml:1473',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -946,7 +946,7 @@ export const asinhDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.rsqrt(g.add(g.multiply(x, x), 1)))];
+        return [g.multiply(dout, g.conj(g.rsqrt(g.add(g.multiply(x, x), 1))))];
       },
     },
   ],
@@ -957,11 +957,12 @@ export const asinhDefinition: OpDefinition = {
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
  * console.log(asinh([-2, -0.5, 0, 0.5, 2]));
+ * console.log(asinh([{ re: 1, im: -0.5 }]));
  * ```
  */
 export function asinh(x: TensorLike): Tensor {
@@ -977,14 +978,14 @@ export function asinh(x: TensorLike): Tensor {
 export function asinh_(x: Tensor): Tensor {
   return callInPlace(asinhDefinition, [x], surplusOptions(asinhDefinition, arguments[1]));
 }
-// From ops.yaml:1232
+// From ops.yaml:1480
 export const acoshDefinition: OpDefinition = {
   name: 'acosh',
-  source: 'ops.yaml:1232',
+  source: 'ops.yaml:1480',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -994,7 +995,7 @@ export const acoshDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.rsqrt(g.multiply(g.subtract(x, 1), g.add(x, 1))))];
+        return [g.multiply(dout, g.conj(g.multiply(g.rsqrt(g.subtract(x, 1)), g.rsqrt(g.add(x, 1)))))];
       },
     },
   ],
@@ -1003,11 +1004,11 @@ export const acoshDefinition: OpDefinition = {
 /**
  * The inverse of the hyperbolic cosine of each element.
  *
- * NaN below 1. The gradient at 1 is infinite.
+ * NaN below 1, unless it is complex. The gradient at 1 is infinite.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -1027,14 +1028,14 @@ export function acosh(x: TensorLike): Tensor {
 export function acosh_(x: Tensor): Tensor {
   return callInPlace(acoshDefinition, [x], surplusOptions(acoshDefinition, arguments[1]));
 }
-// From ops.yaml:1244
+// From ops.yaml:1499
 export const atanhDefinition: OpDefinition = {
   name: 'atanh',
-  source: 'ops.yaml:1244',
+  source: 'ops.yaml:1499',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: x.shape, dtype: x.dtype }];
   },
@@ -1044,7 +1045,7 @@ export const atanhDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
-        return [g.divide(dout, g.subtract(1, g.multiply(x, x)))];
+        return [g.divide(dout, g.conj(g.subtract(1, g.multiply(x, x))))];
       },
     },
   ],
@@ -1053,11 +1054,11 @@ export const atanhDefinition: OpDefinition = {
 /**
  * The inverse of the hyperbolic tangent of each element.
  *
- * Infinite at -1 and 1, NaN beyond.
+ * Infinite at -1 and 1, NaN beyond, unless it is complex.
  *
  * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
  * ```js
@@ -1077,10 +1078,10 @@ export function atanh(x: TensorLike): Tensor {
 export function atanh_(x: Tensor): Tensor {
   return callInPlace(atanhDefinition, [x], surplusOptions(atanhDefinition, arguments[1]));
 }
-// From ops.yaml:1255
+// From ops.yaml:1518
 export const atan2Definition: OpDefinition = {
   name: 'atan2',
-  source: 'ops.yaml:1255',
+  source: 'ops.yaml:1518',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1136,10 +1137,10 @@ export function atan2(x: TensorLike, y: TensorLike): Tensor {
 export function atan2_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(atan2Definition, [x, y], surplusOptions(atan2Definition, arguments[2]));
 }
-// From ops.yaml:1272
+// From ops.yaml:1535
 export const deg2radDefinition: OpDefinition = {
   name: 'deg2rad',
-  source: 'ops.yaml:1272',
+  source: 'ops.yaml:1535',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1190,10 +1191,10 @@ export function deg2rad(x: TensorLike): Tensor {
 export function deg2rad_(x: Tensor): Tensor {
   return callInPlace(deg2radDefinition, [x], surplusOptions(deg2radDefinition, arguments[1]));
 }
-// From ops.yaml:1280
+// From ops.yaml:1543
 export const rad2degDefinition: OpDefinition = {
   name: 'rad2deg',
-  source: 'ops.yaml:1280',
+  source: 'ops.yaml:1543',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -9,10 +9,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:5216
+// From ops.yaml:7409
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:5216',
+  source: 'ops.yaml:7409',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:5243
+// From ops.yaml:7436
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:5243',
+  source: 'ops.yaml:7436',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -123,10 +123,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:5259
+// From ops.yaml:7452
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:5259',
+  source: 'ops.yaml:7452',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export const rowsSetDefinition: OpDefinition = {
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
-// From ops.yaml:5281
+// From ops.yaml:7474
 export const overwriteDefinition: OpDefinition = {
   name: 'overwrite',
-  source: 'ops.yaml:5281',
+  source: 'ops.yaml:7474',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -239,10 +239,10 @@ export function overwrite(x: TensorLike, value: TensorLike): Tensor {
 export function overwrite_(x: Tensor, value: TensorLike): Tensor {
   return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
 }
-// From ops.yaml:5291
+// From ops.yaml:7484
 export const putAtDefinition: OpDefinition = {
   name: 'putAt',
-  source: 'ops.yaml:5291',
+  source: 'ops.yaml:7484',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -310,16 +310,17 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5307
+// From ops.yaml:7500
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:5307',
+  source: 'ops.yaml:7500',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     const dimensions = new host.Dimensions();
+    host.checkRank(x.shape, 1, Infinity, 'x');
     dimensions.match('index', index.shape, ['i']);
     const i = host.at(index.shape, 0);
     return [{ shape: host.checkShape(host.replace(x.shape, axis, i), 'out'), dtype: x.dtype }];
@@ -354,7 +355,7 @@ export const indexSelectDefinition: OpDefinition = {
  *
  * Paddle: paddle.index_select.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, i)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128; I: int32, int64.
@@ -368,10 +369,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:5337
+// From ops.yaml:7530
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:5337',
+  source: 'ops.yaml:7530',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -419,10 +420,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:5356
+// From ops.yaml:7549
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:5356',
+  source: 'ops.yaml:7549',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -452,10 +453,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:5366
+// From ops.yaml:7559
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:5366',
+  source: 'ops.yaml:7559',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -492,10 +493,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:5380
+// From ops.yaml:7573
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:5380',
+  source: 'ops.yaml:7573',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -558,10 +559,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:5415
+// From ops.yaml:7608
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:5415',
+  source: 'ops.yaml:7608',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -632,10 +633,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:5454
+// From ops.yaml:7647
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:5454',
+  source: 'ops.yaml:7647',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -694,10 +695,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:5477
+// From ops.yaml:7670
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:5477',
+  source: 'ops.yaml:7670',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -773,10 +774,10 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:5510
+// From ops.yaml:7703
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:5510',
+  source: 'ops.yaml:7703',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -819,10 +820,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:5519
+// From ops.yaml:7712
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:5519',
+  source: 'ops.yaml:7712',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -880,10 +881,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:5542
+// From ops.yaml:7735
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:5542',
+  source: 'ops.yaml:7735',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -936,15 +937,16 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:5555
+// From ops.yaml:7748
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:5555',
+  source: 'ops.yaml:7748',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((index.shape.length === x.shape.length) && host.equals(host.drop(index.shape, axis), host.drop(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "index must have x's shape, but along axis");
     return [{ shape: index.shape, dtype: x.dtype }];
   },
@@ -973,7 +975,7 @@ export const takeAlongAxisDefinition: OpDefinition = {
  *
  * Paddle: paddle.index_sample.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`.
  * @param axis - The axis along which elements are chosen.
  * @returns `out`, dtype `T`, shape `index.shape`
@@ -989,10 +991,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:5586
+// From ops.yaml:7779
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:5586',
+  source: 'ops.yaml:7779',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1058,10 +1060,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:5622
+// From ops.yaml:7815
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:5622',
+  source: 'ops.yaml:7815',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1114,15 +1116,16 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:5659
+// From ops.yaml:7852
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:5659',
+  source: 'ops.yaml:7852',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     host.checkEqualShape(values.shape, index.shape, 'values');
     if (!((index.shape.length === x.shape.length) && host.equals(host.drop(index.shape, axis), host.drop(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "index must have x's shape, but along axis");
     return [{ shape: x.shape, dtype: x.dtype }];
@@ -1171,7 +1174,7 @@ export const putAlongAxisDefinition: OpDefinition = {
  *
  * Negative places count from the end.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`.
  * @param values - Tensor of dtype `T`, shape `index.shape`.
  * @param axis - The axis along which places are chosen.
@@ -1189,16 +1192,250 @@ export const putAlongAxisDefinition: OpDefinition = {
 export function putAlongAxis(x: TensorLike, index: TensorLike, values: TensorLike, axis: number, options: PutAlongAxisOptions = {}): Tensor {
   return callOne(putAlongAxisDefinition, [x, index, values], { axis, ...optionsOf(putAlongAxisDefinition, options) });
 }
+// From ops.yaml:7894
+export const selectScatterDefinition: OpDefinition = {
+  name: 'selectScatter',
+  source: 'ops.yaml:7894',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'index', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x, values }: { x: TensorMeta; values: TensorMeta }, { axis, index }: { axis: number; index: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    const n = host.lazy(() => host.at(x.shape, axis));
+    const place = (index < 0) ? index + n() : index;
+    if (!((place >= 0) && (place < n()))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "index must be a place along axis");
+    if (!(host.equals(values.shape, host.drop(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "values must have x's shape without axis");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, values }: { x: V; values: V }, { axis, index }: { axis: number; index: number }): readonly V[] {
+      const n = host.at(x.shape, axis);
+      const place = (index < 0) ? index + n : index;
+      return [g.where(g.equal(g.iota(host.replace(host.fill(x.shape.length, 1), axis, n), { axis }), place), g.unsqueeze(values, axis), x)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, index }: { axis: number; index: number }): readonly V[] {
+        const n = host.at(x.shape, axis);
+        const place = (index < 0) ? index + n : index;
+        return [g.sumTo(g.where(g.equal(g.iota(host.replace(host.fill(x.shape.length, 1), axis, n), { axis }), place), 0, dout), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'values',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, values, dout }: { x: V; values: V; dout: V }, { axis, index }: { axis: number; index: number }): readonly V[] {
+        const n = host.at(x.shape, axis);
+        const place = (index < 0) ? index + n : index;
+        return [g.reshape(g.sumTo(g.where(g.equal(g.iota(host.replace(host.fill(x.shape.length, 1), axis, n), { axis }), place), dout, 0), host.insert(values.shape, (rules.fromFront((rules.listed(axis) as readonly number[]), values.shape.length + (rules.listed(axis) as readonly number[]).length) as readonly number[]), 1)), values.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A copy of a tensor with another one in the place of one part along an axis.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param values - Tensor of dtype `T`.
+ * @param axis - The axis that the part is chosen along.
+ * @param index - Which part, counted from the end if negative.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(selectScatter(zeros([2, 3]), [1, 2, 3], 0, 1));
+ * ```
+ */
+export function selectScatter(x: TensorLike, values: TensorLike, axis: number, index: number): Tensor {
+  return callOne(selectScatterDefinition, [x, values], { axis, index, ...surplusOptions(selectScatterDefinition, arguments[4]) });
+}
+
+/** Options of {@link sliceScatter}. */
+export interface SliceScatterOptions {
+  /** The steps, above 0; 1 each when null. Default: `null`. */
+  steps?: readonly number[] | null | undefined;
+}
+// From ops.yaml:7929
+export const sliceScatterDefinition: OpDefinition = {
+  name: 'sliceScatter',
+  source: 'ops.yaml:7929',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x, values }: { x: TensorMeta; values: TensorMeta }, { axes, starts, ends, steps }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; steps: readonly number[] | null }): TensorMeta[] {
+    const strides = host.lazy(() => steps ?? host.fill(axes.length, 1));
+    if (!(((starts.length === axes.length) && (ends.length === axes.length)) && (strides().length === axes.length))) throw new host.RuleError('INVALID_ARGUMENT', "axes, starts, ends and steps must have one length");
+    if (!(host.all(strides(), (step: number) => step >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "steps must be at least 1");
+    if (!(host.all(axes, (axis: number, i: number) => !host.contains(host.take(axes, 0, i), axis)))) throw new host.RuleError('INVALID_ARGUMENT', "no axis may be named twice");
+    const sizes = host.each(axes, (axis2: number, i2: number) => host.sliceSize(host.at(x.shape, axis2), host.at(starts, i2), host.at(ends, i2), host.at(strides(), i2)));
+    const part = host.replace(x.shape, axes, sizes);
+    if (!(host.equals(host.broadcast(values.shape, part), part))) throw new host.RuleError('SHAPE_MISMATCH', "values must broadcast to the slice's shape");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, values }: { x: V; values: V }, { axes, starts, ends, steps }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; steps: readonly number[] | null }): readonly V[] {
+      const strides = steps ?? host.fill(axes.length, 1);
+      const sizes = host.each(axes, (axis: number, i: number) => host.sliceSize(host.at(x.shape, axis), host.at(starts, i), host.at(ends, i), host.at(strides, i)));
+      const part = host.replace(x.shape, axes, sizes);
+      const number = g.reshape(g.iota([host.count(x.shape)]), x.shape);
+      const places = g.slice(number, axes, starts, ends, { steps: strides });
+      const flat = g.rowsSet(g.reshape(x, [host.count(x.shape)]), g.reshape(places, [host.count(part)]), g.reshape(g.broadcastTo(values, part), [host.count(part)]));
+      const out = g.reshape(flat, x.shape);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, values, dout }: { x: V; values: V; dout: V }, { axes, starts, ends, steps }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; steps: readonly number[] | null }): readonly V[] {
+        const strides = steps ?? host.fill(axes.length, 1);
+        const sizes = host.each(axes, (axis: number, i: number) => host.sliceSize(host.at(x.shape, axis), host.at(starts, i), host.at(ends, i), host.at(strides, i)));
+        const part = host.replace(x.shape, axes, sizes);
+        const value = host.count(part);
+        const value2 = [value];
+        return [g.reshape(g.rowsSet(g.reshape(dout, ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)])), g.reshape(g.slice(g.reshape(g.iota([host.count(x.shape)]), x.shape), axes, starts, ends, { steps: strides }), value2), g.full(((value === value) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(part, value2), 0, { dtype: values.dtype })), x.shape)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'values',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'values', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, values, dout }: { x: V; values: V; dout: V }, { axes, starts, ends, steps }: { axes: readonly number[]; starts: readonly number[]; ends: readonly number[]; steps: readonly number[] | null }): readonly V[] {
+        const strides = steps ?? host.fill(axes.length, 1);
+        const sizes = host.each(axes, (axis: number, i: number) => host.sliceSize(host.at(x.shape, axis), host.at(starts, i), host.at(ends, i), host.at(strides, i)));
+        const part = host.replace(x.shape, axes, sizes);
+        const value = host.count(x.shape) === host.count(x.shape);
+        const target = (value && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]);
+        const value2 = host.count(part);
+        const value3 = [value2];
+        const part2 = g.reshape(g.slice(g.reshape(g.iota([host.count(x.shape)]), x.shape), axes, starts, ends, { steps: strides }), value3);
+        const target2 = (value && host.all(x.shape, (size: number) => size >= 0)) ? x.shape : host.inferReshape([host.count(x.shape)], x.shape);
+        const value4 = host.replace(target2, axes, host.each(axes, (a: number, i2: number) => host.sliceSize(host.at(target2, a), host.at(starts, i2), host.at(ends, i2), host.at(strides ?? host.fill(axes.length, 1), i2))));
+        const number = g.iota([host.at(((value2 === host.count(value4)) && host.all(value3, (size: number) => size >= 0)) ? value3 : host.inferReshape(value4, value3), 0)]);
+        return [g.sumTo(g.reshape(g.where(g.reshape(g.equal(g.gather(g.rowsSet(g.zeros([host.at(target, 0)], { dtype: 'int32' }), part2, number), part2), number), [host.at(((value2 === host.count(value4)) && host.all(value3, (size: number) => size >= 0)) ? value3 : host.inferReshape(value4, value3), 0), ...host.fill((((host.count(target) === host.count(x.shape)) && host.all(target, (size2: number) => size2 >= 0)) ? target : host.inferReshape(x.shape, target)).length - 1, 1)]), g.gather(g.reshape(dout, target), part2), 0), part), values.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A copy of a tensor with another one in the place of a slice.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param values - Tensor of dtype `T`.
+ * @param axes - The axes that are cut.
+ * @param starts - Where the slice begins along each of them.
+ * @param ends - Where it ends, not included.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(sliceScatter(zeros([4]), [1, 2], [0], [1], [3]));
+ * ```
+ */
+export function sliceScatter(x: TensorLike, values: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceScatterOptions = {}): Tensor {
+  return callOne(sliceScatterDefinition, [x, values], { axes, starts, ends, ...optionsOf(sliceScatterDefinition, options) });
+}
+
+/** Options of {@link diagonalScatter}. */
+export interface DiagonalScatterOptions {
+  /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
+  offset?: number | undefined;
+  /** The axis of rows. Default: `0`. */
+  axis1?: number | undefined;
+  /** The axis of columns. Default: `1`. */
+  axis2?: number | undefined;
+}
+// From ops.yaml:7985
+export const diagonalScatterDefinition: OpDefinition = {
+  name: 'diagonalScatter',
+  source: 'ops.yaml:7985',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x, values }: { x: TensorMeta; values: TensorMeta }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): TensorMeta[] {
+    host.checkRank(x.shape, 2, Infinity, 'x');
+    if (!(axis1 !== axis2)) throw new host.RuleError('INVALID_ARGUMENT', "axis1 and axis2 must be two axes");
+    const size = (rules.diagonalSize(host.at(x.shape, axis1), host.at(x.shape, axis2), offset) as number);
+    const part = [...host.drop(x.shape, [axis1, axis2]), size];
+    if (!(host.equals(values.shape, part))) throw new host.RuleError('SHAPE_MISMATCH', "values must have the diagonal's shape");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, values }: { x: V; values: V }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): readonly V[] {
+      const isOn = g.equal(g.subtract(g.iota(x.shape, { axis: axis2 }), g.iota(x.shape, { axis: axis1 })), offset);
+      const out = g.where(isOn, g.placeDiagonal(values, x.shape, offset, axis1, axis2, 0), x);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): readonly V[] {
+        return [g.where(g.equal(g.subtract(g.iota(x.shape, { axis: axis2 }), g.iota(x.shape, { axis: axis1 })), offset), 0, dout)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'values',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { offset, axis1, axis2 }: { offset: number; axis1: number; axis2: number }): readonly V[] {
+        return [g.diagonal(g.where(g.equal(g.subtract(g.iota(x.shape, { axis: axis2 }), g.iota(x.shape, { axis: axis1 })), offset), dout, 0), { offset, axis1, axis2 })];
+      },
+    },
+  ],
+};
+
+/**
+ * A copy of a tensor with another one in the place of a diagonal of two axes.
+ *
+ * @param x - Tensor of dtype `T`, rank 2 or more.
+ * @param values - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(diagonalScatter([[1, 2], [3, 4]], [0, 0]));
+ * ```
+ */
+export function diagonalScatter(x: TensorLike, values: TensorLike, options: DiagonalScatterOptions = {}): Tensor {
+  return callOne(diagonalScatterDefinition, [x, values], optionsOf(diagonalScatterDefinition, options));
+}
 
 /** Options of {@link take}. */
 export interface TakeOptions {
   /** Whether a place out of range is an error, counts on from the other end, or is moved to the nearest end. Default: `"raise"`. */
   mode?: 'raise' | 'wrap' | 'clip' | undefined;
 }
-// From ops.yaml:5701
+// From ops.yaml:8021
 export const takeDefinition: OpDefinition = {
   name: 'take',
-  source: 'ops.yaml:5701',
+  source: 'ops.yaml:8021',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"raise"},{"kind":"literal","value":"wrap"},{"kind":"literal","value":"clip"}]}, default: "raise", required: false }],
   outputs: [{ name: 'out' }],
@@ -1255,16 +1492,17 @@ export interface IndexAddOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5736
+// From ops.yaml:8056
 export const indexAddDefinition: OpDefinition = {
   name: 'indexAdd',
-  source: 'ops.yaml:5736',
+  source: 'ops.yaml:8056',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index, values }: { x: TensorMeta; index: TensorMeta; values: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
     const dimensions = new host.Dimensions();
+    host.checkRank(x.shape, 1, Infinity, 'x');
     dimensions.match('index', index.shape, ['i']);
     const i = host.at(index.shape, 0);
     if (!(host.equals(values.shape, host.replace(x.shape, axis, i)))) throw new host.RuleError('SHAPE_MISMATCH', "values must have x's shape, but along axis as many parts as index names");
@@ -1303,7 +1541,7 @@ export const indexAddDefinition: OpDefinition = {
  *
  * Negative places count from the end.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param values - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
@@ -1325,16 +1563,17 @@ export interface IndexFillOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5771
+// From ops.yaml:8091
 export const indexFillDefinition: OpDefinition = {
   name: 'indexFill',
-  source: 'ops.yaml:5771',
+  source: 'ops.yaml:8091',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["int32","int64"] },
   infer({ x, index }: { x: TensorMeta; index: TensorMeta }, { value }: { value: number }): TensorMeta[] {
     const dimensions = new host.Dimensions();
+    host.checkRank(x.shape, 1, Infinity, 'x');
     dimensions.match('index', index.shape, ['i']);
     if (!(host.holds(x.dtype, value))) throw new host.RuleError('NOT_AN_INTEGER', "value must be an element of x's dtype");
     return [{ shape: x.shape, dtype: x.dtype }];
@@ -1365,7 +1604,7 @@ export const indexFillDefinition: OpDefinition = {
  *
  * Negative places count from the end.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param index - Tensor of dtype `I`, shape `[i]`.
  * @param value - What the parts are filled with.
  * @returns `out`, dtype `T`, shape `x.shape`
@@ -1386,10 +1625,10 @@ export interface IndexPutOptions {
   /** Whether values are added to what is there, in their order. Default: `false`. */
   accumulate?: boolean | undefined;
 }
-// From ops.yaml:5799
+// From ops.yaml:8119
 export const indexPutDefinition: OpDefinition = {
   name: 'indexPut',
-  source: 'ops.yaml:5799',
+  source: 'ops.yaml:8119',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'indices', dtype: 'I', list: true, differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'accumulate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1477,10 +1716,10 @@ export const indexPutDefinition: OpDefinition = {
 export function indexPut(x: TensorLike, indices: readonly TensorLike[], values: TensorLike, options: IndexPutOptions = {}): Tensor {
   return callOne(indexPutDefinition, [x, indices, values], optionsOf(indexPutDefinition, options));
 }
-// From ops.yaml:5857
+// From ops.yaml:8177
 export const maskedFillDefinition: OpDefinition = {
   name: 'maskedFill',
-  source: 'ops.yaml:5857',
+  source: 'ops.yaml:8177',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'value', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1536,10 +1775,10 @@ export const maskedFillDefinition: OpDefinition = {
 export function maskedFill(x: TensorLike, mask: TensorLike, value: TensorLike): Tensor {
   return callOne(maskedFillDefinition, [x, mask, value], surplusOptions(maskedFillDefinition, arguments[3]));
 }
-// From ops.yaml:5884
+// From ops.yaml:8204
 export const maskedScatterDefinition: OpDefinition = {
   name: 'maskedScatter',
-  source: 'ops.yaml:5884',
+  source: 'ops.yaml:8204',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1610,10 +1849,10 @@ export interface RepeatInterleaveOptions {
   /** The axis of the parts; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:5919
+// From ops.yaml:8239
 export const repeatInterleaveDefinition: OpDefinition = {
   name: 'repeatInterleave',
-  source: 'ops.yaml:5919',
+  source: 'ops.yaml:8239',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1680,16 +1919,48 @@ export const repeatInterleaveDefinition: OpDefinition = {
 export function repeatInterleave(x: TensorLike, repeats: number | readonly number[], options: RepeatInterleaveOptions = {}): Tensor {
   return callOne(repeatInterleaveDefinition, [x], { repeats, ...optionsOf(repeatInterleaveDefinition, options) });
 }
+// From ops.yaml:8290
+export const repeatedPlacesDefinition: OpDefinition = {
+  name: 'repeatedPlaces',
+  source: 'ops.yaml:8290',
+  inputs: [{ name: 'ends', dtype: 'int32', differentiable: false }],
+  attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: {  },
+  infer({ ends }: { ends: TensorMeta }, { length }: { length: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('ends', ends.shape, ['n']);
+    return [{ shape: host.checkShape([length], 'out'), dtype: 'int32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { ends }: { ends: V }, { length }: { length: number }): readonly V[] {
+      return [g.searchsorted(ends, g.iota([length]), { right: true })];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Each place as often in a row as running totals grow there.
+ *
+ * @param ends - Tensor of dtype `int32`, shape `[n]`.
+ * @param length - Required.
+ * @returns `out`, dtype `int32`, shape `[length]`
+ */
+export function repeatedPlaces(ends: TensorLike, length: number): Tensor {
+  return callOne(repeatedPlacesDefinition, [ends], { length, ...surplusOptions(repeatedPlacesDefinition, arguments[2]) });
+}
 
 /** Options of {@link embedding}. */
 export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:5970
+// From ops.yaml:8299
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:5970',
+  source: 'ops.yaml:8299',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1764,10 +2035,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:6019
+// From ops.yaml:8348
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:6019',
+  source: 'ops.yaml:8348',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1804,10 +2075,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:6047
+// From ops.yaml:8376
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:6047',
+  source: 'ops.yaml:8376',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1840,10 +2111,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:6067
+// From ops.yaml:8397
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:6067',
+  source: 'ops.yaml:8397',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:7202
+// From ops.yaml:9819
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:7202',
+  source: 'ops.yaml:9819',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:7229
+// From ops.yaml:9846
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:7229',
+  source: 'ops.yaml:9846',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:7238
+// From ops.yaml:9855
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:7238',
+  source: 'ops.yaml:9855',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:7247
+// From ops.yaml:9864
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:7247',
+  source: 'ops.yaml:9864',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -196,6 +196,7 @@ export const luFactorDefinition: OpDefinition = {
       return {
         work: g2,
         params: { m: m, n: n, regular: Number(regular) },
+        scratch: { panel: { dtype: x.dtype, size: (16 * g2) * m } },
       };
     },
   },
@@ -238,10 +239,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:7284
+// From ops.yaml:9905
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:7284',
+  source: 'ops.yaml:9905',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -290,10 +291,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:7298
+// From ops.yaml:9919
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:7298',
+  source: 'ops.yaml:9919',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -376,10 +377,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:7334
+// From ops.yaml:9954
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:7334',
+  source: 'ops.yaml:9954',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -432,10 +433,217 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:7362
+// From ops.yaml:9982
+export const matrixPowerDefinition: OpDefinition = {
+  name: 'matrixPower',
+  source: 'ops.yaml:9982',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'm']);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { n }: { n: number }): readonly V[] {
+      return [g.powerOfMatrix((n < 0) ? g.inverse(x) : x, host.abs(n))];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { n }: { n: number }): readonly V[] {
+        const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 2));
+        const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
+        const part = host.lazy(() => g.inverse(x));
+        const part2 = host.lazy(() => g.swapLast(part()));
+        const part3 = host.lazy(() => (n < 0) ? part() : x);
+        const y = host.lazy(() => g.swapLast(part3()));
+        const part4 = host.lazy(() => (host.abs(n) === 0) ? g.full(x.shape, 0, { dtype: part3().dtype }) : g.slice(g.powerOfMatrix(g.concat([g.concat([y(), dout], { axis: x.shape.length - 1 }), g.concat([g.full([...b(), host.at(x.shape, x.shape.length - 1), m()], 0, { dtype: part3().dtype }), y()], { axis: x.shape.length - 1 })], { axis: x.shape.length - 2 }), host.abs(n)), [x.shape.length - 2, x.shape.length - 1], [0, m()], [m(), 2 * m()]));
+        return [(n < 0) ? g.neg(g.matmul(g.matmul(part2(), part4()), part2())) : part4()];
+      },
+    },
+  ],
+};
+
+/**
+ * A square matrix, or each of a batch, to a whole power.
+ *
+ * By repeated squaring. A negative power is one of the inverse, and the power 0 is the identity, of singular matrices too.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, m]`.
+ * @param n - The power.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError SINGULAR_MATRIX
+ * @example
+ * ```js
+ * console.log(matrixPower([[1, 1], [0, 1]], 10), matrixPower([[2, 0], [0, 4]], -1));
+ * ```
+ */
+export function matrixPower(x: TensorLike, n: number): Tensor {
+  return callOne(matrixPowerDefinition, [x], { n, ...surplusOptions(matrixPowerDefinition, arguments[2]) });
+}
+// From ops.yaml:10009
+export const powerOfMatrixDefinition: OpDefinition = {
+  name: 'powerOfMatrix',
+  source: 'ops.yaml:10009',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'm']);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { n }: { n: number }): readonly V[] {
+      const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
+      const half = host.lazy(() => g.powerOfMatrix(g.bmm(x, x), host.idiv(n, 2)));
+      const out = (n === 0) ? g.broadcastTo(g.eye(m(), { dtype: x.dtype }), x.shape) : ((n === 1) ? x : (((n % 2) === 0) ? half() : g.bmm(x, half())));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { n }: { n: number }): readonly V[] {
+        const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 2));
+        const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
+        const y = host.lazy(() => g.swapLast(x));
+        return [(n === 0) ? g.full(x.shape, 0, { dtype: x.dtype }) : g.slice(g.powerOfMatrix(g.concat([g.concat([y(), dout], { axis: x.shape.length - 1 }), g.concat([g.full([...b(), host.at(x.shape, x.shape.length - 1), m()], 0, { dtype: x.dtype }), y()], { axis: x.shape.length - 1 })], { axis: x.shape.length - 2 }), n), [x.shape.length - 2, x.shape.length - 1], [0, m()], [m(), 2 * m()])];
+      },
+    },
+  ],
+};
+
+/**
+ * A square matrix to a power from 0 on.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, m]`.
+ * @param n - Required.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float32, float64.
+ */
+export function powerOfMatrix(x: TensorLike, n: number): Tensor {
+  return callOne(powerOfMatrixDefinition, [x], { n, ...surplusOptions(powerOfMatrixDefinition, arguments[2]) });
+}
+// From ops.yaml:10028
+export const matrixExpDefinition: OpDefinition = {
+  name: 'matrixExp',
+  source: 'ops.yaml:10028',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'm']);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.cast(g.exponentialOfMatrix(g.cast(x, 'float64')), x.dtype)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        const b = host.take(x.shape, 0, x.shape.length - 2);
+        const m = host.at(x.shape, x.shape.length - 2);
+        const y = g.swapLast(g.cast(x, 'float64'));
+        return [g.cast(g.slice(g.exponentialOfMatrix(g.concat([g.concat([y, g.cast(dout, 'float64')], { axis: x.shape.length - 1 }), g.concat([g.full([...b, host.at(x.shape, x.shape.length - 1), m], 0, { dtype: 'float64' }), y], { axis: x.shape.length - 1 })], { axis: x.shape.length - 2 })), [x.shape.length - 2, x.shape.length - 1], [0, m], [m, 2 * m]), x.dtype)];
+      },
+    },
+  ],
+};
+
+/**
+ * The exponential of a square matrix, or of each of a batch.
+ *
+ * By scaling, the Taylor series up to the 16th power, and squaring, as float64 in any dtype.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, m]`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(matrixExp([[0, 1], [0, 0]]));
+ * ```
+ */
+export function matrixExp(x: TensorLike): Tensor {
+  return callOne(matrixExpDefinition, [x], surplusOptions(matrixExpDefinition, arguments[1]));
+}
+// From ops.yaml:10055
+export const exponentialOfMatrixDefinition: OpDefinition = {
+  name: 'exponentialOfMatrix',
+  source: 'ops.yaml:10055',
+  inputs: [{ name: 'x', dtype: 'float64', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: {  },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'm']);
+    return [{ shape: x.shape, dtype: 'float64' }];
+  },
+  body: {
+    kind: 'kernel',
+    kernel: kernels.matrixExponential,
+    call({ x }: { x: TensorMeta }, _outputs: readonly TensorMeta[], _: object): FunctionCall {
+      const b = host.take(x.shape, 0, x.shape.length - 2);
+      const m = host.at(x.shape, x.shape.length - 2);
+      return {
+        work: host.count(b),
+        params: { n: m },
+        scratch: { powers: { dtype: x.dtype, size: 4 * host.count(x.shape) }, product: { dtype: x.dtype, size: host.count(x.shape) } },
+      };
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        const b = host.take(x.shape, 0, x.shape.length - 2);
+        const m = host.at(x.shape, x.shape.length - 2);
+        const y = g.swapLast(x);
+        return [g.slice(g.exponentialOfMatrix(g.concat([g.concat([y, dout], { axis: x.shape.length - 1 }), g.concat([g.full([...b, host.at(x.shape, x.shape.length - 1), m], 0, { dtype: x.dtype }), y], { axis: x.shape.length - 1 })], { axis: x.shape.length - 2 })), [x.shape.length - 2, x.shape.length - 1], [0, m], [m, 2 * m])];
+      },
+    },
+  ],
+};
+
+/**
+ * The exponential of square matrices.
+ *
+ * @param x - Tensor of dtype `float64`, shape `[...b, m, m]`.
+ * @returns `out`, dtype `float64`, shape `x.shape`
+ */
+export function exponentialOfMatrix(x: TensorLike): Tensor {
+  return callOne(exponentialOfMatrixDefinition, [x], surplusOptions(exponentialOfMatrixDefinition, arguments[1]));
+}
+// From ops.yaml:10075
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:7362',
+  source: 'ops.yaml:10075',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -519,6 +727,84 @@ export const luDefinition: OpDefinition = {
 export function lu(x: TensorLike): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luDefinition, [x], surplusOptions(luDefinition, arguments[1]));
 }
+// From ops.yaml:10100
+export const luUnpackDefinition: OpDefinition = {
+  name: 'luUnpack',
+  source: 'ops.yaml:10100',
+  inputs: [{ name: 'lu', dtype: 'T', differentiable: true }, { name: 'permutation', dtype: 'int32', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'p' }, { name: 'l' }, { name: 'u' }],
+  dtypes: { T: ["float32","float64"] },
+  infer({ lu, permutation }: { lu: TensorMeta; permutation: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('lu', lu.shape, ['...b', 'm', 'n']);
+    dimensions.match('permutation', permutation.shape, ['...b', 'm']);
+    const b = host.broadcast(host.take(lu.shape, 0, lu.shape.length - 2), host.take(permutation.shape, 0, permutation.shape.length - 1));
+    const m = host.at(lu.shape, lu.shape.length - 2);
+    const n = host.at(lu.shape, lu.shape.length - 1);
+    const size = host.min(m, n);
+    return [
+      { shape: host.checkShape([...b, m, m], 'p'), dtype: lu.dtype },
+      { shape: host.checkShape([...b, m, size], 'l'), dtype: lu.dtype },
+      { shape: host.checkShape([...b, size, n], 'u'), dtype: lu.dtype },
+    ];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { lu, permutation }: { lu: V; permutation: V }): readonly V[] {
+      const b = host.broadcast(host.take(lu.shape, 0, lu.shape.length - 2), host.take(permutation.shape, 0, permutation.shape.length - 1));
+      const m = host.at(lu.shape, lu.shape.length - 2);
+      const n = host.at(lu.shape, lu.shape.length - 1);
+      const size = host.min(m, n);
+      const factors = g.broadcastTo(lu, [...b, m, n]);
+      const rows = g.iota([m, 1], { axis: 0 });
+      const p = g.cast(g.equal(g.unsqueeze(g.broadcastTo(permutation, [...b, m]), -2), rows), lu.dtype);
+      const l = g.add(g.tril(g.slice(factors, [-1], [0], [size]), { diagonal: -1 }), g.eye(m, { numColumns: size, dtype: lu.dtype }));
+      const u = g.triu(g.slice(factors, [-2], [0], [size]));
+      return [p, l, u];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'lu',
+      saved: [{ name: 'lu', keep: 'shape' }, { name: 'permutation', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { lu, permutation, dl, du }: { lu: V; permutation: V; dl: V; du: V }): readonly V[] {
+        const b = host.broadcast(host.take(lu.shape, 0, lu.shape.length - 2), host.take(permutation.shape, 0, permutation.shape.length - 1));
+        const m = host.at(lu.shape, lu.shape.length - 2);
+        const n = host.at(lu.shape, lu.shape.length - 1);
+        const size = host.min(m, n);
+        const value = [...b, m, n];
+        const value2 = [size];
+        const value3 = value.length - 1;
+        const value4 = [value3];
+        return [g.sumTo(g.add(g.sliceGrad(g.triu(du, { diagonal: 0 }), value, [value.length - 2], [0], value2, { steps: null }), g.sliceGrad(g.tril(g.sumTo(dl, host.replace(value, value4, [host.sliceSize(host.at(value, value3), 0, size, host.at(host.fill(1, 1), 0))])), { diagonal: -1 }), value, value4, [0], value2, { steps: null })), lu.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The three factors of a matrix, or of each of a batch, from what lu gives. The matrix is their product.
+ *
+ * @param lu - Tensor of dtype `T`, shape `[...b, m, n]`.
+ * @param permutation - Tensor of dtype `int32`, shape `[...b, m]`.
+ * @returns `p`, dtype `T`, shape `[...b, m, m]`
+ * @returns `l`, dtype `T`, shape `[...b, m, size]`
+ * @returns `u`, dtype `T`, shape `[...b, size, n]`
+ * @remarks Dtypes: T: float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * const factors = lu([[1, 2], [3, 4]]);
+ * const { p, l, u } = luUnpack(factors.lu, factors.permutation);
+ * console.log(p.matmul(l).matmul(u));
+ * ```
+ */
+export function luUnpack(lu: TensorLike, permutation: TensorLike): { p: Tensor; l: Tensor; u: Tensor } {
+  return callNamed(luUnpackDefinition, [lu, permutation], surplusOptions(luUnpackDefinition, arguments[2]));
+}
 
 /** Options of {@link triangularSolve}. */
 export interface TriangularSolveOptions {
@@ -529,10 +815,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:7387
+// From ops.yaml:10133
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:7387',
+  source: 'ops.yaml:10133',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -622,10 +908,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:7417
+// From ops.yaml:10163
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:7417',
+  source: 'ops.yaml:10163',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -681,10 +967,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:7434
+// From ops.yaml:10180
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:7434',
+  source: 'ops.yaml:10180',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -747,10 +1033,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:7461
+// From ops.yaml:10207
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:7461',
+  source: 'ops.yaml:10207',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -782,7 +1068,7 @@ export const choleskySolveDefinition: OpDefinition = {
         const c = host.take(x.shape, 0, x.shape.length - 2);
         const k = host.at(x.shape, x.shape.length - 1);
         const d = host.take(y.shape, 0, y.shape.length - 2);
-        const batch = host.broadcast(c, d);
+        const batch = host.broadcast(d, c);
         const value = host.count(batch);
         const value3 = [...batch, host.at(y.shape, y.shape.length - 2), k];
         const batch2 = host.broadcast(d, host.take(value3, 0, value3.length - 2));
@@ -801,7 +1087,7 @@ export const choleskySolveDefinition: OpDefinition = {
         const c = host.take(x.shape, 0, x.shape.length - 2);
         const k = host.at(x.shape, x.shape.length - 1);
         const d = host.take(y.shape, 0, y.shape.length - 2);
-        const batch = host.broadcast(c, d);
+        const batch = host.broadcast(d, c);
         const value3 = [...batch, host.at(y.shape, y.shape.length - 2), k];
         const batch2 = host.broadcast(d, host.take(value3, 0, value3.length - 2));
         const value = [...batch2, host.at(y.shape, y.shape.length - 2), host.at(y.shape, y.shape.length - 2)];
@@ -845,10 +1131,84 @@ export const choleskySolveDefinition: OpDefinition = {
 export function choleskySolve(x: TensorLike, y: TensorLike, options: CholeskySolveOptions = {}): Tensor {
   return callOne(choleskySolveDefinition, [x, y], optionsOf(choleskySolveDefinition, options));
 }
-// From ops.yaml:7481
+
+/** Options of {@link choleskyInverse}. */
+export interface CholeskyInverseOptions {
+  /** Whether x is the upper factor, or the lower. Default: `false`. */
+  upper?: boolean | undefined;
+}
+// From ops.yaml:10227
+export const choleskyInverseDefinition: OpDefinition = {
+  name: 'choleskyInverse',
+  source: 'ops.yaml:10227',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'n', 'n']);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { upper }: { upper: boolean }): readonly V[] {
+      const n = host.at(x.shape, x.shape.length - 2);
+      return [g.choleskySolve(g.broadcastTo(g.eye(n, { dtype: x.dtype }), x.shape), x, { upper })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { upper }: { upper: boolean }): readonly V[] {
+        const b = host.take(x.shape, 0, x.shape.length - 2);
+        const n = host.at(x.shape, x.shape.length - 2);
+        const value3 = [...b, n, host.at(x.shape, x.shape.length - 1)];
+        const batch2 = host.broadcast(b, host.take(value3, 0, value3.length - 2));
+        const value = [...batch2, n, n];
+        const value2 = host.lazy(() => host.count(batch2));
+        const matrices = host.lazy(() => g.reshape(g.broadcastTo(x, value), [value2(), n, n]));
+        const value4 = host.lazy(() => [value2(), n, host.at(value3, value3.length - 1)]);
+        const value32 = host.lazy(() => [...batch2, n, host.at(value3, value3.length - 1)]);
+        const dx = host.lazy(() => g.solveTriangle(matrices(), g.reshape(dout, ((host.count(value4()) === host.count(value32())) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(value32(), value4())), upper, upper, false));
+        const part = host.lazy(() => g.broadcastTo(g.eye(n, { dtype: x.dtype }), x.shape));
+        const part2 = host.lazy(() => g.solveTriangle(matrices(), g.reshape(g.broadcastTo(g.triangularSolve(x, part(), { upper, transpose: upper }), value32()), value4()), upper, !upper, false));
+        const part22 = host.lazy(() => g.neg(upper ? g.bmm(dx(), g.swapLast(part2())) : g.bmm(part2(), g.swapLast(dx()))));
+        const value5 = [...b, n, n];
+        const value22 = host.lazy(() => host.count(b));
+        const matrices2 = host.lazy(() => g.reshape(g.broadcastTo(x, value5), [value22(), n, n]));
+        const value42 = host.lazy(() => [value22(), n, host.at(x.shape, x.shape.length - 1)]);
+        const part3 = host.lazy(() => g.solveTriangle(matrices2(), g.reshape(g.broadcastTo(part(), value3), value42()), upper, upper, false));
+        const dx2 = host.lazy(() => g.solveTriangle(matrices2(), g.reshape(g.sumTo(g.reshape(dx(), value32()), value3), ((host.count(value42()) === host.count(value3)) && host.all(value42(), (size2: number) => size2 >= 0)) ? value42() : host.inferReshape(value3, value42())), upper, !upper, false));
+        const part222 = host.lazy(() => g.neg(upper ? g.bmm(part3(), g.swapLast(dx2())) : g.bmm(dx2(), g.swapLast(part3()))));
+        return [g.add(g.sumTo(g.reshape(upper ? g.triu(part22(), { diagonal: 0 }) : g.tril(part22(), { diagonal: 0 }), value), x.shape), g.sumTo(g.reshape(upper ? g.triu(part222(), { diagonal: 0 }) : g.tril(part222(), { diagonal: 0 }), value5), x.shape))];
+      },
+    },
+  ],
+};
+
+/**
+ * The inverse of a symmetric positive definite matrix, or of each of a batch, from its Cholesky factor.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, n, n]`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(choleskyInverse(cholesky([[4, 2], [2, 3]])));
+ * ```
+ */
+export function choleskyInverse(x: TensorLike, options: CholeskyInverseOptions = {}): Tensor {
+  return callOne(choleskyInverseDefinition, [x], optionsOf(choleskyInverseDefinition, options));
+}
+// From ops.yaml:10243
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:7481',
+  source: 'ops.yaml:10243',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -906,10 +1266,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:7506
+// From ops.yaml:10268
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:7506',
+  source: 'ops.yaml:10268',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -936,7 +1296,7 @@ export const householderQrDefinition: OpDefinition = {
       return {
         work: g2,
         params: { m: m, n: n, width: width, height: height },
-        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, heads: { dtype: x.dtype, size: steps }, factors: { dtype: x.dtype, size: steps } },
+        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, heads: { dtype: x.dtype, size: steps }, factors: { dtype: x.dtype, size: steps }, v: { dtype: x.dtype, size: (16 * g2) * m }, z: { dtype: x.dtype, size: (16 * g2) * m }, across: { dtype: x.dtype, size: (16 * g2) * m }, products: { dtype: x.dtype, size: (16 * g2) * host.max(n, width) } },
       };
     },
   },
@@ -956,10 +1316,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:7526
+// From ops.yaml:10292
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:7526',
+  source: 'ops.yaml:10292',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1020,10 +1380,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:7551
+// From ops.yaml:10317
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:7551',
+  source: 'ops.yaml:10317',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1073,10 +1433,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:7561
+// From ops.yaml:10327
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:7561',
+  source: 'ops.yaml:10327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1174,10 +1534,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:7597
+// From ops.yaml:10363
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:7597',
+  source: 'ops.yaml:10363',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1201,7 +1561,7 @@ export const symmetricEigenDefinition: OpDefinition = {
       return {
         work: host.count(b),
         params: { n: n },
-        scratch: { a: { dtype: x.dtype, size: host.count(x.shape) }, e: { dtype: x.dtype, size: host.count(b) * n }, factors: { dtype: x.dtype, size: host.count(b) * n }, product: { dtype: x.dtype, size: host.count(b) * n } },
+        scratch: { a: { dtype: x.dtype, size: host.count(x.shape) }, e: { dtype: x.dtype, size: host.count(b) * n }, factors: { dtype: x.dtype, size: host.count(b) * n }, product: { dtype: x.dtype, size: host.count(b) * n }, v: { dtype: x.dtype, size: (16 * host.count(b)) * n }, z: { dtype: x.dtype, size: (16 * host.count(b)) * n }, across: { dtype: x.dtype, size: (16 * host.count(b)) * n }, products: { dtype: x.dtype, size: (16 * host.count(b)) * n } },
       };
     },
   },
@@ -1238,10 +1598,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:7623
+// From ops.yaml:10393
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:7623',
+  source: 'ops.yaml:10393',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1319,10 +1679,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:7663
+// From ops.yaml:10433
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:7663',
+  source: 'ops.yaml:10433',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1342,12 +1702,20 @@ export const eigvalshDefinition: OpDefinition = {
   },
   gradients: [
     {
+      // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { uplo }: { uplo: string | null }): readonly V[] {
-        const vectors = host.lazy(() => g.eigh(x, { uplo }).eigenvectors);
-        const product = host.lazy(() => g.matmul(g.multiply(vectors(), g.unsqueeze(dout, -2)), vectors(), { transposeY: true }));
-        return [(host.equals(uplo, 'L')) ? g.add(g.tril(product()), g.tril(product(), { diagonal: -1 })) : ((host.equals(uplo, 'U')) ? g.add(g.triu(product()), g.triu(product(), { diagonal: 1 })) : product())];
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { uplo }: { uplo: string | null }): readonly V[] {
+        const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 2));
+        const n = host.lazy(() => host.at(x.shape, x.shape.length - 2));
+        const value = host.lazy(() => [...b(), host.at(x.shape, x.shape.length - 1), n()]);
+        const value2 = host.lazy(() => host.broadcast(x.shape, value()));
+        const value3 = host.lazy(() => (host.equals(uplo, 'L')) ? value2() : ((host.equals(uplo, 'U')) ? value2() : x.shape));
+        const gaps = host.lazy(() => g.subtract(g.unsqueeze(out, -2), g.unsqueeze(out, -1)));
+        const part = host.lazy(() => g.equal(gaps(), 0));
+        const product = host.lazy(() => g.matmul(g.matmul(g.symmetricEigen((host.equals(uplo, 'L')) ? g.add(g.tril(x), g.swapLast(g.tril(x, { diagonal: -1 }))) : ((host.equals(uplo, 'U')) ? g.add(g.triu(x), g.swapLast(g.triu(x, { diagonal: 1 }))) : x)).rows, g.where(g.eye(host.at(value3(), value3().length - 2), { dtype: 'bool' }), g.unsqueeze(dout, -1), g.where(part(), 0, g.divide(g.matmul(g.symmetricEigen((host.equals(uplo, 'L')) ? g.add(g.tril(x), g.swapLast(g.tril(x, { diagonal: -1 }))) : ((host.equals(uplo, 'U')) ? g.add(g.triu(x), g.swapLast(g.triu(x, { diagonal: 1 }))) : x)).rows, g.swapLast(g.zeros(x.shape, { dtype: x.dtype })), { transposeY: true }), g.where(part(), 1, gaps())))), { transposeX: true }), g.symmetricEigen((host.equals(uplo, 'L')) ? g.add(g.tril(x), g.swapLast(g.tril(x, { diagonal: -1 }))) : ((host.equals(uplo, 'U')) ? g.add(g.triu(x), g.swapLast(g.triu(x, { diagonal: 1 }))) : x)).rows));
+        const part2 = host.lazy(() => g.multiply(g.add(product(), g.swapLast(product())), 0.5));
+        return [(host.equals(uplo, 'L')) ? g.add(g.tril(g.swapLast(g.sumTo(part2(), value())), { diagonal: -1 }), g.tril(g.sumTo(part2(), x.shape), { diagonal: 0 })) : ((host.equals(uplo, 'U')) ? g.add(g.triu(g.swapLast(g.sumTo(part2(), value())), { diagonal: 1 }), g.triu(g.sumTo(part2(), x.shape), { diagonal: 0 })) : part2())];
       },
     },
   ],
@@ -1371,10 +1739,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:7687
+// From ops.yaml:10451
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:7687',
+  source: 'ops.yaml:10451',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1402,7 +1770,7 @@ export const singularValuesDefinition: OpDefinition = {
       return {
         work: g2,
         params: { m: m, n: n },
-        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, reflectors: { dtype: x.dtype, size: (g2 * n) * n }, e: { dtype: x.dtype, size: g2 * n }, leftFactors: { dtype: x.dtype, size: g2 * n }, rightFactors: { dtype: x.dtype, size: g2 * n }, product: { dtype: x.dtype, size: g2 * m } },
+        scratch: { columns: { dtype: x.dtype, size: host.count(x.shape) }, reflectors: { dtype: x.dtype, size: (g2 * n) * n }, e: { dtype: x.dtype, size: g2 * n }, leftFactors: { dtype: x.dtype, size: g2 * n }, rightFactors: { dtype: x.dtype, size: g2 * n }, product: { dtype: x.dtype, size: g2 * m }, v: { dtype: x.dtype, size: (16 * g2) * m }, z: { dtype: x.dtype, size: (16 * g2) * m }, across: { dtype: x.dtype, size: (16 * g2) * m }, products: { dtype: x.dtype, size: (16 * g2) * n } },
       };
     },
   },
@@ -1422,10 +1790,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:7710
+// From ops.yaml:10478
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:7710',
+  source: 'ops.yaml:10478',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1505,10 +1873,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:7748
+// From ops.yaml:10516
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:7748',
+  source: 'ops.yaml:10516',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1618,10 +1986,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:7792
+// From ops.yaml:10560
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:7792',
+  source: 'ops.yaml:10560',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1675,10 +2043,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:7809
+// From ops.yaml:10577
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:7809',
+  source: 'ops.yaml:10577',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1722,10 +2090,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:7826
+// From ops.yaml:10594
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:7826',
+  source: 'ops.yaml:10594',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1783,10 +2151,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:7848
+// From ops.yaml:10616
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:7848',
+  source: 'ops.yaml:10616',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1851,10 +2219,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:7889
+// From ops.yaml:10650
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:7889',
+  source: 'ops.yaml:10650',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1895,10 +2263,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:7918
+// From ops.yaml:10678
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:7918',
+  source: 'ops.yaml:10678',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1963,10 +2331,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:7940
+// From ops.yaml:10700
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:7940',
+  source: 'ops.yaml:10700',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2119,10 +2487,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7981
+// From ops.yaml:10741
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:7981',
+  source: 'ops.yaml:10741',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2151,28 +2519,28 @@ export const matrixNormDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis }: { p: number | string; axis: readonly number[] }): readonly V[] {
         const value = [...host.drop(host.range(x.shape.length), axis), ...axis];
         const matrices = host.lazy(() => g.transpose(x, value));
-        const value2 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)));
-        const value3 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 2);
-        const value4 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 1);
-        const value5 = host.lazy(() => [value3(), value4()]);
-        const value22 = host.lazy(() => host.replace(value2(), value5(), 1));
-        const norm = host.lazy(() => g.reshape(g.norm(matrices(), { axis: [-2, -1] }), value22()));
-        const part = host.lazy(() => g.equal(norm(), 0));
-        const b = host.lazy(() => host.take(value2(), 0, value3()));
-        const value6 = host.lazy(() => host.min(host.at(value2(), value3()), host.at(value2(), value4())));
+        const value2 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 2);
+        const value3 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 1);
+        const value4 = host.lazy(() => [value2(), value3()]);
+        const part2 = host.lazy(() => g.sum(g.multiply(matrices(), matrices()), { axis: value4(), keepdim: false }));
+        const part3 = host.lazy(() => g.equal(part2(), 0));
+        const value5 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)));
+        const b = host.lazy(() => host.take(value5(), 0, value2()));
+        const value6 = host.lazy(() => host.min(host.at(value5(), value2()), host.at(value5(), value3())));
         const value7 = host.lazy(() => [...b(), value6()]);
         const value8 = host.lazy(() => [value7().length - 1]);
         const value9 = host.lazy(() => (rules.reduced(value7(), value8(), false) as readonly number[]));
-        const value10 = host.lazy(() => [value2().length - 2]);
-        const value11 = host.lazy(() => (rules.reduced(value2(), value10(), false) as readonly number[]));
+        const value10 = host.lazy(() => [value5().length - 2]);
+        const value11 = host.lazy(() => (rules.reduced(value5(), value10(), false) as readonly number[]));
         const value12 = host.lazy(() => [value11().length - 1]);
         const value13 = host.lazy(() => (rules.reduced(value11(), value12(), false) as readonly number[]));
-        const value14 = host.lazy(() => [value2().length - 1]);
-        const value15 = host.lazy(() => (rules.reduced(value2(), value14(), false) as readonly number[]));
+        const value14 = host.lazy(() => [value5().length - 1]);
+        const value15 = host.lazy(() => (rules.reduced(value5(), value14(), false) as readonly number[]));
         const value16 = host.lazy(() => [value15().length - 1]);
-        const part2 = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value2(), value5(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
+        const part = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value5(), value4(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
+        const part22 = host.lazy(() => (host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(g.where(part3(), 0, part()), 0.5), g.sqrt(g.where(part3(), 1, part2())))), host.replace(value5(), value4(), 1)), value5()), matrices()) : undefined!);
         const value17 = host.lazy(() => host.count(b()));
-        const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value2(), value3()), host.at(value2(), value4())])));
+        const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value5(), value2()), host.at(value5(), value3())])));
         const value18 = host.lazy(() => host.replace(value7(), value8(), 1));
         const value19 = host.lazy(() => [value17(), 1, value6()]);
         const values = host.lazy(() => g.svdvals(matrices()));
@@ -2182,14 +2550,14 @@ export const matrixNormDefinition: OpDefinition = {
         const columns = host.lazy(() => g.sum(size(), { axis: -2 }));
         const value20 = host.lazy(() => host.replace(value11(), value12(), 1));
         const hit3 = host.lazy(() => g.equal(columns(), g.reshape(g.max(columns(), { axis: -1 }), value20())));
-        const value21 = host.lazy(() => host.replace(value2(), value10(), 1));
+        const value21 = host.lazy(() => host.replace(value5(), value10(), 1));
         const hit4 = host.lazy(() => g.equal(columns(), g.reshape(g.min(columns(), { axis: -1 }), value20())));
         const rows = host.lazy(() => g.sum(size(), { axis: -1 }));
-        const value23 = host.lazy(() => host.replace(value15(), value16(), 1));
-        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value23())));
-        const part3 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : g.reshape(part2(), value23())))))));
-        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value23())));
-        return [g.transpose((host.equals(p, 'fro')) ? g.multiply(matrices(), g.where(part(), 0, g.divide(g.reshape(part2(), value22()), g.where(part(), 1, norm())))) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part2(), value18()), value7()), value19())), thin().vh), value2()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part2(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value2()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part2(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value2()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part2(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value2()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part2(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value2()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part3(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part3(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), host.replace(value2(), value14(), 1)), value2())), x.dtype), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
+        const value22 = host.lazy(() => host.replace(value15(), value16(), 1));
+        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value22())));
+        const part4 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : g.reshape(part(), value22())))))));
+        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value22())));
+        return [g.transpose((host.equals(p, 'fro')) ? g.add(part22(), part22()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part(), value18()), value7()), value19())), thin().vh), value5()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value5()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value5()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part4(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part4(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), host.replace(value5(), value14(), 1)), value5())), x.dtype), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
       },
     },
   ],
@@ -2217,32 +2585,34 @@ export function matrixNorm(x: TensorLike, options: MatrixNormOptions = {}): Tens
 
 /** Options of {@link cond}. */
 export interface CondOptions {
-  /** -2 for the quotient the other way. Default: `2`. */
-  p?: 2 | -2 | undefined;
+  /** The norm, as in matrixNorm; -2 for the least singular value over the largest. Default: `2`. */
+  p?: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf' | undefined;
 }
-// From ops.yaml:8030
+// From ops.yaml:10790
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:8030',
+  source: 'ops.yaml:10790',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
-  attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":2},{"kind":"literal","value":-2}]}, default: 2, required: false }],
+  attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float32","float64"] },
-  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+  infer({ x }: { x: TensorMeta }, { p }: { p: number | string }): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'n']);
     const m = host.at(x.shape, x.shape.length - 2);
     const n = host.at(x.shape, x.shape.length - 1);
     if (!((m * n) > 0)) throw new host.RuleError('SHAPE_MISMATCH', "x must not be empty");
+    if (!(((host.equals(p, 2)) || (host.equals(p, -2))) || (m === n))) throw new host.RuleError('SHAPE_MISMATCH', "x must be square, but for the norms 2 and -2");
     const b = host.take(x.shape, 0, x.shape.length - 2);
     return [{ shape: host.checkShape(b, 'out'), dtype: x.dtype }];
   },
   body: {
     kind: 'define',
-    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p }: { p: number }): readonly V[] {
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p }: { p: number | string }): readonly V[] {
       const s = host.lazy(() => g.svdvals(x));
-      const quotient = host.lazy(() => g.divide(g.max(s(), { axis: -1 }), g.min(s(), { axis: -1 })));
-      const out = (host.equals(p, 2)) ? quotient() : g.divide(1, quotient());
+      const largest = host.lazy(() => g.max(s(), { axis: -1 }));
+      const least = host.lazy(() => g.min(s(), { axis: -1 }));
+      const out = (host.equals(p, 2)) ? g.divide(largest(), least()) : ((host.equals(p, -2)) ? g.divide(least(), largest()) : g.multiply(g.matrixNorm(x, { p }), g.matrixNorm(g.inverse(x), { p })));
       return [out];
     },
   },
@@ -2251,35 +2621,104 @@ export const condDefinition: OpDefinition = {
       // Derived from the definition.
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p }: { p: number }): readonly V[] {
-        const b = host.take(x.shape, 0, x.shape.length - 2);
-        const m = host.at(x.shape, x.shape.length - 2);
-        const n = host.at(x.shape, x.shape.length - 1);
-        const value = host.count(b);
-        const thin = g.thinSvd(g.reshape(x, [value, m, n]));
-        const s = g.svdvals(x);
-        const part = g.min(s, { axis: -1 });
-        const value2 = host.min(m, n);
-        const value3 = [...b, value2];
-        const value4 = [value3.length - 1];
-        const value5 = host.replace(value3, value4, 1);
-        const hit = g.equal(s, g.reshape(part, value5));
-        const part2 = g.max(s, { axis: -1 });
-        const quotient = g.divide(part2, part);
-        const value6 = (rules.reduced(value3, value4, false) as readonly number[]);
-        const part3 = (host.equals(p, 2)) ? dout : g.sumTo(g.multiply(g.neg(dout), g.divide(g.divide(1, quotient), quotient)), value6);
-        const hit2 = g.equal(s, g.reshape(part2, value5));
-        return [g.reshape(g.bmm(g.multiply(thin.u, g.reshape(g.add(g.where(hit, g.divide(g.reshape(g.sumTo(g.multiply(g.neg(part3), g.divide(quotient, part)), value6), value5), g.sum(g.cast(hit, x.dtype), { axis: value4, keepdim: true })), 0), g.where(hit2, g.divide(g.reshape(g.sumTo(g.divide(part3, part), value6), value5), g.sum(g.cast(hit2, x.dtype), { axis: value4, keepdim: true })), 0)), [value, 1, value2])), thin.vh), x.shape)];
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p }: { p: number | string }): readonly V[] {
+        const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 2));
+        const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
+        const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
+        const value = host.lazy(() => host.count(b()));
+        const thin = host.lazy(() => g.thinSvd(g.reshape(x, [value(), m(), n()])));
+        const s = host.lazy(() => g.svdvals(x));
+        const least = host.lazy(() => g.min(s(), { axis: -1 }));
+        const value2 = host.lazy(() => host.min(m(), n()));
+        const value3 = host.lazy(() => [...b(), value2()]);
+        const value4 = host.lazy(() => [value3().length - 1]);
+        const value5 = host.lazy(() => host.replace(value3(), value4(), 1));
+        const hit = host.lazy(() => g.equal(s(), g.reshape(least(), value5())));
+        const part = host.lazy(() => g.neg(dout));
+        const largest = host.lazy(() => g.max(s(), { axis: -1 }));
+        const value6 = host.lazy(() => (rules.reduced(value3(), value4(), false) as readonly number[]));
+        const part2 = host.lazy(() => g.sum(g.cast(hit(), x.dtype), { axis: value4(), keepdim: true }));
+        const hit2 = host.lazy(() => g.equal(s(), g.reshape(largest(), value5())));
+        const part3 = host.lazy(() => g.sum(g.cast(hit2(), x.dtype), { axis: value4(), keepdim: true }));
+        const value7 = host.lazy(() => [value(), 1, value2()]);
+        const part4 = host.lazy(() => g.inverse(x));
+        const part5 = host.lazy(() => g.swapLast(part4()));
+        const value8 = host.lazy(() => [x.shape.length - 2, x.shape.length - 1]);
+        const value9 = host.lazy(() => [...host.drop(host.range(x.shape.length), value8()), ...value8()]);
+        const matrices = host.lazy(() => g.transpose(part4(), value9()));
+        const value22 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis: number) => (axis < 0) ? axis + x.shape.length : axis)).length - 2);
+        const value32 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 1);
+        const value42 = host.lazy(() => [value22(), value32()]);
+        const part22 = host.lazy(() => g.sum(g.multiply(matrices(), matrices()), { axis: value42(), keepdim: false }));
+        const part32 = host.lazy(() => g.equal(part22(), 0));
+        const value10 = host.lazy(() => (rules.reduced(x.shape, value8(), false) as readonly number[]));
+        const value52 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)));
+        const b2 = host.lazy(() => host.take(value52(), 0, value22()));
+        const value62 = host.lazy(() => host.min(host.at(value52(), value22()), host.at(value52(), value32())));
+        const value72 = host.lazy(() => [...b2(), value62()]);
+        const value82 = host.lazy(() => [value72().length - 1]);
+        const value92 = host.lazy(() => (rules.reduced(value72(), value82(), false) as readonly number[]));
+        const value102 = host.lazy(() => [value52().length - 2]);
+        const value11 = host.lazy(() => (rules.reduced(value52(), value102(), false) as readonly number[]));
+        const value12 = host.lazy(() => [value11().length - 1]);
+        const value13 = host.lazy(() => (rules.reduced(value11(), value12(), false) as readonly number[]));
+        const value14 = host.lazy(() => [value52().length - 1]);
+        const value15 = host.lazy(() => (rules.reduced(value52(), value14(), false) as readonly number[]));
+        const value16 = host.lazy(() => [value15().length - 1]);
+        const part6 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.sumTo(g.multiply(dout, g.matrixNorm(x, { p })), value10()), (host.equals(p, 'fro')) ? (rules.reduced(value52(), value42(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value92() : ((host.equals(p, 2)) ? value92() : ((host.equals(p, -2)) ? value92() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[])))))))));
+        const part222 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? ((host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part32(), 0, g.divide(g.multiply(g.where(part32(), 0, part6()), 0.5), g.sqrt(g.where(part32(), 1, part22())))), host.replace(value52(), value42(), 1)), value52()), matrices()) : 0) : undefined!)));
+        const value17 = host.lazy(() => host.count(b2()));
+        const thin2 = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value52(), value22()), host.at(value52(), value32())])));
+        const value18 = host.lazy(() => host.replace(value72(), value82(), 1));
+        const part7 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? g.reshape(part6(), value18()) : undefined!))));
+        const value19 = host.lazy(() => [value17(), 1, value62()]);
+        const size = host.lazy(() => g.abs(matrices()));
+        const columns = host.lazy(() => g.sum(size(), { axis: -2 }));
+        const value20 = host.lazy(() => host.replace(value11(), value12(), 1));
+        const hit3 = host.lazy(() => g.equal(columns(), g.reshape(g.max(columns(), { axis: -1 }), value20())));
+        const value21 = host.lazy(() => host.replace(value52(), value102(), 1));
+        const hit4 = host.lazy(() => g.equal(columns(), g.reshape(g.min(columns(), { axis: -1 }), value20())));
+        const rows = host.lazy(() => g.sum(size(), { axis: -1 }));
+        const value222 = host.lazy(() => host.replace(value15(), value16(), 1));
+        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value222())));
+        const part42 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : ((host.equals(p, 1)) ? 0 : ((host.equals(p, -1)) ? 0 : g.reshape(part6(), value222())))))))))))));
+        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value222())));
+        const value23 = host.lazy(() => host.replace(value52(), value14(), 1));
+        const value24 = host.lazy(() => host.inversePermutation(host.each(value9(), (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)));
+        const matrices2 = host.lazy(() => g.transpose(x, value9()));
+        const value33 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis5: number) => (axis5 < 0) ? axis5 + x.shape.length : axis5)).length - 1);
+        const value43 = host.lazy(() => [value22(), value33()]);
+        const part23 = host.lazy(() => g.sum(g.multiply(matrices2(), matrices2()), { axis: value43(), keepdim: false }));
+        const part33 = host.lazy(() => g.equal(part23(), 0));
+        const value63 = host.lazy(() => host.min(host.at(value52(), value22()), host.at(value52(), value33())));
+        const value73 = host.lazy(() => [...b2(), value63()]);
+        const value83 = host.lazy(() => [value73().length - 1]);
+        const value93 = host.lazy(() => (rules.reduced(value73(), value83(), false) as readonly number[]));
+        const part8 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.sumTo(g.multiply(dout, g.matrixNorm(part4(), { p })), value10()), (host.equals(p, 'fro')) ? (rules.reduced(value52(), value43(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value93() : ((host.equals(p, 2)) ? value93() : ((host.equals(p, -2)) ? value93() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[])))))))));
+        const part223 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? ((host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part33(), 0, g.divide(g.multiply(g.where(part33(), 0, part8()), 0.5), g.sqrt(g.where(part33(), 1, part23())))), host.replace(value52(), value43(), 1)), value52()), matrices2()) : 0) : undefined!)));
+        const thin3 = host.lazy(() => g.thinSvd(g.reshape(matrices2(), [value17(), host.at(value52(), value22()), host.at(value52(), value33())])));
+        const value182 = host.lazy(() => host.replace(value73(), value83(), 1));
+        const part9 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? g.reshape(part8(), value182()) : undefined!))));
+        const value192 = host.lazy(() => [value17(), 1, value63()]);
+        const size2 = host.lazy(() => g.abs(matrices2()));
+        const columns2 = host.lazy(() => g.sum(size2(), { axis: -2 }));
+        const hit32 = host.lazy(() => g.equal(columns2(), g.reshape(g.max(columns2(), { axis: -1 }), value20())));
+        const hit42 = host.lazy(() => g.equal(columns2(), g.reshape(g.min(columns2(), { axis: -1 }), value20())));
+        const rows2 = host.lazy(() => g.sum(size2(), { axis: -1 }));
+        const hit52 = host.lazy(() => g.equal(rows2(), g.reshape(g.max(rows2(), { axis: -1 }), value222())));
+        const part43 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : ((host.equals(p, 1)) ? 0 : ((host.equals(p, -1)) ? 0 : g.reshape(part8(), value222())))))))))))));
+        const hit62 = host.lazy(() => g.equal(rows2(), g.reshape(g.min(rows2(), { axis: -1 }), value222())));
+        return [(host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(largest(), least()), least())), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(dout, least()), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(dout, largest()), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(least(), largest()), largest())), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : g.add(g.neg(g.matmul(g.matmul(part5(), g.transpose((host.equals(p, 'fro')) ? g.add(part222(), part222()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(part7(), value72()), value19())), thin2().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value18())), g.divide(part7(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value18())), x.dtype), { axis: value82(), keepdim: true })), 0), value19())), thin2().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value18())), g.divide(part7(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value18())), x.dtype), { axis: value82(), keepdim: true })), 0), value19())), thin2().vh), value52()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part6(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value52()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part6(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value52()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part42(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part42(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), value23()), value52())), x.dtype), g.sign(matrices()))))), value24())), part5())), g.transpose((host.equals(p, 'fro')) ? g.add(part223(), part223()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.broadcastTo(part9(), value73()), value192())), thin3().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.where(g.equal(g.svdvals(matrices2()), g.reshape(g.max(g.svdvals(matrices2()), { axis: -1 }), value182())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices2()), g.reshape(g.max(g.svdvals(matrices2()), { axis: -1 }), value182())), x.dtype), { axis: value83(), keepdim: true })), 0), value192())), thin3().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.where(g.equal(g.svdvals(matrices2()), g.reshape(g.min(g.svdvals(matrices2()), { axis: -1 }), value182())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices2()), g.reshape(g.min(g.svdvals(matrices2()), { axis: -1 }), value182())), x.dtype), { axis: value83(), keepdim: true })), 0), value192())), thin3().vh), value52()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit32(), g.divide(g.reshape(part8(), value20()), g.sum(g.cast(hit32(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value52()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit42(), g.divide(g.reshape(part8(), value20()), g.sum(g.cast(hit42(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value52()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit52(), g.divide(part43(), g.sum(g.cast(hit52(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit62(), g.divide(part43(), g.sum(g.cast(hit62(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), value23()), value52())), x.dtype), g.sign(matrices2()))))), value24())))];
       },
     },
   ],
 };
 
 /**
- * The condition number of a matrix, or of each of a batch, the largest singular value over the least.
+ * The condition number of a matrix, or of each of a batch, by one of several norms.
  *
- * How much relative errors may grow when a system with this matrix is solved; infinite for a singular matrix. By another norm it is
- * `matrixNorm(x, { p })` times `matrixNorm(inverse(x), { p })`.
+ * How much relative errors may grow when a system with this matrix is solved. By the 2-norm it is the largest singular value over the least, infinite
+ * where that is 0. By the others it is the norm of the matrix times that of its inverse; a matrix that has none is a SINGULAR_MATRIX error.
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @returns `out`, dtype `T`, shape `b`
@@ -2287,9 +2726,10 @@ export const condDefinition: OpDefinition = {
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError SINGULAR_MATRIX
  * @example
  * ```js
- * console.log(cond([[1, 0], [0, 0.5]]));
+ * console.log(cond([[1, 0], [0, 0.5]]), cond([[1, 2], [3, 4]], { p: 1 }));
  * ```
  */
 export function cond(x: TensorLike, options: CondOptions = {}): Tensor {

@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:3811
+// From ops.yaml:5702
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:3811',
+  source: 'ops.yaml:5702',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -77,10 +77,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:3841
+// From ops.yaml:5732
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:3841',
+  source: 'ops.yaml:5732',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -136,10 +136,10 @@ export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
 export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
   return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:3876
+// From ops.yaml:5767
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:3876',
+  source: 'ops.yaml:5767',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -209,10 +209,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:3909
+// From ops.yaml:5800
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:3909',
+  source: 'ops.yaml:5800',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -266,10 +266,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:3955
+// From ops.yaml:5846
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:3955',
+  source: 'ops.yaml:5846',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:3974
+// From ops.yaml:5865
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:3974',
+  source: 'ops.yaml:5865',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -357,10 +357,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:4002
+// From ops.yaml:5894
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:4002',
+  source: 'ops.yaml:5894',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -405,10 +405,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:4018
+// From ops.yaml:5910
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:4018',
+  source: 'ops.yaml:5910',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:4035
+// From ops.yaml:5927
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:4035',
+  source: 'ops.yaml:5927',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -490,10 +490,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:4053
+// From ops.yaml:5945
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:4053',
+  source: 'ops.yaml:5945',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -539,10 +539,10 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:4067
+// From ops.yaml:5959
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:4067',
+  source: 'ops.yaml:5959',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -589,10 +589,10 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:4107
+// From ops.yaml:5999
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:4107',
+  source: 'ops.yaml:5999',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -650,10 +650,10 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:4136
+// From ops.yaml:6028
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:4136',
+  source: 'ops.yaml:6028',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +709,10 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:4172
+// From ops.yaml:6064
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:4172',
+  source: 'ops.yaml:6064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -775,10 +775,10 @@ export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:4190
+// From ops.yaml:6082
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:4190',
+  source: 'ops.yaml:6082',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:4208
+// From ops.yaml:6100
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:4208',
+  source: 'ops.yaml:6100',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -894,10 +894,10 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:4240
+// From ops.yaml:6132
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:4240',
+  source: 'ops.yaml:6132',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -943,10 +943,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:4258
+// From ops.yaml:6150
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:4258',
+  source: 'ops.yaml:6150',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -984,10 +984,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:4271
+// From ops.yaml:6163
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:4271',
+  source: 'ops.yaml:6163',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1035,10 +1035,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:4288
+// From ops.yaml:6180
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:4288',
+  source: 'ops.yaml:6180',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1084,16 +1084,63 @@ export const expandAsDefinition: OpDefinition = {
 export function expandAs(x: TensorLike, y: TensorLike): Tensor {
   return callOne(expandAsDefinition, [x, y], surplusOptions(expandAsDefinition, arguments[2]));
 }
+// From ops.yaml:6196
+export const reduceAsDefinition: OpDefinition = {
+  name: 'reduceAs',
+  source: 'ops.yaml:6196',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'target', dtype: 'T', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x, target }: { x: TensorMeta; target: TensorMeta }, _: object): TensorMeta[] {
+    if (!(host.equals(host.broadcast(x.shape, target.shape), x.shape))) throw new host.RuleError('SHAPE_MISMATCH', "target must broadcast to x's shape");
+    return [{ shape: target.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, target }: { x: V; target: V }): readonly V[] {
+      return [g.sumTo(x, target.shape)];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.broadcastTo(dout, x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The sums of a tensor over what makes it larger than another, so that it has that one's shape.
+ *
+ * What undoes a broadcast.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param target - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `target.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(reduceAs([[1, 2], [3, 4]], [0, 0]));
+ * ```
+ */
+export function reduceAs(x: TensorLike, target: TensorLike): Tensor {
+  return callOne(reduceAsDefinition, [x, target], surplusOptions(reduceAsDefinition, arguments[2]));
+}
 
 /** Options of {@link slice}. */
 export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:4304
+// From ops.yaml:6217
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:4304',
+  source: 'ops.yaml:6217',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1150,10 +1197,132 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:4352
+// From ops.yaml:6265
+export const narrowDefinition: OpDefinition = {
+  name: 'narrow',
+  source: 'ops.yaml:6265',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'start', type: {"kind":"int"}, required: true }, { name: 'length', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { axis, start, length }: { axis: number; start: number; length: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    const from = (start < 0) ? start + host.at(x.shape, axis) : start;
+    if (!(((from >= 0) && (length >= 0)) && ((from + length) <= host.at(x.shape, axis)))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "the parts must lie within the axis");
+    return [{ shape: host.checkShape(host.replace(x.shape, axis, length), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, start, length }: { axis: number; start: number; length: number }): readonly V[] {
+      const from = (start < 0) ? start + host.at(x.shape, axis) : start;
+      return [g.slice(x, [axis], [from], [from + length])];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis, start, length }: { axis: number; start: number; length: number }): readonly V[] {
+        const from = (start < 0) ? start + host.at(x.shape, axis) : start;
+        return [g.sliceGrad(dout, x.shape, [axis], [from], [from + length], { steps: null })];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor cut along one axis to a number of parts.
+ *
+ * A view: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param axis - The axis that is cut.
+ * @param start - The first part, counted from the end if negative.
+ * @param length - How many parts.
+ * @returns `out`, dtype `T`, shape `replace(x.shape, axis, length)`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(narrow([1, 2, 3, 4, 5], 0, 1, 3));
+ * ```
+ */
+export function narrow(x: TensorLike, axis: number, start: number, length: number): Tensor {
+  return callOne(narrowDefinition, [x], { axis, start, length, ...surplusOptions(narrowDefinition, arguments[4]) });
+}
+
+/** Options of {@link crop}. */
+export interface CropOptions {
+  /** Where it begins along each axis; at 0 when null. Default: `null`. */
+  offsets?: readonly number[] | null | undefined;
+}
+// From ops.yaml:6299
+export const cropDefinition: OpDefinition = {
+  name: 'crop',
+  source: 'ops.yaml:6299',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'offsets', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { shape, offsets }: { shape: readonly number[]; offsets: readonly number[] | null }): TensorMeta[] {
+    const starts = host.lazy(() => offsets ?? host.fill(x.shape.length, 0));
+    const isComplete = (shape.length === x.shape.length) && (starts().length === x.shape.length);
+    if (!(isComplete)) throw new host.RuleError('RANK_MISMATCH', "shape and offsets must have an entry for each axis");
+    const sizes = isComplete ? host.each(shape, (n: number, a: number) => (n === (-1)) ? host.at(x.shape, a) - host.at(starts(), a) : n) : x.shape;
+    if (!(host.all(sizes, (n2: number, a2: number) => ((n2 >= 0) && (host.at(starts(), a2) >= 0)) && ((host.at(starts(), a2) + n2) <= host.at(x.shape, a2))))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "the block must lie within x");
+    return [{ shape: host.checkShape(sizes, 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { shape, offsets }: { shape: readonly number[]; offsets: readonly number[] | null }): readonly V[] {
+      const starts = offsets ?? host.fill(x.shape.length, 0);
+      const isComplete = (shape.length === x.shape.length) && (starts.length === x.shape.length);
+      const sizes = isComplete ? host.each(shape, (n: number, a: number) => (n === (-1)) ? host.at(x.shape, a) - host.at(starts, a) : n) : x.shape;
+      return [g.slice(x, host.range(x.shape.length), starts, host.each(sizes, (n2: number, a2: number) => host.at(starts, a2) + n2))];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { shape, offsets }: { shape: readonly number[]; offsets: readonly number[] | null }): readonly V[] {
+        const starts = offsets ?? host.fill(x.shape.length, 0);
+        const isComplete = (shape.length === x.shape.length) && (starts.length === x.shape.length);
+        const sizes = isComplete ? host.each(shape, (n: number, a: number) => (n === (-1)) ? host.at(x.shape, a) - host.at(starts, a) : n) : x.shape;
+        return [g.sliceGrad(dout, x.shape, host.range(x.shape.length), starts, host.each(sizes, (n2: number, a2: number) => host.at(starts, a2) + n2), { steps: null })];
+      },
+    },
+  ],
+};
+
+/**
+ * A block of a tensor, of a given shape, beginning at given places.
+ *
+ * A view: nothing is copied. A size of -1 is all there is from the place on.
+ *
+ * Paddle: paddle.fluid.layers.crop_tensor, paddle.fluid.layers.crop.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param shape - The sizes of the block.
+ * @returns `out`, dtype `T`, shape `sizes`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(crop([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [2, -1], { offsets: [1, 1] }));
+ * ```
+ */
+export function crop(x: TensorLike, shape: readonly number[], options: CropOptions = {}): Tensor {
+  return callOne(cropDefinition, [x], { shape, ...optionsOf(cropDefinition, options) });
+}
+// From ops.yaml:6337
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:4352',
+  source: 'ops.yaml:6337',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1213,10 +1382,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:4389
+// From ops.yaml:6374
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:4389',
+  source: 'ops.yaml:6374',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1263,10 +1432,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:4417
+// From ops.yaml:6402
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:4417',
+  source: 'ops.yaml:6402',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1314,10 +1483,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:4439
+// From ops.yaml:6424
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:4439',
+  source: 'ops.yaml:6424',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1363,10 +1532,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:4452
+// From ops.yaml:6437
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:4452',
+  source: 'ops.yaml:6437',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1424,10 +1593,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4496
+// From ops.yaml:6481
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:4496',
+  source: 'ops.yaml:6481',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1436,6 +1605,7 @@ export const concatDefinition: OpDefinition = {
     for (const { shape } of xs) {
       host.checkRank(shape, 1, Infinity, 'xs');
     }
+    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     if (!(host.all(xs, (x: TensorMeta) => host.equals(host.drop(x.shape, [axis]), host.drop(host.at(xs, 0).shape, [axis]))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along axis");
     return [{ shape: host.checkShape(host.replace(host.at(xs, 0).shape, [axis], host.total(host.each(xs, (x2: TensorMeta) => host.at(x2.shape, axis)))), 'out'), dtype: host.at(xs, 0).dtype }];
   },
@@ -1461,6 +1631,7 @@ export const concatDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `replace(xs[0].shape, [axis], total(each(xs, (x) => x.shape[axis])))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1478,15 +1649,16 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4536
+// From ops.yaml:6523
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:4536',
+  source: 'ops.yaml:6523',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { axis }: { axis: number }): TensorMeta[] {
+    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     if (!(host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree");
     return [{ shape: host.checkShape(host.insert(host.at(xs, 0).shape, axis, xs.length), 'out'), dtype: host.at(xs, 0).dtype }];
   },
@@ -1515,6 +1687,7 @@ export const stackDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `insert(xs[0].shape, axis, xs.length)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1532,15 +1705,16 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4554
+// From ops.yaml:6542
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:4554',
+  source: 'ops.yaml:6542',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     return [...host.fill(host.at(x.shape, axis), host.drop(x.shape, [axis])).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
   },
   body: {
@@ -1567,7 +1741,7 @@ export const unstackDefinition: OpDefinition = {
  *
  * Paddle: paddle.unstack, paddle.unbind, paddle.fluid.layers.unbind.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `parts`, dtype `T`, shape `fill(x.shape[axis], drop(x.shape, [axis]))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1585,15 +1759,16 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4572
+// From ops.yaml:6560
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:4572',
+  source: 'ops.yaml:6560',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.isNumber(sections) ? ((sections as number) > 0) && ((host.at(x.shape, axis) % (sections as number)) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
     const sizes = host.isNumber(sections) ? host.fill((sections as number), host.idiv(host.at(x.shape, axis), (sections as number))) : host.inferSizes(host.at(x.shape, axis), (sections as readonly number[]));
     return [...host.each(sizes, (s: number) => host.replace(x.shape, [axis], s)).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
@@ -1623,7 +1798,7 @@ export const splitDefinition: OpDefinition = {
  *
  * Paddle: paddle.split, paddle.chunk, paddle.fluid.layers.split.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param sections - The number of equal parts, or the size of each.
  * @returns `parts`, dtype `T`, shape `each(sizes, (s) => replace(x.shape, [axis], s))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
@@ -1644,10 +1819,10 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:4612
+// From ops.yaml:6600
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:4612',
+  source: 'ops.yaml:6600',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1691,10 +1866,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:4648
+// From ops.yaml:6636
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:4648',
+  source: 'ops.yaml:6636',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1750,10 +1925,10 @@ export const tileDefinition: OpDefinition = {
 export function tile(x: TensorLike, repeats: readonly number[]): Tensor {
   return callOne(tileDefinition, [x], { repeats, ...surplusOptions(tileDefinition, arguments[2]) });
 }
-// From ops.yaml:4677
+// From ops.yaml:6665
 export const moveaxisDefinition: OpDefinition = {
   name: 'moveaxis',
-  source: 'ops.yaml:4677',
+  source: 'ops.yaml:6665',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'source', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }, { name: 'destination', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1810,10 +1985,10 @@ export const moveaxisDefinition: OpDefinition = {
 export function moveaxis(x: TensorLike, source: number | readonly number[], destination: number | readonly number[]): Tensor {
   return callOne(moveaxisDefinition, [x], { source, destination, ...surplusOptions(moveaxisDefinition, arguments[3]) });
 }
-// From ops.yaml:4717
+// From ops.yaml:6705
 export const swapaxesDefinition: OpDefinition = {
   name: 'swapaxes',
-  source: 'ops.yaml:4717',
+  source: 'ops.yaml:6705',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1831,10 +2006,12 @@ export const swapaxesDefinition: OpDefinition = {
   },
   gradients: [
     {
+      // Derived from the definition.
       input: 'x',
-      saved: [],
-      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { axis1, axis2 }: { axis1: number; axis2: number }): readonly V[] {
-        return [g.swapaxes(dout, axis1, axis2)];
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis1, axis2 }: { axis1: number; axis2: number }): readonly V[] {
+        const perm = host.replace(host.range(x.shape.length), [axis1, axis2], [axis2, axis1]);
+        return [g.transpose(dout, host.inversePermutation(host.each(perm, (axis: number) => (axis < 0) ? axis + x.shape.length : axis)))];
       },
     },
   ],
@@ -1859,6 +2036,53 @@ export const swapaxesDefinition: OpDefinition = {
 export function swapaxes(x: TensorLike, axis1: number, axis2: number): Tensor {
   return callOne(swapaxesDefinition, [x], { axis1, axis2, ...surplusOptions(swapaxesDefinition, arguments[3]) });
 }
+// From ops.yaml:6724
+export const matrixTransposeDefinition: OpDefinition = {
+  name: 'matrixTranspose',
+  source: 'ops.yaml:6724',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    host.checkRank(x.shape, 2, Infinity, 'x');
+    return [{ shape: host.checkShape([...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.swapLast(x)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }): readonly V[] {
+        return [g.swapLast(dout)];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor with its last two axes exchanged.
+ *
+ * A view: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`, rank 2 or more.
+ * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, x.rank - 2), x.shape[x.rank - 1], x.shape[x.rank - 2]]`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(matrixTranspose([[[1, 2], [3, 4]]]));
+ * ```
+ */
+export function matrixTranspose(x: TensorLike): Tensor {
+  return callOne(matrixTransposeDefinition, [x], surplusOptions(matrixTransposeDefinition, arguments[1]));
+}
 
 /** Options of {@link rot90}. */
 export interface Rot90Options {
@@ -1867,10 +2091,10 @@ export interface Rot90Options {
   /** The two axes of the plane. Default: `[0,1]`. */
   axes?: readonly number[] | undefined;
 }
-// From ops.yaml:4737
+// From ops.yaml:6738
 export const rot90Definition: OpDefinition = {
   name: 'rot90',
-  source: 'ops.yaml:4737',
+  source: 'ops.yaml:6738',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, default: 1, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [0,1], required: false }],
   outputs: [{ name: 'out' }],
@@ -1898,7 +2122,9 @@ export const rot90Definition: OpDefinition = {
         const value = host.lazy(() => (host.at(axes, 0) < 0) ? host.at(axes, 0) + x.shape.length : host.at(axes, 0));
         const value2 = host.lazy(() => host.at(axes, 1) < 0);
         const value3 = host.lazy(() => value2() ? host.at(axes, 1) + x.shape.length : host.at(axes, 1));
-        return [(turns === 0) ? dout : ((turns === 1) ? g.flip(g.swapaxes(dout, value(), value3()), host.normaliseAxes((rules.listed(value3()) as readonly number[]), x.shape.length)) : ((turns === 2) ? g.flip(dout, host.normaliseAxes((rules.listed(axes) as readonly number[]), x.shape.length)) : g.swapaxes(g.flip(dout, host.normaliseAxes((rules.listed(value2() ? host.at(axes, 1) + host.pick(x.shape, host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()])).length : host.at(axes, 1)) as readonly number[]), host.pick(x.shape, host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()])).length)), value(), value3())))];
+        const perm = host.lazy(() => host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()]));
+        const value4 = host.lazy(() => host.inversePermutation(host.each(perm(), (axis: number) => (axis < 0) ? axis + x.shape.length : axis)));
+        return [(turns === 0) ? dout : ((turns === 1) ? g.flip(g.transpose(dout, value4()), host.normaliseAxes((rules.listed(value3()) as readonly number[]), x.shape.length)) : ((turns === 2) ? g.flip(dout, host.normaliseAxes((rules.listed(axes) as readonly number[]), x.shape.length)) : g.transpose(g.flip(dout, host.normaliseAxes((rules.listed(value2() ? host.at(axes, 1) + host.pick(x.shape, perm()).length : host.at(axes, 1)) as readonly number[]), host.pick(x.shape, perm()).length)), value4())))];
       },
     },
   ],
@@ -1923,10 +2149,10 @@ export const rot90Definition: OpDefinition = {
 export function rot90(x: TensorLike, options: Rot90Options = {}): Tensor {
   return callOne(rot90Definition, [x], optionsOf(rot90Definition, options));
 }
-// From ops.yaml:4776
+// From ops.yaml:6777
 export const fliplrDefinition: OpDefinition = {
   name: 'fliplr',
-  source: 'ops.yaml:4776',
+  source: 'ops.yaml:6777',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1970,10 +2196,10 @@ export const fliplrDefinition: OpDefinition = {
 export function fliplr(x: TensorLike): Tensor {
   return callOne(fliplrDefinition, [x], surplusOptions(fliplrDefinition, arguments[1]));
 }
-// From ops.yaml:4790
+// From ops.yaml:6791
 export const flipudDefinition: OpDefinition = {
   name: 'flipud',
-  source: 'ops.yaml:4790',
+  source: 'ops.yaml:6791',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2017,10 +2243,10 @@ export const flipudDefinition: OpDefinition = {
 export function flipud(x: TensorLike): Tensor {
   return callOne(flipudDefinition, [x], surplusOptions(flipudDefinition, arguments[1]));
 }
-// From ops.yaml:4804
+// From ops.yaml:6805
 export const atleast1dDefinition: OpDefinition = {
   name: 'atleast1d',
-  source: 'ops.yaml:4804',
+  source: 'ops.yaml:6805',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2063,10 +2289,10 @@ export const atleast1dDefinition: OpDefinition = {
 export function atleast1d(x: TensorLike): Tensor {
   return callOne(atleast1dDefinition, [x], surplusOptions(atleast1dDefinition, arguments[1]));
 }
-// From ops.yaml:4818
+// From ops.yaml:6819
 export const atleast2dDefinition: OpDefinition = {
   name: 'atleast2d',
-  source: 'ops.yaml:4818',
+  source: 'ops.yaml:6819',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2109,10 +2335,10 @@ export const atleast2dDefinition: OpDefinition = {
 export function atleast2d(x: TensorLike): Tensor {
   return callOne(atleast2dDefinition, [x], surplusOptions(atleast2dDefinition, arguments[1]));
 }
-// From ops.yaml:4832
+// From ops.yaml:6833
 export const atleast3dDefinition: OpDefinition = {
   name: 'atleast3d',
-  source: 'ops.yaml:4832',
+  source: 'ops.yaml:6833',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2155,10 +2381,10 @@ export const atleast3dDefinition: OpDefinition = {
 export function atleast3d(x: TensorLike): Tensor {
   return callOne(atleast3dDefinition, [x], surplusOptions(atleast3dDefinition, arguments[1]));
 }
-// From ops.yaml:4846
+// From ops.yaml:6847
 export const hstackDefinition: OpDefinition = {
   name: 'hstack',
-  source: 'ops.yaml:4846',
+  source: 'ops.yaml:6847',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2209,10 +2435,10 @@ export const hstackDefinition: OpDefinition = {
 export function hstack(xs: readonly TensorLike[]): Tensor {
   return callOne(hstackDefinition, [xs], surplusOptions(hstackDefinition, arguments[1]));
 }
-// From ops.yaml:4868
+// From ops.yaml:6869
 export const vstackDefinition: OpDefinition = {
   name: 'vstack',
-  source: 'ops.yaml:4868',
+  source: 'ops.yaml:6869',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2257,10 +2483,10 @@ export const vstackDefinition: OpDefinition = {
 export function vstack(xs: readonly TensorLike[]): Tensor {
   return callOne(vstackDefinition, [xs], surplusOptions(vstackDefinition, arguments[1]));
 }
-// From ops.yaml:4889
+// From ops.yaml:6890
 export const dstackDefinition: OpDefinition = {
   name: 'dstack',
-  source: 'ops.yaml:4889',
+  source: 'ops.yaml:6890',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2305,10 +2531,10 @@ export const dstackDefinition: OpDefinition = {
 export function dstack(xs: readonly TensorLike[]): Tensor {
   return callOne(dstackDefinition, [xs], surplusOptions(dstackDefinition, arguments[1]));
 }
-// From ops.yaml:4910
+// From ops.yaml:6911
 export const columnStackDefinition: OpDefinition = {
   name: 'columnStack',
-  source: 'ops.yaml:4910',
+  source: 'ops.yaml:6911',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2360,30 +2586,25 @@ export interface TensorSplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4930
+// From ops.yaml:6931
 export const tensorSplitDefinition: OpDefinition = {
   name: 'tensorSplit',
-  source: 'ops.yaml:4930',
+  source: 'ops.yaml:6931',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((!host.isNumber(sections)) || (host.at((rules.listed((sections as number)) as readonly number[]), 0) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "there must be at least one part");
-    const n = host.lazy(() => host.at(x.shape, axis));
-    const number = host.isNumber(sections) ? host.max(host.at((rules.listed((sections as number)) as readonly number[]), 0), 1) : (rules.listed((sections as readonly number[])) as readonly number[]).length + 1;
-    const ends = host.each(host.range(number), (i: number) => host.isNumber(sections) ? ((i + 1) * host.idiv(n(), number)) + host.min(i + 1, n() % number) : ((i === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) < 0) ? host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) + n() : host.at((rules.listed((sections as readonly number[])) as readonly number[]), i), 0), n())));
-    const starts = host.each(host.range(number), (i2: number) => (i2 === 0) ? 0 : host.at(ends, i2 - 1));
-    return [...host.each(ends, (end: number, i3: number) => host.replace(x.shape, axis, host.max(end - host.at(starts, i3), 0))).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
+    const bounds = (rules.splitBounds(sections, host.at(x.shape, axis)) as readonly number[]);
+    return [...host.each(host.range(bounds.length - 1), (i: number) => host.replace(x.shape, axis, host.max(host.at(bounds, i + 1) - host.at(bounds, i), 0))).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
   },
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { sections, axis }: { sections: number | readonly number[]; axis: number }): readonly V[] {
-      const n = host.lazy(() => host.at(x.shape, axis));
-      const number = host.isNumber(sections) ? host.max(host.at((rules.listed((sections as number)) as readonly number[]), 0), 1) : (rules.listed((sections as readonly number[])) as readonly number[]).length + 1;
-      const ends = host.each(host.range(number), (i: number) => host.isNumber(sections) ? ((i + 1) * host.idiv(n(), number)) + host.min(i + 1, n() % number) : ((i === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) < 0) ? host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) + n() : host.at((rules.listed((sections as readonly number[])) as readonly number[]), i), 0), n())));
-      const starts = host.each(host.range(number), (i2: number) => (i2 === 0) ? 0 : host.at(ends, i2 - 1));
-      return host.each(ends, (end: number, i3: number) => g.slice(x, [axis], [host.at(starts, i3)], [host.max(end, host.at(starts, i3))]));
+      const bounds = (rules.splitBounds(sections, host.at(x.shape, axis)) as readonly number[]);
+      return host.each(host.range(bounds.length - 1), (i: number) => g.slice(x, [axis], [host.at(bounds, i)], [host.max(host.at(bounds, i + 1), host.at(bounds, i))]));
     },
   },
   gradients: [
@@ -2392,10 +2613,8 @@ export const tensorSplitDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dparts }: { x: V; dparts: readonly V[] }, { sections, axis }: { sections: number | readonly number[]; axis: number }): readonly V[] {
-        const n = host.lazy(() => host.at(x.shape, axis));
-        const number = host.isNumber(sections) ? host.max(host.at((rules.listed((sections as number)) as readonly number[]), 0), 1) : (rules.listed((sections as readonly number[])) as readonly number[]).length + 1;
-        const ends = host.each(host.range(number), (i: number) => host.isNumber(sections) ? ((i + 1) * host.idiv(n(), number)) + host.min(i + 1, n() % number) : ((i === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) < 0) ? host.at((rules.listed((sections as readonly number[])) as readonly number[]), i) + n() : host.at((rules.listed((sections as readonly number[])) as readonly number[]), i), 0), n())));
-        return [g.addN(host.each(ends, (end: number, i2: number) => g.sliceGrad(host.at(dparts, i2), x.shape, [axis], [(i2 === 0) ? 0 : (host.isNumber(sections) ? (((i2 - 1) + 1) * host.idiv(n(), number)) + host.min((i2 - 1) + 1, n() % number) : (((i2 - 1) === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed(sections) as readonly number[]), i2 - 1) < 0) ? host.at((rules.listed(sections) as readonly number[]), i2 - 1) + n() : host.at((rules.listed(sections) as readonly number[]), i2 - 1), 0), n())))], [host.max(end, (i2 === 0) ? 0 : (host.isNumber(sections) ? (((i2 - 1) + 1) * host.idiv(n(), number)) + host.min((i2 - 1) + 1, n() % number) : (((i2 - 1) === (number - 1)) ? n() : host.min(host.max((host.at((rules.listed(sections) as readonly number[]), i2 - 1) < 0) ? host.at((rules.listed(sections) as readonly number[]), i2 - 1) + n() : host.at((rules.listed(sections) as readonly number[]), i2 - 1), 0), n()))))], { steps: null })))];
+        const bounds = (rules.splitBounds(sections, host.at(x.shape, axis)) as readonly number[]);
+        return [g.addN(host.each(host.range(bounds.length - 1), (i: number, place: number) => g.sliceGrad(host.at(dparts, place), x.shape, [axis], [host.at(bounds, i)], [host.max(host.at(bounds, i + 1), host.at(bounds, i))], { steps: null })))];
       },
     },
   ],
@@ -2406,9 +2625,9 @@ export const tensorSplitDefinition: OpDefinition = {
  *
  * The parts are views: nothing is copied. Of parts of unequal sizes the first ones are larger by 1.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param sections - The number of parts, or the places before which the tensor is cut.
- * @returns `parts`, dtype `T`, shape `each(ends, (end, i) => replace(x.shape, axis, max(end - starts[i], 0)))`
+ * @returns `parts`, dtype `T`, shape `each(range(bounds.length - 1), (i) => replace(x.shape, axis, max(bounds[i + 1] - bounds[i], 0)))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -2420,15 +2639,176 @@ export const tensorSplitDefinition: OpDefinition = {
 export function tensorSplit(x: TensorLike, sections: number | readonly number[], options: TensorSplitOptions = {}): Tensor[] {
   return callList(tensorSplitDefinition, [x], { sections, ...optionsOf(tensorSplitDefinition, options) });
 }
-// From ops.yaml:4970
+// From ops.yaml:6975
+export const hsplitDefinition: OpDefinition = {
+  name: 'hsplit',
+  source: 'ops.yaml:6975',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
+  outputs: [{ name: 'parts', list: true }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { sections }: { sections: number | readonly number[] }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    if (!((!host.isNumber(sections)) || (host.at((rules.listed((sections as number)) as readonly number[]), 0) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "there must be at least one part");
+    const axis = (x.shape.length === 1) ? 0 : 1;
+    const bounds = (rules.splitBounds(sections, host.at(x.shape, axis)) as readonly number[]);
+    return [...host.each(host.range(bounds.length - 1), (i: number) => host.replace(x.shape, axis, host.max(host.at(bounds, i + 1) - host.at(bounds, i), 0))).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { sections }: { sections: number | readonly number[] }): readonly V[] {
+      const axis = (x.shape.length === 1) ? 0 : 1;
+      return g.tensorSplit(x, sections, { axis });
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dparts }: { x: V; dparts: readonly V[] }, { sections }: { sections: number | readonly number[] }): readonly V[] {
+        const axis = (x.shape.length === 1) ? 0 : 1;
+        const value = (axis < 0) ? axis + x.shape.length : axis;
+        const bounds2 = (rules.splitBounds(sections, host.at(x.shape, value)) as readonly number[]);
+        return [g.addN(host.each(host.range(bounds2.length - 1), (i: number, place: number) => g.sliceGrad(host.at(dparts, place), x.shape, [value], [host.at(bounds2, i)], [host.max(host.at(bounds2, i + 1), host.at(bounds2, i))], { steps: null })))];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor cut along its second axis, a vector along its only one, into parts of nearly equal sizes or before given places.
+ *
+ * The parts are views: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param sections - The number of parts, or the places before which the tensor is cut.
+ * @returns `parts`, dtype `T`, shape `each(range(bounds.length - 1), (i) => replace(x.shape, axis, max(bounds[i + 1] - bounds[i], 0)))`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(hsplit([[1, 2, 3, 4]], 2));
+ * ```
+ */
+export function hsplit(x: TensorLike, sections: number | readonly number[]): Tensor[] {
+  return callList(hsplitDefinition, [x], { sections, ...surplusOptions(hsplitDefinition, arguments[2]) });
+}
+// From ops.yaml:7008
+export const vsplitDefinition: OpDefinition = {
+  name: 'vsplit',
+  source: 'ops.yaml:7008',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
+  outputs: [{ name: 'parts', list: true }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { sections }: { sections: number | readonly number[] }): TensorMeta[] {
+    host.checkRank(x.shape, 2, Infinity, 'x');
+    if (!((!host.isNumber(sections)) || (host.at((rules.listed((sections as number)) as readonly number[]), 0) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "there must be at least one part");
+    const bounds = (rules.splitBounds(sections, host.at(x.shape, 0)) as readonly number[]);
+    return [...host.each(host.range(bounds.length - 1), (i: number) => host.replace(x.shape, 0, host.max(host.at(bounds, i + 1) - host.at(bounds, i), 0))).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { sections }: { sections: number | readonly number[] }): readonly V[] {
+      return g.tensorSplit(x, sections);
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dparts }: { x: V; dparts: readonly V[] }, { sections }: { sections: number | readonly number[] }): readonly V[] {
+        const bounds = (rules.splitBounds(sections, host.at(x.shape, 0)) as readonly number[]);
+        return [g.addN(host.each(host.range(bounds.length - 1), (i: number, place: number) => g.sliceGrad(host.at(dparts, place), x.shape, [0], [host.at(bounds, i)], [host.max(host.at(bounds, i + 1), host.at(bounds, i))], { steps: null })))];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor cut along its first axis into parts of nearly equal sizes or before given places.
+ *
+ * The parts are views: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`, rank 2 or more.
+ * @param sections - The number of parts, or the places before which the tensor is cut.
+ * @returns `parts`, dtype `T`, shape `each(range(bounds.length - 1), (i) => replace(x.shape, 0, max(bounds[i + 1] - bounds[i], 0)))`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(vsplit([[1, 2], [3, 4]], 2));
+ * ```
+ */
+export function vsplit(x: TensorLike, sections: number | readonly number[]): Tensor[] {
+  return callList(vsplitDefinition, [x], { sections, ...surplusOptions(vsplitDefinition, arguments[2]) });
+}
+// From ops.yaml:7039
+export const dsplitDefinition: OpDefinition = {
+  name: 'dsplit',
+  source: 'ops.yaml:7039',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
+  outputs: [{ name: 'parts', list: true }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { sections }: { sections: number | readonly number[] }): TensorMeta[] {
+    host.checkRank(x.shape, 3, Infinity, 'x');
+    if (!((!host.isNumber(sections)) || (host.at((rules.listed((sections as number)) as readonly number[]), 0) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "there must be at least one part");
+    const bounds = (rules.splitBounds(sections, host.at(x.shape, 2)) as readonly number[]);
+    return [...host.each(host.range(bounds.length - 1), (i: number) => host.replace(x.shape, 2, host.max(host.at(bounds, i + 1) - host.at(bounds, i), 0))).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { sections }: { sections: number | readonly number[] }): readonly V[] {
+      return g.tensorSplit(x, sections, { axis: 2 });
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dparts }: { x: V; dparts: readonly V[] }, { sections }: { sections: number | readonly number[] }): readonly V[] {
+        const bounds = (rules.splitBounds(sections, host.at(x.shape, 2)) as readonly number[]);
+        return [g.addN(host.each(host.range(bounds.length - 1), (i: number, place: number) => g.sliceGrad(host.at(dparts, place), x.shape, [2], [host.at(bounds, i)], [host.max(host.at(bounds, i + 1), host.at(bounds, i))], { steps: null })))];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor cut along its third axis into parts of nearly equal sizes or before given places.
+ *
+ * The parts are views: nothing is copied.
+ *
+ * @param x - Tensor of dtype `T`, rank 3 or more.
+ * @param sections - The number of parts, or the places before which the tensor is cut.
+ * @returns `parts`, dtype `T`, shape `each(range(bounds.length - 1), (i) => replace(x.shape, 2, max(bounds[i + 1] - bounds[i], 0)))`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(dsplit([[[1, 2, 3, 4]]], 2));
+ * ```
+ */
+export function dsplit(x: TensorLike, sections: number | readonly number[]): Tensor[] {
+  return callList(dsplitDefinition, [x], { sections, ...surplusOptions(dsplitDefinition, arguments[2]) });
+}
+// From ops.yaml:7070
 export const unflattenDefinition: OpDefinition = {
   name: 'unflatten',
-  source: 'ops.yaml:4970',
+  source: 'ops.yaml:7070',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, shape }: { axis: number; shape: readonly number[] }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     const left = host.lazy(() => host.count(host.filter(shape, (n: number) => n !== (-1))));
     const sizes = host.lazy(() => host.each(shape, (n2: number) => (n2 === (-1)) ? ((left() === 0) ? 0 : host.idiv(host.at(x.shape, axis), left())) : n2));
     if (!((host.all(shape, (n3: number) => n3 >= (-1)) && (host.filter(shape, (n4: number) => n4 === (-1)).length <= 1)) && (host.count(sizes()) === host.at(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "the sizes must multiply to that of the axis, and one at most may be -1");
@@ -2457,7 +2837,7 @@ export const unflattenDefinition: OpDefinition = {
 /**
  * A tensor with one axis as several; one of their sizes may be -1.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param axis - The axis that is taken apart.
  * @param shape - The sizes of the axes that it becomes.
  * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, axis), ...sizes, ...take(x.shape, axis + 1, x.rank)]`
@@ -2473,20 +2853,86 @@ export function unflatten(x: TensorLike, axis: number, shape: readonly number[])
   return callOne(unflattenDefinition, [x], { axis, shape, ...surplusOptions(unflattenDefinition, arguments[3]) });
 }
 
+/** Options of {@link asStrided}. */
+export interface AsStridedOptions {
+  /** The place of the first element. Default: `0`. */
+  offset?: number | undefined;
+}
+// From ops.yaml:7100
+export const asStridedDefinition: OpDefinition = {
+  name: 'asStrided',
+  source: 'ops.yaml:7100',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { shape, stride, offset }: { shape: readonly number[]; stride: readonly number[]; offset: number }): TensorMeta[] {
+    if (!(stride.length === shape.length)) throw new host.RuleError('RANK_MISMATCH', "shape and stride must have the same length");
+    const reach = host.lazy(() => host.each(shape, (n: number, a: number) => (stride.length === shape.length) ? (n - 1) * host.at(stride, a) : 0));
+    const lowest = host.lazy(() => offset + host.total(host.each(reach(), (r: number) => host.min(r, 0))));
+    const highest = host.lazy(() => offset + host.total(host.each(reach(), (r2: number) => host.max(r2, 0))));
+    if (!((host.count(shape) === 0) || ((lowest() >= 0) && (highest() < host.count(x.shape))))) throw new host.RuleError('INDEX_OUT_OF_RANGE', "all places must lie within x");
+    return [{ shape: host.checkShape(shape, 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { shape, stride, offset }: { shape: readonly number[]; stride: readonly number[]; offset: number }): readonly V[] {
+      const start = g.full(shape, offset, { dtype: 'int32' });
+      const places = host.fold([start, ...host.each(host.range(shape.length), (a: number) => g.multiply(g.iota(shape, { axis: a }), host.at(stride, a)))], (sum: V, part: V) => g.add(sum, part));
+      const out = g.reshape(g.gather(g.reshape(x, [host.count(x.shape)]), g.reshape(places, [host.count(shape)])), shape);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { shape, stride, offset }: { shape: readonly number[]; stride: readonly number[]; offset: number }): readonly V[] {
+        const target = ((host.count(x.shape) === host.count(x.shape)) && host.all([host.count(x.shape)], (size: number) => size >= 0)) ? [host.count(x.shape)] : host.inferReshape(x.shape, [host.count(x.shape)]);
+        const places = host.fold([g.full(shape, offset, { dtype: 'int32' }), ...host.each(host.range(shape.length), (a: number) => g.multiply(g.iota(shape, { axis: a }), host.at(stride, a)))], (sum: V, part: V) => g.add(sum, part));
+        return [g.reshape(g.rowsAdd(g.full(target, 0, { dtype: x.dtype }), g.reshape(places, [host.count(shape)]), g.reshape(dout, [host.at(((host.count(shape) === host.count(places.shape)) && host.all([host.count(shape)], (size: number) => size >= 0)) ? [host.count(shape)] : host.inferReshape(places.shape, [host.count(shape)]), 0), ...host.take(target, 1, target.length)])), x.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * A tensor of any shape from the elements of another, taken flattened, at places that grow by a stride for each axis.
+ *
+ * Elements may be taken several times; the gradient adds up then. Strides count elements, row by row, and not how x lies in memory, so that the result never depends on that.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param shape - The sizes of the result.
+ * @param stride - How many elements apart neighbours along each axis are.
+ * @returns `out`, dtype `T`, shape `shape`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError INDEX_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(asStrided([1, 2, 3, 4, 5], [3, 3], [1, 1]));
+ * ```
+ */
+export function asStrided(x: TensorLike, shape: readonly number[], stride: readonly number[], options: AsStridedOptions = {}): Tensor {
+  return callOne(asStridedDefinition, [x], { shape, stride, ...optionsOf(asStridedDefinition, options) });
+}
+
 /** Options of {@link slidingWindows}. */
 export interface SlidingWindowsOptions {
   /** How far apart windows begin. Default: `1`. */
   step?: number | undefined;
 }
-// From ops.yaml:5000
+// From ops.yaml:7145
 export const slidingWindowsDefinition: OpDefinition = {
   name: 'slidingWindows',
-  source: 'ops.yaml:5000',
+  source: 'ops.yaml:7145',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'size', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, size, step }: { axis: number; size: number; step: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(step >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "step must be at least 1");
     if (!((size >= 1) && (size <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "size must lie between 1 and that of the axis");
     const windows = host.idiv(host.at(x.shape, axis) - size, host.max(step, 1)) + 1;
@@ -2516,7 +2962,7 @@ export const slidingWindowsDefinition: OpDefinition = {
  *
  * A view: nothing is copied. The gradient adds up where windows overlap.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param axis - The axis that windows move along.
  * @param size - How many elements a window has.
  * @returns `out`, dtype `T`, shape `[...replace(x.shape, axis, windows), size]`
@@ -2531,10 +2977,10 @@ export const slidingWindowsDefinition: OpDefinition = {
 export function slidingWindows(x: TensorLike, axis: number, size: number, options: SlidingWindowsOptions = {}): Tensor {
   return callOne(slidingWindowsDefinition, [x], { axis, size, ...optionsOf(slidingWindowsDefinition, options) });
 }
-// From ops.yaml:5044
+// From ops.yaml:7189
 export const broadcastTensorsDefinition: OpDefinition = {
   name: 'broadcastTensors',
-  source: 'ops.yaml:5044',
+  source: 'ops.yaml:7189',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out', list: true }],
@@ -2580,10 +3026,10 @@ export const broadcastTensorsDefinition: OpDefinition = {
 export function broadcastTensors(xs: readonly TensorLike[]): Tensor[] {
   return callList(broadcastTensorsDefinition, [xs], surplusOptions(broadcastTensorsDefinition, arguments[1]));
 }
-// From ops.yaml:5059
+// From ops.yaml:7204
 export const cartesianProdDefinition: OpDefinition = {
   name: 'cartesianProd',
-  source: 'ops.yaml:5059',
+  source: 'ops.yaml:7204',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2628,6 +3074,114 @@ export const cartesianProdDefinition: OpDefinition = {
 export function cartesianProd(xs: readonly TensorLike[]): Tensor {
   return callOne(cartesianProdDefinition, [xs], surplusOptions(cartesianProdDefinition, arguments[1]));
 }
+// From ops.yaml:7219
+export const combinationPlacesDefinition: OpDefinition = {
+  name: 'combinationPlaces',
+  source: 'ops.yaml:7219',
+  inputs: [],
+  attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'r', type: {"kind":"int"}, required: true }, { name: 'withReplacement', type: {"kind":"boolean"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: {  },
+  infer(_: object, { n, r, withReplacement }: { n: number; r: number; withReplacement: boolean }): TensorMeta[] {
+    const number = (rules.combinationCount(withReplacement ? (n + r) - 1 : n, r) as number);
+    return [{ shape: host.checkShape([number, r], 'out'), dtype: 'int32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, _: object, { n, r, withReplacement }: { n: number; r: number; withReplacement: boolean }): readonly V[] {
+      const number = host.lazy(() => (rules.combinationCount(withReplacement ? (n + r) - 1 : n, r) as number));
+      const shorter = host.lazy(() => g.combinationPlaces(n, r - 1, withReplacement));
+      const first = host.lazy(() => withReplacement ? g.reshape(g.slice(shorter(), [1], [r - 2], [r - 1]), [host.at(shorter().shape, 0)]) : g.add(g.reshape(g.slice(shorter(), [1], [r - 2], [r - 1]), [host.at(shorter().shape, 0)]), 1));
+      const lengths = host.lazy(() => g.subtract(n, first()));
+      const ends = host.lazy(() => g.cumsum(lengths(), { axis: 0 }));
+      const place = host.lazy(() => g.iota([number()]));
+      const row = host.lazy(() => g.searchsorted(ends(), place(), { right: true }));
+      const last = host.lazy(() => g.add(g.subtract(place(), g.gather(g.subtract(ends(), lengths()), row())), g.gather(first(), row())));
+      const out = (r === 1) ? g.iota([n, 1]) : g.concat([g.gather(shorter(), row()), g.unsqueeze(last(), 1)], { axis: 1 });
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * The places of all combinations of r of n elements, in lexicographic order, a row each.
+ *
+ * @param n - Required.
+ * @param r - Required.
+ * @param withReplacement - Required.
+ * @returns `out`, dtype `int32`, shape `[number, r]`
+ */
+export function combinationPlaces(n: number, r: number, withReplacement: boolean): Tensor {
+  return callOne(combinationPlacesDefinition, [], { n, r, withReplacement, ...surplusOptions(combinationPlacesDefinition, arguments[3]) });
+}
+
+/** Options of {@link combinations}. */
+export interface CombinationsOptions {
+  /** How many elements a combination has. Default: `2`. */
+  r?: number | undefined;
+  /** Whether an element may come several times. Default: `false`. */
+  withReplacement?: boolean | undefined;
+}
+// From ops.yaml:7236
+export const combinationsDefinition: OpDefinition = {
+  name: 'combinations',
+  source: 'ops.yaml:7236',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'r', type: {"kind":"int"}, default: 2, required: false }, { name: 'withReplacement', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { r, withReplacement }: { r: number; withReplacement: boolean }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['n']);
+    if (!(r >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "r must be at least 1");
+    const n = host.lazy(() => host.at(x.shape, 0));
+    const number = (rules.combinationCount(withReplacement ? (n() + r) - 1 : n(), r) as number);
+    return [{ shape: host.checkShape([number, r], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { r, withReplacement }: { r: number; withReplacement: boolean }): readonly V[] {
+      const n = host.lazy(() => host.at(x.shape, 0));
+      const number = (rules.combinationCount(withReplacement ? (n() + r) - 1 : n(), r) as number);
+      const places = host.lazy(() => g.combinationPlaces(n(), r, withReplacement));
+      const out = (number === 0) ? g.reshape(g.slice(x, [0], [0], [0]), [0, r]) : g.reshape(g.gather(x, g.reshape(places(), [number * r])), [number, r]);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { r, withReplacement }: { r: number; withReplacement: boolean }): readonly V[] {
+        const n = host.lazy(() => host.at(x.shape, 0));
+        const number = (rules.combinationCount(withReplacement ? (n() + r) - 1 : n(), r) as number);
+        const value = host.lazy(() => number * r);
+        const value2 = host.lazy(() => [value()]);
+        const value3 = host.lazy(() => [number, r]);
+        return [(number === 0) ? g.sliceGrad(g.reshape(dout, host.replace(x.shape, [0], [host.sliceSize(n(), 0, 0, host.at(host.fill(1, 1), 0))])), x.shape, [0], [0], [0], { steps: null }) : g.rowsAdd(g.full(x.shape, 0, { dtype: x.dtype }), g.reshape(g.combinationPlaces(n(), r, withReplacement), value2()), g.reshape(dout, [host.at(((value() === host.count(value3())) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(value3(), value2()), 0), ...host.take(x.shape, 1, x.shape.length)]))];
+      },
+    },
+  ],
+};
+
+/**
+ * All combinations of r elements of a vector, in their order, a row each.
+ *
+ * @param x - Tensor of dtype `T`, shape `[n]`.
+ * @returns `out`, dtype `T`, shape `[number, r]`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(combinations([1, 2, 3]), combinations([1, 2], { withReplacement: true }));
+ * ```
+ */
+export function combinations(x: TensorLike, options: CombinationsOptions = {}): Tensor {
+  return callOne(combinationsDefinition, [x], optionsOf(combinationsDefinition, options));
+}
 
 /** Options of {@link diagEmbed}. */
 export interface DiagEmbedOptions {
@@ -2638,10 +3192,10 @@ export interface DiagEmbedOptions {
   /** The axis of their columns. Default: `-1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:5074
+// From ops.yaml:7266
 export const diagEmbedDefinition: OpDefinition = {
   name: 'diagEmbed',
-  source: 'ops.yaml:5074',
+  source: 'ops.yaml:7266',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":1}, default: -2, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":1}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2686,7 +3240,6 @@ export const diagEmbedDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
- * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
  * console.log(diagEmbed([[1, 2], [3, 4]]));
@@ -2701,10 +3254,10 @@ export interface DiagflatOptions {
   /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:5109
+// From ops.yaml:7300
 export const diagflatDefinition: OpDefinition = {
   name: 'diagflat',
-  source: 'ops.yaml:5109',
+  source: 'ops.yaml:7300',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2747,10 +3300,10 @@ export const diagflatDefinition: OpDefinition = {
 export function diagflat(x: TensorLike, options: DiagflatOptions = {}): Tensor {
   return callOne(diagflatDefinition, [x], optionsOf(diagflatDefinition, options));
 }
-// From ops.yaml:5123
+// From ops.yaml:7314
 export const blockDiagDefinition: OpDefinition = {
   name: 'blockDiag',
-  source: 'ops.yaml:5123',
+  source: 'ops.yaml:7314',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2759,6 +3312,7 @@ export const blockDiagDefinition: OpDefinition = {
     for (const { shape } of xs) {
       host.checkRank(shape, 0, 2, 'xs');
     }
+    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     const heights = host.each(xs, (x: TensorMeta) => (x.shape.length === 2) ? host.at(x.shape, 0) : 1);
     const widths = host.each(xs, (x2: TensorMeta) => (x2.shape.length === 0) ? 1 : host.at(x2.shape, x2.shape.length - 1));
     return [{ shape: host.checkShape([host.total(heights), host.total(widths)], 'out'), dtype: host.at(xs, 0).dtype }];
@@ -2791,8 +3345,8 @@ export const blockDiagDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`, rank 0 to 2.
  * @returns `out`, dtype `T`, shape `[total(heights), total(widths)]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
- * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
  * console.log(blockDiag([tensor([[1, 2], [3, 4]]), tensor([[5]])]));
@@ -2809,10 +3363,10 @@ export interface VanderOptions {
   /** Whether the powers go up from left to right. Default: `false`. */
   increasing?: boolean | undefined;
 }
-// From ops.yaml:5139
+// From ops.yaml:7332
 export const vanderDefinition: OpDefinition = {
   name: 'vander',
-  source: 'ops.yaml:5139',
+  source: 'ops.yaml:7332',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'increasing', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2874,10 +3428,10 @@ export interface TrilIndicesOptions {
   /** The last diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:5166
+// From ops.yaml:7359
 export const trilIndicesDefinition: OpDefinition = {
   name: 'trilIndices',
-  source: 'ops.yaml:5166',
+  source: 'ops.yaml:7359',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2923,10 +3477,10 @@ export interface TriuIndicesOptions {
   /** The first diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:5190
+// From ops.yaml:7383
 export const triuIndicesDefinition: OpDefinition = {
   name: 'triuIndices',
-  source: 'ops.yaml:5190',
+  source: 'ops.yaml:7383',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],

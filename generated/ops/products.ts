@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6606
+// From ops.yaml:9055
 export const gemmDefinition: OpDefinition = {
   name: 'gemm',
-  source: 'ops.yaml:6606',
+  source: 'ops.yaml:9055',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -54,14 +54,14 @@ export const gemmDefinition: OpDefinition = {
 export function gemm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
 }
-// From ops.yaml:6617
+// From ops.yaml:9066
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:6617',
+  source: 'ops.yaml:9066',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['...b', 'm', 'k']);
@@ -76,7 +76,8 @@ export const bmmDefinition: OpDefinition = {
     run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }): readonly V[] {
       const re = host.lazy(() => g.gemm(g.real(x), g.real(y)));
       const im = host.lazy(() => g.add(g.gemm(g.real(x), g.imag(y)), g.gemm(g.imag(x), g.real(y))));
-      const out = host.isComplex(x.dtype) ? g.complex(g.subtract(re(), g.gemm(g.imag(x), g.imag(y))), im()) : re();
+      const whole = host.lazy(() => g.sum(g.multiply(g.unsqueeze(x, -1), g.unsqueeze(y, -3)), { axis: -2 }));
+      const out = host.isInteger(x.dtype) ? whole() : (host.isComplex(x.dtype) ? g.complex(g.subtract(re(), g.gemm(g.imag(x), g.imag(y))), im()) : re());
       return [out];
     },
   },
@@ -101,14 +102,14 @@ export const bmmDefinition: OpDefinition = {
 /**
  * Products of batches of matrices.
  *
- * Leading axes are broadcast. Products of complex matrices are four real ones.
+ * Leading axes are broadcast. Products of complex matrices are four real ones; those of integers wrap.
  *
  * Paddle: paddle.bmm.
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, k]`.
  * @param y - Tensor of dtype `T`, shape `[...b, k, n]`.
  * @returns `out`, dtype `T`, shape `[...b, m, n]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -129,14 +130,14 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:6644
+// From ops.yaml:9095
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:6644',
+  source: 'ops.yaml:9095',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { transposeX, transposeY }: { transposeX: boolean; transposeY: boolean }): TensorMeta[] {
     host.checkRank(x.shape, 1, Infinity, 'x');
     host.checkRank(y.shape, 1, Infinity, 'y');
@@ -191,7 +192,7 @@ export const matmulDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param y - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `matmulShape(x.shape, y.shape, transposeX, transposeY)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError DTYPE_MISMATCH
@@ -206,14 +207,14 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:6684
+// From ops.yaml:9137
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:6684',
+  source: 'ops.yaml:9137',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, vec }: { x: TensorMeta; vec: TensorMeta }, _: object): TensorMeta[] {
     const dimensions = new host.Dimensions();
     dimensions.match('x', x.shape, ['m', 'k']);
@@ -269,7 +270,7 @@ export const mvDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`, shape `[m, k]`.
  * @param vec - Tensor of dtype `T`, shape `[k]`.
  * @returns `out`, dtype `T`, shape `[m]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError RANK_MISMATCH
  * @example
@@ -280,14 +281,14 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:6698
+// From ops.yaml:9151
 export const outerDefinition: OpDefinition = {
   name: 'outer',
-  source: 'ops.yaml:6698',
+  source: 'ops.yaml:9151',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     return [{ shape: host.checkShape([host.count(x.shape), host.count(y.shape)], 'out'), dtype: x.dtype }];
   },
@@ -304,7 +305,7 @@ export const outerDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const value = [host.count(x.shape), 1];
-        return [g.reshape(g.sumTo(g.multiply(dout, g.reshape(y, [1, host.count(y.shape)])), ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
+        return [g.reshape(g.sumTo(g.multiply(dout, g.conj(g.reshape(y, [1, host.count(y.shape)]))), ((host.count(value) === host.count(x.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(x.shape, value)), x.shape)];
       },
     },
     {
@@ -313,7 +314,7 @@ export const outerDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const value = [1, host.count(y.shape)];
-        return [g.reshape(g.sumTo(g.multiply(dout, g.reshape(x, [host.count(x.shape), 1])), ((host.count(value) === host.count(y.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(y.shape, value)), y.shape)];
+        return [g.reshape(g.sumTo(g.multiply(dout, g.conj(g.reshape(x, [host.count(x.shape), 1]))), ((host.count(value) === host.count(y.shape)) && host.all(value, (size: number) => size >= 0)) ? value : host.inferReshape(y.shape, value)), y.shape)];
       },
     },
   ],
@@ -325,7 +326,7 @@ export const outerDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `[count(x.shape), count(y.shape)]`
- * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError MISSING_ARGUMENT
  * @throws OpwrightError DTYPE_MISMATCH
  * @example
@@ -336,14 +337,14 @@ export const outerDefinition: OpDefinition = {
 export function outer(x: TensorLike, y: TensorLike): Tensor {
   return callOne(outerDefinition, [x, y], surplusOptions(outerDefinition, arguments[2]));
 }
-// From ops.yaml:6719
+// From ops.yaml:9174
 export const innerDefinition: OpDefinition = {
   name: 'inner',
-  source: 'ops.yaml:6719',
+  source: 'ops.yaml:9174',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, _: object): TensorMeta[] {
     if (!(((x.shape.length === 0) || (y.shape.length === 0)) || (host.at(x.shape, x.shape.length - 1) === host.at(y.shape, y.shape.length - 1)))) throw new host.RuleError('SHAPE_MISMATCH', "the last axes must have the same size");
     return [{ shape: host.checkShape(((x.shape.length === 0) || (y.shape.length === 0)) ? [...x.shape, ...y.shape] : [...host.take(x.shape, 0, x.shape.length - 1), ...host.take(y.shape, 0, y.shape.length - 1)], 'out'), dtype: x.dtype }];
@@ -381,7 +382,7 @@ export const innerDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch(), ...left2(), ...right2()], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.lazy(() => host.pick(x.shape, host.each(value3(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6())) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6(), value5()));
-        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, y), x.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), columns()), target()) : g.sumTo(g.bmm(part(), g.swapLast(columns())), target()), value6()), host.inversePermutation(host.each(value3(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, g.conj(y)), x.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), g.conj(columns())), target()) : g.sumTo(g.bmm(part(), g.conj(g.swapLast(columns()))), target()), value6()), host.inversePermutation(host.each(value3(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
       },
     },
     {
@@ -410,7 +411,7 @@ export const innerDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch(), ...left2(), ...right2()], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value() ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.lazy(() => host.pick(y.shape, host.each(value4(), (axis2: number) => (axis2 < 0) ? axis2 + y.shape.length : axis2)));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6())) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6(), value5()));
-        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, x), y.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), rows()), target()) : g.sumTo(g.bmm(g.swapLast(rows()), part()), target()), value6()), host.inversePermutation(host.each(value4(), (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
+        return [((x.shape.length === 0) || (y.shape.length === 0)) ? g.sumTo(g.multiply(dout, g.conj(x)), y.shape) : g.transpose(g.reshape(value() ? g.sumTo(g.multiply(part(), g.conj(rows())), target()) : g.sumTo(g.bmm(g.conj(g.swapLast(rows())), part()), target()), value6()), host.inversePermutation(host.each(value4(), (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
       },
     },
   ],
@@ -422,7 +423,7 @@ export const innerDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.rank == 0 || y.rank == 0 ? [...x.shape, ...y.shape] : [...take(x.shape, 0, x.rank - 1), ...take(y.shape, 0, y.rank - 1)]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError MISSING_ARGUMENT
  * @example
@@ -439,14 +440,14 @@ export interface TensordotOptions {
   /** How many of x's last axes meet y's first ones, or a list of x's axes and one of those of y that they meet. Default: `2`. */
   axes?: number | readonly (readonly number[])[] | undefined;
 }
-// From ops.yaml:6745
+// From ops.yaml:9209
 export const tensordotDefinition: OpDefinition = {
   name: 'tensordot',
-  source: 'ops.yaml:6745',
+  source: 'ops.yaml:9209',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { axes }: { axes: number | readonly (readonly number[])[] }): TensorMeta[] {
     if (!(host.isNumber(axes) ? ((axes as number) >= 0) && ((axes as number) <= host.min(x.shape.length, y.shape.length)) : ((axes as readonly (readonly number[])[]).length === 2) && (host.at((axes as readonly (readonly number[])[]), 0).length === host.at((axes as readonly (readonly number[])[]), 1).length))) throw new host.RuleError('INVALID_ARGUMENT', "axes must be a number of axes that both have, or two lists of one length");
     const left = host.isNumber(axes) ? host.range(x.shape.length - (axes as number), x.shape.length) : (rules.fromFront(host.at((axes as readonly (readonly number[])[]), 0), x.shape.length) as readonly number[]);
@@ -495,7 +496,7 @@ export const tensordotDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch, ...left2, ...right2()], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(x.shape, host.each(value3, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), columns()), target()) : g.sumTo(g.bmm(part(), g.swapLast(columns())), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(columns())), target()) : g.sumTo(g.bmm(part(), g.conj(g.swapLast(columns()))), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
       },
     },
     {
@@ -526,7 +527,7 @@ export const tensordotDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result(), (label11: number) => (rules.placeOf([...batch, ...left2(), ...right2], label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(y.shape, host.each(value4, (axis2: number) => (axis2 < 0) ? axis2 + y.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size2: number) => size2 >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), rows()), target()) : g.sumTo(g.bmm(g.swapLast(rows()), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(rows())), target()) : g.sumTo(g.bmm(g.conj(g.swapLast(rows())), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
       },
     },
   ],
@@ -538,7 +539,7 @@ export const tensordotDefinition: OpDefinition = {
  * @param x - Tensor of dtype `T`.
  * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `[...drop(x.shape, left), ...drop(y.shape, right)]`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @throws OpwrightError SHAPE_MISMATCH
@@ -550,14 +551,14 @@ export const tensordotDefinition: OpDefinition = {
 export function tensordot(x: TensorLike, y: TensorLike, options: TensordotOptions = {}): Tensor {
   return callOne(tensordotDefinition, [x, y], optionsOf(tensordotDefinition, options));
 }
-// From ops.yaml:6800
+// From ops.yaml:9266
 export const einsumDefinition: OpDefinition = {
   name: 'einsum',
-  source: 'ops.yaml:6800',
+  source: 'ops.yaml:9266',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'equation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { equation }: { equation: string }): TensorMeta[] {
     const problem = host.einsumProblem(equation, (rules.shapes(xs) as readonly (readonly number[])[]));
     if (!(problem !== 'syntax')) throw new host.RuleError('INVALID_ARGUMENT', "equation must be letters and at most one '...' for each tensor, parted by commas, and may say after -> the result's, each of them once");
@@ -589,7 +590,7 @@ export const einsumDefinition: OpDefinition = {
         const operands = host.take(labels, 0, xs.length);
         const result = host.lazy(() => host.at(labels, xs.length));
         const own = host.lazy(() => host.each(host.range(xs.length), (i: number) => host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i)));
-        return host.each(xs, (x2: V, i2: number) => (host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? ((host.filter(host.range(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length), (a: number) => !host.contains(host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2), host.at(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), a))).length === 0) ? g.einsumSteps([...host.drop(host.each(xs, (x: V, i4: number) => g.einsumTerm(x, host.at(operands, i4), host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i4))), i2), dout], [...host.drop(own(), i2), result()], host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2)) : g.broadcastTo(g.reshape(g.einsumSteps([...host.drop(host.each(xs, (x: V, i4: number) => g.einsumTerm(x, host.at(operands, i4), host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i4))), i2), dout], [...host.drop(own(), i2), result()], host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2)), host.replace((host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number))), host.each(host.filter(host.range(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length), (a: number) => !host.contains(host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2), host.at(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), a))), (axis: number) => (axis < 0) ? axis + ((host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number)))).length : axis), 1)), (host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number))))) : g.sharedAxesGrad((host.filter(host.range(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length), (a: number) => !host.contains(host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2), host.at(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), a))).length === 0) ? g.einsumSteps([...host.drop(host.each(xs, (x: V, i4: number) => g.einsumTerm(x, host.at(operands, i4), host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i4))), i2), dout], [...host.drop(own(), i2), result()], host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2)) : g.broadcastTo(g.reshape(g.einsumSteps([...host.drop(host.each(xs, (x: V, i4: number) => g.einsumTerm(x, host.at(operands, i4), host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i4))), i2), dout], [...host.drop(own(), i2), result()], host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2)), host.replace((host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number))), host.each(host.filter(host.range(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length), (a: number) => !host.contains(host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2), host.at(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), a))), (axis: number) => (axis < 0) ? axis + ((host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number)))).length : axis), 1)), (host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number)))), x2.shape, host.at(operands, i2), host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label))));
+        return host.each(xs, (x2: V, i2: number) => (host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? ((host.filter(host.range(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length), (a: number) => !host.contains(host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2), host.at(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), a))).length === 0) ? g.einsumSteps([...host.each(host.drop(host.each(xs, (x: V, i4: number) => g.einsumTerm(x, host.at(operands, i4), host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i4))), i2), (other: V) => g.conj(other)), dout], [...host.drop(own(), i2), result()], host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2)) : g.broadcastTo(g.reshape(g.einsumSteps([...host.each(host.drop(host.each(xs, (x: V, i4: number) => g.einsumTerm(x, host.at(operands, i4), host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i4))), i2), (other: V) => g.conj(other)), dout], [...host.drop(own(), i2), result()], host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2)), host.replace((host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number))), host.each(host.filter(host.range(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length), (a: number) => !host.contains(host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2), host.at(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), a))), (axis: number) => (axis < 0) ? axis + ((host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number)))).length : axis), 1)), (host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number))))) : g.sharedAxesGrad((host.filter(host.range(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length), (a: number) => !host.contains(host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2), host.at(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), a))).length === 0) ? g.einsumSteps([...host.each(host.drop(host.each(xs, (x: V, i4: number) => g.einsumTerm(x, host.at(operands, i4), host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i4))), i2), (other: V) => g.conj(other)), dout], [...host.drop(own(), i2), result()], host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2)) : g.broadcastTo(g.reshape(g.einsumSteps([...host.each(host.drop(host.each(xs, (x: V, i4: number) => g.einsumTerm(x, host.at(operands, i4), host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i4))), i2), (other: V) => g.conj(other)), dout], [...host.drop(own(), i2), result()], host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2)), host.replace((host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number))), host.each(host.filter(host.range(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length), (a: number) => !host.contains(host.einsumOwn(operands, (rules.shapes(xs) as readonly (readonly number[])[]), result(), i2), host.at(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), a))), (axis: number) => (axis < 0) ? axis + ((host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number)))).length : axis), 1)), (host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)).length === host.at(operands, i2).length) ? x2.shape : host.each(host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label)), (name: number) => host.at(x2.shape, (rules.placeOf(host.at(operands, i2), name) as number)))), x2.shape, host.at(operands, i2), host.filter(host.at(operands, i2), (label: number, i3: number) => !host.contains(host.take(host.at(operands, i2), 0, i3), label))));
       },
     },
   ],
@@ -605,7 +606,7 @@ export const einsumDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`.
  * @param equation - Such as `ij,jk->ik`: the axes of each tensor, and those of the result.
  * @returns `out`, dtype `T`, shape `einsumSizes(operands, shapes(xs), result)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError RANK_MISMATCH
  * @throws OpwrightError SHAPE_MISMATCH
@@ -619,14 +620,14 @@ export const einsumDefinition: OpDefinition = {
 export function einsum(xs: readonly TensorLike[], equation: string): Tensor {
   return callOne(einsumDefinition, [xs], { equation, ...surplusOptions(einsumDefinition, arguments[2]) });
 }
-// From ops.yaml:6868
+// From ops.yaml:9340
 export const einsumTermDefinition: OpDefinition = {
   name: 'einsumTerm',
-  source: 'ops.yaml:6868',
+  source: 'ops.yaml:9340',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'kept', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { labels, kept }: { labels: readonly number[]; kept: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(host.each(kept, (label: number) => host.at(x.shape, (rules.placeOf(labels, label) as number))), 'out'), dtype: x.dtype }];
   },
@@ -664,15 +665,15 @@ export const einsumTermDefinition: OpDefinition = {
  * @param labels - Required.
  * @param kept - Required.
  * @returns `out`, dtype `T`, shape `each(kept, (label) => x.shape[placeOf(labels, label)])`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function einsumTerm(x: TensorLike, labels: readonly number[], kept: readonly number[]): Tensor {
   return callOne(einsumTermDefinition, [x], { labels, kept, ...surplusOptions(einsumTermDefinition, arguments[3]) });
 }
-// From ops.yaml:6882
+// From ops.yaml:9354
 export const sharedAxesDefinition: OpDefinition = {
   name: 'sharedAxes',
-  source: 'ops.yaml:6882',
+  source: 'ops.yaml:9354',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +710,10 @@ export const sharedAxesDefinition: OpDefinition = {
 export function sharedAxes(x: TensorLike, labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesDefinition, [x], { labels, names, ...surplusOptions(sharedAxesDefinition, arguments[3]) });
 }
-// From ops.yaml:6896
+// From ops.yaml:9368
 export const sharedAxesGradDefinition: OpDefinition = {
   name: 'sharedAxesGrad',
-  source: 'ops.yaml:6896',
+  source: 'ops.yaml:9368',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -754,14 +755,14 @@ export const sharedAxesGradDefinition: OpDefinition = {
 export function sharedAxesGrad(x: TensorLike, shape: readonly number[], labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesGradDefinition, [x], { shape, labels, names, ...surplusOptions(sharedAxesGradDefinition, arguments[4]) });
 }
-// From ops.yaml:6910
+// From ops.yaml:9382
 export const einsumStepsDefinition: OpDefinition = {
   name: 'einsumSteps',
-  source: 'ops.yaml:6910',
+  source: 'ops.yaml:9382',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { labels, result }: { labels: readonly (readonly number[])[]; result: readonly number[] }): TensorMeta[] {
     return [{ shape: host.checkShape(host.einsumSizes(labels, (rules.shapes(xs) as readonly (readonly number[])[]), result), 'out'), dtype: host.at(xs, 0).dtype }];
   },
@@ -778,7 +779,7 @@ export const einsumStepsDefinition: OpDefinition = {
       input: 'xs',
       saved: [{ name: 'xs', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }, { labels, result }: { labels: readonly (readonly number[])[]; result: readonly number[] }): readonly V[] {
-        return host.each(xs, (_x: V, i: number) => g.einsumSteps([...host.drop(xs, i), dout], [...host.drop(labels, i), result], host.at(labels, i)));
+        return host.each(xs, (_x: V, i: number) => g.einsumSteps([...host.each(host.drop(xs, i), (other: V) => g.conj(other)), dout], [...host.drop(labels, i), result], host.at(labels, i)));
       },
     },
   ],
@@ -791,19 +792,19 @@ export const einsumStepsDefinition: OpDefinition = {
  * @param labels - Required.
  * @param result - Required.
  * @returns `out`, dtype `T`, shape `einsumSizes(labels, shapes(xs), result)`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function einsumSteps(xs: readonly TensorLike[], labels: readonly (readonly number[])[], result: readonly number[]): Tensor {
   return callOne(einsumStepsDefinition, [xs], { labels, result, ...surplusOptions(einsumStepsDefinition, arguments[3]) });
 }
-// From ops.yaml:6926
+// From ops.yaml:9401
 export const einsumProductDefinition: OpDefinition = {
   name: 'einsumProduct',
-  source: 'ops.yaml:6926',
+  source: 'ops.yaml:9401',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'xLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'yLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
-  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { xLabels, yLabels, result }: { xLabels: readonly number[]; yLabels: readonly number[]; result: readonly number[] }): TensorMeta[] {
     const batch = host.filter(xLabels, (label: number) => host.contains(yLabels, label) && host.contains(result, label));
     const left = host.filter(xLabels, (label2: number) => !host.contains(yLabels, label2));
@@ -858,7 +859,7 @@ export const einsumProductDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result, (label11: number) => (rules.placeOf(made(), label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(x.shape, host.each(value3, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size: number) => size >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), columns()), target()) : g.sumTo(g.bmm(part(), g.swapLast(columns())), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(columns())), target()) : g.sumTo(g.bmm(part(), g.conj(g.swapLast(columns()))), target()), value6), host.inversePermutation(host.each(value3, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)))];
       },
     },
     {
@@ -885,7 +886,7 @@ export const einsumProductDefinition: OpDefinition = {
         const part = host.lazy(() => g.reshape(g.transpose(dout, host.inversePermutation(host.each(host.each(result, (label11: number) => (rules.placeOf(made(), label11) as number)), (axis: number) => (axis < 0) ? axis + (((host.count(value2()) === host.count((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape((value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape, value2())).length : axis))), (value ? g.multiply(rows(), columns()) : g.bmm(rows(), columns())).shape));
         const value6 = host.pick(y.shape, host.each(value4, (axis2: number) => (axis2 < 0) ? axis2 + y.shape.length : axis2));
         const target = host.lazy(() => ((host.count(value5()) === host.count(value6)) && host.all(value5(), (size: number) => size >= 0)) ? value5() : host.inferReshape(value6, value5()));
-        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), rows()), target()) : g.sumTo(g.bmm(g.swapLast(rows()), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
+        return [g.transpose(g.reshape(value ? g.sumTo(g.multiply(part(), g.conj(rows())), target()) : g.sumTo(g.bmm(g.conj(g.swapLast(rows())), part()), target()), value6), host.inversePermutation(host.each(value4, (axis3: number) => (axis3 < 0) ? axis3 + y.shape.length : axis3)))];
       },
     },
   ],
@@ -900,10 +901,127 @@ export const einsumProductDefinition: OpDefinition = {
  * @param yLabels - Required.
  * @param result - Required.
  * @returns `out`, dtype `T`, shape `pick([...batchSizes, ...leftSizes, ...rightSizes], each(result, (label) => placeOf(made, label)))`
- * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  */
 export function einsumProduct(x: TensorLike, y: TensorLike, xLabels: readonly number[], yLabels: readonly number[], result: readonly number[]): Tensor {
   return callOne(einsumProductDefinition, [x, y], { xLabels, yLabels, result, ...surplusOptions(einsumProductDefinition, arguments[5]) });
+}
+// From ops.yaml:9435
+export const multiDotDefinition: OpDefinition = {
+  name: 'multiDot',
+  source: 'ops.yaml:9435',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    for (const { shape } of xs) {
+      host.checkRank(shape, 1, 2, 'xs');
+    }
+    const size = xs.length;
+    if (!(size >= 2)) throw new host.RuleError('INVALID_ARGUMENT', "at least two tensors are needed");
+    if (!(host.all(xs, (x: TensorMeta, i: number) => ((x.shape.length === 2) || (i === 0)) || (i === (size - 1))))) throw new host.RuleError('RANK_MISMATCH', "all but the first and the last must be matrices");
+    const heights = host.each(xs, (x2: TensorMeta, i2: number) => (x2.shape.length === 2) ? host.at(x2.shape, 0) : ((i2 === 0) ? 1 : host.at(x2.shape, 0)));
+    const widths = host.lazy(() => host.each(xs, (x3: TensorMeta, i3: number) => (x3.shape.length === 2) ? host.at(x3.shape, 1) : ((i3 === 0) ? host.at(x3.shape, 0) : 1)));
+    if (!(host.all(heights, (m: number, i4: number) => (i4 === 0) || (m === host.at(widths(), i4 - 1))))) throw new host.RuleError('SHAPE_MISMATCH', "each must have as many rows as the one before has columns");
+    const first = host.at(xs, 0).shape.length;
+    const last = host.at(xs, xs.length - 1).shape.length;
+    return [{ shape: host.checkShape([...(first === 1) ? [] : [host.at(heights, 0)], ...(last === 1) ? [] : [host.at(widths(), size - 1)]], 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      const first = host.at(xs, 0).shape.length;
+      const last = host.at(xs, xs.length - 1).shape.length;
+      const heights = host.each(xs, (x: V, i: number) => (x.shape.length === 2) ? host.at(x.shape, 0) : ((i === 0) ? 1 : host.at(x.shape, 0)));
+      const widths = host.each(xs, (x2: V, i2: number) => (x2.shape.length === 2) ? host.at(x2.shape, 1) : ((i2 === 0) ? host.at(x2.shape, 0) : 1));
+      const size = host.lazy(() => xs.length);
+      return [g.reshape(g.chainProduct(host.each(xs, (x3: V, i3: number) => g.reshape(x3, [host.at(heights, i3), host.at(widths, i3)]))), [...(first === 1) ? [] : [host.at(heights, 0)], ...(last === 1) ? [] : [host.at(widths, size() - 1)]])];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        const first = host.at(xs, 0).shape.length;
+        const last = host.at(xs, xs.length - 1).shape.length;
+        const value = first === 2;
+        const value2 = [value ? host.at(host.at(xs, 0).shape, 0) : 1, value ? host.at(host.at(xs, 0).shape, 1) : host.at(host.at(xs, 0).shape, 0)];
+        const value3 = last === 2;
+        const value4 = host.lazy(() => (xs.length - 1) === 0);
+        const value5 = [value3 ? host.at(host.at(xs, xs.length - 1).shape, 0) : (value4() ? 1 : host.at(host.at(xs, xs.length - 1).shape, 0)), value3 ? host.at(host.at(xs, xs.length - 1).shape, 1) : (value4() ? host.at(host.at(xs, xs.length - 1).shape, 0) : 1)];
+        return host.each(xs, (x: V, i: number) => g.reshape(g.chainProduct([...host.each(host.range(i), (j: number) => g.conj(g.swapLast(g.reshape(host.at(xs, (i - 1) - j), [(host.at(xs, (i - 1) - j).shape.length === 2) ? host.at(host.at(xs, (i - 1) - j).shape, 0) : ((((i - 1) - j) === 0) ? 1 : host.at(host.at(xs, (i - 1) - j).shape, 0)), (host.at(xs, (i - 1) - j).shape.length === 2) ? host.at(host.at(xs, (i - 1) - j).shape, 1) : ((((i - 1) - j) === 0) ? host.at(host.at(xs, (i - 1) - j).shape, 0) : 1)])))), g.reshape(dout, [host.at(((host.count(value2) === host.count(host.at(xs, 0).shape)) && host.all(value2, (size: number) => size >= 0)) ? value2 : host.inferReshape(host.at(xs, 0).shape, value2), 0), host.at(((host.count(value5) === host.count(host.at(xs, xs.length - 1).shape)) && host.all(value5, (size: number) => size >= 0)) ? value5 : host.inferReshape(host.at(xs, xs.length - 1).shape, value5), 1)]), ...host.each(host.range((xs.length - 1) - i), (j2: number) => g.conj(g.swapLast(g.reshape(host.at(xs, (xs.length - 1) - j2), [(host.at(xs, (xs.length - 1) - j2).shape.length === 2) ? host.at(host.at(xs, (xs.length - 1) - j2).shape, 0) : ((((xs.length - 1) - j2) === 0) ? 1 : host.at(host.at(xs, (xs.length - 1) - j2).shape, 0)), (host.at(xs, (xs.length - 1) - j2).shape.length === 2) ? host.at(host.at(xs, (xs.length - 1) - j2).shape, 1) : ((((xs.length - 1) - j2) === 0) ? host.at(host.at(xs, (xs.length - 1) - j2).shape, 0) : 1)]))))]), x.shape));
+      },
+    },
+  ],
+};
+
+/**
+ * The product of several matrices, multiplied in the order that needs the fewest multiplications.
+ *
+ * The first may be a vector, which is a row then, and the last one, which is a column.
+ *
+ * @param xs - Tensors of dtype `T`, rank 1 to 2.
+ * @returns `out`, dtype `T`, shape `[...(first == 1 ? [] : [heights[0]]), ...(last == 1 ? [] : [widths[size - 1]])]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(multiDot([tensor([[1, 2], [3, 4]]), tensor([[1, 0], [0, 2]]), tensor([1, 1])]));
+ * ```
+ */
+export function multiDot(xs: readonly TensorLike[]): Tensor {
+  return callOne(multiDotDefinition, [xs], surplusOptions(multiDotDefinition, arguments[1]));
+}
+// From ops.yaml:9481
+export const chainProductDefinition: OpDefinition = {
+  name: 'chainProduct',
+  source: 'ops.yaml:9481',
+  inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ xs }: { xs: readonly TensorMeta[] }, _: object): TensorMeta[] {
+    for (const { shape } of xs) {
+      host.checkRank(shape, 2, 2, 'xs');
+    }
+    const size = xs.length;
+    return [{ shape: host.checkShape([host.at(host.at(xs, 0).shape, 0), host.at(host.at(xs, size - 1).shape, 1)], 'out'), dtype: host.at(xs, 0).dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { xs }: { xs: readonly V[] }): readonly V[] {
+      const size = xs.length;
+      const cut = host.lazy(() => host.chainSplit([...host.each(xs, (x: V) => host.at(x.shape, 0)), host.at(host.at(xs, size - 1).shape, 1)]));
+      return [(size === 1) ? host.at(xs, 0) : g.bmm(g.chainProduct(host.drop(xs, host.range(cut(), size))), g.chainProduct(host.drop(xs, host.range(cut()))))];
+    },
+  },
+  gradients: [
+    {
+      input: 'xs',
+      saved: [{ name: 'xs', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { xs, dout }: { xs: readonly V[]; dout: V }): readonly V[] {
+        const size = xs.length;
+        const turned = host.each(xs, (x: V) => g.conj(g.swapLast(x)));
+        return host.each(xs, (_x2: V, i: number) => g.chainProduct([...host.each(host.range(i), (j: number) => host.at(turned, (i - 1) - j)), dout, ...host.each(host.range((size - 1) - i), (j2: number) => host.at(turned, (size - 1) - j2))]));
+      },
+    },
+  ],
+};
+
+/**
+ * The product of a chain of matrices, split where the fewest multiplications are needed.
+ *
+ * @param xs - Tensors of dtype `T`, rank 2.
+ * @returns `out`, dtype `T`, shape `[xs[0].shape[0], xs[size - 1].shape[1]]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64, complex64, complex128.
+ */
+export function chainProduct(xs: readonly TensorLike[]): Tensor {
+  return callOne(chainProductDefinition, [xs], surplusOptions(chainProductDefinition, arguments[1]));
 }
 
 /** Options of {@link addcmul}. */
@@ -911,10 +1029,10 @@ export interface AddcmulOptions {
   /** The factor of the product. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:6960
+// From ops.yaml:9497
 export const addcmulDefinition: OpDefinition = {
   name: 'addcmul',
-  source: 'ops.yaml:6960',
+  source: 'ops.yaml:9497',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -980,10 +1098,10 @@ export interface AddcdivOptions {
   /** The factor of the quotient. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:6976
+// From ops.yaml:9513
 export const addcdivDefinition: OpDefinition = {
   name: 'addcdiv',
-  source: 'ops.yaml:6976',
+  source: 'ops.yaml:9513',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1051,10 +1169,10 @@ export interface BaddbmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:6996
+// From ops.yaml:9533
 export const baddbmmDefinition: OpDefinition = {
   name: 'baddbmm',
-  source: 'ops.yaml:6996',
+  source: 'ops.yaml:9533',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1126,10 +1244,10 @@ export interface CdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:7025
+// From ops.yaml:9562
 export const cdistDefinition: OpDefinition = {
   name: 'cdist',
-  source: 'ops.yaml:7025',
+  source: 'ops.yaml:9562',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1154,41 +1272,43 @@ export const cdistDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }, { name: 'out', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, y, out, dout }: { x: V; y: V; out: V; dout: V }, { p }: { p: number }): readonly V[] {
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
         const part = host.lazy(() => g.subtract(g.unsqueeze(x, -2), g.unsqueeze(y, -3)));
+        const size = host.lazy(() => g.abs(part()));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.insert(x.shape, (rules.fromFront((rules.listed(-2) as readonly number[]), x.shape.length + (rules.listed(-2) as readonly number[]).length) as readonly number[]), 1);
         const value2 = host.lazy(() => host.broadcast(value, host.insert(y.shape, (rules.fromFront((rules.listed(-3) as readonly number[]), y.shape.length + (rules.listed(-3) as readonly number[]).length) as readonly number[]), 1)));
         const value3 = host.lazy(() => [value2().length - 1]);
-        const value22 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const norm = host.lazy(() => g.reshape(out, value22()));
-        const part2 = host.lazy(() => g.equal(norm(), 0));
-        const d = host.lazy(() => g.reshape(dout, value22()));
-        const size = host.lazy(() => g.abs(part()));
-        const isExtreme = host.lazy(() => g.equal(size(), norm()));
-        const part22 = host.lazy(() => g.sign(part()));
-        const isNothing = host.lazy(() => g.logicalOr(part2(), g.equal(size(), 0)));
-        return [g.reshape(g.sumTo((p === 2) ? g.multiply(part(), g.where(part2(), 0, g.divide(d(), g.where(part2(), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis: value3(), keepdim: true })), 0), part22()) : ((p === 0) ? g.full(value2(), 0, { dtype: x.dtype }) : ((p === 1) ? g.multiply(d(), part22()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part22())))), value), x.shape)];
+        const value32 = host.lazy(() => host.replace(value2(), value3(), 1));
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), part()) : 0) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value3(), keepdim: false }), value32())));
+        const part32 = host.lazy(() => g.reshape(dout, value32()));
+        const part42 = host.lazy(() => g.sign(part()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value3(), keepdim: false }), value32())));
+        return [g.reshape(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(value2(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value2()), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))), (1 / p) - 1))))), value32()), value2())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), x.dtype), part42()))))), value), x.shape)];
       },
     },
     {
       // Derived from the definition.
       input: 'y',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }, { name: 'out', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, y, out, dout }: { x: V; y: V; out: V; dout: V }, { p }: { p: number }): readonly V[] {
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
         const part = host.lazy(() => g.subtract(g.unsqueeze(x, -2), g.unsqueeze(y, -3)));
+        const size = host.lazy(() => g.abs(part()));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.insert(y.shape, (rules.fromFront((rules.listed(-3) as readonly number[]), y.shape.length + (rules.listed(-3) as readonly number[]).length) as readonly number[]), 1);
         const value2 = host.lazy(() => host.broadcast(host.insert(x.shape, (rules.fromFront((rules.listed(-2) as readonly number[]), x.shape.length + (rules.listed(-2) as readonly number[]).length) as readonly number[]), 1), value));
         const value3 = host.lazy(() => [value2().length - 1]);
-        const value22 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const norm = host.lazy(() => g.reshape(out, value22()));
-        const part2 = host.lazy(() => g.equal(norm(), 0));
-        const d = host.lazy(() => g.reshape(dout, value22()));
-        const size = host.lazy(() => g.abs(part()));
-        const isExtreme = host.lazy(() => g.equal(size(), norm()));
-        const part22 = host.lazy(() => g.sign(part()));
-        const isNothing = host.lazy(() => g.logicalOr(part2(), g.equal(size(), 0)));
-        return [g.reshape(g.sumTo(g.neg((p === 2) ? g.multiply(part(), g.where(part2(), 0, g.divide(d(), g.where(part2(), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis: value3(), keepdim: true })), 0), part22()) : ((p === 0) ? g.full(value2(), 0, { dtype: x.dtype }) : ((p === 1) ? g.multiply(d(), part22()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part22()))))), value), y.shape)];
+        const value32 = host.lazy(() => host.replace(value2(), value3(), 1));
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), part()) : 0) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value3(), keepdim: false }), value32())));
+        const part32 = host.lazy(() => g.reshape(dout, value32()));
+        const part42 = host.lazy(() => g.sign(part()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value3(), keepdim: false }), value32())));
+        return [g.reshape(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(value2(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value2()), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))), (1 / p) - 1))))), value32()), value2())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), x.dtype), part42())))))), value), y.shape)];
       },
     },
   ],
@@ -1214,10 +1334,98 @@ export const cdistDefinition: OpDefinition = {
 export function cdist(x: TensorLike, y: TensorLike, options: CdistOptions = {}): Tensor {
   return callOne(cdistDefinition, [x, y], optionsOf(cdistDefinition, options));
 }
-// From ops.yaml:7049
+
+/** Options of {@link pdist}. */
+export interface PdistOptions {
+  /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
+  p?: number | undefined;
+}
+// From ops.yaml:9586
+export const pdistDefinition: OpDefinition = {
+  name: 'pdist',
+  source: 'ops.yaml:9586',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { p }: { p: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['n', 'k']);
+    if (!(p >= 0)) throw new host.RuleError('INVALID_ARGUMENT', "p must not be negative");
+    const n = host.at(x.shape, 0);
+    const pairs = host.idiv(n * (n - 1), 2);
+    return [{ shape: host.checkShape([pairs], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p }: { p: number }): readonly V[] {
+      const n = host.at(x.shape, 0);
+      const pairs = host.idiv(n * (n - 1), 2);
+      const places = g.triuIndices(n, n, { offset: 1 });
+      const row = g.reshape(g.slice(places, [0], [0], [1]), [pairs]);
+      const other = g.reshape(g.slice(places, [0], [1], [2]), [pairs]);
+      const out = g.norm(g.subtract(g.gather(x, row), g.gather(x, other)), { p, axis: 1 });
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p }: { p: number }): readonly V[] {
+        const n = host.at(x.shape, 0);
+        const pairs = host.idiv(n * (n - 1), 2);
+        const part = g.full(x.shape, 0, { dtype: x.dtype });
+        const places = g.triuIndices(n, n, { offset: 1 });
+        const value = [pairs];
+        const other = g.reshape(g.slice(places, [0], [1], [2]), value);
+        const row = g.reshape(g.slice(places, [0], [0], [1]), value);
+        const part2 = host.lazy(() => g.subtract(g.gather(x, row), g.gather(x, other)));
+        const size = host.lazy(() => g.abs(part2()));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part3 = host.lazy(() => g.where(zero(), 1, size()));
+        const value2 = [2, host.total(host.each(host.range(n), (i: number) => n - host.min(host.max(i + 1, 0), n)))];
+        const value3 = host.replace(value2, [0], [host.sliceSize(2, 0, 1, host.at(host.fill(1, 1), 0))]);
+        const value4 = host.lazy(() => host.all(value, (size2: number) => size2 >= 0));
+        const c = host.take(x.shape, 1, x.shape.length);
+        const value5 = [host.at(((pairs === host.count(value3)) && value4()) ? value : host.inferReshape(value3, value), 0), ...c];
+        const value6 = host.replace(value2, [0], [host.sliceSize(2, 1, 2, host.at(host.fill(1, 1), 0))]);
+        const value7 = [host.at(((pairs === host.count(value6)) && value4()) ? value : host.inferReshape(value6, value), 0), ...c];
+        const value8 = host.lazy(() => host.broadcast(value5, value7));
+        const value32 = host.lazy(() => host.replace(value8(), [1], 1));
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false })))))), value32()), value8()), part2()) : 0) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: [1], keepdim: false }), value32())));
+        const part32 = host.lazy(() => g.reshape(dout, value32()));
+        const part42 = host.lazy(() => g.sign(part2()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: [1], keepdim: false }), value32())));
+        const part4 = (p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: [1], keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: [1], keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(value8(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value8()), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 0, dout), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }))), (1 / p) - 1))))), value32()), value8())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part3(), 0), Number(p === 0)), 1, part3()), p - 1))))), x.dtype), part42())))));
+        return [g.add(g.rowsAdd(part, other, g.sumTo(g.neg(part4), value7)), g.rowsAdd(part, row, g.sumTo(part4, value5)))];
+      },
+    },
+  ],
+};
+
+/**
+ * The distances of all pairs of different rows of a matrix, those of the first row to the later ones first.
+ *
+ * @param x - Tensor of dtype `T`, shape `[n, k]`.
+ * @returns `out`, dtype `T`, shape `[pairs]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(pdist([[0, 0], [3, 4], [0, 8]]));
+ * ```
+ */
+export function pdist(x: TensorLike, options: PdistOptions = {}): Tensor {
+  return callOne(pdistDefinition, [x], optionsOf(pdistDefinition, options));
+}
+// From ops.yaml:9607
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:7049',
+  source: 'ops.yaml:9607',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1275,15 +1483,82 @@ export function dot(x: TensorLike, y: TensorLike): Tensor {
   return callOne(dotDefinition, [x, y], surplusOptions(dotDefinition, arguments[2]));
 }
 
+/** Options of {@link vecdot}. */
+export interface VecdotOptions {
+  /** The axis of the broadcast shape to sum along. Default: `-1`. */
+  axis?: number | undefined;
+}
+// From ops.yaml:9631
+export const vecdotDefinition: OpDefinition = {
+  name: 'vecdot',
+  source: 'ops.yaml:9631',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"int"}, default: -1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x, y }: { x: TensorMeta; y: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    host.checkRank(y.shape, 1, Infinity, 'y');
+    const whole = host.broadcast(x.shape, y.shape);
+    if (!((axis >= (-whole.length)) && (axis < whole.length))) throw new host.RuleError('AXIS_OUT_OF_RANGE', "axis must be one of the broadcast shape's");
+    return [{ shape: host.checkShape(host.drop(whole, (axis < 0) ? axis + whole.length : axis), 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, y }: { x: V; y: V }, { axis }: { axis: number }): readonly V[] {
+      return [g.sum(g.multiply(g.conj(x), y), { axis })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'y', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { axis }: { axis: number }): readonly V[] {
+        const whole = host.broadcast(x.shape, y.shape);
+        return [g.conj(g.sumTo(g.multiply(g.broadcastTo(g.reshape(dout, host.replace(whole, [(axis < 0) ? axis + whole.length : axis], 1)), whole), g.conj(y)), x.shape))];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'y',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { axis }: { axis: number }): readonly V[] {
+        const whole = host.broadcast(x.shape, y.shape);
+        return [g.sumTo(g.multiply(g.broadcastTo(g.reshape(dout, host.replace(whole, [(axis < 0) ? axis + whole.length : axis], 1)), whole), g.conj(g.conj(x))), y.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The sums of products along one axis of two tensors, which are broadcast; of complex ones the first is conjugated.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param y - Tensor of dtype `T`, rank 1 or more.
+ * @returns `out`, dtype `T`, shape `drop(whole, axis < 0 ? axis + whole.length : axis)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(vecdot([[1, 2], [3, 4]], [10, 1]));
+ * ```
+ */
+export function vecdot(x: TensorLike, y: TensorLike, options: VecdotOptions = {}): Tensor {
+  return callOne(vecdotDefinition, [x, y], optionsOf(vecdotDefinition, options));
+}
+
 /** Options of {@link cross}. */
 export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:7073
+// From ops.yaml:9666
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:7073',
+  source: 'ops.yaml:9666',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1346,10 +1621,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:7116
+// From ops.yaml:9708
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:7116',
+  source: 'ops.yaml:9708',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1433,10 +1708,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:7146
+// From ops.yaml:9738
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:7146',
+  source: 'ops.yaml:9738',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1504,14 +1779,103 @@ export function addmm(input: TensorLike, x: TensorLike, y: TensorLike, options: 
   return callOne(addmmDefinition, [input, x, y], optionsOf(addmmDefinition, options));
 }
 
+/** Options of {@link addmv}. */
+export interface AddmvOptions {
+  /** The factor of the product. Default: `1`. */
+  alpha?: number | undefined;
+  /** The factor of input. Default: `1`. */
+  beta?: number | undefined;
+}
+// From ops.yaml:9764
+export const addmvDefinition: OpDefinition = {
+  name: 'addmv',
+  source: 'ops.yaml:9764',
+  inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ input, x, vec }: { input: TensorMeta; x: TensorMeta; vec: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['m', 'k']);
+    dimensions.match('vec', vec.shape, ['k']);
+    const m = host.at(x.shape, 0);
+    if (!(host.equals(host.broadcast(input.shape, [m]), [m]))) throw new host.RuleError('SHAPE_MISMATCH', "input must broadcast to the product's shape");
+    return [{ shape: host.checkShape([m], 'out'), dtype: input.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { input, x, vec }: { input: V; x: V; vec: V }, { alpha, beta }: { alpha: V; beta: V }): readonly V[] {
+      return [g.add(g.multiply(input, beta), g.multiply(g.mv(x, vec), alpha))];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'input',
+      saved: [{ name: 'input', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { input, dout }: { input: V; dout: V }, { beta }: { beta: V }): readonly V[] {
+        return [g.multiply(g.sumTo(dout, input.shape), beta)];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'shape' }, { name: 'vec', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
+        const m = host.lazy(() => host.at(x.shape, 0));
+        const value = host.lazy(() => [1, m()]);
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : x.shape);
+        const value3 = host.lazy(() => value2().length - 2);
+        const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
+        const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
+        const part = host.lazy(() => g.sumTo(g.bmm(g.reshape(g.multiply(dout, alpha), [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)]), g.conj(g.swapLast((vec.shape.length === 1) ? g.reshape(vec, value4()) : vec))), value2()));
+        return [(x.shape.length === 1) ? g.reshape(part(), x.shape) : part()];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'vec',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'vec', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, vec, dout }: { x: V; vec: V; dout: V }, { alpha }: { alpha: V }): readonly V[] {
+        const m = host.lazy(() => host.at(x.shape, 0));
+        const value = host.lazy(() => [1, m()]);
+        const value2 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : x.shape);
+        const value3 = host.lazy(() => value2().length - 2);
+        const value4 = host.lazy(() => [host.at(vec.shape, 0), 1]);
+        const value5 = host.lazy(() => (vec.shape.length === 1) ? (((host.count(value4()) === host.count(vec.shape)) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(vec.shape, value4())) : vec.shape);
+        const part = host.lazy(() => g.sumTo(g.bmm(g.conj(g.swapLast((x.shape.length === 1) ? g.reshape(x, value()) : x)), g.reshape(g.multiply(dout, alpha), [...host.broadcast(host.take(value2(), 0, value3()), host.take(value5(), 0, value5().length - 2)), host.at(value2(), value3()), host.at(value5(), value5().length - 1)])), value5()));
+        return [(vec.shape.length === 1) ? g.reshape(part(), vec.shape) : part()];
+      },
+    },
+  ],
+};
+
+/**
+ * The product of a matrix and a vector, scaled, added to a scaled tensor.
+ *
+ * @param input - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, shape `[m, k]`.
+ * @param vec - Tensor of dtype `T`, shape `[k]`.
+ * @returns `out`, dtype `T`, shape `[m]`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(addmv([1, 1], [[1, 2], [3, 4]], [1, 10], { beta: 100 }));
+ * ```
+ */
+export function addmv(input: TensorLike, x: TensorLike, vec: TensorLike, options: AddmvOptions = {}): Tensor {
+  return callOne(addmvDefinition, [input, x, vec], optionsOf(addmvDefinition, options));
+}
+
 /** Options of {@link linear}. */
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:7172
+// From ops.yaml:9789
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:7172',
+  source: 'ops.yaml:9789',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2448
+// From ops.yaml:4044
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:2448',
+  source: 'ops.yaml:4044',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2472
+// From ops.yaml:4068
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:2472',
+  source: 'ops.yaml:4068',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2502
+// From ops.yaml:4098
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:2502',
+  source: 'ops.yaml:4098',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2528
+// From ops.yaml:4125
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:2528',
+  source: 'ops.yaml:4125',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -227,6 +227,79 @@ export function min(x: TensorLike, options: MinOptions = {}): Tensor {
   return callOne(minDefinition, [x], optionsOf(minDefinition, options));
 }
 
+/** Options of {@link aminmax}. */
+export interface AminmaxOptions {
+  /** The axis to look along; all elements when null. Default: `null`. */
+  axis?: number | null | undefined;
+  /** Keep reduced axes with size 1. Default: `false`. */
+  keepdim?: boolean | undefined;
+}
+// From ops.yaml:4152
+export const aminmaxDefinition: OpDefinition = {
+  name: 'aminmax',
+  source: 'ops.yaml:4152',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'min' }, { name: 'max' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: number | null; keepdim: boolean }): TensorMeta[] {
+    const axes = (axis == null) ? host.range(x.shape.length) : [(axis as number)];
+    if (!((rules.elementsAlong(x.shape, axes) as number) > 0)) throw new host.RuleError('EMPTY_REDUCTION', "there is no extreme of no elements");
+    return [
+      { shape: host.checkShape((rules.reduced(x.shape, axes, keepdim) as readonly number[]), 'min'), dtype: x.dtype },
+      { shape: host.checkShape((rules.reduced(x.shape, axes, keepdim) as readonly number[]), 'max'), dtype: x.dtype },
+    ];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, keepdim }: { axis: number | null; keepdim: boolean }): readonly V[] {
+      const axes = (axis == null) ? host.range(x.shape.length) : [(axis as number)];
+      const min = g.min(x, { axis: axes, keepdim });
+      const max = g.max(x, { axis: axes, keepdim });
+      return [min, max];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'min', keep: 'value' }, { name: 'max', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, min, max, dmin, dmax }: { x: V; min: V; max: V; dmin: V; dmax: V }, { axis }: { axis: number | null }): readonly V[] {
+        const axes = (axis == null) ? host.range(x.shape.length) : [(axis as number)];
+        const value = host.each(axes, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2);
+        const value2 = host.replace(x.shape, value, 1);
+        const hit = g.equal(x, g.reshape(max, value2));
+        const value3 = host.each(axes, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3);
+        const value4 = host.replace(x.shape, value3, 1);
+        const hit2 = g.equal(x, g.reshape(min, value4));
+        return [g.add(g.where(hit, g.divide(g.reshape(dmax, value2), g.sum(g.cast(hit, x.dtype), { axis: value, keepdim: true })), 0), g.where(hit2, g.divide(g.reshape(dmin, value4), g.sum(g.cast(hit2, x.dtype), { axis: value3, keepdim: true })), 0))];
+      },
+    },
+  ],
+};
+
+/**
+ * The smallest and the largest element along one axis, or of all; NaN if there is one.
+ *
+ * Where several elements are the smallest or the largest, each gets an equal share of the gradient.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `min`, dtype `T`, shape `reduced(x.shape, axes, keepdim)`
+ * @returns `max`, dtype `T`, shape `reduced(x.shape, axes, keepdim)`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError EMPTY_REDUCTION
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * const { min, max } = aminmax([[1, 9, 3], [7, 5, 8]], { axis: 1 });
+ * console.log(min, max);
+ * ```
+ */
+export function aminmax(x: TensorLike, options: AminmaxOptions = {}): { min: Tensor; max: Tensor } {
+  return callNamed(aminmaxDefinition, [x], optionsOf(aminmaxDefinition, options));
+}
+
 /** Options of {@link any}. */
 export interface AnyOptions {
   /** Axis or axes to reduce; all of them when null. Default: `null`. */
@@ -234,10 +307,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2554
+// From ops.yaml:4188
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:2554',
+  source: 'ops.yaml:4188',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -278,10 +351,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2570
+// From ops.yaml:4204
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:2570',
+  source: 'ops.yaml:4204',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -322,10 +395,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2586
+// From ops.yaml:4220
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:2586',
+  source: 'ops.yaml:4220',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -378,10 +451,10 @@ export interface NansumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2605
+// From ops.yaml:4239
 export const nansumDefinition: OpDefinition = {
   name: 'nansum',
-  source: 'ops.yaml:2605',
+  source: 'ops.yaml:4239',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -432,10 +505,10 @@ export interface NanmeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2624
+// From ops.yaml:4258
 export const nanmeanDefinition: OpDefinition = {
   name: 'nanmean',
-  source: 'ops.yaml:2624',
+  source: 'ops.yaml:4258',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -487,10 +560,10 @@ export interface CountNonzeroOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2643
+// From ops.yaml:4277
 export const countNonzeroDefinition: OpDefinition = {
   name: 'countNonzero',
-  source: 'ops.yaml:2643',
+  source: 'ops.yaml:4277',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -534,10 +607,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2661
+// From ops.yaml:4295
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:2661',
+  source: 'ops.yaml:4295',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -601,10 +674,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2691
+// From ops.yaml:4325
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:2691',
+  source: 'ops.yaml:4325',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -653,6 +726,394 @@ export function std(x: TensorLike, options: StdOptions = {}): Tensor {
   return callOne(stdDefinition, [x], optionsOf(stdDefinition, options));
 }
 
+/** Options of {@link varianceMean}. */
+export interface VarianceMeanOptions {
+  /** Axis or axes to reduce; all of them when null. Default: `null`. */
+  axis?: number | readonly number[] | null | undefined;
+  /** Divide by the number of elements minus 1. Default: `true`. */
+  unbiased?: boolean | undefined;
+  /** Keep reduced axes with size 1. Default: `false`. */
+  keepdim?: boolean | undefined;
+}
+// From ops.yaml:4353
+export const varianceMeanDefinition: OpDefinition = {
+  name: 'varianceMean',
+  source: 'ops.yaml:4353',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'variance' }, { name: 'mean' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
+    return [
+      { shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'variance'), dtype: x.dtype },
+      { shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'mean'), dtype: x.dtype },
+    ];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
+      const variance = g.variance(x, { axis, unbiased, keepdim });
+      const mean = g.mean(x, { axis, keepdim });
+      return [variance, mean];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dvariance, dmean }: { x: V; dvariance: V; dmean: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
+        const value = host.replace(x.shape, axis, 1);
+        const value2 = (rules.reduced(x.shape, axis, true) as readonly number[]);
+        const value22 = host.broadcast(x.shape, value2);
+        const part = g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(dvariance, host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0)), (rules.reduced(value22, axis, keepdim) as readonly number[])), host.replace(value22, axis, 1)), value22), g.subtract(x, g.mean(x, { axis, keepdim: true })));
+        const part2 = g.add(part, part);
+        return [g.add(g.broadcastTo(g.reshape(g.divide(dmean, (rules.elementsAlong(x.shape, axis) as number)), value), x.shape), g.add(g.sumTo(part2, x.shape), g.broadcastTo(g.reshape(g.divide(g.sumTo(g.neg(part2), value2), (rules.elementsAlong(x.shape, axis) as number)), value), x.shape)))];
+      },
+    },
+  ],
+};
+
+/**
+ * The variance and the mean along axes.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `variance`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
+ * @returns `mean`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * const { variance, mean } = varianceMean([[1, 2, 3], [4, 6, 8]], { axis: 1 });
+ * console.log(variance, mean);
+ * ```
+ */
+export function varianceMean(x: TensorLike, options: VarianceMeanOptions = {}): { variance: Tensor; mean: Tensor } {
+  return callNamed(varianceMeanDefinition, [x], optionsOf(varianceMeanDefinition, options));
+}
+
+/** Options of {@link stdMean}. */
+export interface StdMeanOptions {
+  /** Axis or axes to reduce; all of them when null. Default: `null`. */
+  axis?: number | readonly number[] | null | undefined;
+  /** Divide by the number of elements minus 1. Default: `true`. */
+  unbiased?: boolean | undefined;
+  /** Keep reduced axes with size 1. Default: `false`. */
+  keepdim?: boolean | undefined;
+}
+// From ops.yaml:4382
+export const stdMeanDefinition: OpDefinition = {
+  name: 'stdMean',
+  source: 'ops.yaml:4382',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'std' }, { name: 'mean' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: readonly number[]; keepdim: boolean }): TensorMeta[] {
+    return [
+      { shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'std'), dtype: x.dtype },
+      { shape: host.checkShape((rules.reduced(x.shape, axis, keepdim) as readonly number[]), 'mean'), dtype: x.dtype },
+    ];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, unbiased, keepdim }: { axis: readonly number[]; unbiased: boolean; keepdim: boolean }): readonly V[] {
+      const std = g.std(x, { axis, unbiased, keepdim });
+      const mean = g.mean(x, { axis, keepdim });
+      return [std, mean];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'std', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, std, dstd, dmean }: { x: V; std: V; dstd: V; dmean: V }, { axis, unbiased }: { axis: readonly number[]; unbiased: boolean }): readonly V[] {
+        const value = host.replace(x.shape, axis, 1);
+        const deviation = g.reshape(std, value);
+        return [g.add(g.broadcastTo(g.reshape(g.divide(dmean, (rules.elementsAlong(x.shape, axis) as number)), value), x.shape), g.divide(g.multiply(g.reshape(dstd, value), g.subtract(x, g.mean(x, { axis, keepdim: true }))), g.multiply(g.where(g.equal(deviation, 0), 1, deviation), host.max((rules.elementsAlong(x.shape, axis) as number) - (unbiased ? 1 : 0), 0))))];
+      },
+    },
+  ],
+};
+
+/**
+ * The standard deviation and the mean along axes.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `std`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
+ * @returns `mean`, dtype `T`, shape `reduced(x.shape, axis, keepdim)`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * const { std, mean } = stdMean([[1, 2, 3], [4, 6, 8]], { axis: 1 });
+ * console.log(std, mean);
+ * ```
+ */
+export function stdMean(x: TensorLike, options: StdMeanOptions = {}): { std: Tensor; mean: Tensor } {
+  return callNamed(stdMeanDefinition, [x], optionsOf(stdMeanDefinition, options));
+}
+
+/** Options of {@link cov}. */
+export interface CovOptions {
+  /** How often each observation was made, as integers. */
+  fweights?: TensorLike | undefined;
+  /** The weight of each observation. */
+  aweights?: TensorLike | undefined;
+  /** Whether variables are rows, or columns. Default: `true`. */
+  rowvar?: boolean | undefined;
+  /** Divide by the number of observations minus 1. Default: `true`. */
+  ddof?: boolean | undefined;
+}
+// From ops.yaml:4404
+export const covDefinition: OpDefinition = {
+  name: 'cov',
+  source: 'ops.yaml:4404',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'fweights', dtype: 'I', optional: true, differentiable: false }, { name: 'aweights', dtype: 'T', optional: true, differentiable: true }],
+  attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }, { name: 'ddof', type: {"kind":"boolean"}, default: true, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float32","float64"], I: ["int32","int64"] },
+  infer({ x, fweights, aweights }: { x: TensorMeta; fweights: TensorMeta | undefined; aweights: TensorMeta | undefined }, { rowvar }: { rowvar: boolean }): TensorMeta[] {
+    host.checkRank(x.shape, 1, 2, 'x');
+    const rows = (x.shape.length === 1) ? [1, host.at(x.shape, 0)] : (rowvar ? x.shape : [host.at(x.shape, 1), host.at(x.shape, 0)]);
+    const n = host.at(rows, 1);
+    if (!(n > 0)) throw new host.RuleError('EMPTY_REDUCTION', "there is no covariance of no observations");
+    if (!((!(fweights !== undefined)) || host.equals(fweights!.shape, [n]))) throw new host.RuleError('SHAPE_MISMATCH', "fweights must have one weight for each observation");
+    if (!((!(aweights !== undefined)) || host.equals(aweights!.shape, [n]))) throw new host.RuleError('SHAPE_MISMATCH', "aweights must have one weight for each observation");
+    return [{ shape: host.checkShape((x.shape.length === 1) ? [] : [host.at(rows, 0), host.at(rows, 0)], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, fweights, aweights }: { x: V; fweights: V | undefined; aweights: V | undefined }, { rowvar, ddof }: { rowvar: boolean; ddof: boolean }): readonly V[] {
+      const rows = host.lazy(() => (x.shape.length === 1) ? [1, host.at(x.shape, 0)] : (rowvar ? x.shape : [host.at(x.shape, 1), host.at(x.shape, 0)]));
+      const n = host.lazy(() => host.at(rows(), 1));
+      const data = host.lazy(() => (x.shape.length === 1) ? g.reshape(x, [1, n()]) : (rowvar ? x : g.swapLast(x)));
+      const times = host.lazy(() => (fweights !== undefined) ? g.cast(fweights!, x.dtype) : g.ones([n()], { dtype: x.dtype }));
+      const weights = host.lazy(() => (aweights !== undefined) ? g.multiply(times(), aweights!) : times());
+      const whole = host.lazy(() => g.sum(weights()));
+      const mean = host.lazy(() => g.divide(g.sum(g.multiply(data(), weights()), { axis: 1, keepdim: true }), whole()));
+      const lost = host.lazy(() => (aweights !== undefined) ? g.divide(g.sum(g.multiply(weights(), aweights!)), whole()) : g.ones([], { dtype: x.dtype }));
+      const divisor = host.lazy(() => g.maximum(ddof ? g.subtract(whole(), lost()) : whole(), 0));
+      const centred = host.lazy(() => g.subtract(data(), mean()));
+      const product = host.lazy(() => g.divide(g.bmm(centred(), g.swapLast(g.multiply(centred(), weights()))), divisor()));
+      const out = (x.shape.length === 1) ? g.reshape(product(), []) : product();
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'fweights', keep: 'value' }, { name: 'aweights', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, fweights, aweights, dout }: { x: V; fweights: V | undefined; aweights: V | undefined; dout: V }, { rowvar, ddof }: { rowvar: boolean; ddof: boolean }): readonly V[] {
+        const rows = host.lazy(() => (x.shape.length === 1) ? [1, host.at(x.shape, 0)] : (rowvar ? x.shape : [host.at(x.shape, 1), host.at(x.shape, 0)]));
+        const n = host.lazy(() => host.at(rows(), 1));
+        const value = host.lazy(() => [1, n()]);
+        const data = host.lazy(() => (x.shape.length === 1) ? g.reshape(x, value()) : (rowvar ? x : g.swapLast(x)));
+        const value2 = host.lazy(() => [n()]);
+        const times = host.lazy(() => (fweights !== undefined) ? g.cast(fweights!, x.dtype) : g.ones(value2(), { dtype: x.dtype }));
+        const weights = host.lazy(() => (aweights !== undefined) ? g.multiply(times(), aweights!) : times());
+        const whole = host.lazy(() => g.sum(weights()));
+        const centred = host.lazy(() => g.subtract(data(), g.divide(g.sum(g.multiply(data(), weights()), { axis: 1, keepdim: true }), whole())));
+        const part = host.lazy(() => g.swapLast(g.multiply(centred(), weights())));
+        const divisor = host.lazy(() => g.maximum(ddof ? g.subtract(whole(), (aweights !== undefined) ? g.divide(g.sum(g.multiply(weights(), aweights!)), whole()) : g.ones([], { dtype: x.dtype })) : whole(), 0));
+        const value3 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (rowvar ? x.shape : [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)]));
+        const value4 = host.lazy(() => (fweights !== undefined) ? fweights!.shape : value2());
+        const value5 = host.lazy(() => (aweights !== undefined) ? host.broadcast(value4(), aweights!.shape) : value4());
+        const value6 = host.lazy(() => host.broadcast(value3(), value5()));
+        const value7 = host.lazy(() => (rules.reduced(value6(), [1], true) as readonly number[]));
+        const value8 = host.lazy(() => (rules.reduced(value5(), host.range(value5().length), false) as readonly number[]));
+        const value9 = host.lazy(() => host.broadcast(value3(), value7(), value8()));
+        const value10 = host.lazy(() => value9().length - 2);
+        const value11 = host.lazy(() => host.broadcast(value3(), value7(), value8(), value5()));
+        const value12 = host.lazy(() => value11().length - 2);
+        const value13 = host.lazy(() => [...host.take(value11(), 0, value12()), host.at(value11(), value11().length - 1), host.at(value11(), value12())]);
+        const part2 = host.lazy(() => g.sumTo(g.divide((x.shape.length === 1) ? g.reshape(dout, g.divide(g.bmm(centred(), part()), divisor()).shape) : dout, divisor()), [...host.broadcast(host.take(value9(), 0, value10()), host.take(value13(), 0, value13().length - 2)), host.at(value9(), value10()), host.at(value13(), value13().length - 1)]));
+        const part3 = host.lazy(() => g.add(g.sumTo(g.bmm(part2(), g.swapLast(part())), value9()), g.sumTo(g.multiply(g.swapLast(g.sumTo(g.bmm(g.swapLast(centred()), part2()), value13())), weights()), value9())));
+        const part4 = host.lazy(() => g.add(g.sumTo(part3(), value3()), g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(g.sumTo(g.neg(part3()), host.broadcast(value7(), value8())), whole()), value7()), host.replace(value6(), [1], 1)), value6()), weights()), value3())));
+        return [(x.shape.length === 1) ? g.reshape(part4(), x.shape) : (rowvar ? part4() : g.swapLast(part4()))];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'aweights',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'fweights', keep: 'value' }, { name: 'aweights', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, fweights, aweights, dout }: { x: V; fweights: V | undefined; aweights: V | undefined; dout: V }, { rowvar, ddof }: { rowvar: boolean; ddof: boolean }): readonly V[] {
+        const rows = host.lazy(() => (x.shape.length === 1) ? [1, host.at(x.shape, 0)] : (rowvar ? x.shape : [host.at(x.shape, 1), host.at(x.shape, 0)]));
+        const n = host.lazy(() => host.at(rows(), 1));
+        const value = host.lazy(() => [1, n()]);
+        const data = host.lazy(() => (x.shape.length === 1) ? g.reshape(x, value()) : (rowvar ? x : g.swapLast(x)));
+        const value2 = host.lazy(() => [n()]);
+        const times = host.lazy(() => (fweights !== undefined) ? g.cast(fweights!, x.dtype) : g.ones(value2(), { dtype: x.dtype }));
+        const weights = host.lazy(() => g.multiply(times(), aweights!));
+        const whole = host.lazy(() => g.sum(weights()));
+        const mean = host.lazy(() => g.divide(g.sum(g.multiply(data(), weights()), { axis: 1, keepdim: true }), whole()));
+        const centred = host.lazy(() => g.subtract(data(), mean()));
+        const value3 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (rowvar ? x.shape : [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)]));
+        const value4 = host.lazy(() => (fweights !== undefined) ? fweights!.shape : value2());
+        const value5 = host.lazy(() => host.broadcast(value3(), value4(), aweights!.shape));
+        const value6 = host.lazy(() => (rules.reduced(value5(), [1], true) as readonly number[]));
+        const value7 = host.lazy(() => host.broadcast(value4(), aweights!.shape));
+        const value8 = host.lazy(() => host.range(value7().length));
+        const value9 = host.lazy(() => (rules.reduced(value7(), value8(), false) as readonly number[]));
+        const value10 = host.lazy(() => host.broadcast(value3(), value6(), value9()));
+        const value11 = host.lazy(() => value10().length - 2);
+        const value12 = host.lazy(() => host.broadcast(value3(), value6(), value9(), value4(), aweights!.shape));
+        const value13 = host.lazy(() => value12().length - 2);
+        const value14 = host.lazy(() => [...host.take(value12(), 0, value13()), host.at(value12(), value12().length - 1), host.at(value12(), value13())]);
+        const value15 = host.lazy(() => [...host.broadcast(host.take(value10(), 0, value11()), host.take(value14(), 0, value14().length - 2)), host.at(value10(), value11()), host.at(value14(), value14().length - 1)]);
+        const part = host.lazy(() => (x.shape.length === 1) ? g.reshape(dout, host.broadcast(value15(), value9())) : dout);
+        const lost = host.lazy(() => g.divide(g.sum(g.multiply(weights(), aweights!)), whole()));
+        const part2 = host.lazy(() => ddof ? g.subtract(whole(), lost()) : whole());
+        const divisor = host.lazy(() => g.maximum(part2(), 0));
+        const part3 = host.lazy(() => g.sumTo(g.divide(part(), divisor()), value15()));
+        const part4 = host.lazy(() => g.swapLast(g.sumTo(g.bmm(g.swapLast(centred()), part3()), value14())));
+        const part5 = host.lazy(() => g.swapLast(g.multiply(centred(), weights())));
+        const part6 = host.lazy(() => g.sumTo(g.neg(g.add(g.sumTo(g.bmm(part3(), g.swapLast(part5())), value10()), g.sumTo(g.multiply(part4(), weights()), value10()))), host.broadcast(value6(), value9())));
+        const part7 = host.lazy(() => g.sumTo(g.multiply(g.neg(part6()), g.divide(mean(), whole())), value9()));
+        const part8 = host.lazy(() => g.sumTo(g.multiply(g.neg(part()), g.divide(g.divide(g.bmm(centred(), part5()), divisor()), divisor())), value9()));
+        const part9 = host.lazy(() => g.where(g.greaterThan(part2(), 0), part8(), g.where(g.equal(part2(), 0), g.multiply(part8(), 0.5), 0)));
+        const value16 = host.lazy(() => host.replace(value7(), value8(), 1));
+        const part10 = host.lazy(() => g.add(g.add(g.sumTo(g.multiply(part4(), centred()), value7()), g.broadcastTo(g.reshape(ddof ? g.add(part7(), g.add(part9(), g.multiply(part9(), g.divide(lost(), whole())))) : g.add(part7(), part9()), value16()), value7())), g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(part6(), whole()), value6()), host.replace(value5(), [1], 1)), value5()), data()), value7())));
+        const part11 = host.lazy(() => g.broadcastTo(g.reshape(g.divide(g.neg(part9()), whole()), value16()), value7()));
+        const part12 = host.lazy(() => g.sumTo(g.multiply(ddof ? g.add(part10(), g.multiply(part11(), aweights!)) : part10(), times()), aweights!.shape));
+        return [ddof ? g.add(part12(), g.sumTo(g.multiply(part11(), weights()), aweights!.shape)) : part12()];
+      },
+    },
+  ],
+};
+
+/**
+ * The covariance matrix of variables, of which each is a row of observations.
+ *
+ * `fweights` say how often each observation was made, `aweights` how much it counts. A vector is one variable, whose variance is a number. Where
+ * the divisor would be negative it is 0.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 to 2.
+ * @returns `out`, dtype `T`, shape `x.rank == 1 ? [] : [rows[0], rows[0]]`
+ * @remarks Dtypes: T: float32, float64; I: int32, int64.
+ * @throws OpwrightError EMPTY_REDUCTION
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(cov([[1, 2, 3], [3, 1, -4]]));
+ * ```
+ */
+export function cov(x: TensorLike, options: CovOptions = {}): Tensor {
+  const { fweights: _fweights, aweights: _aweights, ...attrs } = optionsOf(covDefinition, options);
+  return callOne(covDefinition, [x, _fweights, _aweights], attrs);
+}
+
+/** Options of {@link corrcoef}. */
+export interface CorrcoefOptions {
+  /** Whether variables are rows, or columns. Default: `true`. */
+  rowvar?: boolean | undefined;
+}
+// From ops.yaml:4463
+export const corrcoefDefinition: OpDefinition = {
+  name: 'corrcoef',
+  source: 'ops.yaml:4463',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { rowvar }: { rowvar: boolean }): TensorMeta[] {
+    host.checkRank(x.shape, 1, 2, 'x');
+    const rows = (x.shape.length === 1) ? [1, host.at(x.shape, 0)] : (rowvar ? x.shape : [host.at(x.shape, 1), host.at(x.shape, 0)]);
+    if (!(host.at(rows, 1) > 0)) throw new host.RuleError('EMPTY_REDUCTION', "there is no correlation of no observations");
+    return [{ shape: host.checkShape((x.shape.length === 1) ? [] : [host.at(rows, 0), host.at(rows, 0)], 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { rowvar }: { rowvar: boolean }): readonly V[] {
+      const rows = (x.shape.length === 1) ? [1, host.at(x.shape, 0)] : (rowvar ? x.shape : [host.at(x.shape, 1), host.at(x.shape, 0)]);
+      const together = g.reshape(g.cov(x, { rowvar }), [host.at(rows, 0), host.at(rows, 0)]);
+      const spread = g.sqrt(g.diagonal(together));
+      const scaled = g.divide(g.divide(together, g.unsqueeze(spread, 1)), g.unsqueeze(spread, 0));
+      const out = g.reshape(g.clip(scaled, { min: -1, max: 1 }), (x.shape.length === 1) ? [] : [host.at(rows, 0), host.at(rows, 0)]);
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { rowvar }: { rowvar: boolean }): readonly V[] {
+        const rows = host.lazy(() => (x.shape.length === 1) ? [1, host.at(x.shape, 0)] : (rowvar ? x.shape : [host.at(x.shape, 1), host.at(x.shape, 0)]));
+        const value = host.lazy(() => [host.at(rows(), 0), host.at(rows(), 0)]);
+        const together = host.lazy(() => g.reshape(g.cov(x, { rowvar }), value()));
+        const spread = host.lazy(() => g.sqrt(g.diagonal(together())));
+        const part = host.lazy(() => g.unsqueeze(spread(), 1));
+        const part2 = host.lazy(() => g.divide(together(), part()));
+        const part3 = host.lazy(() => g.unsqueeze(spread(), 0));
+        const scaled = host.lazy(() => g.divide(part2(), part3()));
+        const value2 = host.lazy(() => (x.shape.length === 1) ? [] : value());
+        const target = host.lazy(() => ((host.count(value()) === host.count(value2())) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(value2(), value()));
+        const value3 = host.lazy(() => [...host.drop(target(), [0, 1]), (rules.diagonalSize(host.at(target(), 0), host.at(target(), 1), 0) as number)]);
+        const value4 = host.lazy(() => host.insert(value3(), (rules.fromFront((rules.listed(1) as readonly number[]), value3().length + (rules.listed(1) as readonly number[]).length) as readonly number[]), 1));
+        const value5 = host.lazy(() => host.insert(value3(), (rules.fromFront((rules.listed(0) as readonly number[]), value3().length + (rules.listed(0) as readonly number[]).length) as readonly number[]), 1));
+        const value6 = host.lazy(() => host.broadcast(target(), value4(), value5()));
+        const part4 = host.lazy(() => g.sumTo(g.where(g.equal(scaled(), g.clip(scaled(), { min: -1, max: 1 })), g.reshape(dout, value6()), 0), value6()));
+        const part5 = host.lazy(() => g.sumTo(g.divide(part4(), part3()), host.broadcast(target(), value4())));
+        const part6 = host.lazy(() => g.reshape(g.add(g.sumTo(g.divide(part5(), part()), target()), g.placeDiagonal(g.divide(g.multiply(g.add(g.reshape(g.sumTo(g.multiply(g.neg(part4()), g.divide(scaled(), part3())), value5()), value3()), g.reshape(g.sumTo(g.multiply(g.neg(part5()), g.divide(part2(), part())), value4()), value3())), 0.5), spread()), target(), 0, 0, 1, 0)), value2()));
+        const value7 = host.lazy(() => [1, host.at(rows(), 1)]);
+        const value8 = host.lazy(() => host.count(value7()) === host.count(x.shape));
+        const value9 = host.lazy(() => host.inferReshape(x.shape, value7()));
+        const value10 = host.lazy(() => rowvar ? x.shape : [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)]);
+        const value11 = host.lazy(() => (x.shape.length === 1) ? ((value8() && host.all(value7(), (size: number) => size >= 0)) ? value7() : value9()) : value10());
+        const value22 = host.lazy(() => [host.at(rows(), 1)]);
+        const value12 = host.lazy(() => (rules.reduced(host.broadcast(value11(), value22()), [1], true) as readonly number[]));
+        const value82 = host.lazy(() => (rules.reduced(value22(), host.range(1), false) as readonly number[]));
+        const value13 = host.lazy(() => host.broadcast(value11(), value12(), value82()));
+        const value14 = host.lazy(() => value13().length - 2);
+        const value15 = host.lazy(() => host.broadcast(value11(), value12(), value82(), value22()));
+        const value16 = host.lazy(() => value15().length - 2);
+        const value17 = host.lazy(() => [...host.take(value15(), 0, value16()), host.at(value15(), value15().length - 1), host.at(value15(), value16())]);
+        const times = host.lazy(() => g.ones(value22(), { dtype: x.dtype }));
+        const whole = host.lazy(() => g.sum(times()));
+        const value32 = host.lazy(() => (x.shape.length === 1) ? ((value8() && host.all(value7(), (size2: number) => size2 >= 0)) ? value7() : value9()) : value10());
+        const value62 = host.lazy(() => host.broadcast(value32(), value22()));
+        const value72 = host.lazy(() => (rules.reduced(value62(), [1], true) as readonly number[]));
+        const value92 = host.lazy(() => host.broadcast(value32(), value72(), value82()));
+        const value102 = host.lazy(() => value92().length - 2);
+        const value112 = host.lazy(() => host.broadcast(value32(), value72(), value82(), value22()));
+        const value122 = host.lazy(() => value112().length - 2);
+        const value132 = host.lazy(() => [...host.take(value112(), 0, value122()), host.at(value112(), value112().length - 1), host.at(value112(), value122())]);
+        const part22 = host.lazy(() => g.sumTo(g.divide((x.shape.length === 1) ? g.reshape(part6(), host.broadcast([...host.broadcast(host.take(value13(), 0, value14()), host.take(value17(), 0, value17().length - 2)), host.at(value13(), value14()), host.at(value17(), value17().length - 1)], value82())) : part6(), g.maximum(g.subtract(whole(), g.ones([], { dtype: x.dtype })), 0)), [...host.broadcast(host.take(value92(), 0, value102()), host.take(value132(), 0, value132().length - 2)), host.at(value92(), value102()), host.at(value132(), value132().length - 1)]));
+        const data = host.lazy(() => (x.shape.length === 1) ? g.reshape(x, value7()) : (rowvar ? x : g.swapLast(x)));
+        const centred = host.lazy(() => g.subtract(data(), g.divide(g.sum(g.multiply(data(), times()), { axis: 1, keepdim: true }), whole())));
+        const part32 = host.lazy(() => g.add(g.sumTo(g.bmm(part22(), g.swapLast(g.swapLast(g.multiply(centred(), times())))), value92()), g.sumTo(g.multiply(g.swapLast(g.sumTo(g.bmm(g.swapLast(centred()), part22()), value132())), times()), value92())));
+        const part42 = host.lazy(() => g.add(g.sumTo(part32(), value32()), g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(g.sumTo(g.neg(part32()), host.broadcast(value72(), value82())), whole()), value72()), host.replace(value62(), [1], 1)), value62()), times()), value32())));
+        return [(x.shape.length === 1) ? g.reshape(part42(), x.shape) : (rowvar ? part42() : g.swapLast(part42()))];
+      },
+    },
+  ],
+};
+
+/**
+ * The correlation coefficients of variables, of which each is a row of observations.
+ *
+ * NaN beside a variable that does not vary. They are held between -1 and 1.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 to 2.
+ * @returns `out`, dtype `T`, shape `x.rank == 1 ? [] : [rows[0], rows[0]]`
+ * @remarks Dtypes: T: float32, float64.
+ * @throws OpwrightError EMPTY_REDUCTION
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(corrcoef([[1, 2, 3], [3, 1, -4]]));
+ * ```
+ */
+export function corrcoef(x: TensorLike, options: CorrcoefOptions = {}): Tensor {
+  return callOne(corrcoefDefinition, [x], optionsOf(corrcoefDefinition, options));
+}
+
 /** Options of {@link logsumexp}. */
 export interface LogsumexpOptions {
   /** Axis or axes to reduce; all of them when null. Default: `null`. */
@@ -660,10 +1121,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2719
+// From ops.yaml:4485
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:2719',
+  source: 'ops.yaml:4485',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -722,10 +1183,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2741
+// From ops.yaml:4507
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:2741',
+  source: 'ops.yaml:4507',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -784,10 +1245,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:2792
+// From ops.yaml:4558
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:2792',
+  source: 'ops.yaml:4558',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -842,15 +1303,16 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2843
+// From ops.yaml:4609
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:2843',
+  source: 'ops.yaml:4609',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -879,7 +1341,7 @@ export const softmaxDefinition: OpDefinition = {
  *
  * Paddle: paddle.nn.functional.softmax, paddle.fluid.layers.softmax.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -900,15 +1362,16 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:2879
+// From ops.yaml:4645
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:2879',
+  source: 'ops.yaml:4645',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -935,7 +1398,7 @@ export const logSoftmaxDefinition: OpDefinition = {
  *
  * Paddle: paddle.nn.functional.log_softmax.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -958,10 +1421,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2903
+// From ops.yaml:4669
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:2903',
+  source: 'ops.yaml:4669',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -979,18 +1442,26 @@ export const normDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { p, axis }: { p: number | string; axis: readonly number[] }): readonly V[] {
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
         const value = host.isNumber(p) ? p : ((host.equals(p, 'fro')) ? 2 : ((host.equals(p, 'inf')) ? 1 / 0 : -1 / 0));
-        const value2 = host.lazy(() => host.replace(x.shape, axis, 1));
-        const norm = host.lazy(() => g.reshape(out, value2()));
-        const part = host.lazy(() => g.equal(norm(), 0));
-        const d = host.lazy(() => g.reshape(dout, value2()));
+        const value2 = value === 2;
         const size = host.lazy(() => g.abs(x));
-        const isExtreme = host.lazy(() => g.equal(size(), norm()));
-        const part2 = host.lazy(() => g.sign(x));
-        const isNothing = host.lazy(() => g.logicalOr(part(), g.equal(size(), 0)));
-        return [(value === 2) ? g.multiply(x, g.where(part(), 0, g.divide(d(), g.where(part(), 1, norm())))) : ((host.abs(value) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis, keepdim: true })), 0), part2()) : ((value === 0) ? g.full(x.shape, 0, { dtype: x.dtype }) : ((value === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), value - 1))), part2()))))];
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part = host.lazy(() => g.where(zero(), 1, size()));
+        const part2 = host.lazy(() => g.sum(value2 ? g.multiply(x, x) : g.where(zero(), 0 ** value, g.pow(part(), value)), { axis, keepdim }));
+        const part3 = host.lazy(() => g.equal(part2(), 0));
+        const part4 = host.lazy(() => g.where(part3(), 0, dout));
+        const part5 = host.lazy(() => g.where(part3(), 1, part2()));
+        const value3 = host.lazy(() => host.replace(x.shape, axis, 1));
+        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.conj(g.sqrt(part5())))), value3()), x.shape), x) : 0);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value3())));
+        const part32 = host.lazy(() => g.reshape(dout, value3()));
+        const part42 = host.lazy(() => g.sign(x));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value3())));
+        const value4 = host.lazy(() => value === 0);
+        const value5 = host.lazy(() => 1 / value);
+        return [value2 ? g.add(part22(), part22()) : ((value === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : ((value === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : (value4() ? g.zeros(x.shape, { dtype: x.dtype }) : ((value === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), x.shape), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(part3(), 0, g.multiply(part4(), g.conj(g.multiply(value5(), g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(value5() === 0)), 1, part5()), value5() - 1))))), value3()), x.shape)), g.conj(g.multiply(value, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(value4())), 1, part()), value - 1))))), x.dtype), part42())))))];
       },
     },
   ],
@@ -1026,10 +1497,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2944
+// From ops.yaml:4710
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:2944',
+  source: 'ops.yaml:4710',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1052,18 +1523,20 @@ export const normOfOrderDefinition: OpDefinition = {
   },
   gradients: [
     {
+      // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { order, axis }: { order: number; axis: readonly number[] }): readonly V[] {
-        const value = host.lazy(() => host.replace(x.shape, axis, 1));
-        const norm = host.lazy(() => g.reshape(out, value()));
-        const part = host.lazy(() => g.equal(norm(), 0));
-        const d = host.lazy(() => g.reshape(dout, value()));
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { order, axis, keepdim }: { order: number; axis: readonly number[]; keepdim: boolean }): readonly V[] {
         const size = host.lazy(() => g.abs(x));
-        const isExtreme = host.lazy(() => g.equal(size(), norm()));
-        const part2 = host.lazy(() => g.sign(x));
-        const isNothing = host.lazy(() => g.logicalOr(part(), g.equal(size(), 0)));
-        return [(order === 2) ? g.multiply(x, g.where(part(), 0, g.divide(d(), g.where(part(), 1, norm())))) : ((host.abs(order) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis, keepdim: true })), 0), part2()) : ((order === 0) ? g.full(x.shape, 0, { dtype: x.dtype }) : ((order === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), order - 1))), part2()))))];
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part = host.lazy(() => g.where(zero(), 1, size()));
+        const value = host.lazy(() => host.replace(x.shape, axis, 1));
+        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })))))), value()), x.shape), x) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value())));
+        const part3 = host.lazy(() => g.reshape(dout, value()));
+        const part4 = host.lazy(() => g.sign(x));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value())));
+        return [(order === 2) ? g.add(part2(), part2()) : ((order === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part3(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part3(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((order === 1) ? g.multiply(g.cast(g.broadcastTo(part3(), x.shape), x.dtype), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), g.conj(g.multiply(1 / order, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })), 0), Number((1 / order) === 0)), 1, g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))), (1 / order) - 1))))), value()), x.shape)), g.conj(g.multiply(order, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(order === 0)), 1, part()), order - 1))))), x.dtype), part4())))))];
       },
     },
   ],
@@ -1086,10 +1559,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:2981
+// From ops.yaml:4734
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:2981',
+  source: 'ops.yaml:4734',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1112,16 +1585,20 @@ export const distDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
         const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
         const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
+        const size = host.lazy(() => g.abs(part()));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.broadcast(x.shape, y.shape));
         const value2 = host.lazy(() => host.range(value().length));
+        const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const norm = host.lazy(() => g.reshape(g.normOfOrder(part(), p), value3()));
-        const d = host.lazy(() => g.reshape(g.cast(dout, type()), value3()));
-        const size = host.lazy(() => g.abs(part()));
-        const isExtreme = host.lazy(() => (p === 2) ? undefined! : g.equal(size(), norm()));
-        const part2 = host.lazy(() => g.sign(part()));
-        const isNothing = host.lazy(() => (p === 2) ? undefined! : ((p === 0) ? undefined! : ((p === 1) ? undefined! : g.logicalOr(g.equal(norm(), 0), g.equal(size(), 0)))));
-        return [g.cast(g.sumTo((p === 2) ? g.multiply(part(), g.where(g.equal(norm(), 0), 0, g.divide(d(), g.where(g.equal(norm(), 0), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), type()), { axis: value2(), keepdim: true })), 0), part2()) : ((p === 0) ? g.full(value(), 0, { dtype: type() }) : ((p === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part2())))), x.shape), x.dtype)];
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
+        const part32 = host.lazy(() => g.reshape(part3(), value3()));
+        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
+        const part4 = host.lazy(() => g.sign(part()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
+        return [g.cast(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4()))))), x.shape), x.dtype)];
       },
     },
     {
@@ -1131,16 +1608,20 @@ export const distDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
         const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
         const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
+        const size = host.lazy(() => g.abs(part()));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.broadcast(x.shape, y.shape));
         const value2 = host.lazy(() => host.range(value().length));
+        const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const norm = host.lazy(() => g.reshape(g.normOfOrder(part(), p), value3()));
-        const d = host.lazy(() => g.reshape(g.cast(dout, type()), value3()));
-        const size = host.lazy(() => g.abs(part()));
-        const isExtreme = host.lazy(() => (p === 2) ? undefined! : g.equal(size(), norm()));
-        const part2 = host.lazy(() => g.sign(part()));
-        const isNothing = host.lazy(() => (p === 2) ? undefined! : ((p === 0) ? undefined! : ((p === 1) ? undefined! : g.logicalOr(g.equal(norm(), 0), g.equal(size(), 0)))));
-        return [g.cast(g.sumTo(g.neg((p === 2) ? g.multiply(part(), g.where(g.equal(norm(), 0), 0, g.divide(d(), g.where(g.equal(norm(), 0), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), type()), { axis: value2(), keepdim: true })), 0), part2()) : ((p === 0) ? g.full(value(), 0, { dtype: type() }) : ((p === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part2()))))), y.shape), y.dtype)];
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
+        const part32 = host.lazy(() => g.reshape(part3(), value3()));
+        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
+        const part4 = host.lazy(() => g.sign(part()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
+        return [g.cast(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4())))))), y.shape), y.dtype)];
       },
     },
   ],
@@ -1173,10 +1654,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3018
+// From ops.yaml:4771
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:3018',
+  source: 'ops.yaml:4771',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1222,10 +1703,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:3045
+// From ops.yaml:4798
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:3045',
+  source: 'ops.yaml:4798',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1273,10 +1754,10 @@ export interface CumprodOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3059
+// From ops.yaml:4812
 export const cumprodDefinition: OpDefinition = {
   name: 'cumprod',
-  source: 'ops.yaml:3059',
+  source: 'ops.yaml:4812',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1322,10 +1803,10 @@ export const cumprodDefinition: OpDefinition = {
 export function cumprod(x: TensorLike, options: CumprodOptions = {}): Tensor {
   return callOne(cumprodDefinition, [x], optionsOf(cumprodDefinition, options));
 }
-// From ops.yaml:3084
+// From ops.yaml:4837
 export const scanProductDefinition: OpDefinition = {
   name: 'scanProduct',
-  source: 'ops.yaml:3084',
+  source: 'ops.yaml:4837',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1366,10 +1847,10 @@ export const scanProductDefinition: OpDefinition = {
 export function scanProduct(x: TensorLike, axis: number): Tensor {
   return callOne(scanProductDefinition, [x], { axis, ...surplusOptions(scanProductDefinition, arguments[2]) });
 }
-// From ops.yaml:3098
+// From ops.yaml:4851
 export const shiftAlongDefinition: OpDefinition = {
   name: 'shiftAlong',
-  source: 'ops.yaml:3098',
+  source: 'ops.yaml:4851',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'by', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1408,10 +1889,10 @@ export const shiftAlongDefinition: OpDefinition = {
 export function shiftAlong(x: TensorLike, axis: number, by: number, value: number): Tensor {
   return callOne(shiftAlongDefinition, [x], { axis, by, value, ...surplusOptions(shiftAlongDefinition, arguments[4]) });
 }
-// From ops.yaml:3108
+// From ops.yaml:4861
 export const linearScanDefinition: OpDefinition = {
   name: 'linearScan',
-  source: 'ops.yaml:3108',
+  source: 'ops.yaml:4861',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'b', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1468,10 +1949,10 @@ export interface CummaxOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3124
+// From ops.yaml:4877
 export const cummaxDefinition: OpDefinition = {
   name: 'cummax',
-  source: 'ops.yaml:3124',
+  source: 'ops.yaml:4877',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1531,10 +2012,10 @@ export interface CumminOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3155
+// From ops.yaml:4908
 export const cumminDefinition: OpDefinition = {
   name: 'cummin',
-  source: 'ops.yaml:3155',
+  source: 'ops.yaml:4908',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1588,10 +2069,10 @@ export const cumminDefinition: OpDefinition = {
 export function cummin(x: TensorLike, options: CumminOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(cumminDefinition, [x], optionsOf(cumminDefinition, options));
 }
-// From ops.yaml:3186
+// From ops.yaml:4939
 export const scanMaxDefinition: OpDefinition = {
   name: 'scanMax',
-  source: 'ops.yaml:3186',
+  source: 'ops.yaml:4939',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1636,10 +2117,10 @@ export const scanMaxDefinition: OpDefinition = {
 export function scanMax(x: TensorLike, axis: number): { out: Tensor; index: Tensor } {
   return callNamed(scanMaxDefinition, [x], { axis, ...surplusOptions(scanMaxDefinition, arguments[2]) });
 }
-// From ops.yaml:3200
+// From ops.yaml:4953
 export const scanMinDefinition: OpDefinition = {
   name: 'scanMin',
-  source: 'ops.yaml:3200',
+  source: 'ops.yaml:4953',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -1690,10 +2171,10 @@ export interface LogcumsumexpOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3214
+// From ops.yaml:4967
 export const logcumsumexpDefinition: OpDefinition = {
   name: 'logcumsumexp',
-  source: 'ops.yaml:3214',
+  source: 'ops.yaml:4967',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1740,10 +2221,10 @@ export const logcumsumexpDefinition: OpDefinition = {
 export function logcumsumexp(x: TensorLike, options: LogcumsumexpOptions = {}): Tensor {
   return callOne(logcumsumexpDefinition, [x], optionsOf(logcumsumexpDefinition, options));
 }
-// From ops.yaml:3238
+// From ops.yaml:4991
 export const scanLogSumDefinition: OpDefinition = {
   name: 'scanLogSum',
-  source: 'ops.yaml:3238',
+  source: 'ops.yaml:4991',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1794,15 +2275,16 @@ export interface DiffOptions {
   /** The axis of the neighbours. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3257
+// From ops.yaml:5010
 export const diffDefinition: OpDefinition = {
   name: 'diff',
-  source: 'ops.yaml:3257',
+  source: 'ops.yaml:5010',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, default: 1, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number; axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(n >= 0)) throw new host.RuleError('INVALID_ARGUMENT', "n must not be negative");
     return [{ shape: host.checkShape(host.replace(x.shape, axis, host.max(host.at(x.shape, axis) - n, 0)), 'out'), dtype: x.dtype }];
   },
@@ -1829,7 +2311,7 @@ export const diffDefinition: OpDefinition = {
 /**
  * The differences of neighbours along one axis, or differences of differences.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, max(x.shape[axis] - n, 0))`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -1842,6 +2324,80 @@ export const diffDefinition: OpDefinition = {
 export function diff(x: TensorLike, options: DiffOptions = {}): Tensor {
   return callOne(diffDefinition, [x], optionsOf(diffDefinition, options));
 }
+// From ops.yaml:5048
+export const renormDefinition: OpDefinition = {
+  name: 'renorm',
+  source: 'ops.yaml:5048',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'p', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'maxNorm', type: {"kind":"number"}, required: true, scalar: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { p, maxNorm }: { p: number; maxNorm: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    if (!(p > 0)) throw new host.RuleError('INVALID_ARGUMENT', "p must be above 0");
+    if (!(maxNorm >= 0)) throw new host.RuleError('INVALID_ARGUMENT', "maxNorm must not be negative");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { maxNorm, p, axis }: { maxNorm: V; p: number; axis: number }): readonly V[] {
+      const size = (x.shape.length === 1) ? g.abs(x) : g.norm(x, { p, axis: host.drop(host.range(x.shape.length), axis), keepdim: true });
+      const isLarge = g.greaterThan(size, maxNorm);
+      const out = g.multiply(x, g.where(isLarge, g.divide(maxNorm, g.where(isLarge, size, 1)), 1));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { maxNorm, p, axis }: { maxNorm: V; p: number; axis: number }): readonly V[] {
+        const size = host.lazy(() => g.abs(x));
+        const value = host.lazy(() => host.drop(host.range(x.shape.length), axis));
+        const size2 = host.lazy(() => (x.shape.length === 1) ? size() : g.norm(x, { p, axis: value(), keepdim: true }));
+        const isLarge = host.lazy(() => g.greaterThan(size2(), maxNorm));
+        const part = host.lazy(() => g.where(isLarge(), size2(), 1));
+        const part2 = host.lazy(() => g.divide(maxNorm, part()));
+        const part3 = host.lazy(() => g.sumTo(g.multiply(dout, g.conj(g.where(isLarge(), part2(), 1))), x.shape));
+        const part4 = host.lazy(() => g.where(isLarge(), g.multiply(g.neg(g.where(isLarge(), g.sumTo(g.multiply(dout, x), (x.shape.length === 1) ? x.shape : (rules.reduced(x.shape, host.each(value(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2), true) as readonly number[])), 0)), g.conj(g.divide(part2(), part()))), 0));
+        const part42 = host.lazy(() => g.sign(x));
+        const zero = host.lazy(() => g.equal(size(), 0));
+        const part5 = host.lazy(() => g.where(zero(), 1, size()));
+        const value2 = host.lazy(() => host.each(value(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3));
+        const value3 = host.lazy(() => host.replace(x.shape, value2(), 1));
+        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 0, part4()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 1, g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true })))))), value3()), x.shape), x) : 0) : undefined!);
+        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: true }), value3())));
+        const part32 = host.lazy(() => (p === 2) ? undefined! : g.reshape(part4(), value3()));
+        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: true }), value3())));
+        return [(x.shape.length === 1) ? g.add(part3(), g.multiply(g.cast(part4(), x.dtype), part42())) : g.add(part3(), (p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: value2(), keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: value2(), keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), x.shape), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 0, part4()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 1, g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 1, g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }))), (1 / p) - 1))))), value3()), x.shape)), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(p === 0)), 1, part5()), p - 1))))), x.dtype), part42()))))))];
+      },
+    },
+  ],
+  constrainsScalars: true,
+};
+
+/**
+ * A tensor whose parts along one axis are scaled down to a norm where theirs is larger.
+ *
+ * Each part is taken as one vector. A part that is not scaled is left as it is, and so is its gradient.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param p - The order of the norm, above 0.
+ * @param axis - The axis of the parts.
+ * @param maxNorm - The largest norm that a part may have.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(renorm([[3, 4], [0.3, 0.4]], 2, 0, 1));
+ * ```
+ */
+export function renorm(x: TensorLike, p: number, axis: number, maxNorm: number): Tensor {
+  return callOne(renormDefinition, [x], { p, axis, maxNorm, ...surplusOptions(renormDefinition, arguments[4]) });
+}
 
 /** Options of {@link trapezoid}. */
 export interface TrapezoidOptions {
@@ -1852,15 +2408,16 @@ export interface TrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3295
+// From ops.yaml:5084
 export const trapezoidDefinition: OpDefinition = {
   name: 'trapezoid',
-  source: 'ops.yaml:3295',
+  source: 'ops.yaml:5084',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ y, x }: { y: TensorMeta; x: TensorMeta | undefined }, { axis }: { axis: number }): TensorMeta[] {
+    host.checkRank(y.shape, 1, Infinity, 'y');
     if (!(((!(x !== undefined)) || host.equals(x!.shape, y.shape)) || host.equals(x!.shape, [host.at(y.shape, axis)]))) throw new host.RuleError('SHAPE_MISMATCH', "x must be a vector as long as the axis, or have y's shape");
     return [{ shape: host.checkShape(host.drop(y.shape, axis), 'out'), dtype: y.dtype }];
   },
@@ -1912,7 +2469,7 @@ export const trapezoidDefinition: OpDefinition = {
 /**
  * The integral along one axis by the trapezoidal rule.
  *
- * @param y - Tensor of dtype `T`.
+ * @param y - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `drop(y.shape, axis)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
@@ -1925,4 +2482,92 @@ export const trapezoidDefinition: OpDefinition = {
 export function trapezoid(y: TensorLike, options: TrapezoidOptions = {}): Tensor {
   const { x: _x, ...attrs } = optionsOf(trapezoidDefinition, options);
   return callOne(trapezoidDefinition, [y, _x], attrs);
+}
+
+/** Options of {@link cumulativeTrapezoid}. */
+export interface CumulativeTrapezoidOptions {
+  /** Where the points lie: a vector, or of y's shape. */
+  x?: TensorLike | undefined;
+  /** The distance of the points, where x is not given. Default: `1`. */
+  dx?: number | undefined;
+  /** The axis to integrate along. Default: `-1`. */
+  axis?: number | undefined;
+}
+// From ops.yaml:5115
+export const cumulativeTrapezoidDefinition: OpDefinition = {
+  name: 'cumulativeTrapezoid',
+  source: 'ops.yaml:5115',
+  inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
+  attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ y, x }: { y: TensorMeta; x: TensorMeta | undefined }, { axis }: { axis: number }): TensorMeta[] {
+    host.checkRank(y.shape, 1, Infinity, 'y');
+    if (!(((!(x !== undefined)) || host.equals(x!.shape, y.shape)) || host.equals(x!.shape, [host.at(y.shape, axis)]))) throw new host.RuleError('SHAPE_MISMATCH', "x must be a vector as long as the axis, or have y's shape");
+    const steps = host.max(host.at(y.shape, axis) - 1, 0);
+    return [{ shape: host.checkShape(host.replace(y.shape, axis, steps), 'out'), dtype: y.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { y, x }: { y: V; x: V | undefined }, { dx, axis }: { dx: V; axis: number }): readonly V[] {
+      const steps = host.lazy(() => host.max(host.at(y.shape, axis) - 1, 0));
+      const n = host.lazy(() => host.at(y.shape, axis));
+      const pairs = host.lazy(() => g.add(g.slice(y, [axis], [1], [n()]), g.slice(y, [axis], [0], [steps()])));
+      const column = host.lazy(() => host.replace(host.fill(y.shape.length, 1), axis, steps()));
+      const areas = (x !== undefined) ? g.multiply(g.multiply(pairs(), (x!.shape.length === y.shape.length) ? g.diff(x!, { axis }) : g.reshape(g.diff(x!), column())), 0.5) : g.multiply(pairs(), g.multiply(dx, 0.5));
+      const out = g.cumsum(areas, { axis });
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'y',
+      saved: [{ name: 'y', keep: 'shape' }, { name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { y, x, dout }: { y: V; x: V | undefined; dout: V }, { dx, axis }: { dx: V; axis: number }): readonly V[] {
+        const steps = host.max(host.at(y.shape, axis) - 1, 0);
+        const part = host.lazy(() => g.scanSum(dout, axis, true));
+        const value = host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 1, host.at(y.shape, axis), host.at(host.fill(1, 1), 0))]);
+        const value2 = host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 0, steps, host.at(host.fill(1, 1), 0))]);
+        const column = host.lazy(() => host.replace(host.fill(y.shape.length, 1), axis, steps));
+        const value3 = host.lazy(() => host.broadcast(value, value2));
+        const part2 = (x !== undefined) ? g.sumTo(g.multiply(g.sumTo(g.multiply(part(), 0.5), host.broadcast(value, value2, (x!.shape.length === y.shape.length) ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)))) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)), column())))), (x!.shape.length === y.shape.length) ? g.diff(x!, { axis }) : g.reshape(g.diff(x!), column())), value3()) : g.sumTo(g.multiply(part(), g.multiply(dx, 0.5)), value3());
+        return [g.add(g.sliceGrad(g.sumTo(part2, value2), y.shape, [axis], [0], [steps], { steps: null }), g.sliceGrad(g.sumTo(part2, value), y.shape, [axis], [1], [host.at(y.shape, axis)], { steps: null }))];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'y', keep: 'value' }, { name: 'x', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { y, x, dout }: { y: V; x: V | undefined; dout: V }, { axis }: { axis: number }): readonly V[] {
+        const steps = host.lazy(() => host.max(host.at(y.shape, axis) - 1, 0));
+        const value = x!.shape.length === y.shape.length;
+        const part = host.lazy(() => g.full(x!.shape, 0, { dtype: x!.dtype }));
+        const column = host.lazy(() => host.replace(host.fill(y.shape.length, 1), axis, steps()));
+        const value2 = host.lazy(() => host.replace(x!.shape, x!.shape.length - 1, host.max(host.at(x!.shape, x!.shape.length - 1) - 1, 0)));
+        const value3 = host.lazy(() => value ? host.replace(x!.shape, axis, host.max(host.at(x!.shape, axis) - 1, 0)) : (((host.count(column()) === host.count(value2())) && host.all(column(), (size: number) => size >= 0)) ? column() : host.inferReshape(value2(), column())));
+        const part2 = host.lazy(() => g.sumTo(g.multiply(g.sumTo(g.multiply(g.scanSum(dout, axis, true), 0.5), host.broadcast(host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 1, host.at(y.shape, axis), host.at(host.fill(1, 1), 0))]), host.replace(y.shape, [axis], [host.sliceSize(host.at(y.shape, axis), 0, steps(), host.at(host.fill(1, 1), 0))]), value3())), g.add(g.slice(y, [axis], [1], [host.at(y.shape, axis)]), g.slice(y, [axis], [0], [steps()]))), value3()));
+        const value4 = host.lazy(() => ((1 % 2) === 0) ? 1 : -1);
+        return [value ? ((1 >= host.at(x!.shape, axis)) ? part() : g.multiply(g.diff(g.pad(part2(), host.flatten(host.each(x!.shape, (_size2: number, a: number) => (a === axis) ? [1, 1] : [0, 0]))), { n: 1, axis }), value4())) : ((1 >= host.at(x!.shape, x!.shape.length - 1)) ? part() : g.multiply(g.diff(g.pad(g.reshape(part2(), value2()), host.flatten(host.each(x!.shape, (_size2: number, a: number) => (a === (x!.shape.length - 1)) ? [1, 1] : [0, 0]))), { n: 1, axis: x!.shape.length - 1 }), value4()))];
+      },
+    },
+  ],
+};
+
+/**
+ * The integrals along one axis from the first point up to each other one, by the trapezoidal rule.
+ *
+ * @param y - Tensor of dtype `T`, rank 1 or more.
+ * @returns `out`, dtype `T`, shape `replace(y.shape, axis, steps)`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError SHAPE_MISMATCH
+ * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @example
+ * ```js
+ * console.log(cumulativeTrapezoid([1, 2, 3]), cumulativeTrapezoid([1, 2, 3], { x: [0, 1, 3] }));
+ * ```
+ */
+export function cumulativeTrapezoid(y: TensorLike, options: CumulativeTrapezoidOptions = {}): Tensor {
+  const { x: _x, ...attrs } = optionsOf(cumulativeTrapezoidDefinition, options);
+  return callOne(cumulativeTrapezoidDefinition, [y, _x], attrs);
 }

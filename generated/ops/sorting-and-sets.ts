@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:6093
+// From ops.yaml:8423
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:6093',
+  source: 'ops.yaml:8423',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,15 +56,16 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:6107
+// From ops.yaml:8437
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:6107',
+  source: 'ops.yaml:8437',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -90,7 +91,7 @@ export const sortDefinition: OpDefinition = {
  *
  * Paddle: paddle.sort.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -103,6 +104,51 @@ export const sortDefinition: OpDefinition = {
 export function sort(x: TensorLike, options: SortOptions = {}): Tensor {
   return callOne(sortDefinition, [x], optionsOf(sortDefinition, options));
 }
+// From ops.yaml:8463
+export const msortDefinition: OpDefinition = {
+  name: 'msort',
+  source: 'ops.yaml:8463',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      return [g.sort(x, { axis: 0 })];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.moveFromLast(g.putLast(g.full([...host.drop(x.shape, 0), host.at(x.shape, 0)], 0, { dtype: x.dtype }), g.sortRows(g.moveToLast(x, 0), false).index, g.moveToLast(dout, 0)), 0)];
+      },
+    },
+  ],
+};
+
+/**
+ * The elements along the first axis in ascending order.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError RANK_MISMATCH
+ * @example
+ * ```js
+ * console.log(msort([[3, 1], [2, 5]]));
+ * ```
+ */
+export function msort(x: TensorLike): Tensor {
+  return callOne(msortDefinition, [x], surplusOptions(msortDefinition, arguments[1]));
+}
 
 /** Options of {@link argsort}. */
 export interface ArgsortOptions {
@@ -111,15 +157,16 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:6133
+// From ops.yaml:8476
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:6133',
+  source: 'ops.yaml:8476',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: 'int32' }];
   },
   body: {
@@ -136,7 +183,7 @@ export const argsortDefinition: OpDefinition = {
  *
  * Paddle: paddle.argsort, paddle.fluid.layers.argsort.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `int32`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -148,10 +195,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:6159
+// From ops.yaml:8502
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:6159',
+  source: 'ops.yaml:8502',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -198,15 +245,16 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:6172
+// From ops.yaml:8515
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:6172',
+  source: 'ops.yaml:8515',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { k, axis }: { k: number; axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((k >= 1) && (k <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "k must lie between 1 and the size of the axis");
     return [
       { shape: host.checkShape(host.replace(x.shape, [axis], k), 'values'), dtype: x.dtype },
@@ -240,7 +288,7 @@ export const topkDefinition: OpDefinition = {
  *
  * Paddle: paddle.topk, paddle.fluid.layers.topk.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param k - How many.
  * @returns `values`, dtype `T`, shape `replace(x.shape, [axis], k)`
  * @returns `indices`, dtype `int32`, shape `replace(x.shape, [axis], k)`
@@ -256,10 +304,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:6210
+// From ops.yaml:8553
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:6210',
+  source: 'ops.yaml:8553',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -302,6 +350,115 @@ export function unique(x: TensorLike): { out: Tensor; indices: Tensor; inverse: 
   return callNamed(uniqueDefinition, [x], surplusOptions(uniqueDefinition, arguments[1]));
 }
 
+/** Options of {@link runBegins}. */
+export interface RunBeginsOptions {
+  /** Default: `0`. */
+  axis?: number | undefined;
+}
+// From ops.yaml:8577
+export const runBeginsDefinition: OpDefinition = {
+  name: 'runBegins',
+  source: 'ops.yaml:8577',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
+  infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
+    const n = host.at(x.shape, axis);
+    return [{ shape: host.checkShape([n], 'out'), dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis }: { axis: number }): readonly V[] {
+      const n = host.at(x.shape, axis);
+      const others = host.drop(host.range(x.shape.length), axis);
+      const differs = host.lazy(() => g.notEqual(g.slice(x, [axis], [1], [n]), g.slice(x, [axis], [0], [host.max(n - 1, 0)])));
+      const begins = g.reshape((others.length === 0) ? differs() : g.any(differs(), { axis: others }), [host.max(n - 1, 0)]);
+      const out = g.concat([g.ones([host.min(n, 1)], { dtype: 'bool' }), begins]);
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Whether each part along one axis differs from the one before; the first does.
+ *
+ * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @returns `out`, dtype `bool`, shape `[n]`
+ * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
+ */
+export function runBegins(x: TensorLike, options: RunBeginsOptions = {}): Tensor {
+  return callOne(runBeginsDefinition, [x], optionsOf(runBeginsDefinition, options));
+}
+// From ops.yaml:8591
+export const runNumbersDefinition: OpDefinition = {
+  name: 'runNumbers',
+  source: 'ops.yaml:8591',
+  inputs: [{ name: 'begins', dtype: 'bool', differentiable: false }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: {  },
+  infer({ begins }: { begins: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('begins', begins.shape, ['n']);
+    const n = host.at(begins.shape, 0);
+    return [{ shape: host.checkShape([n], 'out'), dtype: 'int32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { begins }: { begins: V }): readonly V[] {
+      return [g.subtract(g.cumsum(g.cast(begins, 'int32')), 1)];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * The number of the run that each part belongs to, from where runs begin.
+ *
+ * @param begins - Tensor of dtype `bool`, shape `[n]`.
+ * @returns `out`, dtype `int32`, shape `[n]`
+ */
+export function runNumbers(begins: TensorLike): Tensor {
+  return callOne(runNumbersDefinition, [begins], surplusOptions(runNumbersDefinition, arguments[1]));
+}
+// From ops.yaml:8599
+export const runLengthsDefinition: OpDefinition = {
+  name: 'runLengths',
+  source: 'ops.yaml:8599',
+  inputs: [{ name: 'places', dtype: 'int32', differentiable: false }],
+  attrs: [{ name: 'end', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: {  },
+  infer({ places }: { places: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('places', places.shape, ['n']);
+    const n = host.at(places.shape, 0);
+    return [{ shape: host.checkShape([n], 'out'), dtype: 'int32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { places }: { places: V }, { end }: { end: number }): readonly V[] {
+      const n = host.at(places.shape, 0);
+      return [g.diff(g.concat([places, g.full([host.min(n, 1)], end, { dtype: 'int32' })]))];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * The distances of places from each other, and of the last one from the end.
+ *
+ * @param places - Tensor of dtype `int32`, shape `[n]`.
+ * @param end - Required.
+ * @returns `out`, dtype `int32`, shape `[n]`
+ */
+export function runLengths(places: TensorLike, end: number): Tensor {
+  return callOne(runLengthsDefinition, [places], { end, ...surplusOptions(runLengthsDefinition, arguments[2]) });
+}
+
 /** Options of {@link median}. */
 export interface MedianOptions {
   /** The axis to look along; all elements when null. Default: `null`. */
@@ -309,10 +466,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6234
+// From ops.yaml:8609
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:6234',
+  source: 'ops.yaml:8609',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -409,15 +566,16 @@ export interface KthvalueOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6286
+// From ops.yaml:8661
 export const kthvalueDefinition: OpDefinition = {
   name: 'kthvalue',
-  source: 'ops.yaml:6286',
+  source: 'ops.yaml:8661',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { k, axis, keepdim }: { k: number; axis: number; keepdim: boolean }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((k >= 1) && (k <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "k must lie between 1 and the size of the axis");
     return [
       { shape: host.checkShape((rules.reduced(x.shape, [axis], keepdim) as readonly number[]), 'values'), dtype: x.dtype },
@@ -453,7 +611,7 @@ export const kthvalueDefinition: OpDefinition = {
  *
  * Counted from 1; NaN counts as the largest.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @param k - Which one.
  * @returns `values`, dtype `T`, shape `reduced(x.shape, [axis], keepdim)`
  * @returns `indices`, dtype `int32`, shape `reduced(x.shape, [axis], keepdim)`
@@ -477,15 +635,16 @@ export interface ModeOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6327
+// From ops.yaml:8702
 export const modeDefinition: OpDefinition = {
   name: 'mode',
-  source: 'ops.yaml:6327',
+  source: 'ops.yaml:8702',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: number; keepdim: boolean }): TensorMeta[] {
+    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.at(x.shape, axis) > 0)) throw new host.RuleError('EMPTY_REDUCTION', "the axis must not be empty");
     return [
       { shape: host.checkShape((rules.reduced(x.shape, [axis], keepdim) as readonly number[]), 'values'), dtype: x.dtype },
@@ -497,7 +656,7 @@ export const modeDefinition: OpDefinition = {
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, keepdim }: { axis: number; keepdim: boolean }): readonly V[] {
       const sorted = g.sortRows(g.moveToLast(x, axis), false);
       const last = x.shape.length - 1;
-      const repeats = g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, last, 1, 0)), 'int32');
+      const repeats = g.multiply(g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, last, 1, 0)), 'int32'), g.cast(g.greaterThan(g.iota(sorted.values.shape, { axis: last }), 0), 'int32'));
       const lengths = g.linearScan(repeats, g.onesLike(repeats), last, false);
       const place = g.argmax(lengths, { axis: last, keepdim: true });
       const values = g.reshape(g.takeLast(sorted.values, place), (rules.reduced(x.shape, [axis], keepdim) as readonly number[]));
@@ -514,7 +673,7 @@ export const modeDefinition: OpDefinition = {
         const value = [...host.drop(x.shape, axis), host.at(x.shape, axis)];
         const part = g.full(value, 0, { dtype: x.dtype });
         const sorted = g.sortRows(g.moveToLast(x, axis), false);
-        return [g.moveFromLast(g.putLast(part, sorted.index, g.addLast(part, g.argmax(g.linearScan(g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, x.shape.length - 1, 1, 0)), 'int32'), g.full(value, 1, { dtype: 'int32' }), x.shape.length - 1, false), { axis: x.shape.length - 1, keepdim: true }), g.reshape(dvalues, (rules.reduced(value, [((x.shape.length - 1) < 0) ? (x.shape.length - 1) + value.length : x.shape.length - 1], true) as readonly number[])))), axis)];
+        return [g.moveFromLast(g.putLast(part, sorted.index, g.addLast(part, g.argmax(g.linearScan(g.multiply(g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, x.shape.length - 1, 1, 0)), 'int32'), g.cast(g.greaterThan(g.iota(value, { axis: x.shape.length - 1 }), 0), 'int32')), g.full(value, 1, { dtype: 'int32' }), x.shape.length - 1, false), { axis: x.shape.length - 1, keepdim: true }), g.reshape(dvalues, (rules.reduced(value, [((x.shape.length - 1) < 0) ? (x.shape.length - 1) + value.length : x.shape.length - 1], true) as readonly number[])))), axis)];
       },
     },
   ],
@@ -525,7 +684,7 @@ export const modeDefinition: OpDefinition = {
  *
  * The smallest of several; every NaN is an element of its own.
  *
- * @param x - Tensor of dtype `T`.
+ * @param x - Tensor of dtype `T`, rank 1 or more.
  * @returns `values`, dtype `T`, shape `reduced(x.shape, [axis], keepdim)`
  * @returns `indices`, dtype `int32`, shape `reduced(x.shape, [axis], keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -550,10 +709,10 @@ export interface QuantileOptions {
   /** What is taken between two elements. Default: `"linear"`. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint' | undefined;
 }
-// From ops.yaml:6362
+// From ops.yaml:8737
 export const quantileDefinition: OpDefinition = {
   name: 'quantile',
-  source: 'ops.yaml:6362',
+  source: 'ops.yaml:8737',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"union","options":[{"kind":"number"},{"kind":"list","of":{"kind":"number"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'interpolation', type: {"kind":"union","options":[{"kind":"literal","value":"linear"},{"kind":"literal","value":"lower"},{"kind":"literal","value":"higher"},{"kind":"literal","value":"nearest"},{"kind":"literal","value":"midpoint"}]}, default: "linear", required: false }],
   outputs: [{ name: 'out' }],
@@ -616,14 +775,14 @@ export const quantileDefinition: OpDefinition = {
         const value14 = host.lazy(() => low() + 1);
         const value32 = host.lazy(() => [value14()]);
         const value42 = host.lazy(() => share() === 1);
-        const value52 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), low(), value14(), host.at(host.fill(1, 1), 0))]));
         const high = host.lazy(() => host.ceil(value8()));
         const value15 = host.lazy(() => high() + 1);
-        const value62 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), high(), value15(), host.at(host.fill(1, 1), 0))]));
+        const value52 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), high(), value15(), host.at(host.fill(1, 1), 0))]));
+        const value62 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), low(), value14(), host.at(host.fill(1, 1), 0))]));
         const part8 = host.lazy(() => g.multiply(g.sumTo(part7(), host.broadcast(value52(), value62())), share()));
-        const part22 = host.lazy(() => g.sliceGrad(value42() ? part7() : g.sumTo(part8(), value62()), value2(), value22(), [high()], [value15()], { steps: null }));
+        const part22 = host.lazy(() => g.sliceGrad(value42() ? part7() : g.sumTo(part8(), value52()), value2(), value22(), [high()], [value15()], { steps: null }));
         const value16 = host.lazy(() => (rules.shapes(parts()) as readonly (readonly number[])[]));
-        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value13(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value52()), g.sumTo(g.neg(part8()), value52())), value2(), value22(), value13(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => ((rules.shareBetween(p * value5(), interpolation) as number) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : (((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
+        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value13(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value62()), g.sumTo(g.neg(part8()), value62())), value2(), value22(), value13(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => ((rules.shareBetween(p * value5(), interpolation) as number) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : (((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
         return [(axis == null) ? g.reshape(part9(), x.shape) : g.moveFromLast(part9(), axis)];
       },
     },
@@ -650,10 +809,10 @@ export const quantileDefinition: OpDefinition = {
 export function quantile(x: TensorLike, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
   return callOne(quantileDefinition, [x], { q, ...optionsOf(quantileDefinition, options) });
 }
-// From ops.yaml:6415
+// From ops.yaml:8790
 export const betweenElementsDefinition: OpDefinition = {
   name: 'betweenElements',
-  source: 'ops.yaml:6415',
+  source: 'ops.yaml:8790',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'place', type: {"kind":"number"}, required: true }, { name: 'interpolation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -686,11 +845,11 @@ export const betweenElementsDefinition: OpDefinition = {
         const value2 = host.lazy(() => [value()]);
         const value3 = host.lazy(() => [host.floor(place) + 1]);
         const value4 = host.lazy(() => (rules.shareBetween(place, interpolation) as number) === 1);
-        const value5 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.floor(place), host.floor(place) + 1, host.at(host.fill(1, 1), 0))]));
-        const value6 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.ceil(place), host.ceil(place) + 1, host.at(host.fill(1, 1), 0))]));
+        const value5 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.ceil(place), host.ceil(place) + 1, host.at(host.fill(1, 1), 0))]));
+        const value6 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.floor(place), host.floor(place) + 1, host.at(host.fill(1, 1), 0))]));
         const part = host.lazy(() => g.multiply(g.sumTo(dout, host.broadcast(value5(), value6())), (rules.shareBetween(place, interpolation) as number)));
-        const part2 = host.lazy(() => g.sliceGrad(value4() ? dout : g.sumTo(part(), value6()), x.shape, value2(), [host.ceil(place)], [host.ceil(place) + 1], { steps: null }));
-        return [((rules.shareBetween(place, interpolation) as number) === 0) ? g.sliceGrad(dout, x.shape, value2(), [host.floor(place)], value3(), { steps: null }) : (value4() ? part2() : g.add(part2(), g.sliceGrad(g.add(g.sumTo(dout, value5()), g.sumTo(g.neg(part()), value5())), x.shape, value2(), [host.floor(place)], value3(), { steps: null })))];
+        const part2 = host.lazy(() => g.sliceGrad(value4() ? dout : g.sumTo(part(), value5()), x.shape, value2(), [host.ceil(place)], [host.ceil(place) + 1], { steps: null }));
+        return [((rules.shareBetween(place, interpolation) as number) === 0) ? g.sliceGrad(dout, x.shape, value2(), [host.floor(place)], value3(), { steps: null }) : (value4() ? part2() : g.add(part2(), g.sliceGrad(g.add(g.sumTo(dout, value6()), g.sumTo(g.neg(part()), value6())), x.shape, value2(), [host.floor(place)], value3(), { steps: null })))];
       },
     },
   ],
@@ -716,10 +875,10 @@ export interface NanquantileOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6431
+// From ops.yaml:8806
 export const nanquantileDefinition: OpDefinition = {
   name: 'nanquantile',
-  source: 'ops.yaml:6431',
+  source: 'ops.yaml:8806',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"number"}, required: true, scalar: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -802,10 +961,10 @@ export interface NanmedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:6475
+// From ops.yaml:8850
 export const nanmedianDefinition: OpDefinition = {
   name: 'nanmedian',
-  source: 'ops.yaml:6475',
+  source: 'ops.yaml:8850',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -869,10 +1028,10 @@ export interface SearchsortedOptions {
   /** Whether the place after equal elements is meant, or the one before. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:6498
+// From ops.yaml:8873
 export const searchsortedDefinition: OpDefinition = {
   name: 'searchsorted',
-  source: 'ops.yaml:6498',
+  source: 'ops.yaml:8873',
   inputs: [{ name: 'sorted', dtype: 'T', differentiable: false }, { name: 'values', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -903,7 +1062,7 @@ export const searchsortedDefinition: OpDefinition = {
 /**
  * Where elements would have to be put in, along the last axis of a sorted tensor, so that it stays sorted.
  *
- * NaN belongs after all numbers. What is not sorted gives places without a meaning.
+ * NaN belongs after all numbers, and equals itself. What is not sorted gives places without a meaning.
  *
  * @param sorted - Tensor of dtype `T`, shape `[...s, n]`.
  * @param values - Tensor of dtype `T`.
@@ -920,15 +1079,65 @@ export function searchsorted(sorted: TensorLike, values: TensorLike, options: Se
   return callOne(searchsortedDefinition, [sorted, values], optionsOf(searchsortedDefinition, options));
 }
 
+/** Options of {@link isin}. */
+export interface IsinOptions {
+  /** Whether the answer is the other way round. Default: `false`. */
+  invert?: boolean | undefined;
+}
+// From ops.yaml:8913
+export const isinDefinition: OpDefinition = {
+  name: 'isin',
+  source: 'ops.yaml:8913',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'test', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'invert', type: {"kind":"boolean"}, default: false, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: 'bool' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, test }: { x: V; test: V }, { invert }: { invert: boolean }): readonly V[] {
+      const n = host.lazy(() => host.count(test.shape));
+      const sorted = host.lazy(() => g.sortRows(g.reshape(test, [n()]), false).values);
+      const place = host.lazy(() => g.minimum(g.searchsorted(sorted(), x), host.max(n() - 1, 0)));
+      const found = host.lazy(() => (n() === 0) ? g.zeros(x.shape, { dtype: 'bool' }) : g.equal(g.reshape(g.gather(sorted(), g.reshape(place(), [host.count(x.shape)])), x.shape), x));
+      const out = invert ? g.logicalNot(found()) : found();
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * Whether each element of one tensor is among the elements of another.
+ *
+ * NaN is not, not even where the other one holds NaN.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param test - Tensor of dtype `T`.
+ * @returns `out`, dtype `bool`, shape `x.shape`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError MISSING_ARGUMENT
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(isin([1, 2, 3, 4], [2, 4]), isin([1, 2], [2], { invert: true }));
+ * ```
+ */
+export function isin(x: TensorLike, test: TensorLike, options: IsinOptions = {}): Tensor {
+  return callOne(isinDefinition, [x, test], optionsOf(isinDefinition, options));
+}
+
 /** Options of {@link bucketize}. */
 export interface BucketizeOptions {
   /** Whether an element equal to a boundary belongs above it. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:6538
+// From ops.yaml:8940
 export const bucketizeDefinition: OpDefinition = {
   name: 'bucketize',
-  source: 'ops.yaml:6538',
+  source: 'ops.yaml:8940',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'boundaries', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -975,10 +1184,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:6560
+// From ops.yaml:8962
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:6560',
+  source: 'ops.yaml:8962',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1027,4 +1236,104 @@ export const histogramDefinition: OpDefinition = {
  */
 export function histogram(x: TensorLike, options: HistogramOptions = {}): Tensor {
   return callOne(histogramDefinition, [x], optionsOf(histogramDefinition, options));
+}
+
+/** Options of {@link histogramBinEdges}. */
+export interface HistogramBinEdgesOptions {
+  /** How many bins. Default: `100`. */
+  bins?: number | undefined;
+  /** Where the first bin begins. Default: `0`. */
+  min?: number | undefined;
+  /** Where the last one ends. Default: `0`. */
+  max?: number | undefined;
+}
+// From ops.yaml:9006
+export const histogramBinEdgesDefinition: OpDefinition = {
+  name: 'histogramBinEdges',
+  source: 'ops.yaml:9006',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
+  infer(_: object, { bins, min, max }: { bins: number; min: number; max: number }): TensorMeta[] {
+    if (!(bins >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "bins must be at least 1");
+    if (!(max >= min)) throw new host.RuleError('INVALID_ARGUMENT', "max must not lie below min");
+    return [{ shape: host.checkShape([bins + 1], 'out'), dtype: 'float32' }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { bins, min, max }: { bins: number; min: number; max: number }): readonly V[] {
+      const values = host.lazy(() => g.cast(x, 'float64'));
+      const open = ((min === 0) && (max === 0)) && (host.count(x.shape) > 0);
+      const low = open ? g.min(values()) : g.full([], min, { dtype: 'float64' });
+      const high = open ? g.max(values()) : g.full([], max, { dtype: 'float64' });
+      const more = g.where(g.equal(low, high), 1, g.zerosLike(low));
+      const share = g.divide(g.iota([bins + 1], { dtype: 'float64' }), bins);
+      const out = g.cast(g.where(g.lessThan(share, 1), g.add(g.subtract(low, more), g.multiply(share, g.add(g.subtract(high, low), g.multiply(2, more)))), g.add(high, more)), 'float32');
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * The ends of the bins of a histogram, one more than there are bins.
+ *
+ * Where min and max are both 0, as in `histogram`, from the least to the greatest element, and if these are equal, by 1 beyond to either side.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `float32`, shape `[bins + 1]`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @example
+ * ```js
+ * console.log(histogramBinEdges([1, 2, 1, 4], { bins: 4 }));
+ * ```
+ */
+export function histogramBinEdges(x: TensorLike, options: HistogramBinEdgesOptions = {}): Tensor {
+  return callOne(histogramBinEdgesDefinition, [x], optionsOf(histogramBinEdgesDefinition, options));
+}
+// From ops.yaml:9042
+export const binCountsDefinition: OpDefinition = {
+  name: 'binCounts',
+  source: 'ops.yaml:9042',
+  inputs: [{ name: 'x', dtype: 'I', differentiable: false }, { name: 'weights', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"], I: ["uint8","int8","int16","int32","int64"] },
+  infer({ x, weights }: { x: TensorMeta; weights: TensorMeta }, { length }: { length: number }): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['n']);
+    host.checkEqualShape(weights.shape, x.shape, 'weights');
+    return [{ shape: host.checkShape([length], 'out'), dtype: weights.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, weights }: { x: V; weights: V }, { length }: { length: number }): readonly V[] {
+      return [g.rowsAdd(g.zeros([length], { dtype: weights.dtype }), g.cast(x, 'int64'), weights)];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'weights',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.gather(dout, g.cast(x, 'int64'))];
+      },
+    },
+  ],
+};
+
+/**
+ * The sums of the weights of the places at which each of the first whole numbers stands.
+ *
+ * @param x - Tensor of dtype `I`, shape `[n]`.
+ * @param weights - Tensor of dtype `T`, shape `x.shape`.
+ * @param length - Required.
+ * @returns `out`, dtype `T`, shape `[length]`
+ * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64; I: uint8, int8, int16, int32, int64.
+ */
+export function binCounts(x: TensorLike, weights: TensorLike, length: number): Tensor {
+  return callOne(binCountsDefinition, [x, weights], { length, ...surplusOptions(binCountsDefinition, arguments[3]) });
 }
