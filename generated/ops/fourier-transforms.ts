@@ -107,11 +107,11 @@ export const fourierPassDefinition: OpDefinition = {
     kind: 'kernel',
     kernel: kernels.fourierPass,
     call({ x }: { x: TensorMeta }, _outputs: readonly TensorMeta[], { n, groups, columns, from, to, twists, inverse, scale }: { n: number; groups: number; columns: number; from: readonly number[]; to: readonly number[]; twists: boolean; inverse: boolean; scale: number }): FunctionCall {
-      const items = host.max(1, host.min(groups * host.idiv(columns + 15, 16), 32));
+      const items = host.max(1, host.min(groups * host.idiv(columns + 15, 16), 16));
       return {
         work: ((groups * columns) === 0) ? 0 : items,
         params: { n: n, items: items, groups: groups, columns: columns, inGroup: host.at(from, 0), inLane: host.at(from, 1), inElement: host.at(from, 2), outGroup: host.at(to, 0), outLane: host.at(to, 1), outElement: host.at(to, 2), twists: Number(twists), swap: Number(inverse), scale: scale },
-        scratch: { work: { dtype: x.dtype, size: (items * 64) * n } },
+        scratch: { memory: { dtype: x.dtype, size: (items * 64) * n } },
       };
     },
   },
