@@ -1251,10 +1251,10 @@ export const lerpDefinition: OpDefinition = {
 export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
   return callOne(lerpDefinition, [x, y, weight], surplusOptions(lerpDefinition, arguments[3]));
 }
-// From ops.yaml:1056
+// From ops.yaml:1057
 export const copysignDefinition: OpDefinition = {
   name: 'copysign',
-  source: 'ops.yaml:1056',
+  source: 'ops.yaml:1057',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1303,10 +1303,10 @@ export function copysign(x: TensorLike, y: TensorLike): Tensor {
 export function copysign_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
 }
-// From ops.yaml:1081
+// From ops.yaml:1082
 export const nextafterDefinition: OpDefinition = {
   name: 'nextafter',
-  source: 'ops.yaml:1081',
+  source: 'ops.yaml:1082',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1347,10 +1347,10 @@ export function nextafter(x: TensorLike, y: TensorLike): Tensor {
 export function nextafter_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(nextafterDefinition, [x, y], surplusOptions(nextafterDefinition, arguments[2]));
 }
-// From ops.yaml:1104
+// From ops.yaml:1105
 export const ldexpDefinition: OpDefinition = {
   name: 'ldexp',
-  source: 'ops.yaml:1104',
+  source: 'ops.yaml:1105',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1398,10 +1398,10 @@ export const ldexpDefinition: OpDefinition = {
 export function ldexp(x: TensorLike, y: TensorLike): Tensor {
   return callOne(ldexpDefinition, [x, y], surplusOptions(ldexpDefinition, arguments[2]));
 }
-// From ops.yaml:1130
+// From ops.yaml:1131
 export const frexpDefinition: OpDefinition = {
   name: 'frexp',
-  source: 'ops.yaml:1130',
+  source: 'ops.yaml:1131',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'mantissa' }, { name: 'exponent' }],
@@ -1457,10 +1457,10 @@ export const frexpDefinition: OpDefinition = {
 export function frexp(x: TensorLike): { mantissa: Tensor; exponent: Tensor } {
   return callNamed(frexpDefinition, [x], surplusOptions(frexpDefinition, arguments[1]));
 }
-// From ops.yaml:1159
+// From ops.yaml:1160
 export const heavisideDefinition: OpDefinition = {
   name: 'heaviside',
-  source: 'ops.yaml:1159',
+  source: 'ops.yaml:1160',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1513,10 +1513,10 @@ export function heaviside(x: TensorLike, y: TensorLike): Tensor {
 export function heaviside_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
 }
-// From ops.yaml:1177
+// From ops.yaml:1178
 export const fmaxDefinition: OpDefinition = {
   name: 'fmax',
-  source: 'ops.yaml:1177',
+  source: 'ops.yaml:1178',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1537,8 +1537,8 @@ export const fmaxDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(y);
-        const part2 = g.sumTo(g.where(g.isnan(x), 0, dout), host.broadcast(y.shape, x.shape));
-        const part3 = g.sumTo(g.where(part, 0, part2), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(x), 0, dout);
+        const part3 = g.where(part, 0, part2);
         return [g.add(g.sumTo(g.where(part, part2, 0), x.shape), g.sumTo(g.where(g.greaterThan(x, y), part3, g.where(g.equal(x, y), g.multiply(part3, 0.5), 0)), x.shape))];
       },
     },
@@ -1548,7 +1548,7 @@ export const fmaxDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(x);
-        const part2 = g.sumTo(g.where(g.isnan(y), 0, g.sumTo(g.where(part, 0, dout), host.broadcast(y.shape, x.shape))), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(y), 0, g.where(part, 0, dout));
         return [g.add(g.sumTo(g.where(part, dout, 0), y.shape), g.sumTo(g.where(g.greaterThan(y, x), part2, g.where(g.equal(x, y), g.multiply(part2, 0.5), 0)), y.shape))];
       },
     },
@@ -1583,10 +1583,10 @@ export function fmax(x: TensorLike, y: TensorLike): Tensor {
 export function fmax_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
 }
-// From ops.yaml:1194
+// From ops.yaml:1195
 export const fminDefinition: OpDefinition = {
   name: 'fmin',
-  source: 'ops.yaml:1194',
+  source: 'ops.yaml:1195',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1607,8 +1607,8 @@ export const fminDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(y);
-        const part2 = g.sumTo(g.where(g.isnan(x), 0, dout), host.broadcast(y.shape, x.shape));
-        const part3 = g.sumTo(g.where(part, 0, part2), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(x), 0, dout);
+        const part3 = g.where(part, 0, part2);
         return [g.add(g.sumTo(g.where(part, part2, 0), x.shape), g.sumTo(g.where(g.lessThan(x, y), part3, g.where(g.equal(x, y), g.multiply(part3, 0.5), 0)), x.shape))];
       },
     },
@@ -1618,7 +1618,7 @@ export const fminDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(x);
-        const part2 = g.sumTo(g.where(g.isnan(y), 0, g.sumTo(g.where(part, 0, dout), host.broadcast(y.shape, x.shape))), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(y), 0, g.where(part, 0, dout));
         return [g.add(g.sumTo(g.where(part, dout, 0), y.shape), g.sumTo(g.where(g.lessThan(y, x), part2, g.where(g.equal(x, y), g.multiply(part2, 0.5), 0)), y.shape))];
       },
     },
@@ -1653,10 +1653,10 @@ export function fmin(x: TensorLike, y: TensorLike): Tensor {
 export function fmin_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
 }
-// From ops.yaml:1211
+// From ops.yaml:1212
 export const hypotDefinition: OpDefinition = {
   name: 'hypot',
-  source: 'ops.yaml:1211',
+  source: 'ops.yaml:1212',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2597
+// From ops.yaml:2599
 export const unitRootsDefinition: OpDefinition = {
   name: 'unitRoots',
-  source: 'ops.yaml:2597',
+  source: 'ops.yaml:2599',
   inputs: [{ name: 'k', dtype: 'float64', differentiable: false }],
   attrs: [{ name: 'order', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -46,10 +46,10 @@ export const unitRootsDefinition: OpDefinition = {
 export function unitRoots(k: TensorLike, order: number): Tensor {
   return callOne(unitRootsDefinition, [k], { order, ...surplusOptions(unitRootsDefinition, arguments[2]) });
 }
-// From ops.yaml:2615
+// From ops.yaml:2617
 export const rootTableDefinition: OpDefinition = {
   name: 'rootTable',
-  source: 'ops.yaml:2615',
+  source: 'ops.yaml:2617',
   inputs: [],
   attrs: [{ name: 'order', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, required: true }, { name: 'rows', type: {"kind":"int"}, required: true }, { name: 'first', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -92,10 +92,10 @@ export const rootTableDefinition: OpDefinition = {
 export function rootTable(order: number, step: number, rows: number, first: number, columns: number, dtype: Dtype): Tensor {
   return callOne(rootTableDefinition, [], { order, step, rows, first, columns, dtype, ...surplusOptions(rootTableDefinition, arguments[6]) });
 }
-// From ops.yaml:2642
+// From ops.yaml:2644
 export const fourierPassDefinition: OpDefinition = {
   name: 'fourierPass',
-  source: 'ops.yaml:2642',
+  source: 'ops.yaml:2644',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'roots', dtype: 'T', differentiable: false }, { name: 'coarse', dtype: 'T', differentiable: false }, { name: 'fine', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'from', type: {"kind":"list","of":{"kind":"int"},"length":3}, required: true }, { name: 'to', type: {"kind":"list","of":{"kind":"int"},"length":3}, required: true }, { name: 'twists', type: {"kind":"boolean"}, required: true }, { name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -107,11 +107,11 @@ export const fourierPassDefinition: OpDefinition = {
     kind: 'kernel',
     kernel: kernels.fourierPass,
     call({ x }: { x: TensorMeta }, _outputs: readonly TensorMeta[], { n, groups, columns, from, to, twists, inverse, scale }: { n: number; groups: number; columns: number; from: readonly number[]; to: readonly number[]; twists: boolean; inverse: boolean; scale: number }): FunctionCall {
-      const items = host.max(1, host.min(groups * host.idiv(columns + 15, 16), 32));
+      const items = host.max(1, host.min(groups * host.idiv(columns + 15, 16), 16));
       return {
         work: ((groups * columns) === 0) ? 0 : items,
         params: { n: n, items: items, groups: groups, columns: columns, inGroup: host.at(from, 0), inLane: host.at(from, 1), inElement: host.at(from, 2), outGroup: host.at(to, 0), outLane: host.at(to, 1), outElement: host.at(to, 2), twists: Number(twists), swap: Number(inverse), scale: scale },
-        scratch: { work: { dtype: x.dtype, size: (items * 64) * n } },
+        scratch: { memory: { dtype: x.dtype, size: (items * 64) * n } },
       };
     },
   },
@@ -139,10 +139,10 @@ export const fourierPassDefinition: OpDefinition = {
 export function fourierPass(x: TensorLike, roots: TensorLike, coarse: TensorLike, fine: TensorLike, n: number, groups: number, columns: number, from: readonly [number, number, number], to: readonly [number, number, number], twists: boolean, inverse: boolean, scale: number): Tensor {
   return callOne(fourierPassDefinition, [x, roots, coarse, fine], { n, groups, columns, from, to, twists, inverse, scale, ...surplusOptions(fourierPassDefinition, arguments[12]) });
 }
-// From ops.yaml:2707
+// From ops.yaml:2709
 export const smoothFourierDefinition: OpDefinition = {
   name: 'smoothFourier',
-  source: 'ops.yaml:2707',
+  source: 'ops.yaml:2709',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -200,10 +200,10 @@ export const smoothFourierDefinition: OpDefinition = {
 export function smoothFourier(x: TensorLike, inverse: boolean, scale: number): Tensor {
   return callOne(smoothFourierDefinition, [x], { inverse, scale, ...surplusOptions(smoothFourierDefinition, arguments[3]) });
 }
-// From ops.yaml:2736
+// From ops.yaml:2738
 export const chirpFourierDefinition: OpDefinition = {
   name: 'chirpFourier',
-  source: 'ops.yaml:2736',
+  source: 'ops.yaml:2738',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -255,10 +255,10 @@ export const chirpFourierDefinition: OpDefinition = {
 export function chirpFourier(x: TensorLike, inverse: boolean, scale: number): Tensor {
   return callOne(chirpFourierDefinition, [x], { inverse, scale, ...surplusOptions(chirpFourierDefinition, arguments[3]) });
 }
-// From ops.yaml:2762
+// From ops.yaml:2764
 export const fourierDefinition: OpDefinition = {
   name: 'fourier',
-  source: 'ops.yaml:2762',
+  source: 'ops.yaml:2764',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'inverse', type: {"kind":"boolean"}, required: true }, { name: 'scale', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const fourierDefinition: OpDefinition = {
 export function fourier(x: TensorLike, axes: readonly number[], inverse: boolean, scale: number): Tensor {
   return callOne(fourierDefinition, [x], { axes, inverse, scale, ...surplusOptions(fourierDefinition, arguments[4]) });
 }
-// From ops.yaml:2785
+// From ops.yaml:2787
 export const fittedDefinition: OpDefinition = {
   name: 'fitted',
-  source: 'ops.yaml:2785',
+  source: 'ops.yaml:2787',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'sizes', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -350,10 +350,10 @@ export const fittedDefinition: OpDefinition = {
 export function fitted(x: TensorLike, axes: readonly number[], sizes: readonly number[]): Tensor {
   return callOne(fittedDefinition, [x], { axes, sizes, ...surplusOptions(fittedDefinition, arguments[3]) });
 }
-// From ops.yaml:2795
+// From ops.yaml:2797
 export const hermitianDefinition: OpDefinition = {
   name: 'hermitian',
-  source: 'ops.yaml:2795',
+  source: 'ops.yaml:2797',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -408,10 +408,10 @@ export interface FftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2806
+// From ops.yaml:2808
 export const fftDefinition: OpDefinition = {
   name: 'fft',
-  source: 'ops.yaml:2806',
+  source: 'ops.yaml:2808',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -472,10 +472,10 @@ export interface IfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2856
+// From ops.yaml:2858
 export const ifftDefinition: OpDefinition = {
   name: 'ifft',
-  source: 'ops.yaml:2856',
+  source: 'ops.yaml:2858',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -536,10 +536,10 @@ export interface RfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2906
+// From ops.yaml:2908
 export const rfftDefinition: OpDefinition = {
   name: 'rfft',
-  source: 'ops.yaml:2906',
+  source: 'ops.yaml:2908',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -602,10 +602,10 @@ export interface IrfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2952
+// From ops.yaml:2954
 export const irfftDefinition: OpDefinition = {
   name: 'irfft',
-  source: 'ops.yaml:2952',
+  source: 'ops.yaml:2954',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -677,10 +677,10 @@ export interface HfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2996
+// From ops.yaml:2998
 export const hfftDefinition: OpDefinition = {
   name: 'hfft',
-  source: 'ops.yaml:2996',
+  source: 'ops.yaml:2998',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -752,10 +752,10 @@ export interface IhfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3040
+// From ops.yaml:3042
 export const ihfftDefinition: OpDefinition = {
   name: 'ihfft',
-  source: 'ops.yaml:3040',
+  source: 'ops.yaml:3042',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -818,10 +818,10 @@ export interface Fft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3086
+// From ops.yaml:3088
 export const fft2Definition: OpDefinition = {
   name: 'fft2',
-  source: 'ops.yaml:3086',
+  source: 'ops.yaml:3088',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -888,10 +888,10 @@ export interface Ifft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3149
+// From ops.yaml:3151
 export const ifft2Definition: OpDefinition = {
   name: 'ifft2',
-  source: 'ops.yaml:3149',
+  source: 'ops.yaml:3151',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -958,10 +958,10 @@ export interface Rfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3212
+// From ops.yaml:3214
 export const rfft2Definition: OpDefinition = {
   name: 'rfft2',
-  source: 'ops.yaml:3212',
+  source: 'ops.yaml:3214',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1036,10 +1036,10 @@ export interface Irfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3277
+// From ops.yaml:3279
 export const irfft2Definition: OpDefinition = {
   name: 'irfft2',
-  source: 'ops.yaml:3277',
+  source: 'ops.yaml:3279',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1127,10 +1127,10 @@ export interface FftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3344
+// From ops.yaml:3346
 export const fftnDefinition: OpDefinition = {
   name: 'fftn',
-  source: 'ops.yaml:3344',
+  source: 'ops.yaml:3346',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1197,10 +1197,10 @@ export interface IfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3412
+// From ops.yaml:3414
 export const ifftnDefinition: OpDefinition = {
   name: 'ifftn',
-  source: 'ops.yaml:3412',
+  source: 'ops.yaml:3414',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1267,10 +1267,10 @@ export interface RfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3480
+// From ops.yaml:3482
 export const rfftnDefinition: OpDefinition = {
   name: 'rfftn',
-  source: 'ops.yaml:3480',
+  source: 'ops.yaml:3482',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1345,10 +1345,10 @@ export interface IrfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3550
+// From ops.yaml:3552
 export const irfftnDefinition: OpDefinition = {
   name: 'irfftn',
-  source: 'ops.yaml:3550',
+  source: 'ops.yaml:3552',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1433,10 +1433,10 @@ export interface FftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3622
+// From ops.yaml:3624
 export const fftshiftDefinition: OpDefinition = {
   name: 'fftshift',
-  source: 'ops.yaml:3622',
+  source: 'ops.yaml:3624',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1485,10 +1485,10 @@ export interface IfftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3637
+// From ops.yaml:3639
 export const ifftshiftDefinition: OpDefinition = {
   name: 'ifftshift',
-  source: 'ops.yaml:3637',
+  source: 'ops.yaml:3639',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1541,10 +1541,10 @@ export interface FftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3653
+// From ops.yaml:3655
 export const fftfreqDefinition: OpDefinition = {
   name: 'fftfreq',
-  source: 'ops.yaml:3653',
+  source: 'ops.yaml:3655',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1590,10 +1590,10 @@ export interface RfftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3676
+// From ops.yaml:3678
 export const rfftfreqDefinition: OpDefinition = {
   name: 'rfftfreq',
-  source: 'ops.yaml:3676',
+  source: 'ops.yaml:3678',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2256
+// From ops.yaml:2258
 export const erfcDefinition: OpDefinition = {
   name: 'erfc',
-  source: 'ops.yaml:2256',
+  source: 'ops.yaml:2258',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -56,10 +56,10 @@ export function erfc(x: TensorLike): Tensor {
 export function erfc_(x: Tensor): Tensor {
   return callInPlace(erfcDefinition, [x], surplusOptions(erfcDefinition, arguments[1]));
 }
-// From ops.yaml:2267
+// From ops.yaml:2269
 export const erfinvDefinition: OpDefinition = {
   name: 'erfinv',
-  source: 'ops.yaml:2267',
+  source: 'ops.yaml:2269',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -106,10 +106,10 @@ export function erfinv(x: TensorLike): Tensor {
 export function erfinv_(x: Tensor): Tensor {
   return callInPlace(erfinvDefinition, [x], surplusOptions(erfinvDefinition, arguments[1]));
 }
-// From ops.yaml:2287
+// From ops.yaml:2289
 export const lgammaDefinition: OpDefinition = {
   name: 'lgamma',
-  source: 'ops.yaml:2287',
+  source: 'ops.yaml:2289',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -156,10 +156,10 @@ export function lgamma(x: TensorLike): Tensor {
 export function lgamma_(x: Tensor): Tensor {
   return callInPlace(lgammaDefinition, [x], surplusOptions(lgammaDefinition, arguments[1]));
 }
-// From ops.yaml:2310
+// From ops.yaml:2312
 export const multigammalnDefinition: OpDefinition = {
   name: 'multigammaln',
-  source: 'ops.yaml:2310',
+  source: 'ops.yaml:2312',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -204,10 +204,10 @@ export const multigammalnDefinition: OpDefinition = {
 export function multigammaln(x: TensorLike, p: number): Tensor {
   return callOne(multigammalnDefinition, [x], { p, ...surplusOptions(multigammalnDefinition, arguments[2]) });
 }
-// From ops.yaml:2328
+// From ops.yaml:2330
 export const digammaDefinition: OpDefinition = {
   name: 'digamma',
-  source: 'ops.yaml:2328',
+  source: 'ops.yaml:2330',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -254,10 +254,10 @@ export function digamma(x: TensorLike): Tensor {
 export function digamma_(x: Tensor): Tensor {
   return callInPlace(digammaDefinition, [x], surplusOptions(digammaDefinition, arguments[1]));
 }
-// From ops.yaml:2349
+// From ops.yaml:2351
 export const polygammaDefinition: OpDefinition = {
   name: 'polygamma',
-  source: 'ops.yaml:2349',
+  source: 'ops.yaml:2351',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -309,10 +309,10 @@ export const polygammaDefinition: OpDefinition = {
 export function polygamma(x: TensorLike, n: number): Tensor {
   return callOne(polygammaDefinition, [x], { n, ...surplusOptions(polygammaDefinition, arguments[2]) });
 }
-// From ops.yaml:2386
+// From ops.yaml:2388
 export const hurwitzZetaDefinition: OpDefinition = {
   name: 'hurwitzZeta',
-  source: 'ops.yaml:2386',
+  source: 'ops.yaml:2388',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -354,10 +354,10 @@ export const hurwitzZetaDefinition: OpDefinition = {
 export function hurwitzZeta(x: TensorLike, s: number): Tensor {
   return callOne(hurwitzZetaDefinition, [x], { s, ...surplusOptions(hurwitzZetaDefinition, arguments[2]) });
 }
-// From ops.yaml:2402
+// From ops.yaml:2404
 export const i0eDefinition: OpDefinition = {
   name: 'i0e',
-  source: 'ops.yaml:2402',
+  source: 'ops.yaml:2404',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -402,10 +402,10 @@ export function i0e(x: TensorLike): Tensor {
 export function i0e_(x: Tensor): Tensor {
   return callInPlace(i0eDefinition, [x], surplusOptions(i0eDefinition, arguments[1]));
 }
-// From ops.yaml:2422
+// From ops.yaml:2424
 export const i1eDefinition: OpDefinition = {
   name: 'i1e',
-  source: 'ops.yaml:2422',
+  source: 'ops.yaml:2424',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -450,10 +450,10 @@ export function i1e(x: TensorLike): Tensor {
 export function i1e_(x: Tensor): Tensor {
   return callInPlace(i1eDefinition, [x], surplusOptions(i1eDefinition, arguments[1]));
 }
-// From ops.yaml:2442
+// From ops.yaml:2444
 export const i0Definition: OpDefinition = {
   name: 'i0',
-  source: 'ops.yaml:2442',
+  source: 'ops.yaml:2444',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export function i0(x: TensorLike): Tensor {
 export function i0_(x: Tensor): Tensor {
   return callInPlace(i0Definition, [x], surplusOptions(i0Definition, arguments[1]));
 }
-// From ops.yaml:2465
+// From ops.yaml:2467
 export const i1Definition: OpDefinition = {
   name: 'i1',
-  source: 'ops.yaml:2465',
+  source: 'ops.yaml:2467',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -560,10 +560,10 @@ export function i1(x: TensorLike): Tensor {
 export function i1_(x: Tensor): Tensor {
   return callInPlace(i1Definition, [x], surplusOptions(i1Definition, arguments[1]));
 }
-// From ops.yaml:2487
+// From ops.yaml:2489
 export const sincDefinition: OpDefinition = {
   name: 'sinc',
-  source: 'ops.yaml:2487',
+  source: 'ops.yaml:2489',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -617,10 +617,10 @@ export function sinc(x: TensorLike): Tensor {
 export function sinc_(x: Tensor): Tensor {
   return callInPlace(sincDefinition, [x], surplusOptions(sincDefinition, arguments[1]));
 }
-// From ops.yaml:2501
+// From ops.yaml:2503
 export const sincSlopeDefinition: OpDefinition = {
   name: 'sincSlope',
-  source: 'ops.yaml:2501',
+  source: 'ops.yaml:2503',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -688,10 +688,10 @@ export interface LogitOptions {
   /** How close to 0 and 1 a probability may come; any when null. Default: `null`. */
   eps?: number | null | undefined;
 }
-// From ops.yaml:2514
+// From ops.yaml:2516
 export const logitDefinition: OpDefinition = {
   name: 'logit',
-  source: 'ops.yaml:2514',
+  source: 'ops.yaml:2516',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'eps', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -737,10 +737,10 @@ export const logitDefinition: OpDefinition = {
 export function logit(x: TensorLike, options: LogitOptions = {}): Tensor {
   return callOne(logitDefinition, [x], optionsOf(logitDefinition, options));
 }
-// From ops.yaml:2541
+// From ops.yaml:2543
 export const xlogyDefinition: OpDefinition = {
   name: 'xlogy',
-  source: 'ops.yaml:2541',
+  source: 'ops.yaml:2543',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const xlogyDefinition: OpDefinition = {
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   return callOne(xlogyDefinition, [x, y], surplusOptions(xlogyDefinition, arguments[2]));
 }
-// From ops.yaml:2569
+// From ops.yaml:2571
 export const logaddexpDefinition: OpDefinition = {
   name: 'logaddexp',
-  source: 'ops.yaml:2569',
+  source: 'ops.yaml:2571',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -7,7 +7,7 @@ import { type Buffer, type f, type i32, idiv, irem, lanes, min } from './languag
 
 /** An element's factor between the two passes of a long transform, by its place and its column: that of the block's first column times this. */
 function twistElement(
-  work: Buffer<'T'>,
+  memory: Buffer<'T'>,
   at: i32,
   half: i32,
   coarse: Buffer<'T'>,
@@ -22,15 +22,15 @@ function twistElement(
     const fi = fine[row + 16 + lane]!;
     const wr = cr * fr - ci * fi;
     const wi = cr * fi + ci * fr;
-    const re = work[at + lane]!;
-    const im = work[half + at + lane]!;
-    work[at + lane] = re * wr - im * wi;
-    work[half + at + lane] = re * wi + im * wr;
+    const re = memory[at + lane]!;
+    const im = memory[half + at + lane]!;
+    memory[at + lane] = re * wr - im * wi;
+    memory[half + at + lane] = re * wi + im * wr;
   }
 }
 
 function radix2(
-  work: Buffer<'T'>,
+  memory: Buffer<'T'>,
   roots: Buffer<'T'>,
   source: i32,
   target: i32,
@@ -46,22 +46,22 @@ function radix2(
     const from = source + p * span;
     const to = target + 2 * p * span;
     for (const q of lanes(0, span)) {
-      const ar = work[from + q]!;
-      const ai = work[half + from + q]!;
-      const br = work[from + far + q]!;
-      const bi = work[half + from + far + q]!;
+      const ar = memory[from + q]!;
+      const ai = memory[half + from + q]!;
+      const br = memory[from + far + q]!;
+      const bi = memory[half + from + far + q]!;
       const dr = ar - br;
       const di = ai - bi;
-      work[to + q] = ar + br;
-      work[half + to + q] = ai + bi;
-      work[to + span + q] = dr * wr - di * wi;
-      work[half + to + span + q] = dr * wi + di * wr;
+      memory[to + q] = ar + br;
+      memory[half + to + q] = ai + bi;
+      memory[to + span + q] = dr * wr - di * wi;
+      memory[half + to + span + q] = dr * wi + di * wr;
     }
   }
 }
 
 function radix3(
-  work: Buffer<'T'>,
+  memory: Buffer<'T'>,
   roots: Buffer<'T'>,
   source: i32,
   target: i32,
@@ -81,30 +81,30 @@ function radix3(
     const from = source + p * span;
     const to = target + 3 * p * span;
     for (const q of lanes(0, span)) {
-      const ar = work[from + q]!;
-      const ai = work[half + from + q]!;
-      const br = work[from + far + q]!;
-      const bi = work[half + from + far + q]!;
-      const cr = work[from + 2 * far + q]!;
-      const ci = work[half + from + 2 * far + q]!;
+      const ar = memory[from + q]!;
+      const ai = memory[half + from + q]!;
+      const br = memory[from + far + q]!;
+      const bi = memory[half + from + far + q]!;
+      const cr = memory[from + 2 * far + q]!;
+      const ci = memory[half + from + 2 * far + q]!;
       const sr = br + cr;
       const si = bi + ci;
       const hr = ar - middle * sr;
       const hi = ai - middle * si;
       const tr = sine * (bi - ci);
       const ti = sine * (cr - br);
-      work[to + q] = ar + sr;
-      work[half + to + q] = ai + si;
-      work[to + span + q] = (hr + tr) * w1r - (hi + ti) * w1i;
-      work[half + to + span + q] = (hr + tr) * w1i + (hi + ti) * w1r;
-      work[to + 2 * span + q] = (hr - tr) * w2r - (hi - ti) * w2i;
-      work[half + to + 2 * span + q] = (hr - tr) * w2i + (hi - ti) * w2r;
+      memory[to + q] = ar + sr;
+      memory[half + to + q] = ai + si;
+      memory[to + span + q] = (hr + tr) * w1r - (hi + ti) * w1i;
+      memory[half + to + span + q] = (hr + tr) * w1i + (hi + ti) * w1r;
+      memory[to + 2 * span + q] = (hr - tr) * w2r - (hi - ti) * w2i;
+      memory[half + to + 2 * span + q] = (hr - tr) * w2i + (hi - ti) * w2r;
     }
   }
 }
 
 function radix4(
-  work: Buffer<'T'>,
+  memory: Buffer<'T'>,
   roots: Buffer<'T'>,
   source: i32,
   target: i32,
@@ -124,14 +124,14 @@ function radix4(
     const from = source + p * span;
     const to = target + 4 * p * span;
     for (const q of lanes(0, span)) {
-      const ar = work[from + q]!;
-      const ai = work[half + from + q]!;
-      const br = work[from + far + q]!;
-      const bi = work[half + from + far + q]!;
-      const cr = work[from + 2 * far + q]!;
-      const ci = work[half + from + 2 * far + q]!;
-      const dr = work[from + 3 * far + q]!;
-      const di = work[half + from + 3 * far + q]!;
+      const ar = memory[from + q]!;
+      const ai = memory[half + from + q]!;
+      const br = memory[from + far + q]!;
+      const bi = memory[half + from + far + q]!;
+      const cr = memory[from + 2 * far + q]!;
+      const ci = memory[half + from + 2 * far + q]!;
+      const dr = memory[from + 3 * far + q]!;
+      const di = memory[half + from + 3 * far + q]!;
       const er = ar + cr;
       const ei = ai + ci;
       const fr = br + dr;
@@ -141,21 +141,21 @@ function radix4(
       const gi = ai - ci - (br - dr);
       const hr = ar - cr - (bi - di);
       const hi = ai - ci + (br - dr);
-      work[to + q] = er + fr;
-      work[half + to + q] = ei + fi;
-      work[to + span + q] = gr * w1r - gi * w1i;
-      work[half + to + span + q] = gr * w1i + gi * w1r;
-      work[to + 2 * span + q] = (er - fr) * w2r - (ei - fi) * w2i;
-      work[half + to + 2 * span + q] = (er - fr) * w2i + (ei - fi) * w2r;
-      work[to + 3 * span + q] = hr * w3r - hi * w3i;
-      work[half + to + 3 * span + q] = hr * w3i + hi * w3r;
+      memory[to + q] = er + fr;
+      memory[half + to + q] = ei + fi;
+      memory[to + span + q] = gr * w1r - gi * w1i;
+      memory[half + to + span + q] = gr * w1i + gi * w1r;
+      memory[to + 2 * span + q] = (er - fr) * w2r - (ei - fi) * w2i;
+      memory[half + to + 2 * span + q] = (er - fr) * w2i + (ei - fi) * w2r;
+      memory[to + 3 * span + q] = hr * w3r - hi * w3i;
+      memory[half + to + 3 * span + q] = hr * w3i + hi * w3r;
     }
   }
 }
 
 /** Any radix: each result is a sum of all inputs times roots of order `length`, which is radix * m. */
 function anyRadix(
-  work: Buffer<'T'>,
+  memory: Buffer<'T'>,
   roots: Buffer<'T'>,
   source: i32,
   target: i32,
@@ -170,8 +170,8 @@ function anyRadix(
     for (let i = 0; i < radix; i++) {
       const to = target + (radix * p + i) * span;
       for (const q of lanes(0, span)) {
-        work[to + q] = 0;
-        work[half + to + q] = 0;
+        memory[to + q] = 0;
+        memory[half + to + q] = 0;
       }
       for (let j = 0; j < radix; j++) {
         const from = source + (p + m * j) * span;
@@ -179,10 +179,10 @@ function anyRadix(
         const wr = roots[2 * root]!;
         const wi = roots[2 * root + 1]!;
         for (const q of lanes(0, span)) {
-          const re = work[from + q]!;
-          const im = work[half + from + q]!;
-          work[to + q] = work[to + q]! + (re * wr - im * wi);
-          work[half + to + q] = work[half + to + q]! + (re * wi + im * wr);
+          const re = memory[from + q]!;
+          const im = memory[half + from + q]!;
+          memory[to + q] = memory[to + q]! + (re * wr - im * wi);
+          memory[half + to + q] = memory[half + to + q]! + (re * wi + im * wr);
         }
       }
     }
@@ -214,7 +214,7 @@ export function fourierPass(
   coarse: Buffer<'T'>,
   fine: Buffer<'T'>,
   out: Buffer<'T'>,
-  work: Buffer<'T'>,
+  memory: Buffer<'T'>,
   n: i32,
   items: i32,
   groups: i32,
@@ -245,14 +245,14 @@ export function fourierPass(
           const at = first + k * 16;
           const from = 2 * (origin + k * inElement);
           for (const lane of lanes(0, width)) {
-            work[at + lane] = x[from + 2 * lane * inLane + swap]!;
-            work[half + at + lane] = x[from + 2 * lane * inLane + 1 - swap]!;
+            memory[at + lane] = x[from + 2 * lane * inLane + swap]!;
+            memory[half + at + lane] = x[from + 2 * lane * inLane + 1 - swap]!;
           }
           for (const lane of lanes(width, 16)) {
-            work[at + lane] = 0;
-            work[half + at + lane] = 0;
+            memory[at + lane] = 0;
+            memory[half + at + lane] = 0;
           }
-          if (twists !== 0) twistElement(work, at, half, coarse, k * block, fine, k * 32);
+          if (twists !== 0) twistElement(memory, at, half, coarse, k * block, fine, k * 32);
         }
         let source: i32 = first;
         let target: i32 = first + 2 * half;
@@ -261,10 +261,10 @@ export function fourierPass(
         while (rest > 1) {
           const radix = nextRadix(rest);
           const m = idiv(rest, radix);
-          if (radix === 4) radix4(work, roots, source, target, half, m, stride * 16, stride);
-          else if (radix === 2) radix2(work, roots, source, target, half, m, stride * 16, stride);
-          else if (radix === 3) radix3(work, roots, source, target, half, m, stride * 16, stride);
-          else anyRadix(work, roots, source, target, half, radix, m, stride * 16, stride);
+          if (radix === 4) radix4(memory, roots, source, target, half, m, stride * 16, stride);
+          else if (radix === 2) radix2(memory, roots, source, target, half, m, stride * 16, stride);
+          else if (radix === 3) radix3(memory, roots, source, target, half, m, stride * 16, stride);
+          else anyRadix(memory, roots, source, target, half, radix, m, stride * 16, stride);
           const held = source;
           source = target;
           target = held;
@@ -276,8 +276,8 @@ export function fourierPass(
           const at = source + k * 16;
           const to = 2 * (destination + k * outElement);
           for (const lane of lanes(0, width)) {
-            out[to + 2 * lane * outLane + swap] = work[at + lane]! * scale;
-            out[to + 2 * lane * outLane + 1 - swap] = work[half + at + lane]! * scale;
+            out[to + 2 * lane * outLane + swap] = memory[at + lane]! * scale;
+            out[to + 2 * lane * outLane + 1 - swap] = memory[half + at + lane]! * scale;
           }
         }
       }
