@@ -17,6 +17,9 @@ const matrix: InputSpec = { shape: [side, side] };
 const places: InputSpec = { shape: [side], dtype: 'int32', below: side };
 const square: InputSpec = { shape: [512, 512] };
 const squares: InputSpec = { shape: [64, 32, 32] };
+/** Real and imaginary parts of complex numbers. */
+const signal: InputSpec = { shape: [size, 2] };
+const signals: InputSpec = { shape: [side, side, 2] };
 
 type Inputs = Readonly<Record<string, InputSpec>>;
 /** Factorisations of matrices of n rows, where it matters of one that is symmetric and positive definite. */
@@ -93,6 +96,7 @@ export const survey: readonly Case[] = [
   ...rows({ x: unit }, 'between -1 and 1', [
     ['asin', ow.asin, 'x.asin()'],
     ['acos', ow.acos, 'x.acos()'],
+    ['erfinv', ow.erfinv, 'x.erfinv()'],
   ]),
   ...rows({ x: vector, y: positive }, 'of two', [
     ['add', ow.add, 'x + y'],
@@ -127,6 +131,30 @@ export const survey: readonly Case[] = [
     ['logsumexp of rows', (x) => ow.logsumexp(x, { axis: 1 }), 'x.logsumexp(1)'],
     ['argmax of rows', (x) => ow.argmax(x, { axis: 1 }), 'x.argmax(1)'],
     ['argmax of columns', (x) => ow.argmax(x, { axis: 0 }), 'x.argmax(0)'],
+  ]),
+  ...rows({ x: positive }, 'special functions', [
+    ['lgamma', ow.lgamma, 'x.lgamma()'],
+    ['digamma', ow.digamma, 'x.digamma()'],
+    ['i0', ow.i0, 'torch.special.i0(x)'],
+  ]),
+  ...rows({ x: signal }, 'of 2^20 complex numbers', [
+    ['fft', (x) => ow.viewAsReal(ow.fft(ow.viewAsComplex(x))), 'torch.view_as_real(torch.fft.fft(torch.view_as_complex(x)))'],
+  ]),
+  ...rows({ x: signals }, 'of 1024 x 1024 complex numbers', [
+    [
+      'fft of rows',
+      (x) => ow.viewAsReal(ow.fft(ow.viewAsComplex(x))),
+      'torch.view_as_real(torch.fft.fft(torch.view_as_complex(x)))',
+    ],
+    [
+      'fft of columns',
+      (x) => ow.viewAsReal(ow.fft(ow.viewAsComplex(x), { axis: 0 })),
+      'torch.view_as_real(torch.fft.fft(torch.view_as_complex(x), dim=0))',
+    ],
+    ['fft2', (x) => ow.viewAsReal(ow.fft2(ow.viewAsComplex(x))), 'torch.view_as_real(torch.fft.fft2(torch.view_as_complex(x)))'],
+  ]),
+  ...rows({ x: matrix }, 'transforms of real rows', [
+    ['rfft', (x) => ow.viewAsReal(ow.rfft(x)), 'torch.view_as_real(torch.fft.rfft(x))'],
   ]),
   ...rows({ x: matrix }, 'of rows', [
     ['softmax', (x) => ow.softmax(x), 'x.softmax(1)'],

@@ -8,7 +8,8 @@ import { exp, exp_, expm1, expm1_, log, log_, log2, log2_, log10, log10_, log1p,
 import { floor, floor_, ceil, ceil_, round, round_, trunc, trunc_, isnan, isinf, isfinite, isposinf, isneginf, equal, notEqual, lessThan, lessEqual, greaterThan, greaterEqual, logicalAnd, logicalAnd_, logicalOr, logicalOr_, logicalXor, logicalXor_, logicalNot, equalAll, isclose, type IscloseOptions, allclose, type AllcloseOptions, where, nanToNum, type NanToNumOptions, cast } from './ops/rounding-and-tests.js';
 import { complex, polar, real, imag, conj, angle, isReal, viewAsReal, viewAsComplex } from './ops/complex-numbers.js';
 import { bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, logicalRightShift, signbit } from './ops/bits.js';
-import { erfc, erfc_, sinc, sinc_, logit, type LogitOptions, xlogy, logaddexp, logaddexp_ } from './ops/special-functions.js';
+import { erfc, erfc_, erfinv, erfinv_, lgamma, lgamma_, multigammaln, digamma, digamma_, polygamma, i0e, i0e_, i1e, i1e_, i0, i0_, i1, i1_, sinc, sinc_, logit, type LogitOptions, xlogy, logaddexp, logaddexp_ } from './ops/special-functions.js';
+import { fft, type FftOptions, ifft, type IfftOptions, rfft, type RfftOptions, irfft, type IrfftOptions, hfft, type HfftOptions, ihfft, type IhfftOptions, fft2, type Fft2Options, ifft2, type Ifft2Options, rfft2, type Rfft2Options, irfft2, type Irfft2Options, fftn, type FftnOptions, ifftn, type IfftnOptions, rfftn, type RfftnOptions, irfftn, type IrfftnOptions, fftshift, type FftshiftOptions, ifftshift, type IfftshiftOptions } from './ops/fourier-transforms.js';
 import { sigmoid, sigmoid_, logSigmoid, logSigmoid_, relu, relu_, relu6, relu6_, leakyRelu, leakyRelu_, type LeakyReluOptions, elu, elu_, type EluOptions, selu, selu_, type SeluOptions, gelu, gelu_, type GeluOptions, softplus, softplus_, type SoftplusOptions, softsign, softsign_, softshrink, softshrink_, type SoftshrinkOptions, hardshrink, hardshrink_, type HardshrinkOptions, tanhshrink, tanhshrink_, hardtanh, hardtanh_, type HardtanhOptions, hardsigmoid, hardsigmoid_, type HardsigmoidOptions, hardswish, hardswish_, thresholdedRelu, thresholdedRelu_, type ThresholdedReluOptions, swish, swish_, stanh, stanh_, type StanhOptions, scale, scale_, type ScaleOptions, clip, clip_, type ClipOptions } from './ops/activations.js';
 import { sum, type SumOptions, prod, type ProdOptions, max, type MaxOptions, min, type MinOptions, aminmax, type AminmaxOptions, any, type AnyOptions, all, type AllOptions, mean, type MeanOptions, nansum, type NansumOptions, nanmean, type NanmeanOptions, countNonzero, type CountNonzeroOptions, variance, type VarianceOptions, std, type StdOptions, varianceMean, type VarianceMeanOptions, stdMean, type StdMeanOptions, cov, type CovOptions, corrcoef, type CorrcoefOptions, logsumexp, type LogsumexpOptions, argmax, type ArgmaxOptions, argmin, type ArgminOptions, softmax, type SoftmaxOptions, logSoftmax, type LogSoftmaxOptions, norm, type NormOptions, dist, type DistOptions, cumsum, type CumsumOptions, cumprod, type CumprodOptions, cummax, type CummaxOptions, cummin, type CumminOptions, logcumsumexp, type LogcumsumexpOptions, diff, type DiffOptions, renorm, trapezoid, type TrapezoidOptions, cumulativeTrapezoid, type CumulativeTrapezoidOptions } from './ops/reductions.js';
 import { fullLike, type FullLikeOptions, zerosLike, type ZerosLikeOptions, onesLike, type OnesLikeOptions, emptyLike, type EmptyLikeOptions, assign, numel, isEmpty, bernoulli } from './ops/creation.js';
@@ -352,6 +353,42 @@ declare module '../runtime/tensor.js' {
     erfc(): Tensor;
     /** As {@link erfc}, written into this tensor, which is returned. */
     erfc_(): this;
+    /** The number of which each element is the error function. */
+    erfinv(): Tensor;
+    /** As {@link erfinv}, written into this tensor, which is returned. */
+    erfinv_(): this;
+    /** The logarithm of the gamma function's size at each element. */
+    lgamma(): Tensor;
+    /** The logarithm of the gamma function's size at each element. */
+    gammaln(): Tensor;
+    /** As {@link lgamma}, written into this tensor, which is returned. */
+    lgamma_(): this;
+    /** The logarithm of the multivariate gamma function of some dimension at each element. */
+    multigammaln(p: number): Tensor;
+    /** The derivative of the logarithm of the gamma function at each element. */
+    digamma(): Tensor;
+    /** The derivative of the logarithm of the gamma function at each element. */
+    psi(): Tensor;
+    /** As {@link digamma}, written into this tensor, which is returned. */
+    digamma_(): this;
+    /** A derivative of the digamma function at each element. */
+    polygamma(n: number): Tensor;
+    /** The modified Bessel function of order 0 at each element, times e to minus the element's size. */
+    i0e(): Tensor;
+    /** As {@link i0e}, written into this tensor, which is returned. */
+    i0e_(): this;
+    /** The modified Bessel function of order 1 at each element, times e to minus the element's size. */
+    i1e(): Tensor;
+    /** As {@link i1e}, written into this tensor, which is returned. */
+    i1e_(): this;
+    /** The modified Bessel function of the first kind of order 0 at each element. */
+    i0(): Tensor;
+    /** As {@link i0}, written into this tensor, which is returned. */
+    i0_(): this;
+    /** The modified Bessel function of the first kind of order 1 at each element. */
+    i1(): Tensor;
+    /** As {@link i1}, written into this tensor, which is returned. */
+    i1_(): this;
     /** The sine of pi times each element, over pi times the element; 1 at 0. */
     sinc(): Tensor;
     /** As {@link sinc}, written into this tensor, which is returned. */
@@ -364,6 +401,38 @@ declare module '../runtime/tensor.js' {
     logaddexp(y: TensorLike): Tensor;
     /** As {@link logaddexp}, written into this tensor, which is returned. */
     logaddexp_(y: TensorLike): this;
+    /** The discrete Fourier transform along one axis. */
+    fft(options?: FftOptions): Tensor;
+    /** The inverse of the discrete Fourier transform along one axis. */
+    ifft(options?: IfftOptions): Tensor;
+    /** The first half of the Fourier transform of real elements along one axis, which determines the other. */
+    rfft(options?: RfftOptions): Tensor;
+    /** The real elements of which rfft gives half the Fourier transform. */
+    irfft(options?: IrfftOptions): Tensor;
+    /** The real Fourier transform of a signal that equals its own conjugate backwards, of which the first half is given along one axis. */
+    hfft(options?: HfftOptions): Tensor;
+    /** The inverse of hfft, the first half of the inverse Fourier transform of real elements along one axis. */
+    ihfft(options?: IhfftOptions): Tensor;
+    /** The discrete Fourier transform along two axes. */
+    fft2(options?: Fft2Options): Tensor;
+    /** The inverse of the discrete Fourier transform along two axes. */
+    ifft2(options?: Ifft2Options): Tensor;
+    /** The half of the Fourier transform of real elements along two axes that determines the other half. */
+    rfft2(options?: Rfft2Options): Tensor;
+    /** The real elements of which rfft2 gives half the Fourier transform. */
+    irfft2(options?: Irfft2Options): Tensor;
+    /** The discrete Fourier transform along several axes. */
+    fftn(options?: FftnOptions): Tensor;
+    /** The inverse of the discrete Fourier transform along several axes. */
+    ifftn(options?: IfftnOptions): Tensor;
+    /** The half of the Fourier transform of real elements along several axes that determines the other half. */
+    rfftn(options?: RfftnOptions): Tensor;
+    /** The real elements of which rfftn gives half the Fourier transform. */
+    irfftn(options?: IrfftnOptions): Tensor;
+    /** A spectrum with the frequency 0 moved to the middle of each axis. */
+    fftshift(options?: FftshiftOptions): Tensor;
+    /** What fftshift moved, moved back. */
+    ifftshift(options?: IfftshiftOptions): Tensor;
     /** The logistic function, which squeezes each element between 0 and 1. */
     sigmoid(): Tensor;
     /** As {@link sigmoid}, written into this tensor, which is returned. */
@@ -1034,12 +1103,46 @@ addTensorMethods({
   signbit: signbit,
   erfc: erfc,
   erfc_: erfc_,
+  erfinv: erfinv,
+  erfinv_: erfinv_,
+  lgamma: lgamma,
+  gammaln: lgamma,
+  lgamma_: lgamma_,
+  multigammaln: multigammaln,
+  digamma: digamma,
+  psi: digamma,
+  digamma_: digamma_,
+  polygamma: polygamma,
+  i0e: i0e,
+  i0e_: i0e_,
+  i1e: i1e,
+  i1e_: i1e_,
+  i0: i0,
+  i0_: i0_,
+  i1: i1,
+  i1_: i1_,
   sinc: sinc,
   sinc_: sinc_,
   logit: logit,
   xlogy: xlogy,
   logaddexp: logaddexp,
   logaddexp_: logaddexp_,
+  fft: fft,
+  ifft: ifft,
+  rfft: rfft,
+  irfft: irfft,
+  hfft: hfft,
+  ihfft: ihfft,
+  fft2: fft2,
+  ifft2: ifft2,
+  rfft2: rfft2,
+  irfft2: irfft2,
+  fftn: fftn,
+  ifftn: ifftn,
+  rfftn: rfftn,
+  irfftn: irfftn,
+  fftshift: fftshift,
+  ifftshift: ifftshift,
   sigmoid: sigmoid,
   sigmoid_: sigmoid_,
   logSigmoid: logSigmoid,

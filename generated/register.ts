@@ -5,7 +5,8 @@ import { expDefinition, exp, exp_, expm1Definition, expm1, expm1_, logDefinition
 import { floorDefinition, floor, floor_, ceilDefinition, ceil, ceil_, roundDefinition, round, round_, truncDefinition, trunc, trunc_, isnanDefinition, isnan, isinfDefinition, isinf, isfiniteDefinition, isfinite, isposinfDefinition, isposinf, isneginfDefinition, isneginf, equalDefinition, equal, notEqualDefinition, notEqual, lessThanDefinition, lessThan, lessEqualDefinition, lessEqual, greaterThanDefinition, greaterThan, greaterEqualDefinition, greaterEqual, logicalAndDefinition, logicalAnd, logicalAnd_, logicalOrDefinition, logicalOr, logicalOr_, logicalXorDefinition, logicalXor, logicalXor_, logicalNotDefinition, logicalNot, equalAllDefinition, equalAll, iscloseDefinition, isclose, allcloseDefinition, allclose, whereDefinition, where, nanToNumDefinition, nanToNum, castDefinition, cast, stopGradientDefinition, stopGradient } from './ops/rounding-and-tests.js';
 import { complexDefinition, complex, polarDefinition, polar, realDefinition, real, imagDefinition, imag, conjDefinition, conj, angleDefinition, angle, isRealDefinition, isReal, viewAsRealDefinition, viewAsReal, viewAsComplexDefinition, viewAsComplex } from './ops/complex-numbers.js';
 import { bitwiseAndDefinition, bitwiseAnd, bitwiseOrDefinition, bitwiseOr, bitwiseXorDefinition, bitwiseXor, bitwiseNotDefinition, bitwiseNot, bitwiseLeftShiftDefinition, bitwiseLeftShift, bitwiseRightShiftDefinition, bitwiseRightShift, logicalRightShiftDefinition, logicalRightShift, signbitDefinition, signbit } from './ops/bits.js';
-import { erfcDefinition, erfc, erfc_, sincDefinition, sinc, sinc_, sincSlopeDefinition, sincSlope, logitDefinition, logit, xlogyDefinition, xlogy, logaddexpDefinition, logaddexp, logaddexp_ } from './ops/special-functions.js';
+import { erfcDefinition, erfc, erfc_, erfinvDefinition, erfinv, erfinv_, lgammaDefinition, lgamma, lgamma_, multigammalnDefinition, multigammaln, digammaDefinition, digamma, digamma_, polygammaDefinition, polygamma, hurwitzZetaDefinition, hurwitzZeta, i0eDefinition, i0e, i0e_, i1eDefinition, i1e, i1e_, i0Definition, i0, i0_, i1Definition, i1, i1_, sincDefinition, sinc, sinc_, sincSlopeDefinition, sincSlope, logitDefinition, logit, xlogyDefinition, xlogy, logaddexpDefinition, logaddexp, logaddexp_ } from './ops/special-functions.js';
+import { unitRootsDefinition, unitRoots, rootTableDefinition, rootTable, fourierPassDefinition, fourierPass, smoothFourierDefinition, smoothFourier, chirpFourierDefinition, chirpFourier, fourierDefinition, fourier, fittedDefinition, fitted, hermitianDefinition, hermitian, fftDefinition, fft, ifftDefinition, ifft, rfftDefinition, rfft, irfftDefinition, irfft, hfftDefinition, hfft, ihfftDefinition, ihfft, fft2Definition, fft2, ifft2Definition, ifft2, rfft2Definition, rfft2, irfft2Definition, irfft2, fftnDefinition, fftn, ifftnDefinition, ifftn, rfftnDefinition, rfftn, irfftnDefinition, irfftn, fftshiftDefinition, fftshift, ifftshiftDefinition, ifftshift, fftfreqDefinition, fftfreq, rfftfreqDefinition, rfftfreq } from './ops/fourier-transforms.js';
 import { sigmoidDefinition, sigmoid, sigmoid_, logSigmoidDefinition, logSigmoid, logSigmoid_, reluDefinition, relu, relu_, relu6Definition, relu6, relu6_, leakyReluDefinition, leakyRelu, leakyRelu_, eluDefinition, elu, elu_, seluDefinition, selu, selu_, geluDefinition, gelu, gelu_, softplusDefinition, softplus, softplus_, softsignDefinition, softsign, softsign_, softshrinkDefinition, softshrink, softshrink_, hardshrinkDefinition, hardshrink, hardshrink_, tanhshrinkDefinition, tanhshrink, tanhshrink_, hardtanhDefinition, hardtanh, hardtanh_, hardsigmoidDefinition, hardsigmoid, hardsigmoid_, hardswishDefinition, hardswish, hardswish_, thresholdedReluDefinition, thresholdedRelu, thresholdedRelu_, swishDefinition, swish, swish_, stanhDefinition, stanh, stanh_, scaleDefinition, scale, scale_, addNDefinition, addN, clipDefinition, clip, clip_ } from './ops/activations.js';
 import { sumDefinition, sum, prodDefinition, prod, maxDefinition, max, minDefinition, min, aminmaxDefinition, aminmax, anyDefinition, any, allDefinition, all, meanDefinition, mean, nansumDefinition, nansum, nanmeanDefinition, nanmean, countNonzeroDefinition, countNonzero, varianceDefinition, variance, stdDefinition, std, varianceMeanDefinition, varianceMean, stdMeanDefinition, stdMean, covDefinition, cov, corrcoefDefinition, corrcoef, logsumexpDefinition, logsumexp, argmaxDefinition, argmax, argminDefinition, argmin, softmaxDefinition, softmax, logSoftmaxDefinition, logSoftmax, normDefinition, norm, normOfOrderDefinition, normOfOrder, distDefinition, dist, cumsumDefinition, cumsum, scanSumDefinition, scanSum, cumprodDefinition, cumprod, scanProductDefinition, scanProduct, shiftAlongDefinition, shiftAlong, linearScanDefinition, linearScan, cummaxDefinition, cummax, cumminDefinition, cummin, scanMaxDefinition, scanMax, scanMinDefinition, scanMin, logcumsumexpDefinition, logcumsumexp, scanLogSumDefinition, scanLogSum, diffDefinition, diff, renormDefinition, renorm, trapezoidDefinition, trapezoid, cumulativeTrapezoidDefinition, cumulativeTrapezoid } from './ops/reductions.js';
 import { fullDefinition, full, zerosDefinition, zeros, onesDefinition, ones, fullLikeDefinition, fullLike, zerosLikeDefinition, zerosLike, onesLikeDefinition, onesLike, iotaDefinition, iota, arangeDefinition, arange, linspaceDefinition, linspace, logspaceDefinition, logspace, geomspaceDefinition, geomspace, eyeDefinition, eye, emptyDefinition, empty, emptyLikeDefinition, emptyLike, assignDefinition, assign, meshgridDefinition, meshgrid, numelDefinition, numel, rankDefinition, rank, shapeDefinition, shape, isEmptyDefinition, isEmpty, randomBitsDefinition, randomBits, bitsToUniformDefinition, bitsToUniform, randDefinition, rand, uniformDefinition, uniform, randnDefinition, randn, normalDefinition, normal, bernoulliDefinition, bernoulli, randintDefinition, randint, randpermDefinition, randperm, canDrawDefinition, canDraw, drawPlacesDefinition, drawPlaces } from './ops/creation.js';
@@ -176,6 +177,23 @@ declare module '../runtime/registry.js' {
     signbit: typeof signbit;
     erfc: typeof erfc;
     erfc_: typeof erfc_;
+    erfinv: typeof erfinv;
+    erfinv_: typeof erfinv_;
+    lgamma: typeof lgamma;
+    lgamma_: typeof lgamma_;
+    multigammaln: typeof multigammaln;
+    digamma: typeof digamma;
+    digamma_: typeof digamma_;
+    polygamma: typeof polygamma;
+    hurwitzZeta: typeof hurwitzZeta;
+    i0e: typeof i0e;
+    i0e_: typeof i0e_;
+    i1e: typeof i1e;
+    i1e_: typeof i1e_;
+    i0: typeof i0;
+    i0_: typeof i0_;
+    i1: typeof i1;
+    i1_: typeof i1_;
     sinc: typeof sinc;
     sinc_: typeof sinc_;
     sincSlope: typeof sincSlope;
@@ -183,6 +201,32 @@ declare module '../runtime/registry.js' {
     xlogy: typeof xlogy;
     logaddexp: typeof logaddexp;
     logaddexp_: typeof logaddexp_;
+    unitRoots: typeof unitRoots;
+    rootTable: typeof rootTable;
+    fourierPass: typeof fourierPass;
+    smoothFourier: typeof smoothFourier;
+    chirpFourier: typeof chirpFourier;
+    fourier: typeof fourier;
+    fitted: typeof fitted;
+    hermitian: typeof hermitian;
+    fft: typeof fft;
+    ifft: typeof ifft;
+    rfft: typeof rfft;
+    irfft: typeof irfft;
+    hfft: typeof hfft;
+    ihfft: typeof ihfft;
+    fft2: typeof fft2;
+    ifft2: typeof ifft2;
+    rfft2: typeof rfft2;
+    irfft2: typeof irfft2;
+    fftn: typeof fftn;
+    ifftn: typeof ifftn;
+    rfftn: typeof rfftn;
+    irfftn: typeof irfftn;
+    fftshift: typeof fftshift;
+    ifftshift: typeof ifftshift;
+    fftfreq: typeof fftfreq;
+    rfftfreq: typeof rfftfreq;
     sigmoid: typeof sigmoid;
     sigmoid_: typeof sigmoid_;
     logSigmoid: typeof logSigmoid;
@@ -634,11 +678,47 @@ registerOps(
     logicalRightShiftDefinition,
     signbitDefinition,
     erfcDefinition,
+    erfinvDefinition,
+    lgammaDefinition,
+    multigammalnDefinition,
+    digammaDefinition,
+    polygammaDefinition,
+    hurwitzZetaDefinition,
+    i0eDefinition,
+    i1eDefinition,
+    i0Definition,
+    i1Definition,
     sincDefinition,
     sincSlopeDefinition,
     logitDefinition,
     xlogyDefinition,
     logaddexpDefinition,
+    unitRootsDefinition,
+    rootTableDefinition,
+    fourierPassDefinition,
+    smoothFourierDefinition,
+    chirpFourierDefinition,
+    fourierDefinition,
+    fittedDefinition,
+    hermitianDefinition,
+    fftDefinition,
+    ifftDefinition,
+    rfftDefinition,
+    irfftDefinition,
+    hfftDefinition,
+    ihfftDefinition,
+    fft2Definition,
+    ifft2Definition,
+    rfft2Definition,
+    irfft2Definition,
+    fftnDefinition,
+    ifftnDefinition,
+    rfftnDefinition,
+    irfftnDefinition,
+    fftshiftDefinition,
+    ifftshiftDefinition,
+    fftfreqDefinition,
+    rfftfreqDefinition,
     sigmoidDefinition,
     logSigmoidDefinition,
     reluDefinition,
@@ -1113,6 +1193,23 @@ registerOps(
     signbit: signbit,
     erfc: erfc,
     erfc_: erfc_,
+    erfinv: erfinv,
+    erfinv_: erfinv_,
+    lgamma: lgamma,
+    lgamma_: lgamma_,
+    multigammaln: multigammaln,
+    digamma: digamma,
+    digamma_: digamma_,
+    polygamma: polygamma,
+    hurwitzZeta: hurwitzZeta,
+    i0e: i0e,
+    i0e_: i0e_,
+    i1e: i1e,
+    i1e_: i1e_,
+    i0: i0,
+    i0_: i0_,
+    i1: i1,
+    i1_: i1_,
     sinc: sinc,
     sinc_: sinc_,
     sincSlope: sincSlope,
@@ -1120,6 +1217,32 @@ registerOps(
     xlogy: xlogy,
     logaddexp: logaddexp,
     logaddexp_: logaddexp_,
+    unitRoots: unitRoots,
+    rootTable: rootTable,
+    fourierPass: fourierPass,
+    smoothFourier: smoothFourier,
+    chirpFourier: chirpFourier,
+    fourier: fourier,
+    fitted: fitted,
+    hermitian: hermitian,
+    fft: fft,
+    ifft: ifft,
+    rfft: rfft,
+    irfft: irfft,
+    hfft: hfft,
+    ihfft: ihfft,
+    fft2: fft2,
+    ifft2: ifft2,
+    rfft2: rfft2,
+    irfft2: irfft2,
+    fftn: fftn,
+    ifftn: ifftn,
+    rfftn: rfftn,
+    irfftn: irfftn,
+    fftshift: fftshift,
+    ifftshift: ifftshift,
+    fftfreq: fftfreq,
+    rfftfreq: rfftfreq,
     sigmoid: sigmoid,
     sigmoid_: sigmoid_,
     logSigmoid: logSigmoid,

@@ -3,117 +3,147 @@
 import * as host from '../kernels/host.js';
 import type { LayoutMeta } from '../kernels/op.js';
 
-/** The shape without the reduced axes, or with size 1 there if keepdim is set. (ops.yaml:19) */
+/** The shape without the reduced axes, or with size 1 there if keepdim is set. (ops.yaml:20) */
 export function reduced(shape: unknown, axes: unknown, keepdim: unknown) {
   return (keepdim as boolean) ? host.replace((shape as readonly number[]), (axes as number | readonly number[]), 1) : host.drop((shape as readonly unknown[]), (axes as number | readonly number[]));
 }
 
-/** How many windows of a given extent fit along one dimension. (ops.yaml:23) */
+/** How many windows of a given extent fit along one dimension. (ops.yaml:24) */
 export function windowCount(size: unknown, kernel: unknown, stride: unknown, before: unknown, after: unknown, dilation: unknown) {
   return host.idiv(((((size as number) + (before as number)) + (after as number)) - ((dilation as number) * ((kernel as number) - 1))) - 1, (stride as number)) + 1;
 }
 
-/** How many pooling windows there are along one dimension; with ceilMode the last may reach over the edge, but never begins beyond it. (ops.yaml:27) */
+/** How many pooling windows there are along one dimension; with ceilMode the last may reach over the edge, but never begins beyond it. (ops.yaml:28) */
 export function poolCount(size: unknown, kernel: unknown, stride: unknown, before: unknown, after: unknown, ceilMode: unknown) {
   return (ceilMode as boolean) ? host.min(host.idiv((((((size as number) + (before as number)) + (after as number)) - (kernel as number)) + (stride as number)) - 1, (stride as number)), host.idiv(((size as number) + (before as number)) - 1, (stride as number))) + 1 : (windowCount(size, kernel, stride, before, after, 1) as number);
 }
 
-/** Padding before and after height and width, from a number, a pair or four numbers. (ops.yaml:33) */
+/** Padding before and after height and width, from a number, a pair or four numbers. (ops.yaml:34) */
 export function explicitPadding(padding: unknown) {
   return (paddingOf(padding, 2) as readonly unknown[]);
 }
 
-/** Padding before and after each of some axes, from a number, a number for each axis, or two for each. (ops.yaml:37) */
+/** Padding before and after each of some axes, from a number, a number for each axis, or two for each. (ops.yaml:38) */
 export function paddingOf(padding: unknown, axes: unknown) {
   return host.isNumber(padding) ? host.fill(2 * (axes as number), padding) : host.each(host.range(2 * (axes as number)), (end: number) => host.at((padding as readonly unknown[]), (host.equals((padding as readonly unknown[]).length, axes)) ? host.idiv(end, 2) : end));
 }
 
-/** Padding before and after each axis of windows, from a number, a number for each axis, two for each, 'same' or 'valid'. (ops.yaml:41) */
+/** Padding before and after each axis of windows, from a number, a number for each axis, two for each, 'same' or 'valid'. (ops.yaml:42) */
 export function windowPadding(padding: unknown, sizes: unknown, kernel: unknown, stride: unknown, dilation: unknown) {
   return (host.equals(padding, 'valid')) ? host.fill(2 * (sizes as readonly unknown[]).length, 0) : ((host.equals(padding, 'same')) ? host.flatten(host.each((sizes as readonly unknown[]), (size, i: number) => (halves(host.max(0, ((((host.idiv(((size as number) + (host.at((stride as readonly unknown[]), i) as number)) - 1, (host.at((stride as readonly unknown[]), i) as number)) - 1) * (host.at((stride as readonly unknown[]), i) as number)) + ((host.at((dilation as readonly unknown[]), i) as number) * ((host.at((kernel as readonly unknown[]), i) as number) - 1))) + 1) - (size as number))) as readonly number[]))) : (paddingOf(padding, (sizes as readonly unknown[]).length) as readonly unknown[]));
 }
 
-/** Padding without some amounts of what comes after each axis; less than none crops. (ops.yaml:48) */
+/** Padding without some amounts of what comes after each axis; less than none crops. (ops.yaml:49) */
 export function shortened(padding: unknown, amounts: unknown) {
   return host.each((padding as readonly unknown[]), (p, end: number) => ((end % 2) === 0) ? p : (p as number) - (host.at((amounts as readonly unknown[]), host.idiv(end, 2)) as number));
 }
 
-/** A number for each of some axes, from one for all or a list. (ops.yaml:52) */
+/** A number for each of some axes, from one for all or a list. (ops.yaml:53) */
 export function perAxis(value: unknown, axes: unknown) {
   return host.isNumber(value) ? host.fill((axes as number), value) : host.each(host.range((axes as number)), (axis: number) => host.at((value as readonly unknown[]), axis));
 }
 
-/** A total split in two, the larger half last. (ops.yaml:56) */
+/** A total split in two, the larger half last. (ops.yaml:57) */
 export function halves(total: unknown) {
   return [host.idiv((total as number), 2), (total as number) - host.idiv((total as number), 2)];
 }
 
-/** The first place of a value in a list. (ops.yaml:60) */
+/** The product of so many numbers, each by 1 greater than the one before. (ops.yaml:61) */
+export function risingFactorial(from: unknown, length: unknown) {
+  return host.count(host.range((from as number), (from as number) + (length as number)));
+}
+
+/** The coefficients of the polynomial in cot(x) that its derivative of some order is, by cot' = -(1 + cot^2). (ops.yaml:65) */
+export function cotangentDerivative(order: unknown) {
+  return host.fold([[0, 1], ...host.each(host.range((order as number)), (_k: number) => [0])], (p: readonly number[], _k2: readonly number[]) => host.each(host.range(p.length + 1), (i: number) => (-(((i + 1) < p.length) ? (i + 1) * host.at(p, i + 1) : 0)) - ((i >= 2) ? (i - 1) * host.at(p, i - 1) : 0)));
+}
+
+/** Whether no prime factor of a number is greater than 61. (ops.yaml:71) */
+export function isSmooth(n: unknown) {
+  return host.equals(host.fold([n, ...host.flatten(host.each([2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61], (p: number) => host.fill(31, p)))], (rest, p2) => (((rest as number) % (p2 as number)) === 0) ? host.idiv((rest as number), (p2 as number)) : rest), 1);
+}
+
+/** The first of two factors of the length of a Fourier transform that is done in two passes; 1 where one will do, because the length fits caches and there are several transforms to fill vectors. (ops.yaml:77) */
+export function fourierSplit(n: unknown, transforms: unknown) {
+  return (((n as number) > 4096) || (((transforms as number) < 8) && ((n as number) >= 256))) ? host.max(...host.filter(host.range(1, host.floor(host.sqrt((n as number))) + 1), (d: number) => ((n as number) % d) === 0)) : 1;
+}
+
+/** The least power of two that is not less than a number. (ops.yaml:81) */
+export function powerOfTwoFrom(least: unknown) {
+  return host.fold(host.fill(32, 1), (power: number, _one: number) => (power < (least as number)) ? 2 * power : power);
+}
+
+/** What the results of a Fourier transform of n elements are multiplied with. (ops.yaml:85) */
+export function fourierScale(n: unknown, norm: unknown, inverse: unknown) {
+  return (host.equals(norm, 'ortho')) ? 1 / host.sqrt((n as number)) : ((host.equals(host.equals(norm, 'forward'), inverse)) ? 1 : 1 / (n as number));
+}
+
+/** The first place of a value in a list. (ops.yaml:89) */
 export function placeOf(list: unknown, value: unknown) {
   return host.at(host.filter(host.range((list as readonly unknown[]).length), (i: number) => host.equals(host.at((list as readonly unknown[]), i), value)), 0);
 }
 
-/** A number as a list of one; a list as it is. (ops.yaml:64) */
+/** A number as a list of one; a list as it is. (ops.yaml:93) */
 export function listed(value: unknown) {
   return host.isNumber(value) ? [value] : value;
 }
 
-/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:68) */
+/** Places in a list of some length, counted from its front where they were counted from its end. (ops.yaml:97) */
 export function fromFront(places: unknown, length: unknown) {
   return host.each((places as readonly unknown[]), (place) => ((place as number) < 0) ? (place as number) + (length as number) : place);
 }
 
-/** How many elements are reduced to one. (ops.yaml:72) */
+/** How many elements are reduced to one. (ops.yaml:101) */
 export function elementsAlong(shape: unknown, axes: unknown) {
   return host.count((host.pick((shape as readonly unknown[]), (axes as readonly number[])) as readonly number[]));
 }
 
-/** How much of the element after a place between two counts, by the manner of interpolation; the nearest one of equals is the even one. (ops.yaml:76) */
+/** How much of the element after a place between two counts, by the manner of interpolation; the nearest one of equals is the even one. (ops.yaml:105) */
 export function shareBetween(place: unknown, interpolation: unknown) {
   return (host.equals(interpolation, 'lower')) ? 0 : ((host.equals(interpolation, 'higher')) ? 1 : ((host.equals(interpolation, 'linear')) ? (place as number) - host.floor((place as number)) : ((host.equals(interpolation, 'midpoint')) ? ((host.floor((place as number)) === host.ceil((place as number))) ? 0 : 0.5) : (((((place as number) - host.floor((place as number))) > 0.5) || ((((place as number) - host.floor((place as number))) === 0.5) && ((host.floor((place as number)) % 2) === 1))) ? 1 : 0))));
 }
 
-/** The shape of each tensor of a list. (ops.yaml:84) */
+/** The shape of each tensor of a list. (ops.yaml:113) */
 export function shapes(tensors: unknown) {
   return host.each((tensors as readonly unknown[]), (tensor) => (tensor as LayoutMeta).shape);
 }
 
-/** Whether the tensors of two lists have the same shapes. (ops.yaml:88) */
+/** Whether the tensors of two lists have the same shapes. (ops.yaml:117) */
 export function alike(tensors: unknown, others: unknown) {
   return ((tensors as readonly unknown[]).length === (others as readonly unknown[]).length) && host.all((tensors as readonly unknown[]), (tensor, i: number) => host.equals((tensor as LayoutMeta).shape, (host.at((others as readonly unknown[]), i) as LayoutMeta).shape));
 }
 
-/** How many bits an element of an integer dtype has. (ops.yaml:92) */
+/** How many bits an element of an integer dtype has. (ops.yaml:121) */
 export function bitsOf(dtype: unknown) {
   return (host.equals(dtype, 'int64')) ? 64 : ((host.equals(dtype, 'int32')) ? 32 : ((host.equals(dtype, 'int16')) ? 16 : 8));
 }
 
-/** The integer of a dtype whose bits are all set. (ops.yaml:96) */
+/** The integer of a dtype whose bits are all set. (ops.yaml:125) */
 export function allBits(dtype: unknown) {
   return (host.equals(dtype, 'uint8')) ? 255 : -1;
 }
 
-/** The greatest finite number of a floating-point dtype. (ops.yaml:100) */
+/** The greatest finite number of a floating-point dtype. (ops.yaml:129) */
 export function greatest(dtype: unknown) {
   return (host.equals(dtype, 'float64')) ? 1.7976931348623157e+308 : ((host.equals(dtype, 'float32')) ? 3.4028234663852886e+38 : ((host.equals(dtype, 'float16')) ? 65504 : 3.3895313892515355e+38));
 }
 
-/** How many elements a diagonal of a matrix has. (ops.yaml:104) */
+/** How many elements a diagonal of a matrix has. (ops.yaml:133) */
 export function diagonalSize(rows: unknown, columns: unknown, offset: unknown) {
   return host.max(host.min((rows as number) - host.max(-(offset as number), 0), (columns as number) - host.max((offset as number), 0)), 0);
 }
 
-/** Where the parts of an axis begin that is cut in a number of nearly equal ones, or before given places; and its end. (ops.yaml:109) */
+/** Where the parts of an axis begin that is cut in a number of nearly equal ones, or before given places; and its end. (ops.yaml:138) */
 export function splitBounds(sections: unknown, size: unknown) {
   return host.isNumber(sections) ? host.each(host.range(host.max((sections as number), 1) + 1), (i: number) => (i * host.idiv((size as number), host.max((sections as number), 1))) + host.min(i, (size as number) % host.max((sections as number), 1))) : [0, ...host.each((fromFront(sections, size) as readonly unknown[]), (place) => host.min(host.max((place as number), 0), (size as number))), size];
 }
 
-/** How many combinations of some of a number of elements there are. (ops.yaml:115) */
+/** How many combinations of some of a number of elements there are. (ops.yaml:144) */
 export function combinationCount(n: unknown, r: unknown) {
   return ((n as number) < (r as number)) ? 0 : host.fold([1, ...host.range(1, (r as number) + 1)], (sofar: number, i: number) => host.idiv(sofar * (((n as number) - (r as number)) + i), i));
 }
 
-/** The largest singular value's share up to which others count as 0, where nothing else is said; the dtype's rounding error times the larger side. (ops.yaml:119) */
+/** The largest singular value's share up to which others count as 0, where nothing else is said; the dtype's rounding error times the larger side. (ops.yaml:148) */
 export function rankTolerance(dtype: unknown, rows: unknown, columns: unknown) {
   return host.max((rows as number), (columns as number)) * ((host.equals(dtype, 'float64')) ? 2 ** (-52) : 2 ** (-23));
 }

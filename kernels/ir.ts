@@ -82,8 +82,12 @@ export type MathOp =
   | 'erf'
   | 'erfc'
   | 'cbrt'
+  | 'erfinv'
   | 'lgamma'
-  | 'digamma';
+  | 'digamma'
+  /** e^(-|x|) times the modified Bessel function of order 0 and 1. */
+  | 'i0e'
+  | 'i1e';
 
 export type BinaryOp =
   | 'add'

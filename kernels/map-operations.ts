@@ -47,7 +47,7 @@ import { complexFunctions } from './complex/functions.js';
 import { type Expr, isComplexScalar, type MathOp, type Scalar } from './ir.js';
 import { nextAfter as neighbourOf } from './math/neighbours.js';
 import { hasSignBit, withSign } from './math/writer.js';
-import { erfc, nextAfter } from './scalar-math.js';
+import { digamma, erfc, erfinv, i0e, i1e, lgamma, nextAfter } from './scalar-math.js';
 
 /** Names a subexpression, so that it is computed once. */
 export type Share = (value: Expr) => Expr;
@@ -277,6 +277,11 @@ export const mapOperations: Readonly<Record<string, MapOperation>> = {
   cbrt: math('cbrt', Math.cbrt),
   erf: math('erf', errorFunction),
   erfc: math('erfc', erfc),
+  erfinv: math('erfinv', erfinv),
+  lgamma: math('lgamma', lgamma),
+  digamma: math('digamma', digamma),
+  i0e: math('i0e', i0e),
+  i1e: math('i1e', i1e),
 
   /** Word (index modulo 4) of Philox4x32-10 at counter offset + index / 4: index, key low, key high, offset low, offset high. */
   random: { arity: 5, lower: philox, evaluate: () => Number.NaN, heavy: true },

@@ -8,9 +8,11 @@ import {
   contiguousStrides,
   elementCount,
   offsets,
+  partsOf,
   type ReferenceArray,
   referenceArray,
   single,
+  zeroArray,
 } from './reference-array.js';
 
 export type LibraryReference = (
@@ -20,7 +22,13 @@ export type LibraryReference = (
 ) => readonly ReferenceArray[];
 
 function zeros(meta: TensorMeta): ReferenceArray {
-  return referenceArray(meta.shape, meta.dtype, new Float64Array(elementCount(meta.shape)));
+  return zeroArray(meta.shape, meta.dtype);
+}
+
+/** The element at one place of an array, put at a place of another of that dtype. */
+function copyElement(from: ReferenceArray, at: number, to: ReferenceArray, place: number): void {
+  const parts = partsOf(from.dtype);
+  to.data.set(from.data.subarray(parts * at, parts * (at + 1)), parts * place);
 }
 
 function listOf(argument: Argument<ReferenceArray>): readonly ReferenceArray[] {
@@ -122,7 +130,7 @@ const concat: LibraryReference = (inputs, [output], attrs) => {
   let start = 0;
   for (const x of listOf(inputs.xs)) {
     let from = 0;
-    for (const to of offsets(x.shape, strides, start * strides[axis]!)) out.data[to] = x.data[from++]!;
+    for (const to of offsets(x.shape, strides, start * strides[axis]!)) copyElement(x, from++, out, to);
     start += x.shape[axis]!;
   }
   return [out];
@@ -134,12 +142,15 @@ const pad: LibraryReference = (inputs, [output], attrs) => {
   const out = zeros(output!);
   const strides = contiguousStrides(out.shape);
   const padding = numbers(attrs, 'padding');
-  out.data.fill(Number(attrs.value));
+  for (let at = 0; at < out.data.length; at += partsOf(x.dtype)) out.data[at] = Number(attrs.value);
   let from = 0;
   for (const place of places(x.shape)) {
     const target = place.map((index, axis) => index + padding[2 * axis]!);
     const inside = target.every((index, axis) => index >= 0 && index < out.shape[axis]!);
-    if (inside) out.data[target.reduce((at, index, axis) => at + index * strides[axis]!, 0)] = x.data[from]!;
+    if (inside) {
+      const to = target.reduce((at, index, axis) => at + index * strides[axis]!, 0);
+      copyElement(x, from, out, to);
+    }
     from++;
   }
   return [out];

@@ -39,6 +39,22 @@ function erfcAbove(x: number): number {
   return (Math.exp(-high * high) * Math.exp((high - x) * (high + x))) / fraction / Math.sqrt(Math.PI);
 }
 
+/** The number whose error function is x, by Halley's steps on whichever of erf and erfc does not cancel. */
+export function erfinv(x: number): number {
+  const size = Math.abs(x);
+  if (!(size < 1)) return size === 1 ? x * Infinity : NaN;
+  if (size < 1e-9) return (x * Math.sqrt(Math.PI)) / 2;
+  const logarithm = Math.log((1 - size) * (1 + size));
+  const mean = 4.33 + logarithm / 2;
+  let value = Math.sqrt(Math.sqrt(mean * mean - logarithm / 0.147) - mean);
+  for (let step = 0; step < 4; step++) {
+    const excess = size < 0.5 ? erf(value) - size : 1 - size - erfc(value);
+    const newton = (excess * Math.sqrt(Math.PI)) / (2 * Math.exp(-value * value));
+    value -= newton / (1 + value * newton);
+  }
+  return x < 0 ? -value : value;
+}
+
 const eulerGamma = 0.5772156649015329;
 
 /** zeta(k) - 1 for k = 2..40, by summation and the Euler-Maclaurin formula for what is left. */
@@ -91,6 +107,23 @@ export function digamma(x: number): number {
   const coefficients = [1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12];
   const series = coefficients.reduceRight((total, coefficient) => total * inverse + coefficient, 0);
   return sum + Math.log(shifted) - 0.5 / shifted - series * inverse;
+}
+
+/** e^(-|x|) times the modified Bessel function of order 0. */
+export const i0e = (x: number): number => scaledBessel(Math.abs(x), 0);
+
+/** e^(-|x|) times the modified Bessel function of order 1. */
+export const i1e = (x: number): number => (x < 0 ? -scaledBessel(-x, 1) : scaledBessel(x, 1));
+
+/** The power series up to 30, where its terms are positive, and the asymptotic one from there on. */
+function scaledBessel(a: number, order: 0 | 1): number {
+  let term = a < 30 && order === 1 ? a / 2 : 1;
+  let sum = term;
+  for (let k = 1; Math.abs(term) > 1e-18 * sum; k++) {
+    term *= a < 30 ? (a * a) / (4 * k * (k + order)) : ((2 * k - 1) ** 2 - 4 * order) / (8 * k * a);
+    sum += term;
+  }
+  return a < 30 ? Math.exp(-a) * sum : sum / Math.sqrt(2 * Math.PI * a);
 }
 
 function sinPi(x: number): number {

@@ -6,7 +6,7 @@
  */
 import { rint } from './half.js';
 import type { BinaryOp, CompareOp, Scalar, UnaryOp } from './ir.js';
-import { digamma, erf, erfc, lgamma, pow } from './scalar-math.js';
+import { digamma, erf, erfc, erfinv, i0e, i1e, lgamma, pow } from './scalar-math.js';
 
 export type Element = number | bigint;
 
@@ -41,9 +41,12 @@ const floatUnary: Readonly<Partial<Record<UnaryOp, (x: number) => number>>> = {
   atanh: Math.atanh,
   erf,
   erfc,
+  erfinv,
   cbrt: Math.cbrt,
   lgamma,
   digamma,
+  i0e,
+  i1e,
 };
 
 const intUnary: Readonly<Partial<Record<UnaryOp, (x: bigint, width: number) => bigint>>> = {

@@ -608,6 +608,7 @@ const moderate = Float64Array.from({ length: 64 }, (_, index) => (index - 32) / 
 const mathUnary: readonly MathOp[] = [
   ...(['exp', 'exp2', 'expm1', 'log', 'log2', 'log10', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan'] as const),
   ...(['sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'erf', 'erfc', 'cbrt', 'lgamma', 'digamma'] as const),
+  ...(['erfinv', 'i0e', 'i1e'] as const),
 ];
 
 function functionJob(scalar: 'f32' | 'f64', lanes: number, formula: (x: Expr, y: Expr) => Expr): LabelledJob {

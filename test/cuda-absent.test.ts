@@ -3,7 +3,7 @@
  * and what to do, or is repaired without a word. Every case is a process of its own, and `opwright doctor` explains the lasting ones.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -186,6 +186,39 @@ onSimulator('a driver that cannot be started says why', (t) => {
   t.is(code, 'DEVICE_UNAVAILABLE');
   t.regex(message, /CUDA_ERROR_SYSTEM_DRIVER_MISMATCH \(803/);
   t.regex(doctor, /cannot be started/);
+});
+
+onSimulator('doctor explains a kernel that does not compile, a driver that takes no image, and memory that is exhausted', (t) => {
+  const doctorWith = (name: string, settings: Environment): string =>
+    spawnSync(process.execPath, [join(dist, 'codegen', 'cli.js'), 'doctor'], {
+      encoding: 'utf8',
+      env: environmentOf({ ...simulated, OPWRIGHT_NATIVE: '0', OPWRIGHT_CACHE_DIR: join(folder, name), ...settings }),
+    }).stdout;
+  // Each injection fails the next call that none before it has failed.
+  const always = (call: string, code: number) => new Array(9).fill(`${call}:1=${code}`).join(',');
+  const compiler = doctorWith('compiler', { OPWRIGHT_SIM_FAIL: always('nvrtcCompileProgram', 6) });
+  t.regex(compiler, /^-- {2}on cuda:0 +The kernel \S+ does not compile\.\n +NVRTC 13\.0 .*says: /m);
+  t.regex(compiler, /please report it/);
+  const images = doctorWith('images', { OPWRIGHT_SIM_FAIL: always('cuModuleLoadData', 200) });
+  t.regex(images, /^-- {2}on cuda:0 +The CUDA driver does not load what NVRTC compiled/m);
+  t.regex(images, /OPWRIGHT_NVRTC/);
+  const memory = doctorWith('memory', { OPWRIGHT_SIM_FAIL: always('cuMemAlloc_v2', 2) });
+  t.regex(memory, /^-- {2}on cuda:0 +The GPU has no memory left: cuMemAlloc gives CUDA_ERROR_OUT_OF_MEMORY/m);
+  t.regex(memory, /nvidia-smi shows what other programs hold/);
+});
+
+onSimulator('a damaged entry of the cache is repaired by the next process, and doctor finds nothing wrong', (t) => {
+  const cache = join(folder, 'damaged-kernels');
+  const settings = { ...simulated, OPWRIGHT_NATIVE: '0', OPWRIGHT_CACHE_DIR: cache };
+  const doctor = () =>
+    spawnSync(process.execPath, [join(dist, 'codegen', 'cli.js'), 'doctor'], { encoding: 'utf8', env: environmentOf(settings) });
+  t.regex(doctor().stdout, /^ok {2}on cuda:0 +kernels run/m);
+  const entries = readdirSync(cache).filter((name) => name.endsWith('.cubin'));
+  t.true(entries.length > 0);
+  for (const name of entries) writeFileSync(join(cache, name), 'damaged');
+  const again = doctor();
+  t.regex(again.stdout, /^ok {2}on cuda:0 +kernels run/m);
+  t.is(again.stderr, '');
 });
 
 // ---- What may happen to a process

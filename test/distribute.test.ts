@@ -186,6 +186,21 @@ test('columns are folded by threads above each other, long ones in parts', (t) =
   }
 });
 
+test('a copy that reads across is turned in tiles, whatever stands around it and left over', (t) => {
+  const copy = unaryOf('float32', 'element', [input('float32'), { op: 'map', map: 'identity', args: [0], dtype: 'float32' }]);
+  for (const [dimensions, size] of [
+    [[kept(40, 1, 50), kept(50, 40, 1)], 2000],
+    [[kept(32, 1, 64), kept(64, 32, 1)], 2048],
+    [[kept(3, 1024, 1024), kept(8, 1, 128), kept(128, 8, 1)], 3072],
+    [[kept(9, 1, 110), kept(5, 90, 22), kept(11, 9, 2)], 990],
+  ] as const) {
+    const both = bothOf(copy, dimensions, floats(size), size);
+    t.deepEqual(both.gpu, both.cpu);
+    const isTurned = dimensions.at(-1)!.strides[1] === 1;
+    t.is(both.launches[0]!.variant.grouped ?? false, isTurned);
+  }
+});
+
 test('softmax along columns, and elements that lie across, as a GPU has them', (t) => {
   const columns = bothOf(softmax, [reduced(50, 37, 37), kept(37, 1, 1)], floats(50 * 37), 50 * 37);
   t.true(isClose(columns.cpu, columns.gpu));

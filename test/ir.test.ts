@@ -57,7 +57,7 @@ import {
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../kernels/half.js';
 import { type BufferArray, type Invocation, interpret } from '../kernels/interpret.js';
 import type { AccumulateKind, BufferDeclaration, Expr, Kernel, RealStorage, Stmt, Type } from '../kernels/ir.js';
-import { digamma, erf, erfc, lgamma, pow } from '../kernels/scalar-math.js';
+import { digamma, erf, erfc, erfinv, i0e, i1e, lgamma, pow } from '../kernels/scalar-math.js';
 import { specialise } from '../kernels/specialise.js';
 import { visitStatements } from '../kernels/traverse.js';
 import { vectorise } from '../kernels/vectorise.js';
@@ -285,6 +285,20 @@ const known: [string, number, number][] = [
   ['erfc(1.5)', erfc(1.5), 0.033894853524689274],
   ['erfc(5.25)', erfc(5.25), 1.1310313266887154e-13],
   ['erfc(26.0)', erfc(26.0), 5.663192408856143e-296],
+  ['erfinv(1e-12)', erfinv(1e-12), 8.86226925452758e-13],
+  ['erfinv(0.3)', erfinv(0.3), 0.2724627147267543],
+  ['erfinv(-0.7)', erfinv(-0.7), -0.7328690779592167],
+  ['erfinv(0.999)', erfinv(0.999), 2.3267537655135246],
+  ['i0e(1e-09)', i0e(1e-9), 0.999999999],
+  ['i1e(1e-09)', i1e(1e-9), 4.999999995000001e-10],
+  ['i0e(-2.0)', i0e(-2.0), 0.30850832255367105],
+  ['i1e(-2.0)', i1e(-2.0), -0.21526928924893765],
+  ['i0e(8.5)', i0e(8.5), 0.13900184305484758],
+  ['i1e(8.5)', i1e(8.5), 0.13054935509459586],
+  ['i0e(29.5)', i0e(29.5), 0.07376861727872859],
+  ['i1e(29.5)', i1e(29.5), 0.07250732615718372],
+  ['i0e(31.0)', i0e(31.0), 0.07194649669698383],
+  ['i1e(31.0)', i1e(31.0), 0.07077639283438568],
   ['lgamma(1e-05)', lgamma(1e-5), 11.512919692895826],
   ['lgamma(0.25)', lgamma(0.25), 1.2880225246980774],
   ['lgamma(0.9)', lgamma(0.9), 0.06637623973474295],

@@ -3,15 +3,15 @@
  * as written and in lanes, by the interpreter and as WebAssembly. Each run is also split into two ranges of work items, which must not
  * change a bit. It holds no expectations of its own.
  */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { compileKernelFunctions } from '../codegen/functions/compile.js';
+import * as generated from '../generated/kernels.js';
 import { distribute } from '../kernels/distribute.js';
 import * as cholesky from '../kernels/functions/cholesky.js';
+import * as divisors from '../kernels/functions/divisors.js';
 import * as gather from '../kernels/functions/gather.js';
 import { takeError } from '../kernels/functions/language.js';
 import * as lu from '../kernels/functions/lu.js';
+import * as exponential from '../kernels/functions/matrix-exponential.js';
 import * as pool from '../kernels/functions/pool.js';
 import * as qr from '../kernels/functions/qr.js';
 import * as radix from '../kernels/functions/radix.js';
@@ -34,16 +34,18 @@ import { specialise } from '../kernels/specialise.js';
 import { vectorise } from '../kernels/vectorise.js';
 import { runKernel } from './wasm-harness.js';
 
-const folder = join(process.cwd(), 'kernels', 'functions');
-const files = readdirSync(folder).filter((file) => file.endsWith('.ts') && file !== 'language.ts');
-export const kernels = new Map(
-  compileKernelFunctions(files.map((file) => join(folder, file))).map((kernel) => [kernel.name, kernel]),
-);
 export const plain = new Map(
   Object.entries({
     ...{ ...gather, ...search, ...selection, ...scan, ...radix, ...ranks, ...sorting, ...unique, ...pool, ...roi, ...unfolding },
-    ...{ ...cholesky, ...lu, ...qr, ...triangular, ...singular, ...eigen },
+    ...{ ...cholesky, ...lu, ...qr, ...triangular, ...singular, ...eigen, ...exponential, ...divisors },
   }),
+);
+
+/** As they were compiled for the library, without those that come from index notation. */
+export const kernels: ReadonlyMap<string, Kernel> = new Map(
+  Object.values(generated)
+    .filter(({ name }) => plain.has(name))
+    .map((kernel) => [kernel.name, kernel]),
 );
 
 export type Arrays = Readonly<Record<string, BufferArray>>;

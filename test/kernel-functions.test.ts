@@ -490,6 +490,49 @@ test('an index out of range is clamped and reported', (t) => {
   t.is(call(0n, 1, 0).error, 1);
 });
 
+test('greatest common divisors are never negative, and that of 0 and a number is the number', (t) => {
+  const call = {
+    buffers: { x: Int32Array.of(12, -18, 0, 0, 7), y: Int32Array.of(18, 12, -5, 0, -7), out: new Int32Array(5) },
+    params: {},
+    items: 5,
+  };
+  const { buffers } = run(t, { name: 'greatestDivisors', ...call, bindings: { T: 'int32' } });
+  t.deepEqual(buffers.out, Int32Array.of(6, 6, 5, 0, 7));
+});
+
+test('the exponential of a rotation has its cosine and sine, that of a nilpotent matrix three terms', (t) => {
+  const rotation = [0, -20, 20, 0];
+  const nilpotent = [0, 1, 2, 0, 0, 3, 0, 0, 0];
+  const exponential = (n: number, x: readonly number[]) =>
+    run(t, {
+      name: 'matrixExponential',
+      buffers: {
+        x: Float64Array.from(x),
+        out: new Float64Array(n * n),
+        powers: new Float64Array(4 * n * n),
+        product: new Float64Array(n * n),
+      },
+      params: { n },
+      items: 1,
+    }).buffers.out;
+  close(t, exponential(2, rotation), [Math.cos(20), -Math.sin(20), Math.sin(20), Math.cos(20)], 'rotation');
+  close(t, exponential(3, nilpotent), [1, 1, 3.5, 0, 1, 3, 0, 0, 1], 'nilpotent');
+});
+
+test('NaN at the end of a sorted row is beyond all numbers, and found like one', (t) => {
+  const sorted = Float64Array.of(-1, 2, Infinity, NaN, NaN);
+  const values = Float64Array.of(-2, 2, 3, Infinity, NaN);
+  const places = (right: number) =>
+    run(t, {
+      name: 'searchSorted',
+      buffers: { sorted, values, out: new Int32Array(5) },
+      params: { n: 5, perRow: 5, right },
+      items: 5,
+    }).buffers.out;
+  // As np.searchsorted.
+  t.deepEqual([places(0), places(1)], [Int32Array.of(0, 1, 2, 2, 3), Int32Array.of(0, 2, 2, 3, 5)]);
+});
+
 // The whole folder
 
 test('compiled kernels are plain data', (t) => {

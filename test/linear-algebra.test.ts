@@ -6,6 +6,7 @@ import {
   cond,
   eigh,
   eye,
+  lstsq,
   lu,
   matmul,
   OpwrightError,
@@ -153,4 +154,11 @@ test('a zero on the diagonal of a triangular system gives infinities, and a sing
     { instanceOf: OpwrightError },
   );
   t.is(error.code, 'SINGULAR_MATRIX');
+});
+
+test('lstsq solves without what rcond cuts off', (t) => {
+  const { solution, rank } = lstsq([[1000, 0], [0, 1]], [[2], [3]], { rcond: 0.01 }); // biome-ignore format: matrices
+  t.is(rank.item(), 1);
+  t.true(Math.abs(solution.at(0, 0).item() - 0.002) < 1e-8);
+  t.is(solution.at(1, 0).item(), 0);
 });

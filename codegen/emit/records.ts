@@ -10,7 +10,7 @@ import type { Api, Op } from '../spec/model.js';
 import { sampleData } from '../spec/sample-data.js';
 import { originOf } from '../spec/source.js';
 import { inPlaceName } from './names.js';
-import { ruledSample } from './refusals.js';
+import { refusalOf, ruledSample } from './refusals.js';
 import { givenType } from './types.js';
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
@@ -50,7 +50,10 @@ export function testText({ model }: CheckedModel, { op, scalars }: CheckedOp, de
     })),
     dtypes: Object.fromEntries(op.dtypes.map(({ name, members }) => [name, members])),
     samples: samples.map((sample) => ({ ...sample, ...ruledSample(definition, sample) })),
-    errors: op.errors.map((sample) => ({ ...sampleData(model, op, sample), code: sample.code })),
+    errors: op.errors.map((sample) => {
+      const data = sampleData(model, op, sample);
+      return { ...data, code: sample.code, refusal: refusalOf(definition, data) };
+    }),
     example: op.example ?? null,
   };
   return `${JSON.stringify(test, spelled, 1)}\n`;

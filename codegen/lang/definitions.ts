@@ -27,7 +27,6 @@ import type {
   OpDefinition,
   OperandAttrs,
   OpFunction,
-  Shape,
   TensorMeta,
   Value,
   ViewLayout,
@@ -301,26 +300,17 @@ function matchInput(
     const computed = (checked.patterns.get(input.name) ?? []).values();
     const next = (): Evaluated<TensorMeta> => value(computed.next().value ?? unmatched(input));
     if (input.shape.kind === 'exact') checkEqualShape(shape, sizesOf(next()), input.name);
-    else dimensions.match(input.name, shape, patternParts(input.name, input.shape.items, shape, next));
+    else
+      dimensions.match(
+        input.name,
+        shape,
+        input.shape.items.map((item) => patternPart(item, next)),
+      );
   }
 }
 
 function unmatched(input: Input): never {
   throw new TypeError(`the pattern of ${input.name} was not checked`);
-}
-
-function patternParts(
-  name: string,
-  items: Extract<NonNullable<Input['shape']>, { readonly kind: 'pattern' }>['items'],
-  shape: Shape,
-  next: () => Evaluated<TensorMeta>,
-): readonly PatternPart[] {
-  // Sizes may be computed from dimensions of this very input: a rank that cannot fit is found first.
-  const sizes = items.filter((item) => item.kind === 'dimension' || item.kind === 'size').length;
-  if (items.length > sizes || items.some((item) => item.kind === 'size')) {
-    checkRank(shape, sizes, items.length > sizes ? Number.POSITIVE_INFINITY : sizes, name);
-  }
-  return items.map((item) => patternPart(item, next));
 }
 
 function patternPart(item: PatternItem, next: () => Evaluated<TensorMeta>): PatternPart {

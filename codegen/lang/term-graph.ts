@@ -144,6 +144,10 @@ export class TermGraph {
     if (name === 'isNumber' && first !== undefined && first.type.kind !== 'union' && first.type.kind !== 'unknown') {
       return this.literal(first.type.kind === 'number', span);
     }
+    // Gradients that have a case for complex numbers lose it in ops that take none.
+    if (name === 'isComplex' && first?.kind === 'property' && first.name === 'dtype' && this.#isReal(first.object)) {
+      return this.literal(false, span);
+    }
     const items = first && literalItems(first);
     const known = items && this.#ofItems(name, items, terms.slice(1), span);
     return known ?? this.intern({ kind: 'host', name, arguments: terms, span, type });
@@ -175,7 +179,10 @@ export class TermGraph {
 
   #broadcast(terms: readonly Term[], type: Type, span: Span): Term {
     const flat = terms.flatMap((term) => (term.kind === 'host' && term.name === 'broadcast' ? term.arguments : [term]));
-    const shapes = [...new Set(flat)].filter((term) => !(term.kind === 'list' && term.items.length === 0));
+    // The order of shapes makes no difference: in one order, what is the same is found to be.
+    const shapes = [...new Set(flat)]
+      .filter((term) => !(term.kind === 'list' && term.items.length === 0))
+      .sort((a, b) => this.id(a) - this.id(b));
     const [only] = shapes;
     if (only === undefined) return this.list([], span);
     return shapes.length === 1 ? only : this.intern({ kind: 'host', name: 'broadcast', arguments: shapes, span, type });

@@ -12,6 +12,7 @@ import { bindingsOf, childTerms, returnedOutputs, type Term } from '../../codege
 import type { Op } from '../../codegen/spec/model.js';
 import { sampleData } from '../../codegen/spec/sample-data.js';
 import { locationOf, type Span } from '../../codegen/spec/source.js';
+import { RuleError } from '../../kernels/host.js';
 import type { OpCase } from '../../test/matrix/cases.js';
 import { exampleText } from './examples.js';
 import { nameLatex, opLatex, programLatex } from './latex.js';
@@ -218,10 +219,9 @@ function shapeSamples({ model }: Library, { op, definition }: DocumentedOp): str
   const rows = op.samples.map((sample) => {
     const data = sampleData(model.model, op, sample);
     const outputs = inferred(definition, data);
-    const shapes =
-      typeof outputs === 'string' ? outputs : outputs.slice(0, op.outputs.filter(({ hidden }) => !hidden).length || 1);
-    const shown =
-      typeof shapes === 'string' ? shapes : shapes.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
+    if (outputs instanceof RuleError) throw outputs;
+    const visible = outputs.slice(0, op.outputs.filter(({ hidden }) => !hidden).length || 1);
+    const shown = visible.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
     return [code(sampleText(data)), code(shown === '' ? 'nothing' : shown)];
   });
   return table(['called with', 'gives'], rows);

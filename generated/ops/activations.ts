@@ -7,10 +7,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:2348
+// From ops.yaml:3701
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:2348',
+  source: 'ops.yaml:3701',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -62,10 +62,10 @@ export function sigmoid(x: TensorLike): Tensor {
 export function sigmoid_(x: Tensor): Tensor {
   return callInPlace(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:2360
+// From ops.yaml:3713
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:2360',
+  source: 'ops.yaml:3713',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -117,10 +117,10 @@ export function logSigmoid(x: TensorLike): Tensor {
 export function logSigmoid_(x: Tensor): Tensor {
   return callInPlace(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:2371
+// From ops.yaml:3724
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:2371',
+  source: 'ops.yaml:3724',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -174,10 +174,10 @@ export function relu(x: TensorLike): Tensor {
 export function relu_(x: Tensor): Tensor {
   return callInPlace(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:2393
+// From ops.yaml:3746
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:2393',
+  source: 'ops.yaml:3746',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -237,10 +237,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:2408
+// From ops.yaml:3761
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:2408',
+  source: 'ops.yaml:3761',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -303,10 +303,10 @@ export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:2424
+// From ops.yaml:3777
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:2424',
+  source: 'ops.yaml:3777',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -366,10 +366,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:2439
+// From ops.yaml:3792
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:2439',
+  source: 'ops.yaml:3792',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -429,10 +429,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:2454
+// From ops.yaml:3807
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:2454',
+  source: 'ops.yaml:3807',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -504,10 +504,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:2471
+// From ops.yaml:3824
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:2471',
+  source: 'ops.yaml:3824',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -561,10 +561,10 @@ export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
 export function softplus_(x: Tensor, options: SoftplusOptions = {}): Tensor {
   return callInPlace(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:2488
+// From ops.yaml:3841
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:2488',
+  source: 'ops.yaml:3841',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -624,10 +624,10 @@ export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:2498
+// From ops.yaml:3851
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:2498',
+  source: 'ops.yaml:3851',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -648,10 +648,7 @@ export const softshrinkDefinition: OpDefinition = {
       input: 'x',
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { threshold }: { threshold: V }): readonly V[] {
-        const part = g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout);
-        const part2 = host.lazy(() => g.multiply(g.neg(part), threshold));
-        const part3 = host.lazy(() => g.sign(x));
-        return [g.add(part, host.isComplex(x.dtype) ? g.divide(g.subtract(part2(), g.multiply(g.cast(g.real(g.multiply(part2(), part3())), x.dtype), part3())), g.where(g.equal(x, 0), 1, g.cast(g.abs(x), x.dtype))) : g.full(x.shape, 0, { dtype: x.dtype }))];
+        return [g.add(g.where(g.logicalAnd(g.lessEqual(x, threshold), g.greaterEqual(x, g.neg(threshold))), 0, dout), g.full(x.shape, 0, { dtype: x.dtype }))];
       },
     },
   ],
@@ -693,10 +690,10 @@ export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:2511
+// From ops.yaml:3864
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:2511',
+  source: 'ops.yaml:3864',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -751,10 +748,10 @@ export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tens
 export function hardshrink_(x: Tensor, options: HardshrinkOptions = {}): Tensor {
   return callInPlace(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:2521
+// From ops.yaml:3874
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:2521',
+  source: 'ops.yaml:3874',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -816,10 +813,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:2529
+// From ops.yaml:3882
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:2529',
+  source: 'ops.yaml:3882',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -881,10 +878,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:2547
+// From ops.yaml:3900
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:2547',
+  source: 'ops.yaml:3900',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -936,10 +933,10 @@ export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Te
 export function hardsigmoid_(x: Tensor, options: HardsigmoidOptions = {}): Tensor {
   return callInPlace(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:2565
+// From ops.yaml:3918
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:2565',
+  source: 'ops.yaml:3918',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -997,10 +994,10 @@ export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:2578
+// From ops.yaml:3931
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:2578',
+  source: 'ops.yaml:3931',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1055,10 +1052,10 @@ export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions =
 export function thresholdedRelu_(x: Tensor, options: ThresholdedReluOptions = {}): Tensor {
   return callInPlace(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:2589
+// From ops.yaml:3942
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:2589',
+  source: 'ops.yaml:3942',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1120,10 +1117,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:2599
+// From ops.yaml:3952
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:2599',
+  source: 'ops.yaml:3952',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1187,10 +1184,10 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:2611
+// From ops.yaml:3964
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:2611',
+  source: 'ops.yaml:3964',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1246,10 +1243,10 @@ export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
 export function scale_(x: Tensor, options: ScaleOptions = {}): Tensor {
   return callInPlace(scaleDefinition, [x], optionsOf(scaleDefinition, options));
 }
-// From ops.yaml:2637
+// From ops.yaml:3990
 export const addNDefinition: OpDefinition = {
   name: 'addN',
-  source: 'ops.yaml:2637',
+  source: 'ops.yaml:3990',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1301,10 +1298,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:2658
+// From ops.yaml:4011
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:2658',
+  source: 'ops.yaml:4011',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 
-// From ops.yaml:610
+// From ops.yaml:639
 export const addDefinition: OpDefinition = {
   name: 'add',
-  source: 'ops.yaml:610',
+  source: 'ops.yaml:639',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -70,10 +70,10 @@ export function add(x: TensorLike, y: TensorLike): Tensor {
 export function add_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(addDefinition, [x, y], surplusOptions(addDefinition, arguments[2]));
 }
-// From ops.yaml:621
+// From ops.yaml:650
 export const subtractDefinition: OpDefinition = {
   name: 'subtract',
-  source: 'ops.yaml:621',
+  source: 'ops.yaml:650',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -132,10 +132,10 @@ export function subtract(x: TensorLike, y: TensorLike): Tensor {
 export function subtract_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(subtractDefinition, [x, y], surplusOptions(subtractDefinition, arguments[2]));
 }
-// From ops.yaml:632
+// From ops.yaml:661
 export const multiplyDefinition: OpDefinition = {
   name: 'multiply',
-  source: 'ops.yaml:632',
+  source: 'ops.yaml:661',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -194,10 +194,10 @@ export function multiply(x: TensorLike, y: TensorLike): Tensor {
 export function multiply_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(multiplyDefinition, [x, y], surplusOptions(multiplyDefinition, arguments[2]));
 }
-// From ops.yaml:643
+// From ops.yaml:672
 export const divideDefinition: OpDefinition = {
   name: 'divide',
-  source: 'ops.yaml:643',
+  source: 'ops.yaml:672',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -256,10 +256,10 @@ export function divide(x: TensorLike, y: TensorLike): Tensor {
 export function divide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(divideDefinition, [x, y], surplusOptions(divideDefinition, arguments[2]));
 }
-// From ops.yaml:673
+// From ops.yaml:702
 export const floorDivideDefinition: OpDefinition = {
   name: 'floorDivide',
-  source: 'ops.yaml:673',
+  source: 'ops.yaml:702',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -302,10 +302,10 @@ export function floorDivide(x: TensorLike, y: TensorLike): Tensor {
 export function floorDivide_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(floorDivideDefinition, [x, y], surplusOptions(floorDivideDefinition, arguments[2]));
 }
-// From ops.yaml:690
+// From ops.yaml:719
 export const gcdDefinition: OpDefinition = {
   name: 'gcd',
-  source: 'ops.yaml:690',
+  source: 'ops.yaml:719',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -341,10 +341,10 @@ export const gcdDefinition: OpDefinition = {
 export function gcd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(gcdDefinition, [x, y], surplusOptions(gcdDefinition, arguments[2]));
 }
-// From ops.yaml:717
+// From ops.yaml:746
 export const commonDivisorsDefinition: OpDefinition = {
   name: 'commonDivisors',
-  source: 'ops.yaml:717',
+  source: 'ops.yaml:746',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -377,10 +377,10 @@ export const commonDivisorsDefinition: OpDefinition = {
 export function commonDivisors(x: TensorLike, y: TensorLike): Tensor {
   return callOne(commonDivisorsDefinition, [x, y], surplusOptions(commonDivisorsDefinition, arguments[2]));
 }
-// From ops.yaml:726
+// From ops.yaml:755
 export const lcmDefinition: OpDefinition = {
   name: 'lcm',
-  source: 'ops.yaml:726',
+  source: 'ops.yaml:755',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -416,10 +416,10 @@ export const lcmDefinition: OpDefinition = {
 export function lcm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lcmDefinition, [x, y], surplusOptions(lcmDefinition, arguments[2]));
 }
-// From ops.yaml:751
+// From ops.yaml:780
 export const modDefinition: OpDefinition = {
   name: 'mod',
-  source: 'ops.yaml:751',
+  source: 'ops.yaml:780',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -476,10 +476,10 @@ export function mod(x: TensorLike, y: TensorLike): Tensor {
 export function mod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(modDefinition, [x, y], surplusOptions(modDefinition, arguments[2]));
 }
-// From ops.yaml:768
+// From ops.yaml:797
 export const powDefinition: OpDefinition = {
   name: 'pow',
-  source: 'ops.yaml:768',
+  source: 'ops.yaml:797',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -538,10 +538,10 @@ export function pow(x: TensorLike, y: TensorLike): Tensor {
 export function pow_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(powDefinition, [x, y], surplusOptions(powDefinition, arguments[2]));
 }
-// From ops.yaml:791
+// From ops.yaml:820
 export const floatPowerDefinition: OpDefinition = {
   name: 'floatPower',
-  source: 'ops.yaml:791',
+  source: 'ops.yaml:820',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -601,10 +601,10 @@ export const floatPowerDefinition: OpDefinition = {
 export function floatPower(x: TensorLike, y: TensorLike): Tensor {
   return callOne(floatPowerDefinition, [x, y], surplusOptions(floatPowerDefinition, arguments[2]));
 }
-// From ops.yaml:810
+// From ops.yaml:839
 export const maximumDefinition: OpDefinition = {
   name: 'maximum',
-  source: 'ops.yaml:810',
+  source: 'ops.yaml:839',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -662,10 +662,10 @@ export function maximum(x: TensorLike, y: TensorLike): Tensor {
 export function maximum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(maximumDefinition, [x, y], surplusOptions(maximumDefinition, arguments[2]));
 }
-// From ops.yaml:833
+// From ops.yaml:862
 export const minimumDefinition: OpDefinition = {
   name: 'minimum',
-  source: 'ops.yaml:833',
+  source: 'ops.yaml:862',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -723,10 +723,10 @@ export function minimum(x: TensorLike, y: TensorLike): Tensor {
 export function minimum_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(minimumDefinition, [x, y], surplusOptions(minimumDefinition, arguments[2]));
 }
-// From ops.yaml:856
+// From ops.yaml:885
 export const negDefinition: OpDefinition = {
   name: 'neg',
-  source: 'ops.yaml:856',
+  source: 'ops.yaml:885',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -774,10 +774,10 @@ export function neg(x: TensorLike): Tensor {
 export function neg_(x: Tensor): Tensor {
   return callInPlace(negDefinition, [x], surplusOptions(negDefinition, arguments[1]));
 }
-// From ops.yaml:867
+// From ops.yaml:896
 export const absDefinition: OpDefinition = {
   name: 'abs',
-  source: 'ops.yaml:867',
+  source: 'ops.yaml:896',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -816,10 +816,10 @@ export const absDefinition: OpDefinition = {
 export function abs(x: TensorLike): Tensor {
   return callOne(absDefinition, [x], surplusOptions(absDefinition, arguments[1]));
 }
-// From ops.yaml:889
+// From ops.yaml:918
 export const signDefinition: OpDefinition = {
   name: 'sign',
-  source: 'ops.yaml:889',
+  source: 'ops.yaml:918',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -868,10 +868,10 @@ export function sign(x: TensorLike): Tensor {
 export function sign_(x: Tensor): Tensor {
   return callInPlace(signDefinition, [x], surplusOptions(signDefinition, arguments[1]));
 }
-// From ops.yaml:913
+// From ops.yaml:942
 export const squareDefinition: OpDefinition = {
   name: 'square',
-  source: 'ops.yaml:913',
+  source: 'ops.yaml:942',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -919,10 +919,10 @@ export function square(x: TensorLike): Tensor {
 export function square_(x: Tensor): Tensor {
   return callInPlace(squareDefinition, [x], surplusOptions(squareDefinition, arguments[1]));
 }
-// From ops.yaml:923
+// From ops.yaml:952
 export const sqrtDefinition: OpDefinition = {
   name: 'sqrt',
-  source: 'ops.yaml:923',
+  source: 'ops.yaml:952',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -971,10 +971,10 @@ export function sqrt(x: TensorLike): Tensor {
 export function sqrt_(x: Tensor): Tensor {
   return callInPlace(sqrtDefinition, [x], surplusOptions(sqrtDefinition, arguments[1]));
 }
-// From ops.yaml:943
+// From ops.yaml:972
 export const rsqrtDefinition: OpDefinition = {
   name: 'rsqrt',
-  source: 'ops.yaml:943',
+  source: 'ops.yaml:972',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1023,10 +1023,10 @@ export function rsqrt(x: TensorLike): Tensor {
 export function rsqrt_(x: Tensor): Tensor {
   return callInPlace(rsqrtDefinition, [x], surplusOptions(rsqrtDefinition, arguments[1]));
 }
-// From ops.yaml:963
+// From ops.yaml:992
 export const reciprocalDefinition: OpDefinition = {
   name: 'reciprocal',
-  source: 'ops.yaml:963',
+  source: 'ops.yaml:992',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1075,10 +1075,10 @@ export function reciprocal(x: TensorLike): Tensor {
 export function reciprocal_(x: Tensor): Tensor {
   return callInPlace(reciprocalDefinition, [x], surplusOptions(reciprocalDefinition, arguments[1]));
 }
-// From ops.yaml:982
+// From ops.yaml:1011
 export const fmodDefinition: OpDefinition = {
   name: 'fmod',
-  source: 'ops.yaml:982',
+  source: 'ops.yaml:1011',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1133,10 +1133,10 @@ export function fmod(x: TensorLike, y: TensorLike): Tensor {
 export function fmod_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmodDefinition, [x, y], surplusOptions(fmodDefinition, arguments[2]));
 }
-// From ops.yaml:996
+// From ops.yaml:1025
 export const fracDefinition: OpDefinition = {
   name: 'frac',
-  source: 'ops.yaml:996',
+  source: 'ops.yaml:1025',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1188,10 +1188,10 @@ export function frac(x: TensorLike): Tensor {
 export function frac_(x: Tensor): Tensor {
   return callInPlace(fracDefinition, [x], surplusOptions(fracDefinition, arguments[1]));
 }
-// From ops.yaml:1004
+// From ops.yaml:1033
 export const lerpDefinition: OpDefinition = {
   name: 'lerp',
-  source: 'ops.yaml:1004',
+  source: 'ops.yaml:1033',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1251,10 +1251,10 @@ export const lerpDefinition: OpDefinition = {
 export function lerp(x: TensorLike, y: TensorLike, weight: TensorLike): Tensor {
   return callOne(lerpDefinition, [x, y, weight], surplusOptions(lerpDefinition, arguments[3]));
 }
-// From ops.yaml:1027
+// From ops.yaml:1057
 export const copysignDefinition: OpDefinition = {
   name: 'copysign',
-  source: 'ops.yaml:1027',
+  source: 'ops.yaml:1057',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1303,10 +1303,10 @@ export function copysign(x: TensorLike, y: TensorLike): Tensor {
 export function copysign_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(copysignDefinition, [x, y], surplusOptions(copysignDefinition, arguments[2]));
 }
-// From ops.yaml:1052
+// From ops.yaml:1082
 export const nextafterDefinition: OpDefinition = {
   name: 'nextafter',
-  source: 'ops.yaml:1052',
+  source: 'ops.yaml:1082',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1347,10 +1347,10 @@ export function nextafter(x: TensorLike, y: TensorLike): Tensor {
 export function nextafter_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(nextafterDefinition, [x, y], surplusOptions(nextafterDefinition, arguments[2]));
 }
-// From ops.yaml:1075
+// From ops.yaml:1105
 export const ldexpDefinition: OpDefinition = {
   name: 'ldexp',
-  source: 'ops.yaml:1075',
+  source: 'ops.yaml:1105',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1398,10 +1398,10 @@ export const ldexpDefinition: OpDefinition = {
 export function ldexp(x: TensorLike, y: TensorLike): Tensor {
   return callOne(ldexpDefinition, [x, y], surplusOptions(ldexpDefinition, arguments[2]));
 }
-// From ops.yaml:1101
+// From ops.yaml:1131
 export const frexpDefinition: OpDefinition = {
   name: 'frexp',
-  source: 'ops.yaml:1101',
+  source: 'ops.yaml:1131',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'mantissa' }, { name: 'exponent' }],
@@ -1457,10 +1457,10 @@ export const frexpDefinition: OpDefinition = {
 export function frexp(x: TensorLike): { mantissa: Tensor; exponent: Tensor } {
   return callNamed(frexpDefinition, [x], surplusOptions(frexpDefinition, arguments[1]));
 }
-// From ops.yaml:1130
+// From ops.yaml:1160
 export const heavisideDefinition: OpDefinition = {
   name: 'heaviside',
-  source: 'ops.yaml:1130',
+  source: 'ops.yaml:1160',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1513,10 +1513,10 @@ export function heaviside(x: TensorLike, y: TensorLike): Tensor {
 export function heaviside_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(heavisideDefinition, [x, y], surplusOptions(heavisideDefinition, arguments[2]));
 }
-// From ops.yaml:1148
+// From ops.yaml:1178
 export const fmaxDefinition: OpDefinition = {
   name: 'fmax',
-  source: 'ops.yaml:1148',
+  source: 'ops.yaml:1178',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1537,8 +1537,8 @@ export const fmaxDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(y);
-        const part2 = g.sumTo(g.where(g.isnan(x), 0, dout), host.broadcast(y.shape, x.shape));
-        const part3 = g.sumTo(g.where(part, 0, part2), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(x), 0, dout);
+        const part3 = g.where(part, 0, part2);
         return [g.add(g.sumTo(g.where(part, part2, 0), x.shape), g.sumTo(g.where(g.greaterThan(x, y), part3, g.where(g.equal(x, y), g.multiply(part3, 0.5), 0)), x.shape))];
       },
     },
@@ -1548,7 +1548,7 @@ export const fmaxDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(x);
-        const part2 = g.sumTo(g.where(g.isnan(y), 0, g.sumTo(g.where(part, 0, dout), host.broadcast(y.shape, x.shape))), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(y), 0, g.where(part, 0, dout));
         return [g.add(g.sumTo(g.where(part, dout, 0), y.shape), g.sumTo(g.where(g.greaterThan(y, x), part2, g.where(g.equal(x, y), g.multiply(part2, 0.5), 0)), y.shape))];
       },
     },
@@ -1583,10 +1583,10 @@ export function fmax(x: TensorLike, y: TensorLike): Tensor {
 export function fmax_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fmaxDefinition, [x, y], surplusOptions(fmaxDefinition, arguments[2]));
 }
-// From ops.yaml:1165
+// From ops.yaml:1195
 export const fminDefinition: OpDefinition = {
   name: 'fmin',
-  source: 'ops.yaml:1165',
+  source: 'ops.yaml:1195',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1607,8 +1607,8 @@ export const fminDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(y);
-        const part2 = g.sumTo(g.where(g.isnan(x), 0, dout), host.broadcast(y.shape, x.shape));
-        const part3 = g.sumTo(g.where(part, 0, part2), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(x), 0, dout);
+        const part3 = g.where(part, 0, part2);
         return [g.add(g.sumTo(g.where(part, part2, 0), x.shape), g.sumTo(g.where(g.lessThan(x, y), part3, g.where(g.equal(x, y), g.multiply(part3, 0.5), 0)), x.shape))];
       },
     },
@@ -1618,7 +1618,7 @@ export const fminDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }): readonly V[] {
         const part = g.isnan(x);
-        const part2 = g.sumTo(g.where(g.isnan(y), 0, g.sumTo(g.where(part, 0, dout), host.broadcast(y.shape, x.shape))), host.broadcast(x.shape, y.shape));
+        const part2 = g.where(g.isnan(y), 0, g.where(part, 0, dout));
         return [g.add(g.sumTo(g.where(part, dout, 0), y.shape), g.sumTo(g.where(g.lessThan(y, x), part2, g.where(g.equal(x, y), g.multiply(part2, 0.5), 0)), y.shape))];
       },
     },
@@ -1653,10 +1653,10 @@ export function fmin(x: TensorLike, y: TensorLike): Tensor {
 export function fmin_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(fminDefinition, [x, y], surplusOptions(fminDefinition, arguments[2]));
 }
-// From ops.yaml:1182
+// From ops.yaml:1212
 export const hypotDefinition: OpDefinition = {
   name: 'hypot',
-  source: 'ops.yaml:1182',
+  source: 'ops.yaml:1212',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

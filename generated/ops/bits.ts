@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:2134
+// From ops.yaml:2165
 export const bitwiseAndDefinition: OpDefinition = {
   name: 'bitwiseAnd',
-  source: 'ops.yaml:2134',
+  source: 'ops.yaml:2165',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -41,10 +41,10 @@ export const bitwiseAndDefinition: OpDefinition = {
 export function bitwiseAnd(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseAndDefinition, [x, y], surplusOptions(bitwiseAndDefinition, arguments[2]));
 }
-// From ops.yaml:2141
+// From ops.yaml:2172
 export const bitwiseOrDefinition: OpDefinition = {
   name: 'bitwiseOr',
-  source: 'ops.yaml:2141',
+  source: 'ops.yaml:2172',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -75,10 +75,10 @@ export const bitwiseOrDefinition: OpDefinition = {
 export function bitwiseOr(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseOrDefinition, [x, y], surplusOptions(bitwiseOrDefinition, arguments[2]));
 }
-// From ops.yaml:2147
+// From ops.yaml:2178
 export const bitwiseXorDefinition: OpDefinition = {
   name: 'bitwiseXor',
-  source: 'ops.yaml:2147',
+  source: 'ops.yaml:2178',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -109,10 +109,10 @@ export const bitwiseXorDefinition: OpDefinition = {
 export function bitwiseXor(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseXorDefinition, [x, y], surplusOptions(bitwiseXorDefinition, arguments[2]));
 }
-// From ops.yaml:2153
+// From ops.yaml:2184
 export const bitwiseNotDefinition: OpDefinition = {
   name: 'bitwiseNot',
-  source: 'ops.yaml:2153',
+  source: 'ops.yaml:2184',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -146,10 +146,10 @@ export const bitwiseNotDefinition: OpDefinition = {
 export function bitwiseNot(x: TensorLike): Tensor {
   return callOne(bitwiseNotDefinition, [x], surplusOptions(bitwiseNotDefinition, arguments[1]));
 }
-// From ops.yaml:2175
+// From ops.yaml:2206
 export const bitwiseLeftShiftDefinition: OpDefinition = {
   name: 'bitwiseLeftShift',
-  source: 'ops.yaml:2175',
+  source: 'ops.yaml:2206',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -180,10 +180,10 @@ export const bitwiseLeftShiftDefinition: OpDefinition = {
 export function bitwiseLeftShift(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseLeftShiftDefinition, [x, y], surplusOptions(bitwiseLeftShiftDefinition, arguments[2]));
 }
-// From ops.yaml:2183
+// From ops.yaml:2214
 export const bitwiseRightShiftDefinition: OpDefinition = {
   name: 'bitwiseRightShift',
-  source: 'ops.yaml:2183',
+  source: 'ops.yaml:2214',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -214,10 +214,10 @@ export const bitwiseRightShiftDefinition: OpDefinition = {
 export function bitwiseRightShift(x: TensorLike, y: TensorLike): Tensor {
   return callOne(bitwiseRightShiftDefinition, [x, y], surplusOptions(bitwiseRightShiftDefinition, arguments[2]));
 }
-// From ops.yaml:2191
+// From ops.yaml:2222
 export const logicalRightShiftDefinition: OpDefinition = {
   name: 'logicalRightShift',
-  source: 'ops.yaml:2191',
+  source: 'ops.yaml:2222',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -255,10 +255,10 @@ export const logicalRightShiftDefinition: OpDefinition = {
 export function logicalRightShift(x: TensorLike, y: TensorLike): Tensor {
   return callOne(logicalRightShiftDefinition, [x, y], surplusOptions(logicalRightShiftDefinition, arguments[2]));
 }
-// From ops.yaml:2209
+// From ops.yaml:2240
 export const signbitDefinition: OpDefinition = {
   name: 'signbit',
-  source: 'ops.yaml:2209',
+  source: 'ops.yaml:2240',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

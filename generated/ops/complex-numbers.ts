@@ -6,10 +6,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1954
+// From ops.yaml:1985
 export const complexDefinition: OpDefinition = {
   name: 'complex',
-  source: 'ops.yaml:1954',
+  source: 'ops.yaml:1985',
   inputs: [{ name: 're', dtype: 'T', differentiable: true }, { name: 'im', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -55,10 +55,10 @@ export const complexDefinition: OpDefinition = {
 export function complex(re: TensorLike, im: TensorLike): Tensor {
   return callOne(complexDefinition, [re, im], surplusOptions(complexDefinition, arguments[2]));
 }
-// From ops.yaml:1973
+// From ops.yaml:2004
 export const polarDefinition: OpDefinition = {
   name: 'polar',
-  source: 'ops.yaml:1973',
+  source: 'ops.yaml:2004',
   inputs: [{ name: 'abs', dtype: 'T', differentiable: true }, { name: 'angle', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +108,10 @@ export const polarDefinition: OpDefinition = {
 export function polar(abs: TensorLike, angle: TensorLike): Tensor {
   return callOne(polarDefinition, [abs, angle], surplusOptions(polarDefinition, arguments[2]));
 }
-// From ops.yaml:1991
+// From ops.yaml:2022
 export const realDefinition: OpDefinition = {
   name: 'real',
-  source: 'ops.yaml:1991',
+  source: 'ops.yaml:2022',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -148,10 +148,10 @@ export const realDefinition: OpDefinition = {
 export function real(x: TensorLike): Tensor {
   return callOne(realDefinition, [x], surplusOptions(realDefinition, arguments[1]));
 }
-// From ops.yaml:2010
+// From ops.yaml:2041
 export const imagDefinition: OpDefinition = {
   name: 'imag',
-  source: 'ops.yaml:2010',
+  source: 'ops.yaml:2041',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -188,10 +188,10 @@ export const imagDefinition: OpDefinition = {
 export function imag(x: TensorLike): Tensor {
   return callOne(imagDefinition, [x], surplusOptions(imagDefinition, arguments[1]));
 }
-// From ops.yaml:2029
+// From ops.yaml:2060
 export const conjDefinition: OpDefinition = {
   name: 'conj',
-  source: 'ops.yaml:2029',
+  source: 'ops.yaml:2060',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -228,10 +228,10 @@ export const conjDefinition: OpDefinition = {
 export function conj(x: TensorLike): Tensor {
   return callOne(conjDefinition, [x], surplusOptions(conjDefinition, arguments[1]));
 }
-// From ops.yaml:2048
+// From ops.yaml:2079
 export const angleDefinition: OpDefinition = {
   name: 'angle',
-  source: 'ops.yaml:2048',
+  source: 'ops.yaml:2079',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -269,10 +269,10 @@ export const angleDefinition: OpDefinition = {
 export function angle(x: TensorLike): Tensor {
   return callOne(angleDefinition, [x], surplusOptions(angleDefinition, arguments[1]));
 }
-// From ops.yaml:2071
+// From ops.yaml:2102
 export const isRealDefinition: OpDefinition = {
   name: 'isReal',
-  source: 'ops.yaml:2071',
+  source: 'ops.yaml:2102',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -304,10 +304,10 @@ export const isRealDefinition: OpDefinition = {
 export function isReal(x: TensorLike): Tensor {
   return callOne(isRealDefinition, [x], surplusOptions(isRealDefinition, arguments[1]));
 }
-// From ops.yaml:2084
+// From ops.yaml:2115
 export const viewAsRealDefinition: OpDefinition = {
   name: 'viewAsReal',
-  source: 'ops.yaml:2084',
+  source: 'ops.yaml:2115',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -349,10 +349,10 @@ export const viewAsRealDefinition: OpDefinition = {
 export function viewAsReal(x: TensorLike): Tensor {
   return callOne(viewAsRealDefinition, [x], surplusOptions(viewAsRealDefinition, arguments[1]));
 }
-// From ops.yaml:2107
+// From ops.yaml:2138
 export const viewAsComplexDefinition: OpDefinition = {
   name: 'viewAsComplex',
-  source: 'ops.yaml:2107',
+  source: 'ops.yaml:2138',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

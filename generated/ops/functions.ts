@@ -7,10 +7,10 @@ import { surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:1216
+// From ops.yaml:1246
 export const expDefinition: OpDefinition = {
   name: 'exp',
-  source: 'ops.yaml:1216',
+  source: 'ops.yaml:1246',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -58,10 +58,10 @@ export function exp(x: TensorLike): Tensor {
 export function exp_(x: Tensor): Tensor {
   return callInPlace(expDefinition, [x], surplusOptions(expDefinition, arguments[1]));
 }
-// From ops.yaml:1226
+// From ops.yaml:1256
 export const expm1Definition: OpDefinition = {
   name: 'expm1',
-  source: 'ops.yaml:1226',
+  source: 'ops.yaml:1256',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -108,10 +108,10 @@ export function expm1(x: TensorLike): Tensor {
 export function expm1_(x: Tensor): Tensor {
   return callInPlace(expm1Definition, [x], surplusOptions(expm1Definition, arguments[1]));
 }
-// From ops.yaml:1237
+// From ops.yaml:1267
 export const logDefinition: OpDefinition = {
   name: 'log',
-  source: 'ops.yaml:1237',
+  source: 'ops.yaml:1267',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -160,10 +160,10 @@ export function log(x: TensorLike): Tensor {
 export function log_(x: Tensor): Tensor {
   return callInPlace(logDefinition, [x], surplusOptions(logDefinition, arguments[1]));
 }
-// From ops.yaml:1251
+// From ops.yaml:1281
 export const log2Definition: OpDefinition = {
   name: 'log2',
-  source: 'ops.yaml:1251',
+  source: 'ops.yaml:1281',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -212,10 +212,10 @@ export function log2(x: TensorLike): Tensor {
 export function log2_(x: Tensor): Tensor {
   return callInPlace(log2Definition, [x], surplusOptions(log2Definition, arguments[1]));
 }
-// From ops.yaml:1270
+// From ops.yaml:1300
 export const log10Definition: OpDefinition = {
   name: 'log10',
-  source: 'ops.yaml:1270',
+  source: 'ops.yaml:1300',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -264,10 +264,10 @@ export function log10(x: TensorLike): Tensor {
 export function log10_(x: Tensor): Tensor {
   return callInPlace(log10Definition, [x], surplusOptions(log10Definition, arguments[1]));
 }
-// From ops.yaml:1289
+// From ops.yaml:1319
 export const log1pDefinition: OpDefinition = {
   name: 'log1p',
-  source: 'ops.yaml:1289',
+  source: 'ops.yaml:1319',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -316,10 +316,10 @@ export function log1p(x: TensorLike): Tensor {
 export function log1p_(x: Tensor): Tensor {
   return callInPlace(log1pDefinition, [x], surplusOptions(log1pDefinition, arguments[1]));
 }
-// From ops.yaml:1301
+// From ops.yaml:1331
 export const sinDefinition: OpDefinition = {
   name: 'sin',
-  source: 'ops.yaml:1301',
+  source: 'ops.yaml:1331',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -368,10 +368,10 @@ export function sin(x: TensorLike): Tensor {
 export function sin_(x: Tensor): Tensor {
   return callInPlace(sinDefinition, [x], surplusOptions(sinDefinition, arguments[1]));
 }
-// From ops.yaml:1312
+// From ops.yaml:1342
 export const cosDefinition: OpDefinition = {
   name: 'cos',
-  source: 'ops.yaml:1312',
+  source: 'ops.yaml:1342',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -420,10 +420,10 @@ export function cos(x: TensorLike): Tensor {
 export function cos_(x: Tensor): Tensor {
   return callInPlace(cosDefinition, [x], surplusOptions(cosDefinition, arguments[1]));
 }
-// From ops.yaml:1323
+// From ops.yaml:1353
 export const tanDefinition: OpDefinition = {
   name: 'tan',
-  source: 'ops.yaml:1323',
+  source: 'ops.yaml:1353',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -472,10 +472,10 @@ export function tan(x: TensorLike): Tensor {
 export function tan_(x: Tensor): Tensor {
   return callInPlace(tanDefinition, [x], surplusOptions(tanDefinition, arguments[1]));
 }
-// From ops.yaml:1336
+// From ops.yaml:1366
 export const asinDefinition: OpDefinition = {
   name: 'asin',
-  source: 'ops.yaml:1336',
+  source: 'ops.yaml:1366',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -524,10 +524,10 @@ export function asin(x: TensorLike): Tensor {
 export function asin_(x: Tensor): Tensor {
   return callInPlace(asinDefinition, [x], surplusOptions(asinDefinition, arguments[1]));
 }
-// From ops.yaml:1355
+// From ops.yaml:1385
 export const acosDefinition: OpDefinition = {
   name: 'acos',
-  source: 'ops.yaml:1355',
+  source: 'ops.yaml:1385',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -576,10 +576,10 @@ export function acos(x: TensorLike): Tensor {
 export function acos_(x: Tensor): Tensor {
   return callInPlace(acosDefinition, [x], surplusOptions(acosDefinition, arguments[1]));
 }
-// From ops.yaml:1374
+// From ops.yaml:1404
 export const atanDefinition: OpDefinition = {
   name: 'atan',
-  source: 'ops.yaml:1374',
+  source: 'ops.yaml:1404',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -628,10 +628,10 @@ export function atan(x: TensorLike): Tensor {
 export function atan_(x: Tensor): Tensor {
   return callInPlace(atanDefinition, [x], surplusOptions(atanDefinition, arguments[1]));
 }
-// From ops.yaml:1385
+// From ops.yaml:1415
 export const sinhDefinition: OpDefinition = {
   name: 'sinh',
-  source: 'ops.yaml:1385',
+  source: 'ops.yaml:1415',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -679,10 +679,10 @@ export function sinh(x: TensorLike): Tensor {
 export function sinh_(x: Tensor): Tensor {
   return callInPlace(sinhDefinition, [x], surplusOptions(sinhDefinition, arguments[1]));
 }
-// From ops.yaml:1394
+// From ops.yaml:1424
 export const coshDefinition: OpDefinition = {
   name: 'cosh',
-  source: 'ops.yaml:1394',
+  source: 'ops.yaml:1424',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -730,10 +730,10 @@ export function cosh(x: TensorLike): Tensor {
 export function cosh_(x: Tensor): Tensor {
   return callInPlace(coshDefinition, [x], surplusOptions(coshDefinition, arguments[1]));
 }
-// From ops.yaml:1403
+// From ops.yaml:1433
 export const tanhDefinition: OpDefinition = {
   name: 'tanh',
-  source: 'ops.yaml:1403',
+  source: 'ops.yaml:1433',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -781,10 +781,10 @@ export function tanh(x: TensorLike): Tensor {
 export function tanh_(x: Tensor): Tensor {
   return callInPlace(tanhDefinition, [x], surplusOptions(tanhDefinition, arguments[1]));
 }
-// From ops.yaml:1414
+// From ops.yaml:1444
 export const erfDefinition: OpDefinition = {
   name: 'erf',
-  source: 'ops.yaml:1414',
+  source: 'ops.yaml:1444',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -831,10 +831,10 @@ export function erf(x: TensorLike): Tensor {
 export function erf_(x: Tensor): Tensor {
   return callInPlace(erfDefinition, [x], surplusOptions(erfDefinition, arguments[1]));
 }
-// From ops.yaml:1424
+// From ops.yaml:1454
 export const exp2Definition: OpDefinition = {
   name: 'exp2',
-  source: 'ops.yaml:1424',
+  source: 'ops.yaml:1454',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -879,10 +879,10 @@ export function exp2(x: TensorLike): Tensor {
 export function exp2_(x: Tensor): Tensor {
   return callInPlace(exp2Definition, [x], surplusOptions(exp2Definition, arguments[1]));
 }
-// From ops.yaml:1433
+// From ops.yaml:1463
 export const cbrtDefinition: OpDefinition = {
   name: 'cbrt',
-  source: 'ops.yaml:1433',
+  source: 'ops.yaml:1463',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -929,10 +929,10 @@ export function cbrt(x: TensorLike): Tensor {
 export function cbrt_(x: Tensor): Tensor {
   return callInPlace(cbrtDefinition, [x], surplusOptions(cbrtDefinition, arguments[1]));
 }
-// From ops.yaml:1444
+// From ops.yaml:1474
 export const asinhDefinition: OpDefinition = {
   name: 'asinh',
-  source: 'ops.yaml:1444',
+  source: 'ops.yaml:1474',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -978,10 +978,10 @@ export function asinh(x: TensorLike): Tensor {
 export function asinh_(x: Tensor): Tensor {
   return callInPlace(asinhDefinition, [x], surplusOptions(asinhDefinition, arguments[1]));
 }
-// From ops.yaml:1451
+// From ops.yaml:1481
 export const acoshDefinition: OpDefinition = {
   name: 'acosh',
-  source: 'ops.yaml:1451',
+  source: 'ops.yaml:1481',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1028,10 +1028,10 @@ export function acosh(x: TensorLike): Tensor {
 export function acosh_(x: Tensor): Tensor {
   return callInPlace(acoshDefinition, [x], surplusOptions(acoshDefinition, arguments[1]));
 }
-// From ops.yaml:1470
+// From ops.yaml:1500
 export const atanhDefinition: OpDefinition = {
   name: 'atanh',
-  source: 'ops.yaml:1470',
+  source: 'ops.yaml:1500',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1078,10 +1078,10 @@ export function atanh(x: TensorLike): Tensor {
 export function atanh_(x: Tensor): Tensor {
   return callInPlace(atanhDefinition, [x], surplusOptions(atanhDefinition, arguments[1]));
 }
-// From ops.yaml:1489
+// From ops.yaml:1519
 export const atan2Definition: OpDefinition = {
   name: 'atan2',
-  source: 'ops.yaml:1489',
+  source: 'ops.yaml:1519',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1137,10 +1137,10 @@ export function atan2(x: TensorLike, y: TensorLike): Tensor {
 export function atan2_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(atan2Definition, [x, y], surplusOptions(atan2Definition, arguments[2]));
 }
-// From ops.yaml:1506
+// From ops.yaml:1536
 export const deg2radDefinition: OpDefinition = {
   name: 'deg2rad',
-  source: 'ops.yaml:1506',
+  source: 'ops.yaml:1536',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1191,10 +1191,10 @@ export function deg2rad(x: TensorLike): Tensor {
 export function deg2rad_(x: Tensor): Tensor {
   return callInPlace(deg2radDefinition, [x], surplusOptions(deg2radDefinition, arguments[1]));
 }
-// From ops.yaml:1514
+// From ops.yaml:1544
 export const rad2degDefinition: OpDefinition = {
   name: 'rad2deg',
-  source: 'ops.yaml:1514',
+  source: 'ops.yaml:1544',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

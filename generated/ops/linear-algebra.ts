@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:8468
+// From ops.yaml:9829
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:8468',
+  source: 'ops.yaml:9829',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:8495
+// From ops.yaml:9856
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:8495',
+  source: 'ops.yaml:9856',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:8504
+// From ops.yaml:9865
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:8504',
+  source: 'ops.yaml:9865',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:8513
+// From ops.yaml:9874
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:8513',
+  source: 'ops.yaml:9874',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -239,10 +239,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:8554
+// From ops.yaml:9915
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:8554',
+  source: 'ops.yaml:9915',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -291,10 +291,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:8568
+// From ops.yaml:9929
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:8568',
+  source: 'ops.yaml:9929',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -377,10 +377,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:8603
+// From ops.yaml:9965
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:8603',
+  source: 'ops.yaml:9965',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -433,10 +433,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:8631
+// From ops.yaml:9993
 export const matrixPowerDefinition: OpDefinition = {
   name: 'matrixPower',
-  source: 'ops.yaml:8631',
+  source: 'ops.yaml:9993',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -491,10 +491,10 @@ export const matrixPowerDefinition: OpDefinition = {
 export function matrixPower(x: TensorLike, n: number): Tensor {
   return callOne(matrixPowerDefinition, [x], { n, ...surplusOptions(matrixPowerDefinition, arguments[2]) });
 }
-// From ops.yaml:8658
+// From ops.yaml:10020
 export const powerOfMatrixDefinition: OpDefinition = {
   name: 'powerOfMatrix',
-  source: 'ops.yaml:8658',
+  source: 'ops.yaml:10020',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -538,10 +538,10 @@ export const powerOfMatrixDefinition: OpDefinition = {
 export function powerOfMatrix(x: TensorLike, n: number): Tensor {
   return callOne(powerOfMatrixDefinition, [x], { n, ...surplusOptions(powerOfMatrixDefinition, arguments[2]) });
 }
-// From ops.yaml:8677
+// From ops.yaml:10039
 export const matrixExpDefinition: OpDefinition = {
   name: 'matrixExp',
-  source: 'ops.yaml:8677',
+  source: 'ops.yaml:10039',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -591,10 +591,10 @@ export const matrixExpDefinition: OpDefinition = {
 export function matrixExp(x: TensorLike): Tensor {
   return callOne(matrixExpDefinition, [x], surplusOptions(matrixExpDefinition, arguments[1]));
 }
-// From ops.yaml:8704
+// From ops.yaml:10066
 export const exponentialOfMatrixDefinition: OpDefinition = {
   name: 'exponentialOfMatrix',
-  source: 'ops.yaml:8704',
+  source: 'ops.yaml:10066',
   inputs: [{ name: 'x', dtype: 'float64', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -640,10 +640,10 @@ export const exponentialOfMatrixDefinition: OpDefinition = {
 export function exponentialOfMatrix(x: TensorLike): Tensor {
   return callOne(exponentialOfMatrixDefinition, [x], surplusOptions(exponentialOfMatrixDefinition, arguments[1]));
 }
-// From ops.yaml:8724
+// From ops.yaml:10086
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:8724',
+  source: 'ops.yaml:10086',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -727,10 +727,10 @@ export const luDefinition: OpDefinition = {
 export function lu(x: TensorLike): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luDefinition, [x], surplusOptions(luDefinition, arguments[1]));
 }
-// From ops.yaml:8749
+// From ops.yaml:10111
 export const luUnpackDefinition: OpDefinition = {
   name: 'luUnpack',
-  source: 'ops.yaml:8749',
+  source: 'ops.yaml:10111',
   inputs: [{ name: 'lu', dtype: 'T', differentiable: true }, { name: 'permutation', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'p' }, { name: 'l' }, { name: 'u' }],
@@ -815,10 +815,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:8782
+// From ops.yaml:10144
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:8782',
+  source: 'ops.yaml:10144',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -908,10 +908,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:8812
+// From ops.yaml:10174
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:8812',
+  source: 'ops.yaml:10174',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -967,10 +967,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:8829
+// From ops.yaml:10191
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:8829',
+  source: 'ops.yaml:10191',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1033,10 +1033,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:8856
+// From ops.yaml:10218
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:8856',
+  source: 'ops.yaml:10218',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1068,7 +1068,7 @@ export const choleskySolveDefinition: OpDefinition = {
         const c = host.take(x.shape, 0, x.shape.length - 2);
         const k = host.at(x.shape, x.shape.length - 1);
         const d = host.take(y.shape, 0, y.shape.length - 2);
-        const batch = host.broadcast(d, c);
+        const batch = host.broadcast(c, d);
         const value = host.count(batch);
         const value3 = [...batch, host.at(y.shape, y.shape.length - 2), k];
         const batch2 = host.broadcast(d, host.take(value3, 0, value3.length - 2));
@@ -1087,7 +1087,7 @@ export const choleskySolveDefinition: OpDefinition = {
         const c = host.take(x.shape, 0, x.shape.length - 2);
         const k = host.at(x.shape, x.shape.length - 1);
         const d = host.take(y.shape, 0, y.shape.length - 2);
-        const batch = host.broadcast(d, c);
+        const batch = host.broadcast(c, d);
         const value3 = [...batch, host.at(y.shape, y.shape.length - 2), k];
         const batch2 = host.broadcast(d, host.take(value3, 0, value3.length - 2));
         const value = [...batch2, host.at(y.shape, y.shape.length - 2), host.at(y.shape, y.shape.length - 2)];
@@ -1137,10 +1137,10 @@ export interface CholeskyInverseOptions {
   /** Whether x is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:8876
+// From ops.yaml:10238
 export const choleskyInverseDefinition: OpDefinition = {
   name: 'choleskyInverse',
-  source: 'ops.yaml:8876',
+  source: 'ops.yaml:10238',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1205,10 +1205,10 @@ export const choleskyInverseDefinition: OpDefinition = {
 export function choleskyInverse(x: TensorLike, options: CholeskyInverseOptions = {}): Tensor {
   return callOne(choleskyInverseDefinition, [x], optionsOf(choleskyInverseDefinition, options));
 }
-// From ops.yaml:8892
+// From ops.yaml:10254
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:8892',
+  source: 'ops.yaml:10254',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -1266,10 +1266,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:8917
+// From ops.yaml:10279
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:8917',
+  source: 'ops.yaml:10279',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1316,10 +1316,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:8941
+// From ops.yaml:10303
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:8941',
+  source: 'ops.yaml:10303',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1380,10 +1380,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:8966
+// From ops.yaml:10328
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:8966',
+  source: 'ops.yaml:10328',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1433,10 +1433,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:8976
+// From ops.yaml:10338
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:8976',
+  source: 'ops.yaml:10338',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1534,10 +1534,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:9012
+// From ops.yaml:10374
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:9012',
+  source: 'ops.yaml:10374',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1598,10 +1598,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:9042
+// From ops.yaml:10404
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:9042',
+  source: 'ops.yaml:10404',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1679,10 +1679,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:9082
+// From ops.yaml:10444
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:9082',
+  source: 'ops.yaml:10444',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1702,20 +1702,12 @@ export const eigvalshDefinition: OpDefinition = {
   },
   gradients: [
     {
-      // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { uplo }: { uplo: string | null }): readonly V[] {
-        const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 2));
-        const n = host.lazy(() => host.at(x.shape, x.shape.length - 2));
-        const value = host.lazy(() => [...b(), host.at(x.shape, x.shape.length - 1), n()]);
-        const value2 = host.lazy(() => host.broadcast(x.shape, value()));
-        const value3 = host.lazy(() => (host.equals(uplo, 'L')) ? value2() : ((host.equals(uplo, 'U')) ? value2() : x.shape));
-        const gaps = host.lazy(() => g.subtract(g.unsqueeze(out, -2), g.unsqueeze(out, -1)));
-        const part = host.lazy(() => g.equal(gaps(), 0));
-        const product = host.lazy(() => g.matmul(g.matmul(g.symmetricEigen((host.equals(uplo, 'L')) ? g.add(g.tril(x), g.swapLast(g.tril(x, { diagonal: -1 }))) : ((host.equals(uplo, 'U')) ? g.add(g.triu(x), g.swapLast(g.triu(x, { diagonal: 1 }))) : x)).rows, g.where(g.eye(host.at(value3(), value3().length - 2), { dtype: 'bool' }), g.unsqueeze(dout, -1), g.where(part(), 0, g.divide(g.matmul(g.symmetricEigen((host.equals(uplo, 'L')) ? g.add(g.tril(x), g.swapLast(g.tril(x, { diagonal: -1 }))) : ((host.equals(uplo, 'U')) ? g.add(g.triu(x), g.swapLast(g.triu(x, { diagonal: 1 }))) : x)).rows, g.swapLast(g.zeros(x.shape, { dtype: x.dtype })), { transposeY: true }), g.where(part(), 1, gaps())))), { transposeX: true }), g.symmetricEigen((host.equals(uplo, 'L')) ? g.add(g.tril(x), g.swapLast(g.tril(x, { diagonal: -1 }))) : ((host.equals(uplo, 'U')) ? g.add(g.triu(x), g.swapLast(g.triu(x, { diagonal: 1 }))) : x)).rows));
-        const part2 = host.lazy(() => g.multiply(g.add(product(), g.swapLast(product())), 0.5));
-        return [(host.equals(uplo, 'L')) ? g.add(g.tril(g.swapLast(g.sumTo(part2(), value())), { diagonal: -1 }), g.tril(g.sumTo(part2(), x.shape), { diagonal: 0 })) : ((host.equals(uplo, 'U')) ? g.add(g.triu(g.swapLast(g.sumTo(part2(), value())), { diagonal: 1 }), g.triu(g.sumTo(part2(), x.shape), { diagonal: 0 })) : part2())];
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { uplo }: { uplo: string | null }): readonly V[] {
+        const vectors = host.lazy(() => g.eigh(x, { uplo }).eigenvectors);
+        const product = host.lazy(() => g.matmul(g.multiply(vectors(), g.unsqueeze(dout, -2)), vectors(), { transposeY: true }));
+        return [(host.equals(uplo, 'L')) ? g.add(g.tril(product()), g.tril(product(), { diagonal: -1 })) : ((host.equals(uplo, 'U')) ? g.add(g.triu(product()), g.triu(product(), { diagonal: 1 })) : product())];
       },
     },
   ],
@@ -1739,10 +1731,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:9100
+// From ops.yaml:10468
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:9100',
+  source: 'ops.yaml:10468',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1790,10 +1782,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:9127
+// From ops.yaml:10495
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:9127',
+  source: 'ops.yaml:10495',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1873,10 +1865,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:9165
+// From ops.yaml:10533
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:9165',
+  source: 'ops.yaml:10533',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1986,10 +1978,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:9209
+// From ops.yaml:10577
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:9209',
+  source: 'ops.yaml:10577',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2043,10 +2035,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:9226
+// From ops.yaml:10594
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:9226',
+  source: 'ops.yaml:10594',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2090,10 +2082,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:9243
+// From ops.yaml:10611
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:9243',
+  source: 'ops.yaml:10611',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2151,10 +2143,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:9265
+// From ops.yaml:10633
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:9265',
+  source: 'ops.yaml:10633',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2219,10 +2211,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:9299
+// From ops.yaml:10674
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:9299',
+  source: 'ops.yaml:10674',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2263,10 +2255,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:9327
+// From ops.yaml:10703
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:9327',
+  source: 'ops.yaml:10703',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2331,10 +2323,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:9349
+// From ops.yaml:10725
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:9349',
+  source: 'ops.yaml:10725',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2487,10 +2479,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:9390
+// From ops.yaml:10766
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:9390',
+  source: 'ops.yaml:10766',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2519,28 +2511,28 @@ export const matrixNormDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis }: { p: number | string; axis: readonly number[] }): readonly V[] {
         const value = [...host.drop(host.range(x.shape.length), axis), ...axis];
         const matrices = host.lazy(() => g.transpose(x, value));
-        const value2 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 2);
-        const value3 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 1);
-        const value4 = host.lazy(() => [value2(), value3()]);
-        const part2 = host.lazy(() => g.sum(g.multiply(matrices(), matrices()), { axis: value4(), keepdim: false }));
-        const part3 = host.lazy(() => g.equal(part2(), 0));
-        const value5 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)));
-        const b = host.lazy(() => host.take(value5(), 0, value2()));
-        const value6 = host.lazy(() => host.min(host.at(value5(), value2()), host.at(value5(), value3())));
+        const value2 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)));
+        const value3 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 2);
+        const value4 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 1);
+        const value5 = host.lazy(() => [value3(), value4()]);
+        const value22 = host.lazy(() => host.replace(value2(), value5(), 1));
+        const norm = host.lazy(() => g.reshape(g.norm(matrices(), { axis: [-2, -1] }), value22()));
+        const part = host.lazy(() => g.equal(norm(), 0));
+        const b = host.lazy(() => host.take(value2(), 0, value3()));
+        const value6 = host.lazy(() => host.min(host.at(value2(), value3()), host.at(value2(), value4())));
         const value7 = host.lazy(() => [...b(), value6()]);
         const value8 = host.lazy(() => [value7().length - 1]);
         const value9 = host.lazy(() => (rules.reduced(value7(), value8(), false) as readonly number[]));
-        const value10 = host.lazy(() => [value5().length - 2]);
-        const value11 = host.lazy(() => (rules.reduced(value5(), value10(), false) as readonly number[]));
+        const value10 = host.lazy(() => [value2().length - 2]);
+        const value11 = host.lazy(() => (rules.reduced(value2(), value10(), false) as readonly number[]));
         const value12 = host.lazy(() => [value11().length - 1]);
         const value13 = host.lazy(() => (rules.reduced(value11(), value12(), false) as readonly number[]));
-        const value14 = host.lazy(() => [value5().length - 1]);
-        const value15 = host.lazy(() => (rules.reduced(value5(), value14(), false) as readonly number[]));
+        const value14 = host.lazy(() => [value2().length - 1]);
+        const value15 = host.lazy(() => (rules.reduced(value2(), value14(), false) as readonly number[]));
         const value16 = host.lazy(() => [value15().length - 1]);
-        const part = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value5(), value4(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
-        const part22 = host.lazy(() => (host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(g.where(part3(), 0, part()), 0.5), g.sqrt(g.where(part3(), 1, part2())))), host.replace(value5(), value4(), 1)), value5()), matrices()) : undefined!);
+        const part2 = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value2(), value5(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
         const value17 = host.lazy(() => host.count(b()));
-        const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value5(), value2()), host.at(value5(), value3())])));
+        const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value2(), value3()), host.at(value2(), value4())])));
         const value18 = host.lazy(() => host.replace(value7(), value8(), 1));
         const value19 = host.lazy(() => [value17(), 1, value6()]);
         const values = host.lazy(() => g.svdvals(matrices()));
@@ -2550,14 +2542,14 @@ export const matrixNormDefinition: OpDefinition = {
         const columns = host.lazy(() => g.sum(size(), { axis: -2 }));
         const value20 = host.lazy(() => host.replace(value11(), value12(), 1));
         const hit3 = host.lazy(() => g.equal(columns(), g.reshape(g.max(columns(), { axis: -1 }), value20())));
-        const value21 = host.lazy(() => host.replace(value5(), value10(), 1));
+        const value21 = host.lazy(() => host.replace(value2(), value10(), 1));
         const hit4 = host.lazy(() => g.equal(columns(), g.reshape(g.min(columns(), { axis: -1 }), value20())));
         const rows = host.lazy(() => g.sum(size(), { axis: -1 }));
-        const value22 = host.lazy(() => host.replace(value15(), value16(), 1));
-        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value22())));
-        const part4 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : g.reshape(part(), value22())))))));
-        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value22())));
-        return [g.transpose((host.equals(p, 'fro')) ? g.add(part22(), part22()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part(), value18()), value7()), value19())), thin().vh), value5()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value5()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value5()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value5()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part4(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part4(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), host.replace(value5(), value14(), 1)), value5())), x.dtype), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
+        const value23 = host.lazy(() => host.replace(value15(), value16(), 1));
+        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value23())));
+        const part3 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : g.reshape(part2(), value23())))))));
+        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value23())));
+        return [g.transpose((host.equals(p, 'fro')) ? g.multiply(matrices(), g.where(part(), 0, g.divide(g.reshape(part2(), value22()), g.where(part(), 1, norm())))) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part2(), value18()), value7()), value19())), thin().vh), value2()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part2(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value2()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part2(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value2()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part2(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value2()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part2(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value2()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part3(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part3(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), host.replace(value2(), value14(), 1)), value2())), x.dtype), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
       },
     },
   ],
@@ -2588,10 +2580,10 @@ export interface CondOptions {
   /** The norm, as in matrixNorm; -2 for the least singular value over the largest. Default: `2`. */
   p?: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf' | undefined;
 }
-// From ops.yaml:9439
+// From ops.yaml:10815
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:9439',
+  source: 'ops.yaml:10815',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -2646,69 +2638,69 @@ export const condDefinition: OpDefinition = {
         const value8 = host.lazy(() => [x.shape.length - 2, x.shape.length - 1]);
         const value9 = host.lazy(() => [...host.drop(host.range(x.shape.length), value8()), ...value8()]);
         const matrices = host.lazy(() => g.transpose(part4(), value9()));
-        const value22 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis: number) => (axis < 0) ? axis + x.shape.length : axis)).length - 2);
-        const value32 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 1);
-        const value42 = host.lazy(() => [value22(), value32()]);
-        const part22 = host.lazy(() => g.sum(g.multiply(matrices(), matrices()), { axis: value42(), keepdim: false }));
-        const part32 = host.lazy(() => g.equal(part22(), 0));
+        const value22 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis: number) => (axis < 0) ? axis + x.shape.length : axis)));
+        const value32 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 2);
+        const value42 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 1);
+        const value52 = host.lazy(() => [value32(), value42()]);
+        const value222 = host.lazy(() => host.replace(value22(), value52(), 1));
+        const norm = host.lazy(() => g.reshape(g.norm(matrices(), { axis: [-2, -1] }), value222()));
+        const part6 = host.lazy(() => g.equal(norm(), 0));
         const value10 = host.lazy(() => (rules.reduced(x.shape, value8(), false) as readonly number[]));
-        const value52 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)));
-        const b2 = host.lazy(() => host.take(value52(), 0, value22()));
-        const value62 = host.lazy(() => host.min(host.at(value52(), value22()), host.at(value52(), value32())));
+        const b2 = host.lazy(() => host.take(value22(), 0, value32()));
+        const value62 = host.lazy(() => host.min(host.at(value22(), value32()), host.at(value22(), value42())));
         const value72 = host.lazy(() => [...b2(), value62()]);
         const value82 = host.lazy(() => [value72().length - 1]);
         const value92 = host.lazy(() => (rules.reduced(value72(), value82(), false) as readonly number[]));
-        const value102 = host.lazy(() => [value52().length - 2]);
-        const value11 = host.lazy(() => (rules.reduced(value52(), value102(), false) as readonly number[]));
+        const value102 = host.lazy(() => [value22().length - 2]);
+        const value11 = host.lazy(() => (rules.reduced(value22(), value102(), false) as readonly number[]));
         const value12 = host.lazy(() => [value11().length - 1]);
         const value13 = host.lazy(() => (rules.reduced(value11(), value12(), false) as readonly number[]));
-        const value14 = host.lazy(() => [value52().length - 1]);
-        const value15 = host.lazy(() => (rules.reduced(value52(), value14(), false) as readonly number[]));
+        const value14 = host.lazy(() => [value22().length - 1]);
+        const value15 = host.lazy(() => (rules.reduced(value22(), value14(), false) as readonly number[]));
         const value16 = host.lazy(() => [value15().length - 1]);
-        const part6 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.sumTo(g.multiply(dout, g.matrixNorm(x, { p })), value10()), (host.equals(p, 'fro')) ? (rules.reduced(value52(), value42(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value92() : ((host.equals(p, 2)) ? value92() : ((host.equals(p, -2)) ? value92() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[])))))))));
-        const part222 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? ((host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part32(), 0, g.divide(g.multiply(g.where(part32(), 0, part6()), 0.5), g.sqrt(g.where(part32(), 1, part22())))), host.replace(value52(), value42(), 1)), value52()), matrices()) : 0) : undefined!)));
+        const part22 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.sumTo(g.multiply(dout, g.matrixNorm(x, { p })), value10()), (host.equals(p, 'fro')) ? (rules.reduced(value22(), value52(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value92() : ((host.equals(p, 2)) ? value92() : ((host.equals(p, -2)) ? value92() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[])))))))));
         const value17 = host.lazy(() => host.count(b2()));
-        const thin2 = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value52(), value22()), host.at(value52(), value32())])));
+        const thin2 = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value22(), value32()), host.at(value22(), value42())])));
         const value18 = host.lazy(() => host.replace(value72(), value82(), 1));
-        const part7 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? g.reshape(part6(), value18()) : undefined!))));
+        const part7 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? g.reshape(part22(), value18()) : undefined!))));
         const value19 = host.lazy(() => [value17(), 1, value62()]);
         const size = host.lazy(() => g.abs(matrices()));
         const columns = host.lazy(() => g.sum(size(), { axis: -2 }));
         const value20 = host.lazy(() => host.replace(value11(), value12(), 1));
         const hit3 = host.lazy(() => g.equal(columns(), g.reshape(g.max(columns(), { axis: -1 }), value20())));
-        const value21 = host.lazy(() => host.replace(value52(), value102(), 1));
+        const value21 = host.lazy(() => host.replace(value22(), value102(), 1));
         const hit4 = host.lazy(() => g.equal(columns(), g.reshape(g.min(columns(), { axis: -1 }), value20())));
         const rows = host.lazy(() => g.sum(size(), { axis: -1 }));
-        const value222 = host.lazy(() => host.replace(value15(), value16(), 1));
-        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value222())));
-        const part42 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : ((host.equals(p, 1)) ? 0 : ((host.equals(p, -1)) ? 0 : g.reshape(part6(), value222())))))))))))));
-        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value222())));
-        const value23 = host.lazy(() => host.replace(value52(), value14(), 1));
-        const value24 = host.lazy(() => host.inversePermutation(host.each(value9(), (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)));
+        const value23 = host.lazy(() => host.replace(value15(), value16(), 1));
+        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value23())));
+        const part32 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : ((host.equals(p, 1)) ? 0 : ((host.equals(p, -1)) ? 0 : g.reshape(part22(), value23())))))))))))));
+        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value23())));
+        const value24 = host.lazy(() => host.replace(value22(), value14(), 1));
+        const value25 = host.lazy(() => host.inversePermutation(host.each(value9(), (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)));
         const matrices2 = host.lazy(() => g.transpose(x, value9()));
-        const value33 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis5: number) => (axis5 < 0) ? axis5 + x.shape.length : axis5)).length - 1);
-        const value43 = host.lazy(() => [value22(), value33()]);
-        const part23 = host.lazy(() => g.sum(g.multiply(matrices2(), matrices2()), { axis: value43(), keepdim: false }));
-        const part33 = host.lazy(() => g.equal(part23(), 0));
-        const value63 = host.lazy(() => host.min(host.at(value52(), value22()), host.at(value52(), value33())));
+        const value43 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis5: number) => (axis5 < 0) ? axis5 + x.shape.length : axis5)).length - 1);
+        const value53 = host.lazy(() => [value32(), value43()]);
+        const value223 = host.lazy(() => host.replace(value22(), value53(), 1));
+        const norm2 = host.lazy(() => g.reshape(g.norm(matrices2(), { axis: [-2, -1] }), value223()));
+        const part8 = host.lazy(() => g.equal(norm2(), 0));
+        const value63 = host.lazy(() => host.min(host.at(value22(), value32()), host.at(value22(), value43())));
         const value73 = host.lazy(() => [...b2(), value63()]);
         const value83 = host.lazy(() => [value73().length - 1]);
         const value93 = host.lazy(() => (rules.reduced(value73(), value83(), false) as readonly number[]));
-        const part8 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.sumTo(g.multiply(dout, g.matrixNorm(part4(), { p })), value10()), (host.equals(p, 'fro')) ? (rules.reduced(value52(), value43(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value93() : ((host.equals(p, 2)) ? value93() : ((host.equals(p, -2)) ? value93() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[])))))))));
-        const part223 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? ((host.equals(p, 'fro')) ? g.multiply(g.broadcastTo(g.reshape(g.where(part33(), 0, g.divide(g.multiply(g.where(part33(), 0, part8()), 0.5), g.sqrt(g.where(part33(), 1, part23())))), host.replace(value52(), value43(), 1)), value52()), matrices2()) : 0) : undefined!)));
-        const thin3 = host.lazy(() => g.thinSvd(g.reshape(matrices2(), [value17(), host.at(value52(), value22()), host.at(value52(), value33())])));
+        const part23 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.sumTo(g.multiply(dout, g.matrixNorm(part4(), { p })), value10()), (host.equals(p, 'fro')) ? (rules.reduced(value22(), value53(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value93() : ((host.equals(p, 2)) ? value93() : ((host.equals(p, -2)) ? value93() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[])))))))));
+        const thin3 = host.lazy(() => g.thinSvd(g.reshape(matrices2(), [value17(), host.at(value22(), value32()), host.at(value22(), value43())])));
         const value182 = host.lazy(() => host.replace(value73(), value83(), 1));
-        const part9 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? g.reshape(part8(), value182()) : undefined!))));
+        const part9 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? g.reshape(part23(), value182()) : undefined!))));
         const value192 = host.lazy(() => [value17(), 1, value63()]);
         const size2 = host.lazy(() => g.abs(matrices2()));
         const columns2 = host.lazy(() => g.sum(size2(), { axis: -2 }));
         const hit32 = host.lazy(() => g.equal(columns2(), g.reshape(g.max(columns2(), { axis: -1 }), value20())));
         const hit42 = host.lazy(() => g.equal(columns2(), g.reshape(g.min(columns2(), { axis: -1 }), value20())));
         const rows2 = host.lazy(() => g.sum(size2(), { axis: -1 }));
-        const hit52 = host.lazy(() => g.equal(rows2(), g.reshape(g.max(rows2(), { axis: -1 }), value222())));
-        const part43 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : ((host.equals(p, 1)) ? 0 : ((host.equals(p, -1)) ? 0 : g.reshape(part8(), value222())))))))))))));
-        const hit62 = host.lazy(() => g.equal(rows2(), g.reshape(g.min(rows2(), { axis: -1 }), value222())));
-        return [(host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(largest(), least()), least())), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(dout, least()), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(dout, largest()), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(least(), largest()), largest())), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : g.add(g.neg(g.matmul(g.matmul(part5(), g.transpose((host.equals(p, 'fro')) ? g.add(part222(), part222()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(part7(), value72()), value19())), thin2().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value18())), g.divide(part7(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value18())), x.dtype), { axis: value82(), keepdim: true })), 0), value19())), thin2().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value18())), g.divide(part7(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value18())), x.dtype), { axis: value82(), keepdim: true })), 0), value19())), thin2().vh), value52()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part6(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value52()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part6(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value52()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part42(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part42(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), value23()), value52())), x.dtype), g.sign(matrices()))))), value24())), part5())), g.transpose((host.equals(p, 'fro')) ? g.add(part223(), part223()) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.broadcastTo(part9(), value73()), value192())), thin3().vh), value52()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.where(g.equal(g.svdvals(matrices2()), g.reshape(g.max(g.svdvals(matrices2()), { axis: -1 }), value182())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices2()), g.reshape(g.max(g.svdvals(matrices2()), { axis: -1 }), value182())), x.dtype), { axis: value83(), keepdim: true })), 0), value192())), thin3().vh), value52()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.where(g.equal(g.svdvals(matrices2()), g.reshape(g.min(g.svdvals(matrices2()), { axis: -1 }), value182())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices2()), g.reshape(g.min(g.svdvals(matrices2()), { axis: -1 }), value182())), x.dtype), { axis: value83(), keepdim: true })), 0), value192())), thin3().vh), value52()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit32(), g.divide(g.reshape(part8(), value20()), g.sum(g.cast(hit32(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value52()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit42(), g.divide(g.reshape(part8(), value20()), g.sum(g.cast(hit42(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value52()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit52(), g.divide(part43(), g.sum(g.cast(hit52(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit62(), g.divide(part43(), g.sum(g.cast(hit62(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), value23()), value52())), x.dtype), g.sign(matrices2()))))), value24())))];
+        const hit52 = host.lazy(() => g.equal(rows2(), g.reshape(g.max(rows2(), { axis: -1 }), value23())));
+        const part33 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : ((host.equals(p, 1)) ? 0 : ((host.equals(p, -1)) ? 0 : g.reshape(part23(), value23())))))))))))));
+        const hit62 = host.lazy(() => g.equal(rows2(), g.reshape(g.min(rows2(), { axis: -1 }), value23())));
+        return [(host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(largest(), least()), least())), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(dout, least()), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(dout, largest()), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(least(), largest()), largest())), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : g.add(g.neg(g.matmul(g.matmul(part5(), g.transpose((host.equals(p, 'fro')) ? g.multiply(matrices(), g.where(part6(), 0, g.divide(g.reshape(part22(), value222()), g.where(part6(), 1, norm())))) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(part7(), value72()), value19())), thin2().vh), value22()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value18())), g.divide(part7(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value18())), x.dtype), { axis: value82(), keepdim: true })), 0), value19())), thin2().vh), value22()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value18())), g.divide(part7(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value18())), x.dtype), { axis: value82(), keepdim: true })), 0), value19())), thin2().vh), value22()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part22(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value22()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part22(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value22()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part32(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part32(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), value24()), value22())), x.dtype), g.sign(matrices()))))), value25())), part5())), g.transpose((host.equals(p, 'fro')) ? g.multiply(matrices2(), g.where(part8(), 0, g.divide(g.reshape(part23(), value223()), g.where(part8(), 1, norm2())))) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.broadcastTo(part9(), value73()), value192())), thin3().vh), value22()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.where(g.equal(g.svdvals(matrices2()), g.reshape(g.max(g.svdvals(matrices2()), { axis: -1 }), value182())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices2()), g.reshape(g.max(g.svdvals(matrices2()), { axis: -1 }), value182())), x.dtype), { axis: value83(), keepdim: true })), 0), value192())), thin3().vh), value22()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.where(g.equal(g.svdvals(matrices2()), g.reshape(g.min(g.svdvals(matrices2()), { axis: -1 }), value182())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices2()), g.reshape(g.min(g.svdvals(matrices2()), { axis: -1 }), value182())), x.dtype), { axis: value83(), keepdim: true })), 0), value192())), thin3().vh), value22()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit32(), g.divide(g.reshape(part23(), value20()), g.sum(g.cast(hit32(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value22()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit42(), g.divide(g.reshape(part23(), value20()), g.sum(g.cast(hit42(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value22()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit52(), g.divide(part33(), g.sum(g.cast(hit52(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit62(), g.divide(part33(), g.sum(g.cast(hit62(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), value24()), value22())), x.dtype), g.sign(matrices2()))))), value25())))];
       },
     },
   ],

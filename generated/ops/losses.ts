@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:10613
+// From ops.yaml:11989
 export const reduceLossDefinition: OpDefinition = {
   name: 'reduceLoss',
-  source: 'ops.yaml:10613',
+  source: 'ops.yaml:11989',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export interface MseLossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:10623
+// From ops.yaml:11999
 export const mseLossDefinition: OpDefinition = {
   name: 'mseLoss',
-  source: 'ops.yaml:10623',
+  source: 'ops.yaml:11999',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const mseLossDefinition: OpDefinition = {
 export function mseLoss(input: TensorLike, label: TensorLike, options: MseLossOptions = {}): Tensor {
   return callOne(mseLossDefinition, [input, label], optionsOf(mseLossDefinition, options));
 }
-// From ops.yaml:10633
+// From ops.yaml:12009
 export const squareErrorCostDefinition: OpDefinition = {
   name: 'squareErrorCost',
-  source: 'ops.yaml:10633',
+  source: 'ops.yaml:12009',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -182,10 +182,10 @@ export interface L1LossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:10647
+// From ops.yaml:12023
 export const l1LossDefinition: OpDefinition = {
   name: 'l1Loss',
-  source: 'ops.yaml:10647',
+  source: 'ops.yaml:12023',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -252,10 +252,10 @@ export interface SmoothL1LossOptions {
   /** Where small differences end. Default: `1`. */
   delta?: number | undefined;
 }
-// From ops.yaml:10657
+// From ops.yaml:12033
 export const smoothL1LossDefinition: OpDefinition = {
   name: 'smoothL1Loss',
-  source: 'ops.yaml:10657',
+  source: 'ops.yaml:12033',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }, { name: 'delta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -334,10 +334,10 @@ export interface KlDivOptions {
   /** The mean of all, the sum divided by the first size, the sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'batchmean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:10679
+// From ops.yaml:12055
 export const klDivDefinition: OpDefinition = {
   name: 'klDiv',
-  source: 'ops.yaml:10679',
+  source: 'ops.yaml:12055',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"batchmean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -412,10 +412,10 @@ export interface BinaryCrossEntropyWithLogitsOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:10716
+// From ops.yaml:12092
 export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   name: 'binaryCrossEntropyWithLogits',
-  source: 'ops.yaml:10716',
+  source: 'ops.yaml:12092',
   inputs: [{ name: 'logit', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'posWeight', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -534,10 +534,10 @@ export interface NllLossOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:10775
+// From ops.yaml:12151
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
-  source: 'ops.yaml:10775',
+  source: 'ops.yaml:12151',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -577,7 +577,7 @@ export const nllLossDefinition: OpDefinition = {
         const hot = g.equal(g.unsqueeze(g.where(g.equal(label, ignoreIndex), -1, label), 1), g.iota(input.shape, { axis: 1, dtype: label.dtype }));
         const share = (weight !== undefined) ? g.reshape(weight!, per()) : g.full(per(), 1, { dtype: input.dtype });
         const value = (weight !== undefined) ? (((host.count(per()) === host.count(weight!.shape)) && host.all(per(), (size: number) => size >= 0)) ? per() : host.inferReshape(weight!.shape, per())) : per();
-        const value2 = host.broadcast(host.insert(label.shape, (rules.fromFront((rules.listed(1) as readonly number[]), label.shape.length + (rules.listed(1) as readonly number[]).length) as readonly number[]), 1), input.shape, value);
+        const value2 = host.broadcast(input.shape, host.insert(label.shape, (rules.fromFront((rules.listed(1) as readonly number[]), label.shape.length + (rules.listed(1) as readonly number[]).length) as readonly number[]), 1), value);
         const value3 = host.lazy(() => (rules.reduced(value2, [1], false) as readonly number[]));
         const value4 = host.lazy(() => host.range(value3().length));
         return [g.neg(g.sumTo(g.multiply(g.sumTo(g.where(hot, g.broadcastTo(g.reshape((host.equals(reduction, 'none')) ? dout : g.broadcastTo(g.reshape((host.equals(reduction, 'sum')) ? dout : g.sumTo(g.divide(dout, g.sum(g.where(hot, share, 0))), (rules.reduced(value3(), value4(), false) as readonly number[])), host.replace(value3(), value4(), 1)), value3()), host.replace(value2, [1], 1)), value2), 0), host.broadcast(input.shape, value)), share), input.shape))];
@@ -621,17 +621,16 @@ export interface CrossEntropyOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:10816
+// From ops.yaml:12192
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
-  source: 'ops.yaml:10816',
+  source: 'ops.yaml:12192',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'index', dtypeWhen: { attr: 'softLabel', dtype: 'T' }, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ input, label, weight }: { input: TensorMeta; label: TensorMeta; weight: TensorMeta | undefined }, { axis, softLabel, reduction }: { axis: number; softLabel: boolean; reduction: string }): TensorMeta[] {
     const dimensions = new host.Dimensions();
-    host.checkRank(input.shape, 1, Infinity, 'input');
     host.checkEqualShape(label.shape, softLabel ? input.shape : host.drop(input.shape, [axis]), 'label');
     if (weight !== undefined) {
       dimensions.match('weight', weight.shape, ['classes']);
@@ -667,10 +666,10 @@ export const crossEntropyDefinition: OpDefinition = {
         const value2 = host.lazy(() => host.drop(input.shape, [axis]));
         const counted = softLabel ? g.full(value2(), 1, { dtype: input.dtype }) : g.cast(g.notEqual(label, ignoreIndex), input.dtype);
         const value3 = host.lazy(() => softLabel ? input.shape : value2());
-        const value4 = host.lazy(() => softLabel ? input.shape : host.broadcast(((host.count(value()) === host.count(value3())) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(value3(), value()), input.shape));
-        const value5 = host.broadcast((weight !== undefined) ? host.broadcast(value4(), ((host.count(along()) === host.count(weight!.shape)) && host.all(along(), (size: number) => size >= 0)) ? along() : host.inferReshape(weight!.shape, along())) : value4(), input.shape);
+        const value4 = host.lazy(() => softLabel ? input.shape : host.broadcast(input.shape, ((host.count(value()) === host.count(value3())) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(value3(), value())));
+        const value5 = host.broadcast(input.shape, (weight !== undefined) ? host.broadcast(value4(), ((host.count(along()) === host.count(weight!.shape)) && host.all(along(), (size: number) => size >= 0)) ? along() : host.inferReshape(weight!.shape, along())) : value4());
         const value6 = (rules.reduced(value5, [axis], false) as readonly number[]);
-        const value7 = host.lazy(() => host.broadcast(value6, value2()));
+        const value7 = host.lazy(() => host.broadcast(value2(), value6));
         const value8 = host.lazy(() => host.range(value7().length));
         const part = g.sumTo(g.multiply(g.where(g.equal(weighted, 0), 0, g.broadcastTo(g.reshape(g.neg(g.sumTo(g.multiply((host.equals(reduction, 'none')) ? dout : g.broadcastTo(g.reshape((host.equals(reduction, 'sum')) ? dout : g.sumTo(g.divide(dout, g.conj(g.sum(((weight !== undefined) && (!softLabel)) ? g.multiply(g.sum(weighted, { axis }), counted) : counted))), (rules.reduced(value7(), value8(), false) as readonly number[])), host.replace(value7(), value8(), 1)), value7()), counted), value6)), host.replace(value5, [axis], 1)), value5)), g.conj(weighted)), input.shape);
         return [g.subtract(part, g.multiply(g.exp(g.logSoftmax(input, { axis })), g.sum(part, { axis, keepdim: true })))];
@@ -686,7 +685,7 @@ export const crossEntropyDefinition: OpDefinition = {
  *
  * Paddle: paddle.nn.functional.cross_entropy.
  *
- * @param input - Tensor of dtype `T`, rank 1 or more.
+ * @param input - Tensor of dtype `T`.
  * @param label - Tensor of dtype `softLabel ? T : index`, shape `softLabel ? input.shape : drop(input.shape, [axis])`.
  * @returns `out`, dtype `T`, shape `reduction == 'none' ? drop(input.shape, [axis]) : []`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.

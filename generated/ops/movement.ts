@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:4351
+// From ops.yaml:5713
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:4351',
+  source: 'ops.yaml:5713',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -77,10 +77,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:4381
+// From ops.yaml:5743
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:4381',
+  source: 'ops.yaml:5743',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -136,10 +136,10 @@ export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
 export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
   return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:4416
+// From ops.yaml:5778
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:4416',
+  source: 'ops.yaml:5778',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -209,10 +209,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:4449
+// From ops.yaml:5811
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:4449',
+  source: 'ops.yaml:5811',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -266,10 +266,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:4495
+// From ops.yaml:5857
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:4495',
+  source: 'ops.yaml:5857',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:4514
+// From ops.yaml:5876
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:4514',
+  source: 'ops.yaml:5876',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -357,10 +357,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:4543
+// From ops.yaml:5905
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:4543',
+  source: 'ops.yaml:5905',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -405,10 +405,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:4559
+// From ops.yaml:5921
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:4559',
+  source: 'ops.yaml:5921',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:4576
+// From ops.yaml:5938
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:4576',
+  source: 'ops.yaml:5938',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -490,10 +490,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:4594
+// From ops.yaml:5956
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:4594',
+  source: 'ops.yaml:5956',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -539,10 +539,10 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:4608
+// From ops.yaml:5970
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:4608',
+  source: 'ops.yaml:5970',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -589,10 +589,10 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:4648
+// From ops.yaml:6010
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:4648',
+  source: 'ops.yaml:6010',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -650,10 +650,10 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:4677
+// From ops.yaml:6039
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:4677',
+  source: 'ops.yaml:6039',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +709,10 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:4713
+// From ops.yaml:6075
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:4713',
+  source: 'ops.yaml:6075',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -775,10 +775,10 @@ export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:4731
+// From ops.yaml:6093
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:4731',
+  source: 'ops.yaml:6093',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:4749
+// From ops.yaml:6111
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:4749',
+  source: 'ops.yaml:6111',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -894,10 +894,10 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:4781
+// From ops.yaml:6143
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:4781',
+  source: 'ops.yaml:6143',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -943,10 +943,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:4799
+// From ops.yaml:6161
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:4799',
+  source: 'ops.yaml:6161',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -984,10 +984,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:4812
+// From ops.yaml:6174
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:4812',
+  source: 'ops.yaml:6174',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1035,10 +1035,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:4829
+// From ops.yaml:6191
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:4829',
+  source: 'ops.yaml:6191',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1084,10 +1084,10 @@ export const expandAsDefinition: OpDefinition = {
 export function expandAs(x: TensorLike, y: TensorLike): Tensor {
   return callOne(expandAsDefinition, [x, y], surplusOptions(expandAsDefinition, arguments[2]));
 }
-// From ops.yaml:4845
+// From ops.yaml:6207
 export const reduceAsDefinition: OpDefinition = {
   name: 'reduceAs',
-  source: 'ops.yaml:4845',
+  source: 'ops.yaml:6207',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'target', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1137,10 +1137,10 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:4866
+// From ops.yaml:6228
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:4866',
+  source: 'ops.yaml:6228',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1197,10 +1197,10 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:4914
+// From ops.yaml:6276
 export const narrowDefinition: OpDefinition = {
   name: 'narrow',
-  source: 'ops.yaml:4914',
+  source: 'ops.yaml:6276',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'start', type: {"kind":"int"}, required: true }, { name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1258,10 +1258,10 @@ export interface CropOptions {
   /** Where it begins along each axis; at 0 when null. Default: `null`. */
   offsets?: readonly number[] | null | undefined;
 }
-// From ops.yaml:4948
+// From ops.yaml:6310
 export const cropDefinition: OpDefinition = {
   name: 'crop',
-  source: 'ops.yaml:4948',
+  source: 'ops.yaml:6310',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'offsets', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1319,10 +1319,10 @@ export const cropDefinition: OpDefinition = {
 export function crop(x: TensorLike, shape: readonly number[], options: CropOptions = {}): Tensor {
   return callOne(cropDefinition, [x], { shape, ...optionsOf(cropDefinition, options) });
 }
-// From ops.yaml:4986
+// From ops.yaml:6348
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:4986',
+  source: 'ops.yaml:6348',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1382,10 +1382,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:5023
+// From ops.yaml:6385
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:5023',
+  source: 'ops.yaml:6385',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1432,10 +1432,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:5051
+// From ops.yaml:6413
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:5051',
+  source: 'ops.yaml:6413',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1483,10 +1483,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:5073
+// From ops.yaml:6435
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:5073',
+  source: 'ops.yaml:6435',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1532,10 +1532,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:5086
+// From ops.yaml:6448
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:5086',
+  source: 'ops.yaml:6448',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1593,10 +1593,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5130
+// From ops.yaml:6492
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:5130',
+  source: 'ops.yaml:6492',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1605,7 +1605,6 @@ export const concatDefinition: OpDefinition = {
     for (const { shape } of xs) {
       host.checkRank(shape, 1, Infinity, 'xs');
     }
-    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     if (!(host.all(xs, (x: TensorMeta) => host.equals(host.drop(x.shape, [axis]), host.drop(host.at(xs, 0).shape, [axis]))))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree except along axis");
     return [{ shape: host.checkShape(host.replace(host.at(xs, 0).shape, [axis], host.total(host.each(xs, (x2: TensorMeta) => host.at(x2.shape, axis)))), 'out'), dtype: host.at(xs, 0).dtype }];
   },
@@ -1631,7 +1630,6 @@ export const concatDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`, rank 1 or more.
  * @returns `out`, dtype `T`, shape `replace(xs[0].shape, [axis], total(each(xs, (x) => x.shape[axis])))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
- * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1649,16 +1647,15 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5172
+// From ops.yaml:6533
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:5172',
+  source: 'ops.yaml:6533',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ xs }: { xs: readonly TensorMeta[] }, { axis }: { axis: number }): TensorMeta[] {
-    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     if (!(host.all(xs, (x: TensorMeta) => host.equals(x.shape, host.at(xs, 0).shape)))) throw new host.RuleError('SHAPE_MISMATCH', "shapes must agree");
     return [{ shape: host.checkShape(host.insert(host.at(xs, 0).shape, axis, xs.length), 'out'), dtype: host.at(xs, 0).dtype }];
   },
@@ -1687,7 +1684,6 @@ export const stackDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`.
  * @returns `out`, dtype `T`, shape `insert(xs[0].shape, axis, xs.length)`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
- * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError SHAPE_MISMATCH
  * @throws OpwrightError AXIS_OUT_OF_RANGE
  * @example
@@ -1705,16 +1701,15 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5191
+// From ops.yaml:6551
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:5191',
+  source: 'ops.yaml:6551',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis }: { axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [...host.fill(host.at(x.shape, axis), host.drop(x.shape, [axis])).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
   },
   body: {
@@ -1741,7 +1736,7 @@ export const unstackDefinition: OpDefinition = {
  *
  * Paddle: paddle.unstack, paddle.unbind, paddle.fluid.layers.unbind.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `parts`, dtype `T`, shape `fill(x.shape[axis], drop(x.shape, [axis]))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1759,16 +1754,15 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5209
+// From ops.yaml:6569
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:5209',
+  source: 'ops.yaml:6569',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.isNumber(sections) ? ((sections as number) > 0) && ((host.at(x.shape, axis) % (sections as number)) === 0) : true)) throw new host.RuleError('SHAPE_MISMATCH', "the axis must divide into that many parts");
     const sizes = host.isNumber(sections) ? host.fill((sections as number), host.idiv(host.at(x.shape, axis), (sections as number))) : host.inferSizes(host.at(x.shape, axis), (sections as readonly number[]));
     return [...host.each(sizes, (s: number) => host.replace(x.shape, [axis], s)).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
@@ -1798,7 +1792,7 @@ export const splitDefinition: OpDefinition = {
  *
  * Paddle: paddle.split, paddle.chunk, paddle.fluid.layers.split.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param sections - The number of equal parts, or the size of each.
  * @returns `parts`, dtype `T`, shape `each(sizes, (s) => replace(x.shape, [axis], s))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
@@ -1819,10 +1813,10 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:5249
+// From ops.yaml:6609
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:5249',
+  source: 'ops.yaml:6609',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1866,10 +1860,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:5285
+// From ops.yaml:6645
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:5285',
+  source: 'ops.yaml:6645',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1925,10 +1919,10 @@ export const tileDefinition: OpDefinition = {
 export function tile(x: TensorLike, repeats: readonly number[]): Tensor {
   return callOne(tileDefinition, [x], { repeats, ...surplusOptions(tileDefinition, arguments[2]) });
 }
-// From ops.yaml:5314
+// From ops.yaml:6674
 export const moveaxisDefinition: OpDefinition = {
   name: 'moveaxis',
-  source: 'ops.yaml:5314',
+  source: 'ops.yaml:6674',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'source', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }, { name: 'destination', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1985,10 +1979,10 @@ export const moveaxisDefinition: OpDefinition = {
 export function moveaxis(x: TensorLike, source: number | readonly number[], destination: number | readonly number[]): Tensor {
   return callOne(moveaxisDefinition, [x], { source, destination, ...surplusOptions(moveaxisDefinition, arguments[3]) });
 }
-// From ops.yaml:5354
+// From ops.yaml:6714
 export const swapaxesDefinition: OpDefinition = {
   name: 'swapaxes',
-  source: 'ops.yaml:5354',
+  source: 'ops.yaml:6714',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2006,12 +2000,10 @@ export const swapaxesDefinition: OpDefinition = {
   },
   gradients: [
     {
-      // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'shape' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { axis1, axis2 }: { axis1: number; axis2: number }): readonly V[] {
-        const perm = host.replace(host.range(x.shape.length), [axis1, axis2], [axis2, axis1]);
-        return [g.transpose(dout, host.inversePermutation(host.each(perm, (axis: number) => (axis < 0) ? axis + x.shape.length : axis)))];
+      saved: [],
+      run<V extends Value>(g: OpAlgebra<V>, { dout }: { dout: V }, { axis1, axis2 }: { axis1: number; axis2: number }): readonly V[] {
+        return [g.swapaxes(dout, axis1, axis2)];
       },
     },
   ],
@@ -2036,10 +2028,10 @@ export const swapaxesDefinition: OpDefinition = {
 export function swapaxes(x: TensorLike, axis1: number, axis2: number): Tensor {
   return callOne(swapaxesDefinition, [x], { axis1, axis2, ...surplusOptions(swapaxesDefinition, arguments[3]) });
 }
-// From ops.yaml:5373
+// From ops.yaml:6734
 export const matrixTransposeDefinition: OpDefinition = {
   name: 'matrixTranspose',
-  source: 'ops.yaml:5373',
+  source: 'ops.yaml:6734',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2091,10 +2083,10 @@ export interface Rot90Options {
   /** The two axes of the plane. Default: `[0,1]`. */
   axes?: readonly number[] | undefined;
 }
-// From ops.yaml:5387
+// From ops.yaml:6748
 export const rot90Definition: OpDefinition = {
   name: 'rot90',
-  source: 'ops.yaml:5387',
+  source: 'ops.yaml:6748',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, default: 1, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [0,1], required: false }],
   outputs: [{ name: 'out' }],
@@ -2122,9 +2114,7 @@ export const rot90Definition: OpDefinition = {
         const value = host.lazy(() => (host.at(axes, 0) < 0) ? host.at(axes, 0) + x.shape.length : host.at(axes, 0));
         const value2 = host.lazy(() => host.at(axes, 1) < 0);
         const value3 = host.lazy(() => value2() ? host.at(axes, 1) + x.shape.length : host.at(axes, 1));
-        const perm = host.lazy(() => host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()]));
-        const value4 = host.lazy(() => host.inversePermutation(host.each(perm(), (axis: number) => (axis < 0) ? axis + x.shape.length : axis)));
-        return [(turns === 0) ? dout : ((turns === 1) ? g.flip(g.transpose(dout, value4()), host.normaliseAxes((rules.listed(value3()) as readonly number[]), x.shape.length)) : ((turns === 2) ? g.flip(dout, host.normaliseAxes((rules.listed(axes) as readonly number[]), x.shape.length)) : g.transpose(g.flip(dout, host.normaliseAxes((rules.listed(value2() ? host.at(axes, 1) + host.pick(x.shape, perm()).length : host.at(axes, 1)) as readonly number[]), host.pick(x.shape, perm()).length)), value4())))];
+        return [(turns === 0) ? dout : ((turns === 1) ? g.flip(g.swapaxes(dout, value(), value3()), host.normaliseAxes((rules.listed(value3()) as readonly number[]), x.shape.length)) : ((turns === 2) ? g.flip(dout, host.normaliseAxes((rules.listed(axes) as readonly number[]), x.shape.length)) : g.swapaxes(g.flip(dout, host.normaliseAxes((rules.listed(value2() ? host.at(axes, 1) + host.pick(x.shape, host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()])).length : host.at(axes, 1)) as readonly number[]), host.pick(x.shape, host.replace(host.range(x.shape.length), [value(), value3()], [value3(), value()])).length)), value(), value3())))];
       },
     },
   ],
@@ -2149,10 +2139,10 @@ export const rot90Definition: OpDefinition = {
 export function rot90(x: TensorLike, options: Rot90Options = {}): Tensor {
   return callOne(rot90Definition, [x], optionsOf(rot90Definition, options));
 }
-// From ops.yaml:5426
+// From ops.yaml:6787
 export const fliplrDefinition: OpDefinition = {
   name: 'fliplr',
-  source: 'ops.yaml:5426',
+  source: 'ops.yaml:6787',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2196,10 +2186,10 @@ export const fliplrDefinition: OpDefinition = {
 export function fliplr(x: TensorLike): Tensor {
   return callOne(fliplrDefinition, [x], surplusOptions(fliplrDefinition, arguments[1]));
 }
-// From ops.yaml:5440
+// From ops.yaml:6801
 export const flipudDefinition: OpDefinition = {
   name: 'flipud',
-  source: 'ops.yaml:5440',
+  source: 'ops.yaml:6801',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2243,10 +2233,10 @@ export const flipudDefinition: OpDefinition = {
 export function flipud(x: TensorLike): Tensor {
   return callOne(flipudDefinition, [x], surplusOptions(flipudDefinition, arguments[1]));
 }
-// From ops.yaml:5454
+// From ops.yaml:6815
 export const atleast1dDefinition: OpDefinition = {
   name: 'atleast1d',
-  source: 'ops.yaml:5454',
+  source: 'ops.yaml:6815',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2289,10 +2279,10 @@ export const atleast1dDefinition: OpDefinition = {
 export function atleast1d(x: TensorLike): Tensor {
   return callOne(atleast1dDefinition, [x], surplusOptions(atleast1dDefinition, arguments[1]));
 }
-// From ops.yaml:5468
+// From ops.yaml:6829
 export const atleast2dDefinition: OpDefinition = {
   name: 'atleast2d',
-  source: 'ops.yaml:5468',
+  source: 'ops.yaml:6829',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2335,10 +2325,10 @@ export const atleast2dDefinition: OpDefinition = {
 export function atleast2d(x: TensorLike): Tensor {
   return callOne(atleast2dDefinition, [x], surplusOptions(atleast2dDefinition, arguments[1]));
 }
-// From ops.yaml:5482
+// From ops.yaml:6843
 export const atleast3dDefinition: OpDefinition = {
   name: 'atleast3d',
-  source: 'ops.yaml:5482',
+  source: 'ops.yaml:6843',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2381,10 +2371,10 @@ export const atleast3dDefinition: OpDefinition = {
 export function atleast3d(x: TensorLike): Tensor {
   return callOne(atleast3dDefinition, [x], surplusOptions(atleast3dDefinition, arguments[1]));
 }
-// From ops.yaml:5496
+// From ops.yaml:6857
 export const hstackDefinition: OpDefinition = {
   name: 'hstack',
-  source: 'ops.yaml:5496',
+  source: 'ops.yaml:6857',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2435,10 +2425,10 @@ export const hstackDefinition: OpDefinition = {
 export function hstack(xs: readonly TensorLike[]): Tensor {
   return callOne(hstackDefinition, [xs], surplusOptions(hstackDefinition, arguments[1]));
 }
-// From ops.yaml:5518
+// From ops.yaml:6879
 export const vstackDefinition: OpDefinition = {
   name: 'vstack',
-  source: 'ops.yaml:5518',
+  source: 'ops.yaml:6879',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2483,10 +2473,10 @@ export const vstackDefinition: OpDefinition = {
 export function vstack(xs: readonly TensorLike[]): Tensor {
   return callOne(vstackDefinition, [xs], surplusOptions(vstackDefinition, arguments[1]));
 }
-// From ops.yaml:5539
+// From ops.yaml:6900
 export const dstackDefinition: OpDefinition = {
   name: 'dstack',
-  source: 'ops.yaml:5539',
+  source: 'ops.yaml:6900',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2531,10 +2521,10 @@ export const dstackDefinition: OpDefinition = {
 export function dstack(xs: readonly TensorLike[]): Tensor {
   return callOne(dstackDefinition, [xs], surplusOptions(dstackDefinition, arguments[1]));
 }
-// From ops.yaml:5560
+// From ops.yaml:6921
 export const columnStackDefinition: OpDefinition = {
   name: 'columnStack',
-  source: 'ops.yaml:5560',
+  source: 'ops.yaml:6921',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2586,16 +2576,15 @@ export interface TensorSplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5580
+// From ops.yaml:6941
 export const tensorSplitDefinition: OpDefinition = {
   name: 'tensorSplit',
-  source: 'ops.yaml:5580',
+  source: 'ops.yaml:6941',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { sections, axis }: { sections: number | readonly number[]; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((!host.isNumber(sections)) || (host.at((rules.listed((sections as number)) as readonly number[]), 0) >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "there must be at least one part");
     const bounds = (rules.splitBounds(sections, host.at(x.shape, axis)) as readonly number[]);
     return [...host.each(host.range(bounds.length - 1), (i: number) => host.replace(x.shape, axis, host.max(host.at(bounds, i + 1) - host.at(bounds, i), 0))).map((shape: readonly number[]) => ({ shape: host.checkShape(shape, 'parts'), dtype: x.dtype }))];
@@ -2625,7 +2614,7 @@ export const tensorSplitDefinition: OpDefinition = {
  *
  * The parts are views: nothing is copied. Of parts of unequal sizes the first ones are larger by 1.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param sections - The number of parts, or the places before which the tensor is cut.
  * @returns `parts`, dtype `T`, shape `each(range(bounds.length - 1), (i) => replace(x.shape, axis, max(bounds[i + 1] - bounds[i], 0)))`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
@@ -2639,10 +2628,10 @@ export const tensorSplitDefinition: OpDefinition = {
 export function tensorSplit(x: TensorLike, sections: number | readonly number[], options: TensorSplitOptions = {}): Tensor[] {
   return callList(tensorSplitDefinition, [x], { sections, ...optionsOf(tensorSplitDefinition, options) });
 }
-// From ops.yaml:5624
+// From ops.yaml:6985
 export const hsplitDefinition: OpDefinition = {
   name: 'hsplit',
-  source: 'ops.yaml:5624',
+  source: 'ops.yaml:6985',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'parts', list: true }],
@@ -2695,10 +2684,10 @@ export const hsplitDefinition: OpDefinition = {
 export function hsplit(x: TensorLike, sections: number | readonly number[]): Tensor[] {
   return callList(hsplitDefinition, [x], { sections, ...surplusOptions(hsplitDefinition, arguments[2]) });
 }
-// From ops.yaml:5657
+// From ops.yaml:7018
 export const vsplitDefinition: OpDefinition = {
   name: 'vsplit',
-  source: 'ops.yaml:5657',
+  source: 'ops.yaml:7018',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'parts', list: true }],
@@ -2747,10 +2736,10 @@ export const vsplitDefinition: OpDefinition = {
 export function vsplit(x: TensorLike, sections: number | readonly number[]): Tensor[] {
   return callList(vsplitDefinition, [x], { sections, ...surplusOptions(vsplitDefinition, arguments[2]) });
 }
-// From ops.yaml:5688
+// From ops.yaml:7049
 export const dsplitDefinition: OpDefinition = {
   name: 'dsplit',
-  source: 'ops.yaml:5688',
+  source: 'ops.yaml:7049',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'parts', list: true }],
@@ -2799,16 +2788,15 @@ export const dsplitDefinition: OpDefinition = {
 export function dsplit(x: TensorLike, sections: number | readonly number[]): Tensor[] {
   return callList(dsplitDefinition, [x], { sections, ...surplusOptions(dsplitDefinition, arguments[2]) });
 }
-// From ops.yaml:5719
+// From ops.yaml:7080
 export const unflattenDefinition: OpDefinition = {
   name: 'unflatten',
-  source: 'ops.yaml:5719',
+  source: 'ops.yaml:7080',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, shape }: { axis: number; shape: readonly number[] }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     const left = host.lazy(() => host.count(host.filter(shape, (n: number) => n !== (-1))));
     const sizes = host.lazy(() => host.each(shape, (n2: number) => (n2 === (-1)) ? ((left() === 0) ? 0 : host.idiv(host.at(x.shape, axis), left())) : n2));
     if (!((host.all(shape, (n3: number) => n3 >= (-1)) && (host.filter(shape, (n4: number) => n4 === (-1)).length <= 1)) && (host.count(sizes()) === host.at(x.shape, axis)))) throw new host.RuleError('SHAPE_MISMATCH', "the sizes must multiply to that of the axis, and one at most may be -1");
@@ -2837,7 +2825,7 @@ export const unflattenDefinition: OpDefinition = {
 /**
  * A tensor with one axis as several; one of their sizes may be -1.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param axis - The axis that is taken apart.
  * @param shape - The sizes of the axes that it becomes.
  * @returns `out`, dtype `T`, shape `[...take(x.shape, 0, axis), ...sizes, ...take(x.shape, axis + 1, x.rank)]`
@@ -2858,10 +2846,10 @@ export interface AsStridedOptions {
   /** The place of the first element. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:5749
+// From ops.yaml:7110
 export const asStridedDefinition: OpDefinition = {
   name: 'asStrided',
-  source: 'ops.yaml:5749',
+  source: 'ops.yaml:7110',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2923,16 +2911,15 @@ export interface SlidingWindowsOptions {
   /** How far apart windows begin. Default: `1`. */
   step?: number | undefined;
 }
-// From ops.yaml:5794
+// From ops.yaml:7155
 export const slidingWindowsDefinition: OpDefinition = {
   name: 'slidingWindows',
-  source: 'ops.yaml:5794',
+  source: 'ops.yaml:7155',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'size', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["bool","uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { axis, size, step }: { axis: number; size: number; step: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(step >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "step must be at least 1");
     if (!((size >= 1) && (size <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "size must lie between 1 and that of the axis");
     const windows = host.idiv(host.at(x.shape, axis) - size, host.max(step, 1)) + 1;
@@ -2962,7 +2949,7 @@ export const slidingWindowsDefinition: OpDefinition = {
  *
  * A view: nothing is copied. The gradient adds up where windows overlap.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param axis - The axis that windows move along.
  * @param size - How many elements a window has.
  * @returns `out`, dtype `T`, shape `[...replace(x.shape, axis, windows), size]`
@@ -2977,10 +2964,10 @@ export const slidingWindowsDefinition: OpDefinition = {
 export function slidingWindows(x: TensorLike, axis: number, size: number, options: SlidingWindowsOptions = {}): Tensor {
   return callOne(slidingWindowsDefinition, [x], { axis, size, ...optionsOf(slidingWindowsDefinition, options) });
 }
-// From ops.yaml:5838
+// From ops.yaml:7199
 export const broadcastTensorsDefinition: OpDefinition = {
   name: 'broadcastTensors',
-  source: 'ops.yaml:5838',
+  source: 'ops.yaml:7199',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out', list: true }],
@@ -3026,10 +3013,10 @@ export const broadcastTensorsDefinition: OpDefinition = {
 export function broadcastTensors(xs: readonly TensorLike[]): Tensor[] {
   return callList(broadcastTensorsDefinition, [xs], surplusOptions(broadcastTensorsDefinition, arguments[1]));
 }
-// From ops.yaml:5853
+// From ops.yaml:7214
 export const cartesianProdDefinition: OpDefinition = {
   name: 'cartesianProd',
-  source: 'ops.yaml:5853',
+  source: 'ops.yaml:7214',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -3074,10 +3061,10 @@ export const cartesianProdDefinition: OpDefinition = {
 export function cartesianProd(xs: readonly TensorLike[]): Tensor {
   return callOne(cartesianProdDefinition, [xs], surplusOptions(cartesianProdDefinition, arguments[1]));
 }
-// From ops.yaml:5868
+// From ops.yaml:7229
 export const combinationPlacesDefinition: OpDefinition = {
   name: 'combinationPlaces',
-  source: 'ops.yaml:5868',
+  source: 'ops.yaml:7229',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'r', type: {"kind":"int"}, required: true }, { name: 'withReplacement', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -3123,10 +3110,10 @@ export interface CombinationsOptions {
   /** Whether an element may come several times. Default: `false`. */
   withReplacement?: boolean | undefined;
 }
-// From ops.yaml:5885
+// From ops.yaml:7246
 export const combinationsDefinition: OpDefinition = {
   name: 'combinations',
-  source: 'ops.yaml:5885',
+  source: 'ops.yaml:7246',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'r', type: {"kind":"int"}, default: 2, required: false }, { name: 'withReplacement', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -3192,10 +3179,10 @@ export interface DiagEmbedOptions {
   /** The axis of their columns. Default: `-1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:5915
+// From ops.yaml:7276
 export const diagEmbedDefinition: OpDefinition = {
   name: 'diagEmbed',
-  source: 'ops.yaml:5915',
+  source: 'ops.yaml:7276',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":1}, default: -2, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":1}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -3240,6 +3227,7 @@ export const diagEmbedDefinition: OpDefinition = {
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError AXIS_OUT_OF_RANGE
+ * @throws OpwrightError RANK_MISMATCH
  * @example
  * ```js
  * console.log(diagEmbed([[1, 2], [3, 4]]));
@@ -3254,10 +3242,10 @@ export interface DiagflatOptions {
   /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:5949
+// From ops.yaml:7311
 export const diagflatDefinition: OpDefinition = {
   name: 'diagflat',
-  source: 'ops.yaml:5949',
+  source: 'ops.yaml:7311',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -3300,10 +3288,10 @@ export const diagflatDefinition: OpDefinition = {
 export function diagflat(x: TensorLike, options: DiagflatOptions = {}): Tensor {
   return callOne(diagflatDefinition, [x], optionsOf(diagflatDefinition, options));
 }
-// From ops.yaml:5963
+// From ops.yaml:7325
 export const blockDiagDefinition: OpDefinition = {
   name: 'blockDiag',
-  source: 'ops.yaml:5963',
+  source: 'ops.yaml:7325',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -3312,7 +3300,6 @@ export const blockDiagDefinition: OpDefinition = {
     for (const { shape } of xs) {
       host.checkRank(shape, 0, 2, 'xs');
     }
-    if (!(xs.length > 0)) throw new host.RuleError('INVALID_ARGUMENT', "at least one tensor is needed");
     const heights = host.each(xs, (x: TensorMeta) => (x.shape.length === 2) ? host.at(x.shape, 0) : 1);
     const widths = host.each(xs, (x2: TensorMeta) => (x2.shape.length === 0) ? 1 : host.at(x2.shape, x2.shape.length - 1));
     return [{ shape: host.checkShape([host.total(heights), host.total(widths)], 'out'), dtype: host.at(xs, 0).dtype }];
@@ -3345,8 +3332,8 @@ export const blockDiagDefinition: OpDefinition = {
  * @param xs - Tensors of dtype `T`, rank 0 to 2.
  * @returns `out`, dtype `T`, shape `[total(heights), total(widths)]`
  * @remarks Dtypes: T: bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128.
- * @throws OpwrightError INVALID_ARGUMENT
  * @throws OpwrightError RANK_MISMATCH
+ * @throws OpwrightError INVALID_ARGUMENT
  * @example
  * ```js
  * console.log(blockDiag([tensor([[1, 2], [3, 4]]), tensor([[5]])]));
@@ -3363,10 +3350,10 @@ export interface VanderOptions {
   /** Whether the powers go up from left to right. Default: `false`. */
   increasing?: boolean | undefined;
 }
-// From ops.yaml:5981
+// From ops.yaml:7341
 export const vanderDefinition: OpDefinition = {
   name: 'vander',
-  source: 'ops.yaml:5981',
+  source: 'ops.yaml:7341',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'increasing', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -3428,10 +3415,10 @@ export interface TrilIndicesOptions {
   /** The last diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:6008
+// From ops.yaml:7368
 export const trilIndicesDefinition: OpDefinition = {
   name: 'trilIndices',
-  source: 'ops.yaml:6008',
+  source: 'ops.yaml:7368',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -3477,10 +3464,10 @@ export interface TriuIndicesOptions {
   /** The first diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:6032
+// From ops.yaml:7392
 export const triuIndicesDefinition: OpDefinition = {
   name: 'triuIndices',
-  source: 'ops.yaml:6032',
+  source: 'ops.yaml:7392',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:7704
+// From ops.yaml:9064
 export const gemmDefinition: OpDefinition = {
   name: 'gemm',
-  source: 'ops.yaml:7704',
+  source: 'ops.yaml:9064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export const gemmDefinition: OpDefinition = {
 export function gemm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
 }
-// From ops.yaml:7715
+// From ops.yaml:9075
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:7715',
+  source: 'ops.yaml:9075',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -130,10 +130,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:7744
+// From ops.yaml:9104
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:7744',
+  source: 'ops.yaml:9104',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -207,10 +207,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:7786
+// From ops.yaml:9146
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:7786',
+  source: 'ops.yaml:9146',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -281,10 +281,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:7800
+// From ops.yaml:9160
 export const outerDefinition: OpDefinition = {
   name: 'outer',
-  source: 'ops.yaml:7800',
+  source: 'ops.yaml:9160',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -337,10 +337,10 @@ export const outerDefinition: OpDefinition = {
 export function outer(x: TensorLike, y: TensorLike): Tensor {
   return callOne(outerDefinition, [x, y], surplusOptions(outerDefinition, arguments[2]));
 }
-// From ops.yaml:7823
+// From ops.yaml:9183
 export const innerDefinition: OpDefinition = {
   name: 'inner',
-  source: 'ops.yaml:7823',
+  source: 'ops.yaml:9183',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -440,10 +440,10 @@ export interface TensordotOptions {
   /** How many of x's last axes meet y's first ones, or a list of x's axes and one of those of y that they meet. Default: `2`. */
   axes?: number | readonly (readonly number[])[] | undefined;
 }
-// From ops.yaml:7858
+// From ops.yaml:9218
 export const tensordotDefinition: OpDefinition = {
   name: 'tensordot',
-  source: 'ops.yaml:7858',
+  source: 'ops.yaml:9218',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -551,10 +551,10 @@ export const tensordotDefinition: OpDefinition = {
 export function tensordot(x: TensorLike, y: TensorLike, options: TensordotOptions = {}): Tensor {
   return callOne(tensordotDefinition, [x, y], optionsOf(tensordotDefinition, options));
 }
-// From ops.yaml:7915
+// From ops.yaml:9275
 export const einsumDefinition: OpDefinition = {
   name: 'einsum',
-  source: 'ops.yaml:7915',
+  source: 'ops.yaml:9275',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'equation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -620,10 +620,10 @@ export const einsumDefinition: OpDefinition = {
 export function einsum(xs: readonly TensorLike[], equation: string): Tensor {
   return callOne(einsumDefinition, [xs], { equation, ...surplusOptions(einsumDefinition, arguments[2]) });
 }
-// From ops.yaml:7989
+// From ops.yaml:9349
 export const einsumTermDefinition: OpDefinition = {
   name: 'einsumTerm',
-  source: 'ops.yaml:7989',
+  source: 'ops.yaml:9349',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'kept', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -670,10 +670,10 @@ export const einsumTermDefinition: OpDefinition = {
 export function einsumTerm(x: TensorLike, labels: readonly number[], kept: readonly number[]): Tensor {
   return callOne(einsumTermDefinition, [x], { labels, kept, ...surplusOptions(einsumTermDefinition, arguments[3]) });
 }
-// From ops.yaml:8003
+// From ops.yaml:9363
 export const sharedAxesDefinition: OpDefinition = {
   name: 'sharedAxes',
-  source: 'ops.yaml:8003',
+  source: 'ops.yaml:9363',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -710,10 +710,10 @@ export const sharedAxesDefinition: OpDefinition = {
 export function sharedAxes(x: TensorLike, labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesDefinition, [x], { labels, names, ...surplusOptions(sharedAxesDefinition, arguments[3]) });
 }
-// From ops.yaml:8017
+// From ops.yaml:9377
 export const sharedAxesGradDefinition: OpDefinition = {
   name: 'sharedAxesGrad',
-  source: 'ops.yaml:8017',
+  source: 'ops.yaml:9377',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -755,10 +755,10 @@ export const sharedAxesGradDefinition: OpDefinition = {
 export function sharedAxesGrad(x: TensorLike, shape: readonly number[], labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesGradDefinition, [x], { shape, labels, names, ...surplusOptions(sharedAxesGradDefinition, arguments[4]) });
 }
-// From ops.yaml:8031
+// From ops.yaml:9391
 export const einsumStepsDefinition: OpDefinition = {
   name: 'einsumSteps',
-  source: 'ops.yaml:8031',
+  source: 'ops.yaml:9391',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const einsumStepsDefinition: OpDefinition = {
 export function einsumSteps(xs: readonly TensorLike[], labels: readonly (readonly number[])[], result: readonly number[]): Tensor {
   return callOne(einsumStepsDefinition, [xs], { labels, result, ...surplusOptions(einsumStepsDefinition, arguments[3]) });
 }
-// From ops.yaml:8050
+// From ops.yaml:9410
 export const einsumProductDefinition: OpDefinition = {
   name: 'einsumProduct',
-  source: 'ops.yaml:8050',
+  source: 'ops.yaml:9410',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'xLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'yLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -906,10 +906,10 @@ export const einsumProductDefinition: OpDefinition = {
 export function einsumProduct(x: TensorLike, y: TensorLike, xLabels: readonly number[], yLabels: readonly number[], result: readonly number[]): Tensor {
   return callOne(einsumProductDefinition, [x, y], { xLabels, yLabels, result, ...surplusOptions(einsumProductDefinition, arguments[5]) });
 }
-// From ops.yaml:8084
+// From ops.yaml:9444
 export const multiDotDefinition: OpDefinition = {
   name: 'multiDot',
-  source: 'ops.yaml:8084',
+  source: 'ops.yaml:9444',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -977,10 +977,10 @@ export const multiDotDefinition: OpDefinition = {
 export function multiDot(xs: readonly TensorLike[]): Tensor {
   return callOne(multiDotDefinition, [xs], surplusOptions(multiDotDefinition, arguments[1]));
 }
-// From ops.yaml:8130
+// From ops.yaml:9490
 export const chainProductDefinition: OpDefinition = {
   name: 'chainProduct',
-  source: 'ops.yaml:8130',
+  source: 'ops.yaml:9490',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1029,10 +1029,10 @@ export interface AddcmulOptions {
   /** The factor of the product. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:8146
+// From ops.yaml:9506
 export const addcmulDefinition: OpDefinition = {
   name: 'addcmul',
-  source: 'ops.yaml:8146',
+  source: 'ops.yaml:9506',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1098,10 +1098,10 @@ export interface AddcdivOptions {
   /** The factor of the quotient. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:8162
+// From ops.yaml:9522
 export const addcdivDefinition: OpDefinition = {
   name: 'addcdiv',
-  source: 'ops.yaml:8162',
+  source: 'ops.yaml:9522',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1169,10 +1169,10 @@ export interface BaddbmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:8182
+// From ops.yaml:9542
 export const baddbmmDefinition: OpDefinition = {
   name: 'baddbmm',
-  source: 'ops.yaml:8182',
+  source: 'ops.yaml:9542',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1244,10 +1244,10 @@ export interface CdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:8211
+// From ops.yaml:9571
 export const cdistDefinition: OpDefinition = {
   name: 'cdist',
-  source: 'ops.yaml:8211',
+  source: 'ops.yaml:9571',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1272,43 +1272,41 @@ export const cdistDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, out, dout }: { x: V; y: V; out: V; dout: V }, { p }: { p: number }): readonly V[] {
         const part = host.lazy(() => g.subtract(g.unsqueeze(x, -2), g.unsqueeze(y, -3)));
-        const size = host.lazy(() => g.abs(part()));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.insert(x.shape, (rules.fromFront((rules.listed(-2) as readonly number[]), x.shape.length + (rules.listed(-2) as readonly number[]).length) as readonly number[]), 1);
         const value2 = host.lazy(() => host.broadcast(value, host.insert(y.shape, (rules.fromFront((rules.listed(-3) as readonly number[]), y.shape.length + (rules.listed(-3) as readonly number[]).length) as readonly number[]), 1)));
         const value3 = host.lazy(() => [value2().length - 1]);
-        const value32 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), part()) : 0) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value3(), keepdim: false }), value32())));
-        const part32 = host.lazy(() => g.reshape(dout, value32()));
-        const part42 = host.lazy(() => g.sign(part()));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value3(), keepdim: false }), value32())));
-        return [g.reshape(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(value2(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value2()), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))), (1 / p) - 1))))), value32()), value2())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), x.dtype), part42()))))), value), x.shape)];
+        const value22 = host.lazy(() => host.replace(value2(), value3(), 1));
+        const norm = host.lazy(() => g.reshape(out, value22()));
+        const part2 = host.lazy(() => g.equal(norm(), 0));
+        const d = host.lazy(() => g.reshape(dout, value22()));
+        const size = host.lazy(() => g.abs(part()));
+        const isExtreme = host.lazy(() => g.equal(size(), norm()));
+        const part22 = host.lazy(() => g.sign(part()));
+        const isNothing = host.lazy(() => g.logicalOr(part2(), g.equal(size(), 0)));
+        return [g.reshape(g.sumTo((p === 2) ? g.multiply(part(), g.where(part2(), 0, g.divide(d(), g.where(part2(), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis: value3(), keepdim: true })), 0), part22()) : ((p === 0) ? g.full(value2(), 0, { dtype: x.dtype }) : ((p === 1) ? g.multiply(d(), part22()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part22())))), value), x.shape)];
       },
     },
     {
       // Derived from the definition.
       input: 'y',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
+      saved: [{ name: 'x', keep: 'value' }, { name: 'y', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, y, out, dout }: { x: V; y: V; out: V; dout: V }, { p }: { p: number }): readonly V[] {
         const part = host.lazy(() => g.subtract(g.unsqueeze(x, -2), g.unsqueeze(y, -3)));
-        const size = host.lazy(() => g.abs(part()));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.insert(y.shape, (rules.fromFront((rules.listed(-3) as readonly number[]), y.shape.length + (rules.listed(-3) as readonly number[]).length) as readonly number[]), 1);
         const value2 = host.lazy(() => host.broadcast(host.insert(x.shape, (rules.fromFront((rules.listed(-2) as readonly number[]), x.shape.length + (rules.listed(-2) as readonly number[]).length) as readonly number[]), 1), value));
         const value3 = host.lazy(() => [value2().length - 1]);
-        const value32 = host.lazy(() => host.replace(value2(), value3(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })))))), value32()), value2()), part()) : 0) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value3(), keepdim: false }), value32())));
-        const part32 = host.lazy(() => g.reshape(dout, value32()));
-        const part42 = host.lazy(() => g.sign(part()));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value3(), keepdim: false }), value32())));
-        return [g.reshape(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: value3(), keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(value2(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value2()), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 0, dout), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value3(), keepdim: false }))), (1 / p) - 1))))), value32()), value2())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), x.dtype), part42())))))), value), y.shape)];
+        const value22 = host.lazy(() => host.replace(value2(), value3(), 1));
+        const norm = host.lazy(() => g.reshape(out, value22()));
+        const part2 = host.lazy(() => g.equal(norm(), 0));
+        const d = host.lazy(() => g.reshape(dout, value22()));
+        const size = host.lazy(() => g.abs(part()));
+        const isExtreme = host.lazy(() => g.equal(size(), norm()));
+        const part22 = host.lazy(() => g.sign(part()));
+        const isNothing = host.lazy(() => g.logicalOr(part2(), g.equal(size(), 0)));
+        return [g.reshape(g.sumTo(g.neg((p === 2) ? g.multiply(part(), g.where(part2(), 0, g.divide(d(), g.where(part2(), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis: value3(), keepdim: true })), 0), part22()) : ((p === 0) ? g.full(value2(), 0, { dtype: x.dtype }) : ((p === 1) ? g.multiply(d(), part22()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part22()))))), value), y.shape)];
       },
     },
   ],
@@ -1340,10 +1338,10 @@ export interface PdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:8235
+// From ops.yaml:9595
 export const pdistDefinition: OpDefinition = {
   name: 'pdist',
-  source: 'ops.yaml:8235',
+  source: 'ops.yaml:9595',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1372,8 +1370,8 @@ export const pdistDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p }: { p: number }): readonly V[] {
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { p }: { p: number }): readonly V[] {
         const n = host.at(x.shape, 0);
         const pairs = host.idiv(n * (n - 1), 2);
         const part = g.full(x.shape, 0, { dtype: x.dtype });
@@ -1382,24 +1380,23 @@ export const pdistDefinition: OpDefinition = {
         const other = g.reshape(g.slice(places, [0], [1], [2]), value);
         const row = g.reshape(g.slice(places, [0], [0], [1]), value);
         const part2 = host.lazy(() => g.subtract(g.gather(x, row), g.gather(x, other)));
-        const size = host.lazy(() => g.abs(part2()));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part3 = host.lazy(() => g.where(zero(), 1, size()));
         const value2 = [2, host.total(host.each(host.range(n), (i: number) => n - host.min(host.max(i + 1, 0), n)))];
         const value3 = host.replace(value2, [0], [host.sliceSize(2, 0, 1, host.at(host.fill(1, 1), 0))]);
-        const value4 = host.lazy(() => host.all(value, (size2: number) => size2 >= 0));
+        const value4 = host.lazy(() => host.all(value, (size: number) => size >= 0));
         const c = host.take(x.shape, 1, x.shape.length);
         const value5 = [host.at(((pairs === host.count(value3)) && value4()) ? value : host.inferReshape(value3, value), 0), ...c];
         const value6 = host.replace(value2, [0], [host.sliceSize(2, 1, 2, host.at(host.fill(1, 1), 0))]);
         const value7 = [host.at(((pairs === host.count(value6)) && value4()) ? value : host.inferReshape(value6, value), 0), ...c];
         const value8 = host.lazy(() => host.broadcast(value5, value7));
-        const value32 = host.lazy(() => host.replace(value8(), [1], 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false })))))), value32()), value8()), part2()) : 0) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: [1], keepdim: false }), value32())));
-        const part32 = host.lazy(() => g.reshape(dout, value32()));
-        const part42 = host.lazy(() => g.sign(part2()));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: [1], keepdim: false }), value32())));
-        const part4 = (p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: [1], keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: [1], keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(value8(), { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value8()), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 0, dout), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part2(), part2()) : g.where(zero(), 0 ** p, g.pow(part3(), p)), { axis: [1], keepdim: false }))), (1 / p) - 1))))), value32()), value8())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part3(), 0), Number(p === 0)), 1, part3()), p - 1))))), x.dtype), part42())))));
+        const value22 = host.lazy(() => host.replace(value8(), [1], 1));
+        const norm = host.lazy(() => g.reshape(out, value22()));
+        const part3 = host.lazy(() => g.equal(norm(), 0));
+        const d = host.lazy(() => g.reshape(dout, value22()));
+        const size2 = host.lazy(() => g.abs(part2()));
+        const isExtreme = host.lazy(() => g.equal(size2(), norm()));
+        const part22 = host.lazy(() => g.sign(part2()));
+        const isNothing = host.lazy(() => g.logicalOr(part3(), g.equal(size2(), 0)));
+        const part4 = (p === 2) ? g.multiply(part2(), g.where(part3(), 0, g.divide(d(), g.where(part3(), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis: [1], keepdim: true })), 0), part22()) : ((p === 0) ? g.full(value8(), 0, { dtype: x.dtype }) : ((p === 1) ? g.multiply(d(), part22()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size2()), g.where(isNothing(), 1, norm())), p - 1))), part22()))));
         return [g.add(g.rowsAdd(part, other, g.sumTo(g.neg(part4), value7)), g.rowsAdd(part, row, g.sumTo(part4, value5)))];
       },
     },
@@ -1422,10 +1419,10 @@ export const pdistDefinition: OpDefinition = {
 export function pdist(x: TensorLike, options: PdistOptions = {}): Tensor {
   return callOne(pdistDefinition, [x], optionsOf(pdistDefinition, options));
 }
-// From ops.yaml:8256
+// From ops.yaml:9616
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:8256',
+  source: 'ops.yaml:9616',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1488,10 +1485,10 @@ export interface VecdotOptions {
   /** The axis of the broadcast shape to sum along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:8280
+// From ops.yaml:9640
 export const vecdotDefinition: OpDefinition = {
   name: 'vecdot',
-  source: 'ops.yaml:8280',
+  source: 'ops.yaml:9640',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1555,10 +1552,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:8315
+// From ops.yaml:9675
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:8315',
+  source: 'ops.yaml:9675',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1621,10 +1618,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:8357
+// From ops.yaml:9718
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:8357',
+  source: 'ops.yaml:9718',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1708,10 +1705,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:8387
+// From ops.yaml:9748
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:8387',
+  source: 'ops.yaml:9748',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1786,10 +1783,10 @@ export interface AddmvOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:8413
+// From ops.yaml:9774
 export const addmvDefinition: OpDefinition = {
   name: 'addmv',
-  source: 'ops.yaml:8413',
+  source: 'ops.yaml:9774',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1872,10 +1869,10 @@ export function addmv(input: TensorLike, x: TensorLike, vec: TensorLike, options
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:8438
+// From ops.yaml:9799
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:8438',
+  source: 'ops.yaml:9799',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

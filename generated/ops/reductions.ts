@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2693
+// From ops.yaml:4046
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:2693',
+  source: 'ops.yaml:4046',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2717
+// From ops.yaml:4070
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:2717',
+  source: 'ops.yaml:4070',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2747
+// From ops.yaml:4100
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:2747',
+  source: 'ops.yaml:4100',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2774
+// From ops.yaml:4127
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:2774',
+  source: 'ops.yaml:4127',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AminmaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2801
+// From ops.yaml:4154
 export const aminmaxDefinition: OpDefinition = {
   name: 'aminmax',
-  source: 'ops.yaml:2801',
+  source: 'ops.yaml:4154',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'min' }, { name: 'max' }],
@@ -307,10 +307,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2837
+// From ops.yaml:4190
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:2837',
+  source: 'ops.yaml:4190',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -351,10 +351,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2853
+// From ops.yaml:4206
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:2853',
+  source: 'ops.yaml:4206',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -395,10 +395,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2869
+// From ops.yaml:4222
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:2869',
+  source: 'ops.yaml:4222',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export interface NansumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2888
+// From ops.yaml:4241
 export const nansumDefinition: OpDefinition = {
   name: 'nansum',
-  source: 'ops.yaml:2888',
+  source: 'ops.yaml:4241',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export interface NanmeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2907
+// From ops.yaml:4260
 export const nanmeanDefinition: OpDefinition = {
   name: 'nanmean',
-  source: 'ops.yaml:2907',
+  source: 'ops.yaml:4260',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -560,10 +560,10 @@ export interface CountNonzeroOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2926
+// From ops.yaml:4279
 export const countNonzeroDefinition: OpDefinition = {
   name: 'countNonzero',
-  source: 'ops.yaml:2926',
+  source: 'ops.yaml:4279',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -607,10 +607,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2944
+// From ops.yaml:4297
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:2944',
+  source: 'ops.yaml:4297',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -674,10 +674,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:2974
+// From ops.yaml:4327
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:2974',
+  source: 'ops.yaml:4327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -735,10 +735,10 @@ export interface VarianceMeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3002
+// From ops.yaml:4355
 export const varianceMeanDefinition: OpDefinition = {
   name: 'varianceMean',
-  source: 'ops.yaml:3002',
+  source: 'ops.yaml:4355',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'variance' }, { name: 'mean' }],
@@ -802,10 +802,10 @@ export interface StdMeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3031
+// From ops.yaml:4384
 export const stdMeanDefinition: OpDefinition = {
   name: 'stdMean',
-  source: 'ops.yaml:3031',
+  source: 'ops.yaml:4384',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'std' }, { name: 'mean' }],
@@ -868,10 +868,10 @@ export interface CovOptions {
   /** Divide by the number of observations minus 1. Default: `true`. */
   ddof?: boolean | undefined;
 }
-// From ops.yaml:3053
+// From ops.yaml:4406
 export const covDefinition: OpDefinition = {
   name: 'cov',
-  source: 'ops.yaml:3053',
+  source: 'ops.yaml:4406',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'fweights', dtype: 'I', optional: true, differentiable: false }, { name: 'aweights', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }, { name: 'ddof', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -928,7 +928,7 @@ export const covDefinition: OpDefinition = {
         const value8 = host.lazy(() => (rules.reduced(value5(), host.range(value5().length), false) as readonly number[]));
         const value9 = host.lazy(() => host.broadcast(value3(), value7(), value8()));
         const value10 = host.lazy(() => value9().length - 2);
-        const value11 = host.lazy(() => host.broadcast(value3(), value7(), value8(), value5()));
+        const value11 = host.lazy(() => host.broadcast(value3(), value5(), value7(), value8()));
         const value12 = host.lazy(() => value11().length - 2);
         const value13 = host.lazy(() => [...host.take(value11(), 0, value12()), host.at(value11(), value11().length - 1), host.at(value11(), value12())]);
         const part2 = host.lazy(() => g.sumTo(g.divide((x.shape.length === 1) ? g.reshape(dout, g.divide(g.bmm(centred(), part()), divisor()).shape) : dout, divisor()), [...host.broadcast(host.take(value9(), 0, value10()), host.take(value13(), 0, value13().length - 2)), host.at(value9(), value10()), host.at(value13(), value13().length - 1)]));
@@ -952,33 +952,33 @@ export const covDefinition: OpDefinition = {
         const whole = host.lazy(() => g.sum(weights()));
         const mean = host.lazy(() => g.divide(g.sum(g.multiply(data(), weights()), { axis: 1, keepdim: true }), whole()));
         const centred = host.lazy(() => g.subtract(data(), mean()));
-        const value3 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (rowvar ? x.shape : [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)]));
-        const value4 = host.lazy(() => (fweights !== undefined) ? fweights!.shape : value2());
-        const value5 = host.lazy(() => host.broadcast(value3(), value4(), aweights!.shape));
-        const value6 = host.lazy(() => (rules.reduced(value5(), [1], true) as readonly number[]));
-        const value7 = host.lazy(() => host.broadcast(value4(), aweights!.shape));
-        const value8 = host.lazy(() => host.range(value7().length));
-        const value9 = host.lazy(() => (rules.reduced(value7(), value8(), false) as readonly number[]));
-        const value10 = host.lazy(() => host.broadcast(value3(), value6(), value9()));
+        const value3 = host.lazy(() => (fweights !== undefined) ? fweights!.shape : value2());
+        const value4 = host.lazy(() => host.broadcast(value3(), aweights!.shape));
+        const value5 = host.lazy(() => host.range(value4().length));
+        const value6 = host.lazy(() => (rules.reduced(value4(), value5(), false) as readonly number[]));
+        const value7 = host.lazy(() => (x.shape.length === 1) ? (((host.count(value()) === host.count(x.shape)) && host.all(value(), (size: number) => size >= 0)) ? value() : host.inferReshape(x.shape, value())) : (rowvar ? x.shape : [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)]));
+        const value8 = host.lazy(() => host.broadcast(value7(), value3(), aweights!.shape));
+        const value9 = host.lazy(() => (rules.reduced(value8(), [1], true) as readonly number[]));
+        const value10 = host.lazy(() => host.broadcast(value7(), value9(), value6()));
         const value11 = host.lazy(() => value10().length - 2);
-        const value12 = host.lazy(() => host.broadcast(value3(), value6(), value9(), value4(), aweights!.shape));
+        const value12 = host.lazy(() => host.broadcast(value7(), value3(), aweights!.shape, value9(), value6()));
         const value13 = host.lazy(() => value12().length - 2);
         const value14 = host.lazy(() => [...host.take(value12(), 0, value13()), host.at(value12(), value12().length - 1), host.at(value12(), value13())]);
         const value15 = host.lazy(() => [...host.broadcast(host.take(value10(), 0, value11()), host.take(value14(), 0, value14().length - 2)), host.at(value10(), value11()), host.at(value14(), value14().length - 1)]);
-        const part = host.lazy(() => (x.shape.length === 1) ? g.reshape(dout, host.broadcast(value15(), value9())) : dout);
+        const part = host.lazy(() => (x.shape.length === 1) ? g.reshape(dout, host.broadcast(value6(), value15())) : dout);
         const lost = host.lazy(() => g.divide(g.sum(g.multiply(weights(), aweights!)), whole()));
         const part2 = host.lazy(() => ddof ? g.subtract(whole(), lost()) : whole());
         const divisor = host.lazy(() => g.maximum(part2(), 0));
         const part3 = host.lazy(() => g.sumTo(g.divide(part(), divisor()), value15()));
         const part4 = host.lazy(() => g.swapLast(g.sumTo(g.bmm(g.swapLast(centred()), part3()), value14())));
         const part5 = host.lazy(() => g.swapLast(g.multiply(centred(), weights())));
-        const part6 = host.lazy(() => g.sumTo(g.neg(g.add(g.sumTo(g.bmm(part3(), g.swapLast(part5())), value10()), g.sumTo(g.multiply(part4(), weights()), value10()))), host.broadcast(value6(), value9())));
-        const part7 = host.lazy(() => g.sumTo(g.multiply(g.neg(part6()), g.divide(mean(), whole())), value9()));
-        const part8 = host.lazy(() => g.sumTo(g.multiply(g.neg(part()), g.divide(g.divide(g.bmm(centred(), part5()), divisor()), divisor())), value9()));
+        const part6 = host.lazy(() => g.sumTo(g.neg(g.add(g.sumTo(g.bmm(part3(), g.swapLast(part5())), value10()), g.sumTo(g.multiply(part4(), weights()), value10()))), host.broadcast(value9(), value6())));
+        const part7 = host.lazy(() => g.sumTo(g.multiply(g.neg(part6()), g.divide(mean(), whole())), value6()));
+        const part8 = host.lazy(() => g.sumTo(g.multiply(g.neg(part()), g.divide(g.divide(g.bmm(centred(), part5()), divisor()), divisor())), value6()));
         const part9 = host.lazy(() => g.where(g.greaterThan(part2(), 0), part8(), g.where(g.equal(part2(), 0), g.multiply(part8(), 0.5), 0)));
-        const value16 = host.lazy(() => host.replace(value7(), value8(), 1));
-        const part10 = host.lazy(() => g.add(g.add(g.sumTo(g.multiply(part4(), centred()), value7()), g.broadcastTo(g.reshape(ddof ? g.add(part7(), g.add(part9(), g.multiply(part9(), g.divide(lost(), whole())))) : g.add(part7(), part9()), value16()), value7())), g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(part6(), whole()), value6()), host.replace(value5(), [1], 1)), value5()), data()), value7())));
-        const part11 = host.lazy(() => g.broadcastTo(g.reshape(g.divide(g.neg(part9()), whole()), value16()), value7()));
+        const value16 = host.lazy(() => host.replace(value4(), value5(), 1));
+        const part10 = host.lazy(() => g.add(g.add(g.sumTo(g.multiply(part4(), centred()), value4()), g.broadcastTo(g.reshape(ddof ? g.add(part7(), g.add(part9(), g.multiply(part9(), g.divide(lost(), whole())))) : g.add(part7(), part9()), value16()), value4())), g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(part6(), whole()), value9()), host.replace(value8(), [1], 1)), value8()), data()), value4())));
+        const part11 = host.lazy(() => g.broadcastTo(g.reshape(g.divide(g.neg(part9()), whole()), value16()), value4()));
         const part12 = host.lazy(() => g.sumTo(g.multiply(ddof ? g.add(part10(), g.multiply(part11(), aweights!)) : part10(), times()), aweights!.shape));
         return [ddof ? g.add(part12(), g.sumTo(g.multiply(part11(), weights()), aweights!.shape)) : part12()];
       },
@@ -1013,10 +1013,10 @@ export interface CorrcoefOptions {
   /** Whether variables are rows, or columns. Default: `true`. */
   rowvar?: boolean | undefined;
 }
-// From ops.yaml:3112
+// From ops.yaml:4465
 export const corrcoefDefinition: OpDefinition = {
   name: 'corrcoef',
-  source: 'ops.yaml:3112',
+  source: 'ops.yaml:4465',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1061,34 +1061,34 @@ export const corrcoefDefinition: OpDefinition = {
         const part4 = host.lazy(() => g.sumTo(g.where(g.equal(scaled(), g.clip(scaled(), { min: -1, max: 1 })), g.reshape(dout, value6()), 0), value6()));
         const part5 = host.lazy(() => g.sumTo(g.divide(part4(), part3()), host.broadcast(target(), value4())));
         const part6 = host.lazy(() => g.reshape(g.add(g.sumTo(g.divide(part5(), part()), target()), g.placeDiagonal(g.divide(g.multiply(g.add(g.reshape(g.sumTo(g.multiply(g.neg(part4()), g.divide(scaled(), part3())), value5()), value3()), g.reshape(g.sumTo(g.multiply(g.neg(part5()), g.divide(part2(), part())), value4()), value3())), 0.5), spread()), target(), 0, 0, 1, 0)), value2()));
-        const value7 = host.lazy(() => [1, host.at(rows(), 1)]);
-        const value8 = host.lazy(() => host.count(value7()) === host.count(x.shape));
-        const value9 = host.lazy(() => host.inferReshape(x.shape, value7()));
-        const value10 = host.lazy(() => rowvar ? x.shape : [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)]);
-        const value11 = host.lazy(() => (x.shape.length === 1) ? ((value8() && host.all(value7(), (size: number) => size >= 0)) ? value7() : value9()) : value10());
         const value22 = host.lazy(() => [host.at(rows(), 1)]);
-        const value12 = host.lazy(() => (rules.reduced(host.broadcast(value11(), value22()), [1], true) as readonly number[]));
-        const value82 = host.lazy(() => (rules.reduced(value22(), host.range(1), false) as readonly number[]));
-        const value13 = host.lazy(() => host.broadcast(value11(), value12(), value82()));
-        const value14 = host.lazy(() => value13().length - 2);
-        const value15 = host.lazy(() => host.broadcast(value11(), value12(), value82(), value22()));
-        const value16 = host.lazy(() => value15().length - 2);
-        const value17 = host.lazy(() => [...host.take(value15(), 0, value16()), host.at(value15(), value15().length - 1), host.at(value15(), value16())]);
+        const value8 = host.lazy(() => (rules.reduced(value22(), host.range(1), false) as readonly number[]));
+        const value7 = host.lazy(() => [1, host.at(rows(), 1)]);
+        const value9 = host.lazy(() => host.count(value7()) === host.count(x.shape));
+        const value10 = host.lazy(() => host.inferReshape(x.shape, value7()));
+        const value11 = host.lazy(() => rowvar ? x.shape : [...host.take(x.shape, 0, x.shape.length - 2), host.at(x.shape, x.shape.length - 1), host.at(x.shape, x.shape.length - 2)]);
+        const value12 = host.lazy(() => (x.shape.length === 1) ? ((value9() && host.all(value7(), (size: number) => size >= 0)) ? value7() : value10()) : value11());
+        const value13 = host.lazy(() => (rules.reduced(host.broadcast(value22(), value12()), [1], true) as readonly number[]));
+        const value14 = host.lazy(() => host.broadcast(value8(), value12(), value13()));
+        const value15 = host.lazy(() => value14().length - 2);
+        const value16 = host.lazy(() => host.broadcast(value22(), value8(), value12(), value13()));
+        const value17 = host.lazy(() => value16().length - 2);
+        const value18 = host.lazy(() => [...host.take(value16(), 0, value17()), host.at(value16(), value16().length - 1), host.at(value16(), value17())]);
         const times = host.lazy(() => g.ones(value22(), { dtype: x.dtype }));
         const whole = host.lazy(() => g.sum(times()));
-        const value32 = host.lazy(() => (x.shape.length === 1) ? ((value8() && host.all(value7(), (size2: number) => size2 >= 0)) ? value7() : value9()) : value10());
-        const value62 = host.lazy(() => host.broadcast(value32(), value22()));
+        const value32 = host.lazy(() => (x.shape.length === 1) ? ((value9() && host.all(value7(), (size2: number) => size2 >= 0)) ? value7() : value10()) : value11());
+        const value62 = host.lazy(() => host.broadcast(value22(), value32()));
         const value72 = host.lazy(() => (rules.reduced(value62(), [1], true) as readonly number[]));
-        const value92 = host.lazy(() => host.broadcast(value32(), value72(), value82()));
+        const value92 = host.lazy(() => host.broadcast(value32(), value72(), value8()));
         const value102 = host.lazy(() => value92().length - 2);
-        const value112 = host.lazy(() => host.broadcast(value32(), value72(), value82(), value22()));
+        const value112 = host.lazy(() => host.broadcast(value22(), value32(), value72(), value8()));
         const value122 = host.lazy(() => value112().length - 2);
         const value132 = host.lazy(() => [...host.take(value112(), 0, value122()), host.at(value112(), value112().length - 1), host.at(value112(), value122())]);
-        const part22 = host.lazy(() => g.sumTo(g.divide((x.shape.length === 1) ? g.reshape(part6(), host.broadcast([...host.broadcast(host.take(value13(), 0, value14()), host.take(value17(), 0, value17().length - 2)), host.at(value13(), value14()), host.at(value17(), value17().length - 1)], value82())) : part6(), g.maximum(g.subtract(whole(), g.ones([], { dtype: x.dtype })), 0)), [...host.broadcast(host.take(value92(), 0, value102()), host.take(value132(), 0, value132().length - 2)), host.at(value92(), value102()), host.at(value132(), value132().length - 1)]));
+        const part22 = host.lazy(() => g.sumTo(g.divide((x.shape.length === 1) ? g.reshape(part6(), host.broadcast(value8(), [...host.broadcast(host.take(value14(), 0, value15()), host.take(value18(), 0, value18().length - 2)), host.at(value14(), value15()), host.at(value18(), value18().length - 1)])) : part6(), g.maximum(g.subtract(whole(), g.ones([], { dtype: x.dtype })), 0)), [...host.broadcast(host.take(value92(), 0, value102()), host.take(value132(), 0, value132().length - 2)), host.at(value92(), value102()), host.at(value132(), value132().length - 1)]));
         const data = host.lazy(() => (x.shape.length === 1) ? g.reshape(x, value7()) : (rowvar ? x : g.swapLast(x)));
         const centred = host.lazy(() => g.subtract(data(), g.divide(g.sum(g.multiply(data(), times()), { axis: 1, keepdim: true }), whole())));
         const part32 = host.lazy(() => g.add(g.sumTo(g.bmm(part22(), g.swapLast(g.swapLast(g.multiply(centred(), times())))), value92()), g.sumTo(g.multiply(g.swapLast(g.sumTo(g.bmm(g.swapLast(centred()), part22()), value132())), times()), value92())));
-        const part42 = host.lazy(() => g.add(g.sumTo(part32(), value32()), g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(g.sumTo(g.neg(part32()), host.broadcast(value72(), value82())), whole()), value72()), host.replace(value62(), [1], 1)), value62()), times()), value32())));
+        const part42 = host.lazy(() => g.add(g.sumTo(part32(), value32()), g.sumTo(g.multiply(g.broadcastTo(g.reshape(g.sumTo(g.divide(g.sumTo(g.neg(part32()), host.broadcast(value72(), value8())), whole()), value72()), host.replace(value62(), [1], 1)), value62()), times()), value32())));
         return [(x.shape.length === 1) ? g.reshape(part42(), x.shape) : (rowvar ? part42() : g.swapLast(part42()))];
       },
     },
@@ -1121,10 +1121,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3134
+// From ops.yaml:4487
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:3134',
+  source: 'ops.yaml:4487',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1183,10 +1183,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3156
+// From ops.yaml:4509
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:3156',
+  source: 'ops.yaml:4509',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1245,10 +1245,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3207
+// From ops.yaml:4560
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:3207',
+  source: 'ops.yaml:4560',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1303,16 +1303,15 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3258
+// From ops.yaml:4611
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:3258',
+  source: 'ops.yaml:4611',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -1341,7 +1340,7 @@ export const softmaxDefinition: OpDefinition = {
  *
  * Paddle: paddle.nn.functional.softmax, paddle.fluid.layers.softmax.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1362,16 +1361,15 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3294
+// From ops.yaml:4647
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:3294',
+  source: 'ops.yaml:4647',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -1398,7 +1396,7 @@ export const logSoftmaxDefinition: OpDefinition = {
  *
  * Paddle: paddle.nn.functional.log_softmax.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -1421,10 +1419,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3318
+// From ops.yaml:4671
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:3318',
+  source: 'ops.yaml:4671',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1442,26 +1440,18 @@ export const normDefinition: OpDefinition = {
     {
       // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { p, axis }: { p: number | string; axis: readonly number[] }): readonly V[] {
         const value = host.isNumber(p) ? p : ((host.equals(p, 'fro')) ? 2 : ((host.equals(p, 'inf')) ? 1 / 0 : -1 / 0));
-        const value2 = value === 2;
+        const value2 = host.lazy(() => host.replace(x.shape, axis, 1));
+        const norm = host.lazy(() => g.reshape(out, value2()));
+        const part = host.lazy(() => g.equal(norm(), 0));
+        const d = host.lazy(() => g.reshape(dout, value2()));
         const size = host.lazy(() => g.abs(x));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part = host.lazy(() => g.where(zero(), 1, size()));
-        const part2 = host.lazy(() => g.sum(value2 ? g.multiply(x, x) : g.where(zero(), 0 ** value, g.pow(part(), value)), { axis, keepdim }));
-        const part3 = host.lazy(() => g.equal(part2(), 0));
-        const part4 = host.lazy(() => g.where(part3(), 0, dout));
-        const part5 = host.lazy(() => g.where(part3(), 1, part2()));
-        const value3 = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part22 = host.lazy(() => value2 ? g.multiply(g.broadcastTo(g.reshape(g.where(part3(), 0, g.divide(g.multiply(part4(), 0.5), g.conj(g.sqrt(part5())))), value3()), x.shape), x) : 0);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value3())));
-        const part32 = host.lazy(() => g.reshape(dout, value3()));
-        const part42 = host.lazy(() => g.sign(x));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value3())));
-        const value4 = host.lazy(() => value === 0);
-        const value5 = host.lazy(() => 1 / value);
-        return [value2 ? g.add(part22(), part22()) : ((value === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : ((value === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part42()) : (value4() ? g.zeros(x.shape, { dtype: x.dtype }) : ((value === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), x.shape), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(part3(), 0, g.multiply(part4(), g.conj(g.multiply(value5(), g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(value5() === 0)), 1, part5()), value5() - 1))))), value3()), x.shape)), g.conj(g.multiply(value, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(value4())), 1, part()), value - 1))))), x.dtype), part42())))))];
+        const isExtreme = host.lazy(() => g.equal(size(), norm()));
+        const part2 = host.lazy(() => g.sign(x));
+        const isNothing = host.lazy(() => g.logicalOr(part(), g.equal(size(), 0)));
+        return [(value === 2) ? g.multiply(x, g.where(part(), 0, g.divide(d(), g.where(part(), 1, norm())))) : ((host.abs(value) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis, keepdim: true })), 0), part2()) : ((value === 0) ? g.full(x.shape, 0, { dtype: x.dtype }) : ((value === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), value - 1))), part2()))))];
       },
     },
   ],
@@ -1497,10 +1487,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:3359
+// From ops.yaml:4712
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:3359',
+  source: 'ops.yaml:4712',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1523,20 +1513,18 @@ export const normOfOrderDefinition: OpDefinition = {
   },
   gradients: [
     {
-      // Derived from the definition.
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { order, axis, keepdim }: { order: number; axis: readonly number[]; keepdim: boolean }): readonly V[] {
-        const size = host.lazy(() => g.abs(x));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part = host.lazy(() => g.where(zero(), 1, size()));
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { order, axis }: { order: number; axis: readonly number[] }): readonly V[] {
         const value = host.lazy(() => host.replace(x.shape, axis, 1));
-        const part2 = host.lazy(() => (order === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })))))), value()), x.shape), x) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis, keepdim }), value())));
-        const part3 = host.lazy(() => g.reshape(dout, value()));
-        const part4 = host.lazy(() => g.sign(x));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis, keepdim }), value())));
-        return [(order === 2) ? g.add(part2(), part2()) : ((order === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part3(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part3(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis, keepdim: true })), 0), x.dtype), part4()) : ((order === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((order === 1) ? g.multiply(g.cast(g.broadcastTo(part3(), x.shape), x.dtype), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, g.multiply(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 0, dout), g.conj(g.multiply(1 / order, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim })), 0), Number((1 / order) === 0)), 1, g.where(g.equal(g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }), 0), 1, g.sum((order === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** order, g.pow(part(), order)), { axis, keepdim }))), (1 / order) - 1))))), value()), x.shape)), g.conj(g.multiply(order, g.pow(g.where(g.logicalAnd(g.equal(part(), 0), Number(order === 0)), 1, part()), order - 1))))), x.dtype), part4())))))];
+        const norm = host.lazy(() => g.reshape(out, value()));
+        const part = host.lazy(() => g.equal(norm(), 0));
+        const d = host.lazy(() => g.reshape(dout, value()));
+        const size = host.lazy(() => g.abs(x));
+        const isExtreme = host.lazy(() => g.equal(size(), norm()));
+        const part2 = host.lazy(() => g.sign(x));
+        const isNothing = host.lazy(() => g.logicalOr(part(), g.equal(size(), 0)));
+        return [(order === 2) ? g.multiply(x, g.where(part(), 0, g.divide(d(), g.where(part(), 1, norm())))) : ((host.abs(order) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis, keepdim: true })), 0), part2()) : ((order === 0) ? g.full(x.shape, 0, { dtype: x.dtype }) : ((order === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), order - 1))), part2()))))];
       },
     },
   ],
@@ -1559,10 +1547,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:3383
+// From ops.yaml:4749
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:3383',
+  source: 'ops.yaml:4749',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1585,20 +1573,16 @@ export const distDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
         const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
         const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
-        const size = host.lazy(() => g.abs(part()));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.broadcast(x.shape, y.shape));
         const value2 = host.lazy(() => host.range(value().length));
-        const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
-        const part32 = host.lazy(() => g.reshape(part3(), value3()));
-        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
-        const part4 = host.lazy(() => g.sign(part()));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
-        return [g.cast(g.sumTo((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4()))))), x.shape), x.dtype)];
+        const norm = host.lazy(() => g.reshape(g.normOfOrder(part(), p), value3()));
+        const d = host.lazy(() => g.reshape(g.cast(dout, type()), value3()));
+        const size = host.lazy(() => g.abs(part()));
+        const isExtreme = host.lazy(() => (p === 2) ? undefined! : g.equal(size(), norm()));
+        const part2 = host.lazy(() => g.sign(part()));
+        const isNothing = host.lazy(() => (p === 2) ? undefined! : ((p === 0) ? undefined! : ((p === 1) ? undefined! : g.logicalOr(g.equal(norm(), 0), g.equal(size(), 0)))));
+        return [g.cast(g.sumTo((p === 2) ? g.multiply(part(), g.where(g.equal(norm(), 0), 0, g.divide(d(), g.where(g.equal(norm(), 0), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), type()), { axis: value2(), keepdim: true })), 0), part2()) : ((p === 0) ? g.full(value(), 0, { dtype: type() }) : ((p === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part2())))), x.shape), x.dtype)];
       },
     },
     {
@@ -1608,20 +1592,16 @@ export const distDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, y, dout }: { x: V; y: V; dout: V }, { p }: { p: number }): readonly V[] {
         const type = host.lazy(() => (x.dtype === 'float64') ? 'float64' : 'float32');
         const part = host.lazy(() => g.subtract(g.cast(x, type()), g.cast(y, type())));
-        const size = host.lazy(() => g.abs(part()));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part2 = host.lazy(() => g.where(zero(), 1, size()));
         const value = host.lazy(() => host.broadcast(x.shape, y.shape));
         const value2 = host.lazy(() => host.range(value().length));
-        const part3 = host.lazy(() => g.cast(dout, type()));
         const value3 = host.lazy(() => host.replace(value(), value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })))))), value3()), value()), part()) : 0) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: false }), value3())));
-        const part32 = host.lazy(() => g.reshape(part3(), value3()));
-        const value4 = host.lazy(() => host.realOf((type() as Dtype)));
-        const part4 = host.lazy(() => g.sign(part()));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: false }), value3())));
-        return [g.cast(g.sumTo(g.neg((p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), value4()), { axis: value2(), keepdim: true })), 0), type()), part4()) : ((p === 0) ? g.zeros(value(), { dtype: type() }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), value()), type()), part4()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 0, part3()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }), 0), 1, g.sum((p === 2) ? g.multiply(part(), part()) : g.where(zero(), 0 ** p, g.pow(part2(), p)), { axis: value2(), keepdim: false }))), (1 / p) - 1))))), value3()), value())), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part2(), 0), Number(p === 0)), 1, part2()), p - 1))))), type()), part4())))))), y.shape), y.dtype)];
+        const norm = host.lazy(() => g.reshape(g.normOfOrder(part(), p), value3()));
+        const d = host.lazy(() => g.reshape(g.cast(dout, type()), value3()));
+        const size = host.lazy(() => g.abs(part()));
+        const isExtreme = host.lazy(() => (p === 2) ? undefined! : g.equal(size(), norm()));
+        const part2 = host.lazy(() => g.sign(part()));
+        const isNothing = host.lazy(() => (p === 2) ? undefined! : ((p === 0) ? undefined! : ((p === 1) ? undefined! : g.logicalOr(g.equal(norm(), 0), g.equal(size(), 0)))));
+        return [g.cast(g.sumTo(g.neg((p === 2) ? g.multiply(part(), g.where(g.equal(norm(), 0), 0, g.divide(d(), g.where(g.equal(norm(), 0), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), type()), { axis: value2(), keepdim: true })), 0), part2()) : ((p === 0) ? g.full(value(), 0, { dtype: type() }) : ((p === 1) ? g.multiply(d(), part2()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part2()))))), y.shape), y.dtype)];
       },
     },
   ],
@@ -1654,10 +1634,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3420
+// From ops.yaml:4786
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:3420',
+  source: 'ops.yaml:4786',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1703,10 +1683,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:3447
+// From ops.yaml:4813
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:3447',
+  source: 'ops.yaml:4813',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1754,10 +1734,10 @@ export interface CumprodOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3461
+// From ops.yaml:4827
 export const cumprodDefinition: OpDefinition = {
   name: 'cumprod',
-  source: 'ops.yaml:3461',
+  source: 'ops.yaml:4827',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1803,10 +1783,10 @@ export const cumprodDefinition: OpDefinition = {
 export function cumprod(x: TensorLike, options: CumprodOptions = {}): Tensor {
   return callOne(cumprodDefinition, [x], optionsOf(cumprodDefinition, options));
 }
-// From ops.yaml:3486
+// From ops.yaml:4852
 export const scanProductDefinition: OpDefinition = {
   name: 'scanProduct',
-  source: 'ops.yaml:3486',
+  source: 'ops.yaml:4852',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1847,10 +1827,10 @@ export const scanProductDefinition: OpDefinition = {
 export function scanProduct(x: TensorLike, axis: number): Tensor {
   return callOne(scanProductDefinition, [x], { axis, ...surplusOptions(scanProductDefinition, arguments[2]) });
 }
-// From ops.yaml:3500
+// From ops.yaml:4866
 export const shiftAlongDefinition: OpDefinition = {
   name: 'shiftAlong',
-  source: 'ops.yaml:3500',
+  source: 'ops.yaml:4866',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'by', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1889,10 +1869,10 @@ export const shiftAlongDefinition: OpDefinition = {
 export function shiftAlong(x: TensorLike, axis: number, by: number, value: number): Tensor {
   return callOne(shiftAlongDefinition, [x], { axis, by, value, ...surplusOptions(shiftAlongDefinition, arguments[4]) });
 }
-// From ops.yaml:3510
+// From ops.yaml:4876
 export const linearScanDefinition: OpDefinition = {
   name: 'linearScan',
-  source: 'ops.yaml:3510',
+  source: 'ops.yaml:4876',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'b', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1949,10 +1929,10 @@ export interface CummaxOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3526
+// From ops.yaml:4892
 export const cummaxDefinition: OpDefinition = {
   name: 'cummax',
-  source: 'ops.yaml:3526',
+  source: 'ops.yaml:4892',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -2012,10 +1992,10 @@ export interface CumminOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3557
+// From ops.yaml:4923
 export const cumminDefinition: OpDefinition = {
   name: 'cummin',
-  source: 'ops.yaml:3557',
+  source: 'ops.yaml:4923',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -2069,10 +2049,10 @@ export const cumminDefinition: OpDefinition = {
 export function cummin(x: TensorLike, options: CumminOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(cumminDefinition, [x], optionsOf(cumminDefinition, options));
 }
-// From ops.yaml:3588
+// From ops.yaml:4954
 export const scanMaxDefinition: OpDefinition = {
   name: 'scanMax',
-  source: 'ops.yaml:3588',
+  source: 'ops.yaml:4954',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -2117,10 +2097,10 @@ export const scanMaxDefinition: OpDefinition = {
 export function scanMax(x: TensorLike, axis: number): { out: Tensor; index: Tensor } {
   return callNamed(scanMaxDefinition, [x], { axis, ...surplusOptions(scanMaxDefinition, arguments[2]) });
 }
-// From ops.yaml:3602
+// From ops.yaml:4968
 export const scanMinDefinition: OpDefinition = {
   name: 'scanMin',
-  source: 'ops.yaml:3602',
+  source: 'ops.yaml:4968',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -2171,10 +2151,10 @@ export interface LogcumsumexpOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:3616
+// From ops.yaml:4982
 export const logcumsumexpDefinition: OpDefinition = {
   name: 'logcumsumexp',
-  source: 'ops.yaml:3616',
+  source: 'ops.yaml:4982',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2221,10 +2201,10 @@ export const logcumsumexpDefinition: OpDefinition = {
 export function logcumsumexp(x: TensorLike, options: LogcumsumexpOptions = {}): Tensor {
   return callOne(logcumsumexpDefinition, [x], optionsOf(logcumsumexpDefinition, options));
 }
-// From ops.yaml:3640
+// From ops.yaml:5006
 export const scanLogSumDefinition: OpDefinition = {
   name: 'scanLogSum',
-  source: 'ops.yaml:3640',
+  source: 'ops.yaml:5006',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2275,16 +2255,15 @@ export interface DiffOptions {
   /** The axis of the neighbours. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3659
+// From ops.yaml:5025
 export const diffDefinition: OpDefinition = {
   name: 'diff',
-  source: 'ops.yaml:3659',
+  source: 'ops.yaml:5025',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, default: 1, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(n >= 0)) throw new host.RuleError('INVALID_ARGUMENT', "n must not be negative");
     return [{ shape: host.checkShape(host.replace(x.shape, axis, host.max(host.at(x.shape, axis) - n, 0)), 'out'), dtype: x.dtype }];
   },
@@ -2311,7 +2290,7 @@ export const diffDefinition: OpDefinition = {
 /**
  * The differences of neighbours along one axis, or differences of differences.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `replace(x.shape, axis, max(x.shape[axis] - n, 0))`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -2324,10 +2303,10 @@ export const diffDefinition: OpDefinition = {
 export function diff(x: TensorLike, options: DiffOptions = {}): Tensor {
   return callOne(diffDefinition, [x], optionsOf(diffDefinition, options));
 }
-// From ops.yaml:3697
+// From ops.yaml:5063
 export const renormDefinition: OpDefinition = {
   name: 'renorm',
-  source: 'ops.yaml:3697',
+  source: 'ops.yaml:5063',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'maxNorm', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -2355,22 +2334,21 @@ export const renormDefinition: OpDefinition = {
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { maxNorm, p, axis }: { maxNorm: V; p: number; axis: number }): readonly V[] {
         const size = host.lazy(() => g.abs(x));
         const value = host.lazy(() => host.drop(host.range(x.shape.length), axis));
-        const size2 = host.lazy(() => (x.shape.length === 1) ? size() : g.norm(x, { p, axis: value(), keepdim: true }));
+        const part = host.lazy(() => g.norm(x, { p, axis: value(), keepdim: true }));
+        const size2 = host.lazy(() => (x.shape.length === 1) ? size() : part());
         const isLarge = host.lazy(() => g.greaterThan(size2(), maxNorm));
-        const part = host.lazy(() => g.where(isLarge(), size2(), 1));
-        const part2 = host.lazy(() => g.divide(maxNorm, part()));
-        const part3 = host.lazy(() => g.sumTo(g.multiply(dout, g.conj(g.where(isLarge(), part2(), 1))), x.shape));
-        const part4 = host.lazy(() => g.where(isLarge(), g.multiply(g.neg(g.where(isLarge(), g.sumTo(g.multiply(dout, x), (x.shape.length === 1) ? x.shape : (rules.reduced(x.shape, host.each(value(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2), true) as readonly number[])), 0)), g.conj(g.divide(part2(), part()))), 0));
-        const part42 = host.lazy(() => g.sign(x));
-        const zero = host.lazy(() => g.equal(size(), 0));
-        const part5 = host.lazy(() => g.where(zero(), 1, size()));
+        const part2 = host.lazy(() => g.where(isLarge(), size2(), 1));
+        const part3 = host.lazy(() => g.divide(maxNorm, part2()));
+        const part4 = host.lazy(() => g.sumTo(g.multiply(dout, g.conj(g.where(isLarge(), part3(), 1))), x.shape));
+        const part5 = host.lazy(() => g.where(isLarge(), g.multiply(g.neg(g.where(isLarge(), g.sumTo(g.multiply(dout, x), (x.shape.length === 1) ? x.shape : (rules.reduced(x.shape, host.each(value(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2), true) as readonly number[])), 0)), g.conj(g.divide(part3(), part2()))), 0));
+        const part22 = host.lazy(() => g.sign(x));
         const value2 = host.lazy(() => host.each(value(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3));
-        const value3 = host.lazy(() => host.replace(x.shape, value2(), 1));
-        const part22 = host.lazy(() => (p === 2) ? ((p === 2) ? g.multiply(g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 0, g.divide(g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 0, part4()), 0.5), g.conj(g.sqrt(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 1, g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true })))))), value3()), x.shape), x) : 0) : undefined!);
-        const hit = host.lazy(() => g.equal(size(), g.reshape(g.max(size(), { axis: value2(), keepdim: true }), value3())));
-        const part32 = host.lazy(() => (p === 2) ? undefined! : g.reshape(part4(), value3()));
-        const hit2 = host.lazy(() => g.equal(size(), g.reshape(g.min(size(), { axis: value2(), keepdim: true }), value3())));
-        return [(x.shape.length === 1) ? g.add(part3(), g.multiply(g.cast(part4(), x.dtype), part42())) : g.add(part3(), (p === 2) ? g.add(part22(), part22()) : ((p === (1 / 0)) ? g.multiply(g.cast(g.where(hit(), g.divide(part32(), g.sum(g.cast(hit(), host.realOf(x.dtype)), { axis: value2(), keepdim: true })), 0), x.dtype), part42()) : ((p === (-1 / 0)) ? g.multiply(g.cast(g.where(hit2(), g.divide(part32(), g.sum(g.cast(hit2(), host.realOf(x.dtype)), { axis: value2(), keepdim: true })), 0), x.dtype), part42()) : ((p === 0) ? g.zeros(x.shape, { dtype: x.dtype }) : ((p === 1) ? g.multiply(g.cast(g.broadcastTo(part32(), x.shape), x.dtype), part42()) : g.multiply(g.cast(g.where(zero(), 0, g.multiply(g.where(zero(), 0, g.broadcastTo(g.reshape(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 0, g.multiply(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 0, part4()), g.conj(g.multiply(1 / p, g.pow(g.where(g.logicalAnd(g.equal(g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 1, g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true })), 0), Number((1 / p) === 0)), 1, g.where(g.equal(g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }), 0), 1, g.sum((p === 2) ? g.multiply(x, x) : g.where(zero(), 0 ** p, g.pow(part5(), p)), { axis: value2(), keepdim: true }))), (1 / p) - 1))))), value3()), x.shape)), g.conj(g.multiply(p, g.pow(g.where(g.logicalAnd(g.equal(part5(), 0), Number(p === 0)), 1, part5()), p - 1))))), x.dtype), part42()))))))];
+        const value22 = host.lazy(() => host.replace(x.shape, value2(), 1));
+        const norm = host.lazy(() => g.reshape(part(), value22()));
+        const d = host.lazy(() => g.reshape(part5(), value22()));
+        const isExtreme = host.lazy(() => (p === 2) ? undefined! : g.equal(size(), norm()));
+        const isNothing = host.lazy(() => (p === 2) ? undefined! : ((p === 0) ? undefined! : ((p === 1) ? undefined! : g.logicalOr(g.equal(norm(), 0), g.equal(size(), 0)))));
+        return [(x.shape.length === 1) ? g.add(part4(), g.multiply(g.cast(part5(), x.dtype), part22())) : g.add(part4(), (p === 2) ? g.multiply(x, g.where(g.equal(norm(), 0), 0, g.divide(d(), g.where(g.equal(norm(), 0), 1, norm())))) : ((host.abs(p) === (1 / 0)) ? g.multiply(g.where(isExtreme(), g.divide(d(), g.sum(g.cast(isExtreme(), x.dtype), { axis: value2(), keepdim: true })), 0), part22()) : ((p === 0) ? g.full(x.shape, 0, { dtype: x.dtype }) : ((p === 1) ? g.multiply(d(), part22()) : g.multiply(g.where(isNothing(), 0, g.multiply(d(), g.pow(g.divide(g.where(isNothing(), 1, size()), g.where(isNothing(), 1, norm())), p - 1))), part22())))))];
       },
     },
   ],
@@ -2408,16 +2386,15 @@ export interface TrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3733
+// From ops.yaml:5099
 export const trapezoidDefinition: OpDefinition = {
   name: 'trapezoid',
-  source: 'ops.yaml:3733',
+  source: 'ops.yaml:5099',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float16","bfloat16","float32","float64"] },
   infer({ y, x }: { y: TensorMeta; x: TensorMeta | undefined }, { axis }: { axis: number }): TensorMeta[] {
-    host.checkRank(y.shape, 1, Infinity, 'y');
     if (!(((!(x !== undefined)) || host.equals(x!.shape, y.shape)) || host.equals(x!.shape, [host.at(y.shape, axis)]))) throw new host.RuleError('SHAPE_MISMATCH', "x must be a vector as long as the axis, or have y's shape");
     return [{ shape: host.checkShape(host.drop(y.shape, axis), 'out'), dtype: y.dtype }];
   },
@@ -2469,7 +2446,7 @@ export const trapezoidDefinition: OpDefinition = {
 /**
  * The integral along one axis by the trapezoidal rule.
  *
- * @param y - Tensor of dtype `T`, rank 1 or more.
+ * @param y - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `drop(y.shape, axis)`
  * @remarks Dtypes: T: float16, bfloat16, float32, float64.
  * @throws OpwrightError SHAPE_MISMATCH
@@ -2493,10 +2470,10 @@ export interface CumulativeTrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:3764
+// From ops.yaml:5126
 export const cumulativeTrapezoidDefinition: OpDefinition = {
   name: 'cumulativeTrapezoid',
-  source: 'ops.yaml:3764',
+  source: 'ops.yaml:5126',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],

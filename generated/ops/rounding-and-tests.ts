@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:1524
+// From ops.yaml:1554
 export const floorDefinition: OpDefinition = {
   name: 'floor',
-  source: 'ops.yaml:1524',
+  source: 'ops.yaml:1554',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -52,10 +52,10 @@ export function floor(x: TensorLike): Tensor {
 export function floor_(x: Tensor): Tensor {
   return callInPlace(floorDefinition, [x], surplusOptions(floorDefinition, arguments[1]));
 }
-// From ops.yaml:1538
+// From ops.yaml:1568
 export const ceilDefinition: OpDefinition = {
   name: 'ceil',
-  source: 'ops.yaml:1538',
+  source: 'ops.yaml:1568',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -96,10 +96,10 @@ export function ceil(x: TensorLike): Tensor {
 export function ceil_(x: Tensor): Tensor {
   return callInPlace(ceilDefinition, [x], surplusOptions(ceilDefinition, arguments[1]));
 }
-// From ops.yaml:1551
+// From ops.yaml:1581
 export const roundDefinition: OpDefinition = {
   name: 'round',
-  source: 'ops.yaml:1551',
+  source: 'ops.yaml:1581',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -140,10 +140,10 @@ export function round(x: TensorLike): Tensor {
 export function round_(x: Tensor): Tensor {
   return callInPlace(roundDefinition, [x], surplusOptions(roundDefinition, arguments[1]));
 }
-// From ops.yaml:1565
+// From ops.yaml:1595
 export const truncDefinition: OpDefinition = {
   name: 'trunc',
-  source: 'ops.yaml:1565',
+  source: 'ops.yaml:1595',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -182,10 +182,10 @@ export function trunc(x: TensorLike): Tensor {
 export function trunc_(x: Tensor): Tensor {
   return callInPlace(truncDefinition, [x], surplusOptions(truncDefinition, arguments[1]));
 }
-// From ops.yaml:1578
+// From ops.yaml:1608
 export const isnanDefinition: OpDefinition = {
   name: 'isnan',
-  source: 'ops.yaml:1578',
+  source: 'ops.yaml:1608',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -216,10 +216,10 @@ export const isnanDefinition: OpDefinition = {
 export function isnan(x: TensorLike): Tensor {
   return callOne(isnanDefinition, [x], surplusOptions(isnanDefinition, arguments[1]));
 }
-// From ops.yaml:1595
+// From ops.yaml:1625
 export const isinfDefinition: OpDefinition = {
   name: 'isinf',
-  source: 'ops.yaml:1595',
+  source: 'ops.yaml:1625',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -250,10 +250,10 @@ export const isinfDefinition: OpDefinition = {
 export function isinf(x: TensorLike): Tensor {
   return callOne(isinfDefinition, [x], surplusOptions(isinfDefinition, arguments[1]));
 }
-// From ops.yaml:1612
+// From ops.yaml:1642
 export const isfiniteDefinition: OpDefinition = {
   name: 'isfinite',
-  source: 'ops.yaml:1612',
+  source: 'ops.yaml:1642',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -284,10 +284,10 @@ export const isfiniteDefinition: OpDefinition = {
 export function isfinite(x: TensorLike): Tensor {
   return callOne(isfiniteDefinition, [x], surplusOptions(isfiniteDefinition, arguments[1]));
 }
-// From ops.yaml:1628
+// From ops.yaml:1658
 export const isposinfDefinition: OpDefinition = {
   name: 'isposinf',
-  source: 'ops.yaml:1628',
+  source: 'ops.yaml:1658',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -321,10 +321,10 @@ export const isposinfDefinition: OpDefinition = {
 export function isposinf(x: TensorLike): Tensor {
   return callOne(isposinfDefinition, [x], surplusOptions(isposinfDefinition, arguments[1]));
 }
-// From ops.yaml:1635
+// From ops.yaml:1665
 export const isneginfDefinition: OpDefinition = {
   name: 'isneginf',
-  source: 'ops.yaml:1635',
+  source: 'ops.yaml:1665',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -358,10 +358,10 @@ export const isneginfDefinition: OpDefinition = {
 export function isneginf(x: TensorLike): Tensor {
   return callOne(isneginfDefinition, [x], surplusOptions(isneginfDefinition, arguments[1]));
 }
-// From ops.yaml:1642
+// From ops.yaml:1672
 export const equalDefinition: OpDefinition = {
   name: 'equal',
-  source: 'ops.yaml:1642',
+  source: 'ops.yaml:1672',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -394,10 +394,10 @@ export const equalDefinition: OpDefinition = {
 export function equal(x: TensorLike, y: TensorLike): Tensor {
   return callOne(equalDefinition, [x, y], surplusOptions(equalDefinition, arguments[2]));
 }
-// From ops.yaml:1660
+// From ops.yaml:1690
 export const notEqualDefinition: OpDefinition = {
   name: 'notEqual',
-  source: 'ops.yaml:1660',
+  source: 'ops.yaml:1690',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -428,10 +428,10 @@ export const notEqualDefinition: OpDefinition = {
 export function notEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(notEqualDefinition, [x, y], surplusOptions(notEqualDefinition, arguments[2]));
 }
-// From ops.yaml:1677
+// From ops.yaml:1707
 export const lessThanDefinition: OpDefinition = {
   name: 'lessThan',
-  source: 'ops.yaml:1677',
+  source: 'ops.yaml:1707',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -464,10 +464,10 @@ export const lessThanDefinition: OpDefinition = {
 export function lessThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessThanDefinition, [x, y], surplusOptions(lessThanDefinition, arguments[2]));
 }
-// From ops.yaml:1688
+// From ops.yaml:1718
 export const lessEqualDefinition: OpDefinition = {
   name: 'lessEqual',
-  source: 'ops.yaml:1688',
+  source: 'ops.yaml:1718',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -500,10 +500,10 @@ export const lessEqualDefinition: OpDefinition = {
 export function lessEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(lessEqualDefinition, [x, y], surplusOptions(lessEqualDefinition, arguments[2]));
 }
-// From ops.yaml:1699
+// From ops.yaml:1729
 export const greaterThanDefinition: OpDefinition = {
   name: 'greaterThan',
-  source: 'ops.yaml:1699',
+  source: 'ops.yaml:1729',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -536,10 +536,10 @@ export const greaterThanDefinition: OpDefinition = {
 export function greaterThan(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterThanDefinition, [x, y], surplusOptions(greaterThanDefinition, arguments[2]));
 }
-// From ops.yaml:1710
+// From ops.yaml:1740
 export const greaterEqualDefinition: OpDefinition = {
   name: 'greaterEqual',
-  source: 'ops.yaml:1710',
+  source: 'ops.yaml:1740',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: false }, { name: 'y', dtype: 'T', number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -572,10 +572,10 @@ export const greaterEqualDefinition: OpDefinition = {
 export function greaterEqual(x: TensorLike, y: TensorLike): Tensor {
   return callOne(greaterEqualDefinition, [x, y], surplusOptions(greaterEqualDefinition, arguments[2]));
 }
-// From ops.yaml:1721
+// From ops.yaml:1751
 export const logicalAndDefinition: OpDefinition = {
   name: 'logicalAnd',
-  source: 'ops.yaml:1721',
+  source: 'ops.yaml:1751',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -617,10 +617,10 @@ export function logicalAnd(x: TensorLike, y: TensorLike): Tensor {
 export function logicalAnd_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(logicalAndDefinition, [x, y], surplusOptions(logicalAndDefinition, arguments[2]));
 }
-// From ops.yaml:1729
+// From ops.yaml:1759
 export const logicalOrDefinition: OpDefinition = {
   name: 'logicalOr',
-  source: 'ops.yaml:1729',
+  source: 'ops.yaml:1759',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -662,10 +662,10 @@ export function logicalOr(x: TensorLike, y: TensorLike): Tensor {
 export function logicalOr_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(logicalOrDefinition, [x, y], surplusOptions(logicalOrDefinition, arguments[2]));
 }
-// From ops.yaml:1737
+// From ops.yaml:1767
 export const logicalXorDefinition: OpDefinition = {
   name: 'logicalXor',
-  source: 'ops.yaml:1737',
+  source: 'ops.yaml:1767',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }, { name: 'y', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -707,10 +707,10 @@ export function logicalXor(x: TensorLike, y: TensorLike): Tensor {
 export function logicalXor_(x: Tensor, y: TensorLike): Tensor {
   return callInPlace(logicalXorDefinition, [x, y], surplusOptions(logicalXorDefinition, arguments[2]));
 }
-// From ops.yaml:1745
+// From ops.yaml:1775
 export const logicalNotDefinition: OpDefinition = {
   name: 'logicalNot',
-  source: 'ops.yaml:1745',
+  source: 'ops.yaml:1775',
   inputs: [{ name: 'x', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -740,10 +740,10 @@ export const logicalNotDefinition: OpDefinition = {
 export function logicalNot(x: TensorLike): Tensor {
   return callOne(logicalNotDefinition, [x], surplusOptions(logicalNotDefinition, arguments[1]));
 }
-// From ops.yaml:1759
+// From ops.yaml:1789
 export const equalAllDefinition: OpDefinition = {
   name: 'equalAll',
-  source: 'ops.yaml:1759',
+  source: 'ops.yaml:1789',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -790,10 +790,10 @@ export interface IscloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:1783
+// From ops.yaml:1813
 export const iscloseDefinition: OpDefinition = {
   name: 'isclose',
-  source: 'ops.yaml:1783',
+  source: 'ops.yaml:1813',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export interface AllcloseOptions {
   /** Whether NaN is close to NaN. Default: `false`. */
   equalNan?: boolean | undefined;
 }
-// From ops.yaml:1817
+// From ops.yaml:1847
 export const allcloseDefinition: OpDefinition = {
   name: 'allclose',
-  source: 'ops.yaml:1817',
+  source: 'ops.yaml:1847',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'y', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'rtol', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }, { name: 'atol', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'equalNan', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -889,10 +889,10 @@ export const allcloseDefinition: OpDefinition = {
 export function allclose(x: TensorLike, y: TensorLike, options: AllcloseOptions = {}): Tensor {
   return callOne(allcloseDefinition, [x, y], optionsOf(allcloseDefinition, options));
 }
-// From ops.yaml:1851
+// From ops.yaml:1881
 export const whereDefinition: OpDefinition = {
   name: 'where',
-  source: 'ops.yaml:1851',
+  source: 'ops.yaml:1881',
   inputs: [{ name: 'condition', dtype: 'bool', differentiable: false }, { name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -952,10 +952,10 @@ export interface NanToNumOptions {
   /** What negative infinity becomes; the least number of the dtype when null. Default: `null`. */
   neginf?: number | null | undefined;
 }
-// From ops.yaml:1881
+// From ops.yaml:1911
 export const nanToNumDefinition: OpDefinition = {
   name: 'nanToNum',
-  source: 'ops.yaml:1881',
+  source: 'ops.yaml:1911',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'nan', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'posinf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'neginf', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1001,10 +1001,10 @@ export const nanToNumDefinition: OpDefinition = {
 export function nanToNum(x: TensorLike, options: NanToNumOptions = {}): Tensor {
   return callOne(nanToNumDefinition, [x], optionsOf(nanToNumDefinition, options));
 }
-// From ops.yaml:1915
+// From ops.yaml:1946
 export const castDefinition: OpDefinition = {
   name: 'cast',
-  source: 'ops.yaml:1915',
+  source: 'ops.yaml:1946',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1045,10 +1045,10 @@ export const castDefinition: OpDefinition = {
 export function cast(x: TensorLike, dtype: Dtype): Tensor {
   return callOne(castDefinition, [x], { dtype, ...surplusOptions(castDefinition, arguments[2]) });
 }
-// From ops.yaml:1943
+// From ops.yaml:1974
 export const stopGradientDefinition: OpDefinition = {
   name: 'stopGradient',
-  source: 'ops.yaml:1943',
+  source: 'ops.yaml:1974',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

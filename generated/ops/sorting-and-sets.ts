@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:7072
+// From ops.yaml:8432
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:7072',
+  source: 'ops.yaml:8432',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,16 +56,15 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:7086
+// From ops.yaml:8446
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:7086',
+  source: 'ops.yaml:8446',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   body: {
@@ -91,7 +90,7 @@ export const sortDefinition: OpDefinition = {
  *
  * Paddle: paddle.sort.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -104,10 +103,10 @@ export const sortDefinition: OpDefinition = {
 export function sort(x: TensorLike, options: SortOptions = {}): Tensor {
   return callOne(sortDefinition, [x], optionsOf(sortDefinition, options));
 }
-// From ops.yaml:7112
+// From ops.yaml:8472
 export const msortDefinition: OpDefinition = {
   name: 'msort',
-  source: 'ops.yaml:7112',
+  source: 'ops.yaml:8472',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -157,16 +156,15 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:7125
+// From ops.yaml:8485
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:7125',
+  source: 'ops.yaml:8485',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     return [{ shape: x.shape, dtype: 'int32' }];
   },
   body: {
@@ -183,7 +181,7 @@ export const argsortDefinition: OpDefinition = {
  *
  * Paddle: paddle.argsort, paddle.fluid.layers.argsort.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `int32`, shape `x.shape`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError AXIS_OUT_OF_RANGE
@@ -195,10 +193,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:7151
+// From ops.yaml:8511
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:7151',
+  source: 'ops.yaml:8511',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -245,16 +243,15 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:7164
+// From ops.yaml:8524
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:7164',
+  source: 'ops.yaml:8524',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { k, axis }: { k: number; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((k >= 1) && (k <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "k must lie between 1 and the size of the axis");
     return [
       { shape: host.checkShape(host.replace(x.shape, [axis], k), 'values'), dtype: x.dtype },
@@ -288,7 +285,7 @@ export const topkDefinition: OpDefinition = {
  *
  * Paddle: paddle.topk, paddle.fluid.layers.topk.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param k - How many.
  * @returns `values`, dtype `T`, shape `replace(x.shape, [axis], k)`
  * @returns `indices`, dtype `int32`, shape `replace(x.shape, [axis], k)`
@@ -304,10 +301,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:7202
+// From ops.yaml:8562
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:7202',
+  source: 'ops.yaml:8562',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -355,10 +352,10 @@ export interface RunBeginsOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:7226
+// From ops.yaml:8586
 export const runBeginsDefinition: OpDefinition = {
   name: 'runBegins',
-  source: 'ops.yaml:7226',
+  source: 'ops.yaml:8586',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -392,10 +389,10 @@ export const runBeginsDefinition: OpDefinition = {
 export function runBegins(x: TensorLike, options: RunBeginsOptions = {}): Tensor {
   return callOne(runBeginsDefinition, [x], optionsOf(runBeginsDefinition, options));
 }
-// From ops.yaml:7240
+// From ops.yaml:8600
 export const runNumbersDefinition: OpDefinition = {
   name: 'runNumbers',
-  source: 'ops.yaml:7240',
+  source: 'ops.yaml:8600',
   inputs: [{ name: 'begins', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -424,10 +421,10 @@ export const runNumbersDefinition: OpDefinition = {
 export function runNumbers(begins: TensorLike): Tensor {
   return callOne(runNumbersDefinition, [begins], surplusOptions(runNumbersDefinition, arguments[1]));
 }
-// From ops.yaml:7248
+// From ops.yaml:8608
 export const runLengthsDefinition: OpDefinition = {
   name: 'runLengths',
-  source: 'ops.yaml:7248',
+  source: 'ops.yaml:8608',
   inputs: [{ name: 'places', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'end', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -466,10 +463,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7258
+// From ops.yaml:8618
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:7258',
+  source: 'ops.yaml:8618',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -566,16 +563,15 @@ export interface KthvalueOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7310
+// From ops.yaml:8670
 export const kthvalueDefinition: OpDefinition = {
   name: 'kthvalue',
-  source: 'ops.yaml:7310',
+  source: 'ops.yaml:8670',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { k, axis, keepdim }: { k: number; axis: number; keepdim: boolean }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!((k >= 1) && (k <= host.at(x.shape, axis)))) throw new host.RuleError('INVALID_ARGUMENT', "k must lie between 1 and the size of the axis");
     return [
       { shape: host.checkShape((rules.reduced(x.shape, [axis], keepdim) as readonly number[]), 'values'), dtype: x.dtype },
@@ -611,7 +607,7 @@ export const kthvalueDefinition: OpDefinition = {
  *
  * Counted from 1; NaN counts as the largest.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @param k - Which one.
  * @returns `values`, dtype `T`, shape `reduced(x.shape, [axis], keepdim)`
  * @returns `indices`, dtype `int32`, shape `reduced(x.shape, [axis], keepdim)`
@@ -635,16 +631,15 @@ export interface ModeOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7351
+// From ops.yaml:8711
 export const modeDefinition: OpDefinition = {
   name: 'mode',
-  source: 'ops.yaml:7351',
+  source: 'ops.yaml:8711',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { axis, keepdim }: { axis: number; keepdim: boolean }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     if (!(host.at(x.shape, axis) > 0)) throw new host.RuleError('EMPTY_REDUCTION', "the axis must not be empty");
     return [
       { shape: host.checkShape((rules.reduced(x.shape, [axis], keepdim) as readonly number[]), 'values'), dtype: x.dtype },
@@ -656,7 +651,7 @@ export const modeDefinition: OpDefinition = {
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, keepdim }: { axis: number; keepdim: boolean }): readonly V[] {
       const sorted = g.sortRows(g.moveToLast(x, axis), false);
       const last = x.shape.length - 1;
-      const repeats = g.multiply(g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, last, 1, 0)), 'int32'), g.cast(g.greaterThan(g.iota(sorted.values.shape, { axis: last }), 0), 'int32'));
+      const repeats = g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, last, 1, 0)), 'int32');
       const lengths = g.linearScan(repeats, g.onesLike(repeats), last, false);
       const place = g.argmax(lengths, { axis: last, keepdim: true });
       const values = g.reshape(g.takeLast(sorted.values, place), (rules.reduced(x.shape, [axis], keepdim) as readonly number[]));
@@ -673,7 +668,7 @@ export const modeDefinition: OpDefinition = {
         const value = [...host.drop(x.shape, axis), host.at(x.shape, axis)];
         const part = g.full(value, 0, { dtype: x.dtype });
         const sorted = g.sortRows(g.moveToLast(x, axis), false);
-        return [g.moveFromLast(g.putLast(part, sorted.index, g.addLast(part, g.argmax(g.linearScan(g.multiply(g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, x.shape.length - 1, 1, 0)), 'int32'), g.cast(g.greaterThan(g.iota(value, { axis: x.shape.length - 1 }), 0), 'int32')), g.full(value, 1, { dtype: 'int32' }), x.shape.length - 1, false), { axis: x.shape.length - 1, keepdim: true }), g.reshape(dvalues, (rules.reduced(value, [((x.shape.length - 1) < 0) ? (x.shape.length - 1) + value.length : x.shape.length - 1], true) as readonly number[])))), axis)];
+        return [g.moveFromLast(g.putLast(part, sorted.index, g.addLast(part, g.argmax(g.linearScan(g.cast(g.equal(sorted.values, g.shiftAlong(sorted.values, x.shape.length - 1, 1, 0)), 'int32'), g.full(value, 1, { dtype: 'int32' }), x.shape.length - 1, false), { axis: x.shape.length - 1, keepdim: true }), g.reshape(dvalues, (rules.reduced(value, [((x.shape.length - 1) < 0) ? (x.shape.length - 1) + value.length : x.shape.length - 1], true) as readonly number[])))), axis)];
       },
     },
   ],
@@ -684,7 +679,7 @@ export const modeDefinition: OpDefinition = {
  *
  * The smallest of several; every NaN is an element of its own.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `values`, dtype `T`, shape `reduced(x.shape, [axis], keepdim)`
  * @returns `indices`, dtype `int32`, shape `reduced(x.shape, [axis], keepdim)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
@@ -709,10 +704,10 @@ export interface QuantileOptions {
   /** What is taken between two elements. Default: `"linear"`. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint' | undefined;
 }
-// From ops.yaml:7386
+// From ops.yaml:8746
 export const quantileDefinition: OpDefinition = {
   name: 'quantile',
-  source: 'ops.yaml:7386',
+  source: 'ops.yaml:8746',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"union","options":[{"kind":"number"},{"kind":"list","of":{"kind":"number"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'interpolation', type: {"kind":"union","options":[{"kind":"literal","value":"linear"},{"kind":"literal","value":"lower"},{"kind":"literal","value":"higher"},{"kind":"literal","value":"nearest"},{"kind":"literal","value":"midpoint"}]}, default: "linear", required: false }],
   outputs: [{ name: 'out' }],
@@ -775,14 +770,14 @@ export const quantileDefinition: OpDefinition = {
         const value14 = host.lazy(() => low() + 1);
         const value32 = host.lazy(() => [value14()]);
         const value42 = host.lazy(() => share() === 1);
+        const value52 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), low(), value14(), host.at(host.fill(1, 1), 0))]));
         const high = host.lazy(() => host.ceil(value8()));
         const value15 = host.lazy(() => high() + 1);
-        const value52 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), high(), value15(), host.at(host.fill(1, 1), 0))]));
-        const value62 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), low(), value14(), host.at(host.fill(1, 1), 0))]));
+        const value62 = host.lazy(() => host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), high(), value15(), host.at(host.fill(1, 1), 0))]));
         const part8 = host.lazy(() => g.multiply(g.sumTo(part7(), host.broadcast(value52(), value62())), share()));
-        const part22 = host.lazy(() => g.sliceGrad(value42() ? part7() : g.sumTo(part8(), value52()), value2(), value22(), [high()], [value15()], { steps: null }));
+        const part22 = host.lazy(() => g.sliceGrad(value42() ? part7() : g.sumTo(part8(), value62()), value2(), value22(), [high()], [value15()], { steps: null }));
         const value16 = host.lazy(() => (rules.shapes(parts()) as readonly (readonly number[])[]));
-        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value13(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value62()), g.sumTo(g.neg(part8()), value62())), value2(), value22(), value13(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => ((rules.shareBetween(p * value5(), interpolation) as number) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : (((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
+        const part9 = host.lazy(() => g.putLast(g.full(value2(), 0, { dtype: part().dtype }), value3().index, value4() ? g.add(part5(), (share() === 0) ? g.sliceGrad(part7(), value2(), value22(), value13(), value32(), { steps: null }) : (value42() ? part22() : g.add(part22(), g.sliceGrad(g.add(g.sumTo(part7(), value52()), g.sumTo(g.neg(part8()), value52())), value2(), value22(), value13(), value32(), { steps: null })))) : g.add(part5(), g.addN(host.each((rules.listed(q) as readonly number[]), (p: number, place: number) => ((rules.shareBetween(p * value5(), interpolation) as number) === 0) ? g.sliceGrad(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }) : (((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }) : g.add(g.sliceGrad(((rules.shareBetween(p * value5(), interpolation) as number) === 1) ? g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()) : g.sumTo(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number)), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), value2(), value22(), [host.ceil(p * value5())], [host.ceil(p * value5()) + 1], { steps: null }), g.sliceGrad(g.add(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))])), g.sumTo(g.neg(g.multiply(g.sumTo(g.reshape(g.slice(part6(), [0], [host.total(host.each(host.take(value16(), 0, place), (s: readonly number[]) => host.at(s, 0)))], [host.total(host.each(host.take(value16(), 0, place + 1), (s2: readonly number[]) => host.at(s2, 0)))]), value12()), host.broadcast(host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.ceil(p * value5()), host.ceil(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), (rules.shareBetween(p * value5(), interpolation) as number))), host.replace(value2(), value22(), [host.sliceSize(host.at(value2(), value10()), host.floor(p * value5()), host.floor(p * value5()) + 1, host.at(host.fill(1, 1), 0))]))), value2(), value22(), [host.floor(p * value5())], [host.floor(p * value5()) + 1], { steps: null }))))))));
         return [(axis == null) ? g.reshape(part9(), x.shape) : g.moveFromLast(part9(), axis)];
       },
     },
@@ -809,10 +804,10 @@ export const quantileDefinition: OpDefinition = {
 export function quantile(x: TensorLike, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
   return callOne(quantileDefinition, [x], { q, ...optionsOf(quantileDefinition, options) });
 }
-// From ops.yaml:7439
+// From ops.yaml:8799
 export const betweenElementsDefinition: OpDefinition = {
   name: 'betweenElements',
-  source: 'ops.yaml:7439',
+  source: 'ops.yaml:8799',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'place', type: {"kind":"number"}, required: true }, { name: 'interpolation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -845,11 +840,11 @@ export const betweenElementsDefinition: OpDefinition = {
         const value2 = host.lazy(() => [value()]);
         const value3 = host.lazy(() => [host.floor(place) + 1]);
         const value4 = host.lazy(() => (rules.shareBetween(place, interpolation) as number) === 1);
-        const value5 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.ceil(place), host.ceil(place) + 1, host.at(host.fill(1, 1), 0))]));
-        const value6 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.floor(place), host.floor(place) + 1, host.at(host.fill(1, 1), 0))]));
+        const value5 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.floor(place), host.floor(place) + 1, host.at(host.fill(1, 1), 0))]));
+        const value6 = host.lazy(() => host.replace(x.shape, value2(), [host.sliceSize(host.at(x.shape, value()), host.ceil(place), host.ceil(place) + 1, host.at(host.fill(1, 1), 0))]));
         const part = host.lazy(() => g.multiply(g.sumTo(dout, host.broadcast(value5(), value6())), (rules.shareBetween(place, interpolation) as number)));
-        const part2 = host.lazy(() => g.sliceGrad(value4() ? dout : g.sumTo(part(), value5()), x.shape, value2(), [host.ceil(place)], [host.ceil(place) + 1], { steps: null }));
-        return [((rules.shareBetween(place, interpolation) as number) === 0) ? g.sliceGrad(dout, x.shape, value2(), [host.floor(place)], value3(), { steps: null }) : (value4() ? part2() : g.add(part2(), g.sliceGrad(g.add(g.sumTo(dout, value6()), g.sumTo(g.neg(part()), value6())), x.shape, value2(), [host.floor(place)], value3(), { steps: null })))];
+        const part2 = host.lazy(() => g.sliceGrad(value4() ? dout : g.sumTo(part(), value6()), x.shape, value2(), [host.ceil(place)], [host.ceil(place) + 1], { steps: null }));
+        return [((rules.shareBetween(place, interpolation) as number) === 0) ? g.sliceGrad(dout, x.shape, value2(), [host.floor(place)], value3(), { steps: null }) : (value4() ? part2() : g.add(part2(), g.sliceGrad(g.add(g.sumTo(dout, value5()), g.sumTo(g.neg(part()), value5())), x.shape, value2(), [host.floor(place)], value3(), { steps: null })))];
       },
     },
   ],
@@ -875,10 +870,10 @@ export interface NanquantileOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7455
+// From ops.yaml:8815
 export const nanquantileDefinition: OpDefinition = {
   name: 'nanquantile',
-  source: 'ops.yaml:7455',
+  source: 'ops.yaml:8815',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"number"}, required: true, scalar: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -961,10 +956,10 @@ export interface NanmedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:7499
+// From ops.yaml:8859
 export const nanmedianDefinition: OpDefinition = {
   name: 'nanmedian',
-  source: 'ops.yaml:7499',
+  source: 'ops.yaml:8859',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1028,10 +1023,10 @@ export interface SearchsortedOptions {
   /** Whether the place after equal elements is meant, or the one before. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:7522
+// From ops.yaml:8882
 export const searchsortedDefinition: OpDefinition = {
   name: 'searchsorted',
-  source: 'ops.yaml:7522',
+  source: 'ops.yaml:8882',
   inputs: [{ name: 'sorted', dtype: 'T', differentiable: false }, { name: 'values', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1084,10 +1079,10 @@ export interface IsinOptions {
   /** Whether the answer is the other way round. Default: `false`. */
   invert?: boolean | undefined;
 }
-// From ops.yaml:7562
+// From ops.yaml:8922
 export const isinDefinition: OpDefinition = {
   name: 'isin',
-  source: 'ops.yaml:7562',
+  source: 'ops.yaml:8922',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'test', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'invert', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1134,10 +1129,10 @@ export interface BucketizeOptions {
   /** Whether an element equal to a boundary belongs above it. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:7589
+// From ops.yaml:8949
 export const bucketizeDefinition: OpDefinition = {
   name: 'bucketize',
-  source: 'ops.yaml:7589',
+  source: 'ops.yaml:8949',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'boundaries', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1184,10 +1179,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:7611
+// From ops.yaml:8971
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:7611',
+  source: 'ops.yaml:8971',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1247,10 +1242,10 @@ export interface HistogramBinEdgesOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:7655
+// From ops.yaml:9015
 export const histogramBinEdgesDefinition: OpDefinition = {
   name: 'histogramBinEdges',
-  source: 'ops.yaml:7655',
+  source: 'ops.yaml:9015',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1293,10 +1288,10 @@ export const histogramBinEdgesDefinition: OpDefinition = {
 export function histogramBinEdges(x: TensorLike, options: HistogramBinEdgesOptions = {}): Tensor {
   return callOne(histogramBinEdgesDefinition, [x], optionsOf(histogramBinEdgesDefinition, options));
 }
-// From ops.yaml:7691
+// From ops.yaml:9051
 export const binCountsDefinition: OpDefinition = {
   name: 'binCounts',
-  source: 'ops.yaml:7691',
+  source: 'ops.yaml:9051',
   inputs: [{ name: 'x', dtype: 'I', differentiable: false }, { name: 'weights', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],

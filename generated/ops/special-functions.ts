@@ -6,11 +6,12 @@ import { callInPlace } from '../../runtime/in-place.js';
 import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
+import * as rules from '../rules.js';
 
-// From ops.yaml:2227
+// From ops.yaml:2258
 export const erfcDefinition: OpDefinition = {
   name: 'erfc',
-  source: 'ops.yaml:2227',
+  source: 'ops.yaml:2258',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -55,10 +56,514 @@ export function erfc(x: TensorLike): Tensor {
 export function erfc_(x: Tensor): Tensor {
   return callInPlace(erfcDefinition, [x], surplusOptions(erfcDefinition, arguments[1]));
 }
-// From ops.yaml:2238
+// From ops.yaml:2269
+export const erfinvDefinition: OpDefinition = {
+  name: 'erfinv',
+  source: 'ops.yaml:2269',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: { kind: 'map', map: 'erfinv' },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { out, dout }: { out: V; dout: V }): readonly V[] {
+        return [g.multiply(g.multiply(dout, 0.886226925452758), g.exp(g.multiply(out, out)))];
+      },
+    },
+  ],
+};
+
+/**
+ * The number of which each element is the error function.
+ *
+ * Infinite at 1 and -1, NaN beyond.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(erfinv([-1, -0.5, 0, 0.5, 0.999]));
+ * ```
+ */
+export function erfinv(x: TensorLike): Tensor {
+  return callOne(erfinvDefinition, [x], surplusOptions(erfinvDefinition, arguments[1]));
+}
+
+/**
+ * As {@link erfinv}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function erfinv_(x: Tensor): Tensor {
+  return callInPlace(erfinvDefinition, [x], surplusOptions(erfinvDefinition, arguments[1]));
+}
+// From ops.yaml:2289
+export const lgammaDefinition: OpDefinition = {
+  name: 'lgamma',
+  source: 'ops.yaml:2289',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: { kind: 'map', map: 'lgamma' },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.multiply(dout, g.digamma(x))];
+      },
+    },
+  ],
+};
+
+/**
+ * The logarithm of the gamma function's size at each element.
+ *
+ * Infinite at 0 and the negative whole numbers.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(lgamma([0.5, 1, 5, -0.5, 0]));
+ * ```
+ */
+export function lgamma(x: TensorLike): Tensor {
+  return callOne(lgammaDefinition, [x], surplusOptions(lgammaDefinition, arguments[1]));
+}
+
+/**
+ * As {@link lgamma}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function lgamma_(x: Tensor): Tensor {
+  return callInPlace(lgammaDefinition, [x], surplusOptions(lgammaDefinition, arguments[1]));
+}
+// From ops.yaml:2312
+export const multigammalnDefinition: OpDefinition = {
+  name: 'multigammaln',
+  source: 'ops.yaml:2312',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'p', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { p }: { p: number }): TensorMeta[] {
+    if (!(p >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "p must be at least 1");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p }: { p: number }): readonly V[] {
+      return [g.add(host.fold(host.each(host.range(p), (j: number) => g.lgamma(g.subtract(x, j / 2))), (sum: V, term: V) => g.add(sum, term)), ((p * (p - 1)) / 4) * 1.1447298858494002)];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p }: { p: number }): readonly V[] {
+        return [g.multiply(dout, host.fold(host.each(host.range(p), (j: number) => g.digamma(g.subtract(x, j / 2))), (sum: V, term: V) => g.add(sum, term)))];
+      },
+    },
+  ],
+};
+
+/**
+ * The logarithm of the multivariate gamma function of some dimension at each element.
+ *
+ * It has a meaning above (p - 1) / 2 only; elements below are not refused.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param p - The dimension, at least 1.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(multigammaln([1.5, 3, 10], 3));
+ * ```
+ */
+export function multigammaln(x: TensorLike, p: number): Tensor {
+  return callOne(multigammalnDefinition, [x], { p, ...surplusOptions(multigammalnDefinition, arguments[2]) });
+}
+// From ops.yaml:2330
+export const digammaDefinition: OpDefinition = {
+  name: 'digamma',
+  source: 'ops.yaml:2330',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: { kind: 'map', map: 'digamma' },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.multiply(dout, g.polygamma(x, 1))];
+      },
+    },
+  ],
+};
+
+/**
+ * The derivative of the logarithm of the gamma function at each element.
+ *
+ * Infinite at 0, NaN at the negative whole numbers.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(digamma([1, 2, 0.5, -0.5]));
+ * ```
+ */
+export function digamma(x: TensorLike): Tensor {
+  return callOne(digammaDefinition, [x], surplusOptions(digammaDefinition, arguments[1]));
+}
+
+/**
+ * As {@link digamma}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function digamma_(x: Tensor): Tensor {
+  return callInPlace(digammaDefinition, [x], surplusOptions(digammaDefinition, arguments[1]));
+}
+// From ops.yaml:2351
+export const polygammaDefinition: OpDefinition = {
+  name: 'polygamma',
+  source: 'ops.yaml:2351',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, { n }: { n: number }): TensorMeta[] {
+    if (!(n >= 0)) throw new host.RuleError('INVALID_ARGUMENT', "n must not be negative");
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { n }: { n: number }): readonly V[] {
+      const zeta = host.lazy(() => g.multiply(g.hurwitzZeta(g.where(g.lessThan(x, 0), g.subtract(1, x), x), n + 1), host.count(host.range(1, n + 1))));
+      const cotangent = host.lazy(() => g.divide(1, g.tan(g.multiply(g.subtract(x, g.round(x)), 3.141592653589793))));
+      const terms = host.lazy(() => host.each((rules.cotangentDerivative(n) as readonly number[]), (factor: number, power: number) => g.multiply(factor, g.pow(cotangent(), power))));
+      const mirrored = host.lazy(() => g.subtract(g.neg(zeta()), g.multiply(host.fold(terms(), (sum: V, term: V) => g.add(sum, term)), 3.141592653589793 ** (n + 1))));
+      const sized = host.lazy(() => g.where(g.lessThan(x, 0), mirrored(), ((n % 2) === 1) ? zeta() : g.neg(zeta())));
+      const isPole = host.lazy(() => g.logicalAnd(g.lessEqual(x, 0), g.equal(g.floor(x), x)));
+      const out = (n === 0) ? g.digamma(x) : g.where(isPole(), (((n % 2) === 1) ? 1 : -1) / 0, sized());
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { n }: { n: number }): readonly V[] {
+        return [g.multiply(dout, g.polygamma(x, n + 1))];
+      },
+    },
+  ],
+};
+
+/**
+ * A derivative of the digamma function at each element.
+ *
+ * At 0 and the negative whole numbers infinite, with the sign that it has to the right of them.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param n - Which derivative; 0 is digamma itself.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError INVALID_ARGUMENT
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(polygamma([1, 2, 0.5], 1));
+ * ```
+ */
+export function polygamma(x: TensorLike, n: number): Tensor {
+  return callOne(polygammaDefinition, [x], { n, ...surplusOptions(polygammaDefinition, arguments[2]) });
+}
+// From ops.yaml:2388
+export const hurwitzZetaDefinition: OpDefinition = {
+  name: 'hurwitzZeta',
+  source: 'ops.yaml:2388',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 's', type: {"kind":"int"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { s }: { s: number }): readonly V[] {
+      const near = host.fold(host.each(host.range(8), (k: number) => g.pow(g.add(x, k), -s)), (sum: V, term: V) => g.add(sum, term));
+      const inverse = g.divide(1, g.add(x, 8));
+      const square = g.multiply(inverse, inverse);
+      const corrections = host.each([12, -720, 30240, -1209600, 47900160, -1892437580.3183792, 74724249600], (divisor: number, j: number) => g.multiply((rules.risingFactorial(s, (2 * j) + 1) as number) / divisor, g.pow(square, j)));
+      const tail = g.add(1 / (s - 1), g.multiply(inverse, g.add(0.5, g.multiply(inverse, host.fold(corrections, (sum2: V, term2: V) => g.add(sum2, term2))))));
+      const out = g.add(near, g.multiply(g.pow(inverse, s - 1), tail));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { s }: { s: number }): readonly V[] {
+        return [g.multiply(g.multiply(g.hurwitzZeta(x, s + 1), dout), -s)];
+      },
+    },
+  ],
+};
+
+/**
+ * Hurwitz' zeta function of a whole exponent above 1 at each positive element, by the Euler-Maclaurin formula from the eighth term on.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param s - Required.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ */
+export function hurwitzZeta(x: TensorLike, s: number): Tensor {
+  return callOne(hurwitzZetaDefinition, [x], { s, ...surplusOptions(hurwitzZetaDefinition, arguments[2]) });
+}
+// From ops.yaml:2404
+export const i0eDefinition: OpDefinition = {
+  name: 'i0e',
+  source: 'ops.yaml:2404',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: { kind: 'map', map: 'i0e' },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
+        return [g.multiply(dout, g.subtract(g.i1e(x), g.multiply(g.sign(x), out)))];
+      },
+    },
+  ],
+};
+
+/**
+ * The modified Bessel function of order 0 at each element, times e to minus the element's size.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(i0e([-2, 0, 1, 100]));
+ * ```
+ */
+export function i0e(x: TensorLike): Tensor {
+  return callOne(i0eDefinition, [x], surplusOptions(i0eDefinition, arguments[1]));
+}
+
+/**
+ * As {@link i0e}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function i0e_(x: Tensor): Tensor {
+  return callInPlace(i0eDefinition, [x], surplusOptions(i0eDefinition, arguments[1]));
+}
+// From ops.yaml:2424
+export const i1eDefinition: OpDefinition = {
+  name: 'i1e',
+  source: 'ops.yaml:2424',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: { kind: 'map', map: 'i1e' },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
+        return [g.multiply(dout, g.subtract(g.subtract(g.i0e(x), g.multiply(g.sign(x), out)), g.where(g.equal(x, 0), 0.5, g.divide(out, g.where(g.equal(x, 0), 1, x)))))];
+      },
+    },
+  ],
+};
+
+/**
+ * The modified Bessel function of order 1 at each element, times e to minus the element's size.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(i1e([-2, 0, 1, 100]));
+ * ```
+ */
+export function i1e(x: TensorLike): Tensor {
+  return callOne(i1eDefinition, [x], surplusOptions(i1eDefinition, arguments[1]));
+}
+
+/**
+ * As {@link i1e}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function i1e_(x: Tensor): Tensor {
+  return callInPlace(i1eDefinition, [x], surplusOptions(i1eDefinition, arguments[1]));
+}
+// From ops.yaml:2444
+export const i0Definition: OpDefinition = {
+  name: 'i0',
+  source: 'ops.yaml:2444',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      const root = g.exp(g.multiply(g.abs(x), 0.5));
+      const out = g.where(g.isinf(x), g.abs(x), g.multiply(g.multiply(root, g.i0e(x)), root));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.multiply(dout, g.i1(x))];
+      },
+    },
+  ],
+};
+
+/**
+ * The modified Bessel function of the first kind of order 0 at each element.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(i0([-2, 0, 1, 10]));
+ * ```
+ */
+export function i0(x: TensorLike): Tensor {
+  return callOne(i0Definition, [x], surplusOptions(i0Definition, arguments[1]));
+}
+
+/**
+ * As {@link i0}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function i0_(x: Tensor): Tensor {
+  return callInPlace(i0Definition, [x], surplusOptions(i0Definition, arguments[1]));
+}
+// From ops.yaml:2467
+export const i1Definition: OpDefinition = {
+  name: 'i1',
+  source: 'ops.yaml:2467',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }): readonly V[] {
+      const root = g.exp(g.multiply(g.abs(x), 0.5));
+      const out = g.where(g.isinf(x), x, g.multiply(g.multiply(root, g.i1e(x)), root));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
+        return [g.multiply(dout, g.subtract(g.i0(x), g.where(g.equal(x, 0), 0.5, g.divide(out, g.where(g.equal(x, 0), 1, x)))))];
+      },
+    },
+  ],
+};
+
+/**
+ * The modified Bessel function of the first kind of order 1 at each element.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ * @throws OpwrightError DTYPE_MISMATCH
+ * @example
+ * ```js
+ * console.log(i1([-2, 0, 1, 10]));
+ * ```
+ */
+export function i1(x: TensorLike): Tensor {
+  return callOne(i1Definition, [x], surplusOptions(i1Definition, arguments[1]));
+}
+
+/**
+ * As {@link i1}, written into x, which is returned.
+ *
+ * @throws OpwrightError IN_PLACE_LEAF
+ * @throws OpwrightError INVALID_ARGUMENT
+ */
+export function i1_(x: Tensor): Tensor {
+  return callInPlace(i1Definition, [x], surplusOptions(i1Definition, arguments[1]));
+}
+// From ops.yaml:2489
 export const sincDefinition: OpDefinition = {
   name: 'sinc',
-  source: 'ops.yaml:2238',
+  source: 'ops.yaml:2489',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -112,10 +617,10 @@ export function sinc(x: TensorLike): Tensor {
 export function sinc_(x: Tensor): Tensor {
   return callInPlace(sincDefinition, [x], surplusOptions(sincDefinition, arguments[1]));
 }
-// From ops.yaml:2252
+// From ops.yaml:2503
 export const sincSlopeDefinition: OpDefinition = {
   name: 'sincSlope',
-  source: 'ops.yaml:2252',
+  source: 'ops.yaml:2503',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -183,10 +688,10 @@ export interface LogitOptions {
   /** How close to 0 and 1 a probability may come; any when null. Default: `null`. */
   eps?: number | null | undefined;
 }
-// From ops.yaml:2265
+// From ops.yaml:2516
 export const logitDefinition: OpDefinition = {
   name: 'logit',
-  source: 'ops.yaml:2265',
+  source: 'ops.yaml:2516',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'eps', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -232,10 +737,10 @@ export const logitDefinition: OpDefinition = {
 export function logit(x: TensorLike, options: LogitOptions = {}): Tensor {
   return callOne(logitDefinition, [x], optionsOf(logitDefinition, options));
 }
-// From ops.yaml:2292
+// From ops.yaml:2543
 export const xlogyDefinition: OpDefinition = {
   name: 'xlogy',
-  source: 'ops.yaml:2292',
+  source: 'ops.yaml:2543',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -292,10 +797,10 @@ export const xlogyDefinition: OpDefinition = {
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
   return callOne(xlogyDefinition, [x, y], surplusOptions(xlogyDefinition, arguments[2]));
 }
-// From ops.yaml:2320
+// From ops.yaml:2571
 export const logaddexpDefinition: OpDefinition = {
   name: 'logaddexp',
-  source: 'ops.yaml:2320',
+  source: 'ops.yaml:2571',
   inputs: [{ name: 'x', dtype: 'T', number: true, differentiable: true }, { name: 'y', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

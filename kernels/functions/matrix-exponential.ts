@@ -3,15 +3,13 @@
  * Stockmeyer's scheme, which needs six products, and the result is squared as often as x was halved. A work item is one matrix.
  */
 import { abs, type Buffer, type f, type i32, lanes, max, toT } from './language.js';
+import { addProduct } from './products.js';
 import { addMultiple, copyElements, multiplyBy } from './vectors.js';
 
-/** out = x y, row by row. */
+/** out = x y */
 function multiply(out: Buffer<'T'>, to: i32, x: Buffer<'T'>, left: i32, y: Buffer<'T'>, right: i32, n: i32): void {
-  for (let row = 0; row < n; row++) {
-    const own = to + row * n;
-    for (const at of lanes(0, n)) out[own + at] = 0;
-    for (let k = 0; k < n; k++) addMultiple(out, own, y, right + k * n, n, x[left + row * n + k]!);
-  }
+  for (const at of lanes(0, n * n)) out[to + at] = 0;
+  addProduct(out, to, n, x, left, n, 1, y, right, n, n, n, n, 1);
 }
 
 /** The greatest sum of sizes in a row: no eigenvalue is larger. */

@@ -4,9 +4,10 @@
  * Everything here follows from shapes and strides alone, never from the number of threads, so that results repeat bit for bit.
  */
 import { type FusedKernel, type FusedNode, fusedKernel, schedule } from '../fused.js';
-import { bytesOf, type Storage } from '../ir.js';
+import { bytesOf, isComplexStorage, type Storage } from '../ir.js';
 import { mapOperations } from '../map-operations.js';
 import { type InnerStride, scratchBuffers, type Transposition, type Variant } from './declarations.js';
+import { groupTile } from './group-transposed.js';
 import { innerStride, keptSize, keptStride, reducedSize, reducedStride, stripName } from './names.js';
 import { collapse, type Dimension, denseStrides } from './space.js';
 import { stripElements } from './transposed.js';
@@ -41,7 +42,7 @@ export interface Binding {
 const grainElements = 1 << 15;
 const columnTile = 256;
 /** The tile form: tall, because inputs are read along the height; and the least size of both dimensions that it is worth while for. */
-const tileSize = { height: 512, width: 256 };
+const tileSize: { readonly height: number; readonly width: number } = { height: 512, width: 256 };
 const leastTiled = 8;
 /** 32-bit elements whose rows, so far apart, share so few places of a cache that a tile does not stay in it. */
 const evictingStride = 512;
@@ -94,9 +95,20 @@ export function bind(
   return single(kernel, row(kernel, kept, reduced));
 }
 
-/** A GPU has no use for tiles: threads that stand side by side share what they read. */
+/** A GPU has no use for tiles, as threads that stand side by side share what they read, but where a copy reads across. */
 function sideBySide(kernel: FusedKernel, kept: readonly Dimension[]): Binding {
-  return single(kernel, kept.length <= 1 ? flat(kernel, kept) : map(kernel, kept));
+  if (kept.length <= 1) return single(kernel, flat(kernel, kept));
+  const across = contiguousAcross(kernel, kept);
+  if (across === undefined || !isCopy(kernel) || !turnsReal(kernel, kept)) return single(kernel, map(kernel, kept));
+  const others = kept.filter((_, index) => index !== across);
+  const form = tile(kernel, others, kept[across]!, groupTile);
+  return single(kernel, { ...form, variant: { ...form.variant, grouped: true } });
+}
+
+/** Whether real elements that are in memory are copied to where they lie along the innermost dimension. */
+function turnsReal({ inputs }: FusedKernel, kept: readonly Dimension[]): boolean {
+  const { dtype, virtual } = inputs[0]!;
+  return !virtual && !isComplexStorage(dtype) && kept.at(-1)!.strides[1] === 1;
 }
 
 /** Columns are rows whose items, not whose elements, lie side by side. */
@@ -233,10 +245,9 @@ function contiguousAcross(kernel: FusedKernel, kept: readonly Dimension[]): numb
   return best;
 }
 
-function tile(kernel: FusedKernel, others: readonly Dimension[], across: Dimension): Form {
+function tile(kernel: FusedKernel, others: readonly Dimension[], across: Dimension, { height, width } = tileSize): Form {
   const inner = others.at(-1)!;
   const outer = others.slice(0, -1);
-  const { height, width } = tileSize;
   const tiles = Math.ceil(inner.size / width);
   const rowTiles = Math.ceil(across.size / height);
   const params = { n: inner.size, tile: width, tiles, rows: across.size, rowTile: height, rowTiles };

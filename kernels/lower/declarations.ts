@@ -36,6 +36,8 @@ export interface Variant {
   readonly columns?: boolean;
   /** tile form: the kernel only copies, and turns squares of elements in vector registers. */
   readonly transposes?: Transposition;
+  /** tile form: the kernel only copies, and groups of threads turn tiles in what they share. */
+  readonly grouped?: boolean;
 }
 
 export interface Transposition {

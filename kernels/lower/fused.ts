@@ -4,7 +4,7 @@
  *   flat    one kept dimension: items are elements
  *   map     several kept dimensions: items are rows of the innermost one
  *   tile    as map, but an operand is contiguous along the last dimension but one: items are tiles of that one, walked in blocks that
- *           use every cache line they touch
+ *           use every cache line they touch, or turned by groups of threads
  *   row     the innermost dimension is reduced: items are rows, each folded by one loop nest (or by parts, see `split`)
  *   column  the innermost dimension is kept: items are tiles of it; row values live in scratch arrays, and every loop runs along
  *           the tile, so that memory is read in order
@@ -34,10 +34,11 @@ import {
 } from '../build.js';
 import { splitComplex } from '../complex/split.js';
 import { type FusedKernel, type Level, schedule } from '../fused.js';
-import { type AccumulateKind, type Expr, type Kernel, registerOf } from '../ir.js';
+import { type AccumulateKind, type Expr, isComplexStorage, type Kernel, type RealStorage, registerOf } from '../ir.js';
 import { lowerMap, mapOperations } from '../map-operations.js';
 import { paramRegister } from '../specialise.js';
 import { carriedNodes, declareBuffers, declareParams, scratchNodes, type Transposition, type Variant } from './declarations.js';
+import { overGroupTiles, transposeByGroup, transposingGroup } from './group-transposed.js';
 import {
   carryName,
   innerStride,
@@ -123,6 +124,7 @@ class Lowering {
     const name = `fused_${form}`;
     const buffers = declareBuffers(this.kernel, this.variant, new Set(this.stashes.values()));
     const lowered = { name, buffers, params: declareParams(this.kernel, this.variant), body: this.body.statements };
+    if (this.variant.grouped) return { ...lowered, group: transposingGroup(this.copied()) };
     return this.variant.columns ? { ...lowered, adjoining: 'items' } : lowered;
   }
 
@@ -150,18 +152,45 @@ class Lowering {
   }
 
   private tile(): void {
+    if (this.variant.grouped) {
+      overGroupTiles(this.body, (item, each) => this.transposeByGroup(item, each));
+      return;
+    }
     this.body.for('item', begin, end, (item, outer) => {
-      const [rowless, start, stop] = this.tileOf(outer, item, 'row');
-      const [place, first, last] = this.tileOf(outer, rowless, 'column');
-      const base = this.bases(outer, this.keptIndices(outer, place, this.variant.kept - 2), this.operands());
+      const { base, rows, columns } = this.tileAt(outer, item);
+      const [start, stop] = rows;
+      const [first, last] = columns;
       if (this.variant.transposes !== undefined) {
-        this.transpose(this.variant.transposes, outer, item, base, [start, stop], [first, last]);
+        this.transpose(this.variant.transposes, outer, item, base, rows, columns);
         return;
       }
       const whole = outer.let('whole', sub(last, and(sub(last, first), blockWidth - 1)));
       outer.for('j', first, whole, (j, loop) => this.block(loop, base, j, blockWidth, start, stop), { step: blockWidth });
       outer.for('k', whole, last, (k, loop) => this.block(loop, base, k, 1, start, stop));
     });
+  }
+
+  private tileAt(body: Body, item: Expr): { readonly base: OffsetOf; readonly rows: Range; readonly columns: Range } {
+    const [rowless, start, stop] = this.tileOf(body, item, 'row');
+    const [place, first, last] = this.tileOf(body, rowless, 'column');
+    const base = this.bases(body, this.keptIndices(body, place, this.variant.kept - 2), this.operands());
+    return { base, rows: [start, stop], columns: [first, last] };
+  }
+
+  /** What a kernel copies that groups of threads run: real elements. */
+  private copied(): RealStorage {
+    const { dtype } = this.kernel.inputs[0]!;
+    if (isComplexStorage(dtype)) throw new TypeError(`groups do not transpose ${dtype}`);
+    return dtype;
+  }
+
+  private transposeByGroup(item: Expr, body: Body): void {
+    const { base, rows, columns } = this.tileAt(body, item);
+    const placeIn =
+      (operand: number) =>
+      (row: Expr, column: Expr): Expr =>
+        add(add(base(operand), mul(row, param(keptStride(operand, this.variant.kept - 2)))), this.step(operand, column));
+    transposeByGroup(body, { storage: this.copied(), rows, columns, from: placeIn(0), to: placeIn(1) });
   }
 
   /** A tile of a kernel that only copies: in blocks, and what is left over at its edges element by element. */

@@ -18,6 +18,7 @@ import {
   unsplit,
 } from '../ir.js';
 import { mapStatement, visitExpr } from '../traverse.js';
+import * as bessel from './bessel.js';
 import * as exponential from './exponential.js';
 import { integerPower } from './integer-power.js';
 import * as logarithm from './logarithm.js';
@@ -35,7 +36,8 @@ export interface MathOptions {
 const { exp, exp2, expm1, sinh, cosh, tanh } = exponential;
 const { log, log2, log10, log1p, asinh, acosh, atanh, cbrt } = logarithm;
 const { sin, cos, tan, asin, acos, atan } = trigonometric;
-const { erf, erfc, lgamma, digamma } = special;
+const { erf, erfc, erfinv, lgamma, digamma } = special;
+const { i0e, i1e } = bessel;
 
 const elementaryFormulas = {
   ...{ exp, exp2, expm1, sinh, cosh, tanh },
@@ -43,7 +45,7 @@ const elementaryFormulas = {
   ...{ sin, cos, tan, asin, acos, atan },
 } as const satisfies Partial<Record<MathOp, Formula>>;
 
-const specialFormulas = { erf, erfc, lgamma, digamma } as const satisfies Partial<Record<MathOp, Formula>>;
+const specialFormulas = { erf, erfc, erfinv, lgamma, digamma, i0e, i1e } as const satisfies Partial<Record<MathOp, Formula>>;
 
 const formulas: Readonly<Record<MathOp, Formula>> = { ...elementaryFormulas, ...specialFormulas };
 const binaryFormulas: Readonly<Record<'pow' | 'atan2', Readonly<Partial<Record<string, BinaryFormula>>>>> = {

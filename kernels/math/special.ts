@@ -1,8 +1,8 @@
 /**
- * erf, erfc, lgamma and digamma in float32 and float64: one set of formulas, with the polynomials of each type. They are made of the
+ * erf, erfc, erfinv, lgamma and digamma in float32 and float64: one set of formulas, with the polynomials of each type. They are made of the
  * elementary functions of their type and of minimax fits of the function that stands beside each table.
  */
-import { abs, add, and, constant, div, eq, fma, ge, gt, lt, mul, ne, neg, or, rint, select, sub } from '../build.js';
+import { abs, add, and, constant, div, eq, fma, ge, gt, lt, mul, ne, neg, or, rint, select, sqrt, sub } from '../build.js';
 import type { Expr, Type } from '../ir.js';
 import { DOUBLE, ERF_DENOMINATOR, ERF_DOUBLE, ERF_END, ERF_NUMERATOR, SINGLE, type SpecialTables } from './special-tables.js';
 import {
@@ -58,6 +58,25 @@ export const erf: Formula = (x, writer) =>
 export const erfc: Formula = (x, writer) => {
   const value = writer.share(erfcOfMagnitude(magnitude(x, writer), writer));
   return select(lt(x, 0), sub(2, value), value);
+};
+
+/**
+ * x P(w), w = -log(1 - x^2), by pieces that begin further and further out, all but the first in sqrt(w). Infinite at 1 and -1, NaN beyond.
+ */
+export const erfinv: Formula = (x, writer) => {
+  const { share } = writer;
+  const a = magnitude(x, writer);
+  const w = share(neg(writer.apply('log', mul(sub(1, a), add(1, a)))));
+  const root = share(sqrt(w));
+  const { erfinv: central, erfinvCentre, erfinvTail } = tablesOf(x.type);
+  const tail = erfinvTail.reduce(
+    (before, { from, centre, coefficients }) => {
+      const piece = horner(share(sub(root, centre)), coefficients);
+      return select(lt(root, from), before, piece);
+    },
+    horner(share(sub(w, erfinvCentre)), central),
+  );
+  return mul(x, select(eq(a, 1), infinity(x.type), tail));
 };
 
 // The gamma function

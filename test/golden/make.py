@@ -20,6 +20,7 @@ import subprocess
 import sys
 
 import numpy as np
+import scipy.special
 import torch
 import torch.nn.functional as F
 
@@ -471,12 +472,52 @@ BITS = {
     "logicalRightShift": in_own_width(logical_right_shift),
 }
 
+def of_scipy(function):
+    return lambda x: torch.as_tensor(np.asarray(function(x.numpy())))
+
+
 SPECIAL = {
     "erfc": lambda x: torch.special.erfc(x),
+    "erfinv": of_scipy(scipy.special.erfinv),
+    "lgamma": of_scipy(scipy.special.gammaln),
+    "multigammaln": lambda x, p: torch.special.multigammaln(x, p),
+    "digamma": lambda x: torch.digamma(x),
+    "polygamma": lambda x, n: of_scipy(lambda values: scipy.special.polygamma(n, values))(x),
+    "i0e": of_scipy(scipy.special.i0e),
+    "i1e": of_scipy(scipy.special.i1e),
+    # SciPy has NaN at the infinities.
+    "i0": of_scipy(lambda x: np.where(np.isinf(x), np.abs(x), scipy.special.i0(x))),
+    "i1": of_scipy(lambda x: np.where(np.isinf(x), x, scipy.special.i1(x))),
     "sinc": lambda x: torch.special.sinc(x),
     "logit": lambda x, eps: torch.special.logit(x, eps),
     "xlogy": lambda x, y: torch.special.xlogy(x, y),
     "logaddexp": lambda x, y: torch.logaddexp(x, torch.as_tensor(y, dtype=x.dtype)),
+}
+
+def fourier(name, call):
+    """PyTorch's, which has the gradients; of no elements NumPy's, as PyTorch's library refuses them."""
+
+    def transform(x, **options):
+        return call(getattr(torch.fft, name), x, **options) if x.numel() else torch.as_tensor(call(getattr(np.fft, name), x.numpy(), **options))
+
+    return transform
+
+
+def along_axis(function, x, n, axis, norm):
+    return function(x, n, axis, norm)
+
+
+def along_axes(function, x, s, axes, norm):
+    return function(x, s, axes, norm)
+
+
+FOURIER = {
+    **{name: fourier(name, along_axis) for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")},
+    **{name: fourier(name, along_axes) for name in ("fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn")},
+    "fftshift": lambda x, axes: torch.fft.fftshift(x, axes),
+    "ifftshift": lambda x, axes: torch.fft.ifftshift(x, axes),
+    "fftfreq": lambda n, d, dtype: torch.fft.fftfreq(n, d, dtype=DTYPES[dtype]),
+    "rfftfreq": lambda n, d, dtype: torch.fft.rfftfreq(n, d, dtype=DTYPES[dtype]),
 }
 
 ACTIVATIONS = {
@@ -843,6 +884,7 @@ GROUPS = {
     "complex": COMPLEX_NUMBERS,
     "bits": BITS,
     "special": SPECIAL,
+    "fourier": FOURIER,
     "activations": ACTIVATIONS,
     "reductions": REDUCTIONS,
     "creation": CREATION,

@@ -5,6 +5,7 @@
 import { inferred } from '../../codegen/emit/refusals.js';
 import { narrowedSamples } from '../../codegen/spec/changed-samples.js';
 import type { SampleData } from '../../codegen/spec/sample-data.js';
+import { RuleError } from '../../kernels/host.js';
 import { definitionOf } from '../../runtime/registry.js';
 import type { OpCase } from './cases.js';
 import { checkGradients } from './gradients.js';
@@ -21,7 +22,7 @@ export function checkBroadcast(test: OpCase, place: number, report: Report): voi
   }
   for (const { change, sample: narrowed } of narrowedSamples(definition, sample)) {
     const outputs = inferred(definition, narrowed);
-    if (typeof outputs === 'string') continue;
+    if (outputs instanceof RuleError) continue;
     // At a place of its own: goldens are of other elements.
     const samples = [...test.samples, { ...narrowed, outputs, refusals: {} }];
     if (refuses(test, narrowed)) {

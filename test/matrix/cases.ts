@@ -7,7 +7,7 @@
  * OPWRIGHT_FULL=1 runs what the short run leaves out.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { RuledSample } from '../../codegen/emit/refusals.js';
+import type { Refusal, RuledSample } from '../../codegen/emit/refusals.js';
 import type { Dtype } from '../../kernels/op.js';
 import type { Elements, SampleData } from '../support/samples.js';
 
@@ -33,6 +33,8 @@ export interface TestOutput {
 
 export interface ErrorCase extends SampleData {
   readonly code: string;
+  /** What the spec's rules say of it; null where only the elements are wrong. */
+  readonly refusal: Refusal | null;
 }
 
 /** What the spec's rules say of a sample is codegen/emit/refusals.ts's. */

@@ -51,12 +51,17 @@ export function compareValues(
   if (actual.length !== expected.length) throw new Error(`${what} has ${actual.length} values, expected ${expected.length}`);
   const { relative, ofLargest, scale = 0 } = tolerance;
   const largest = Math.max(scale, largestOf(expected));
-  const sizeAt = (place: number): number =>
-    parts === 1 ? Math.abs(expected[place]!) : Math.hypot(expected[place & -2]!, expected[place | 1]!);
+  const sizeAt = (place: number): number => {
+    const own = Math.abs(expected[place]!);
+    const size = parts === 1 ? own : Math.hypot(expected[place & -2]!, expected[place | 1]!);
+    return Number.isFinite(size) ? size : own;
+  };
   const isNear = (value: number, wanted: number, place: number): boolean => {
     if (Object.is(value, wanted)) return true;
     if (tolerance === exact) return false;
-    return value === wanted || Math.abs(value - wanted) <= relative * sizeAt(place) + ofLargest * largest;
+    // Nothing but itself is near to infinity, from which all else is infinitely far.
+    if (!Number.isFinite(wanted)) return value === wanted;
+    return Math.abs(value - wanted) <= relative * sizeAt(place) + ofLargest * largest;
   };
   const wrong = actual.flatMap((value, place) => (isNear(value, expected[place]!, place) ? [] : [place]));
   if (wrong.length === 0) return;

@@ -81,8 +81,8 @@ function checkDtype(test: OpCase, place: number, one: DtypeCase, report: Report)
   const stated = attrs.dtype !== undefined && attrs.dtype !== null;
   actual.forEach((output, index) => {
     const from = expected[index]!;
-    // Some ops make fractions of integers, in a floating dtype that the rules say.
-    const isFraction = isFloating(output.dtype) && !isDifferentiable(dtype);
+    // Some ops make fractions of integers, in a floating or complex dtype that the rules say.
+    const isFraction = isDifferentiable(output.dtype) && !isDifferentiable(dtype);
     const keeps = stated || isWiderThan(outputs[index]?.dtype, own[variable]!);
     const wanted = isFraction ? output.dtype : keeps ? from.dtype : following(from.dtype, reference, dtype);
     compareRounded(test, `${dtype}: output ${index}`, output, from, wanted, elements);

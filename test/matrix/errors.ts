@@ -20,14 +20,22 @@ import type { Report } from './report.js';
 import { makeTensor } from './tensors.js';
 
 export function checkErrors(test: OpCase, place: number, report: Report): void {
-  const { inputs: data, attrs, code } = test.errors[place]!;
+  const { inputs: data, attrs, code, refusal } = test.errors[place]!;
   const elements = sampleElements(test.op, 1000 + place, data);
-  withArguments(makeArguments(elements), (inputs) => expectError(test, argumentList(test, inputs, attrs), [code]));
+  withArguments(makeArguments(elements), (inputs) => {
+    expectError(test, argumentList(test, inputs, attrs), { code, message: refusal?.message ?? '' });
+  });
   report.count();
 }
 
+export interface Expected {
+  readonly code: string;
+  /** What the message says, among other things. */
+  readonly message?: string;
+}
+
 /** Calls twice: the second call finds what the first one may have cached, and must not take more of the device's memory. */
-export function expectError(test: OpCase, args: readonly unknown[], codes: readonly string[]): void {
+export function expectError(test: OpCase, args: readonly unknown[], { code, message = '' }: Expected): void {
   const before = memory();
   const error = errorOf(test, args);
   const after = memory();
@@ -35,9 +43,10 @@ export function expectError(test: OpCase, args: readonly unknown[], codes: reado
   const again = memory();
   if (!(error instanceof OpwrightError)) {
     const what = error instanceof Error ? (error.stack ?? error.message) : 'nothing';
-    throw new Error(`expected OpwrightError ${codes.join(' or ')}, got ${what}`);
+    throw new Error(`expected OpwrightError ${code}, got ${what}`);
   }
-  if (!codes.includes(error.code)) throw new Error(`expected ${codes.join(' or ')}, got ${error.code}: ${error.message}`);
+  if (error.code !== code || !error.message.includes(message))
+    throw new Error(`expected ${code}: ${message}, got ${error.code}: ${error.message}`);
   if (error.op !== test.op) throw new Error(`the error names the op ${error.op}: ${error.message}`);
   if (after.storages !== before.storages || after.bytes !== before.bytes)
     throw new Error(`${error.code} left ${after.storages - before.storages} storages of ${after.bytes - before.bytes} bytes`);
@@ -74,12 +83,12 @@ export function checkMisuse(test: OpCase, _: number, report: Report): void {
       const args = argumentList(test, inputs, sample.attrs);
       const required = requiredCount(test);
       const options = { ...(args.length > required && typeof args[required] === 'object' ? args[required] : {}), colour: 1 };
-      expectError(test, [...args.slice(0, required), options], ['UNKNOWN_OPTION']);
+      expectError(test, [...args.slice(0, required), options], { code: 'UNKNOWN_OPTION' });
     });
   }
   for (let missing = 0; missing < requiredCount(test); missing++) {
     attempt((inputs) => {
-      expectError(test, argumentList(test, inputs, sample.attrs).with(missing, undefined), ['MISSING_ARGUMENT']);
+      expectError(test, argumentList(test, inputs, sample.attrs).with(missing, undefined), { code: 'MISSING_ARGUMENT' });
     });
   }
   attemptDisposed(test, attempt, sample.attrs);
@@ -100,7 +109,7 @@ function attemptDisposed(test: OpCase, attempt: Attempt, attrs: SampleAttrs): vo
       const given = tensorsOfInput(inputs, name);
       if (given.length === 0) return;
       given.at(-1)!.dispose();
-      expectError(test, argumentList(test, inputs, attrs), ['DISPOSED']);
+      expectError(test, argumentList(test, inputs, attrs), { code: 'DISPOSED' });
     });
   }
 }
@@ -131,7 +140,7 @@ function attemptWrongDtype(test: OpCase, attempt: Attempt, attrs: SampleAttrs): 
         Object.entries(inputs).map(([name, value]) => [name, concerned.includes(name) ? changeArgument(value, change) : value]),
       );
       try {
-        expectError(test, argumentList(test, changed, attrs), ['DTYPE_MISMATCH']);
+        expectError(test, argumentList(test, changed, attrs), { code: 'DTYPE_MISMATCH' });
       } finally {
         for (const tensor of made) tensor.dispose();
       }

@@ -1,11 +1,12 @@
 /**
  * The op's rules: what is generated from them against what they say in the spec, on each sample and on calls that differ from it in one
- * argument (codegen/spec/changed-samples.ts). A change that the rules refuse is refused, with their code, by the call too; one that they
+ * argument (codegen/spec/changed-samples.ts). A change that the rules refuse is refused, in their words, by the call too; one that they
  * accept gives tensors of the shapes that follow, or an OpwrightError that only the elements could tell.
  */
 import { inferred } from '../../codegen/emit/refusals.js';
 import { changedSamples } from '../../codegen/spec/changed-samples.js';
 import type { SampleData } from '../../codegen/spec/sample-data.js';
+import { RuleError } from '../../kernels/host.js';
 import type { OpDefinition, TensorMeta } from '../../kernels/op.js';
 import { definitionOf } from '../../runtime/registry.js';
 import type { OpCase, TestSample } from './cases.js';
@@ -33,13 +34,14 @@ export function checkRules(test: OpCase, place: number, report: Report): void {
 function checkChange(test: OpCase, definition: OpDefinition, own: TestSample, change: string, changed: SampleData): void {
   const wanted = own.refusals[change];
   const given = inferred(definition, changed);
-  if (typeof given === 'string') {
-    if (given !== wanted) throw new Error(`the generated rules say ${given}, the spec's ${wanted ?? 'nothing against it'}`);
+  if (given instanceof RuleError) {
+    if (given.code !== wanted?.code || given.message !== wanted.message)
+      throw new Error(`the generated rules say ${given.message}, the spec's ${wanted?.message ?? 'nothing against it'}`);
     withArguments(argumentsOf(test, changed), (inputs) => {
-      expectError(test, argumentList(test, inputs, changed.attrs), [given]);
+      expectError(test, argumentList(test, inputs, changed.attrs), wanted);
     });
   } else {
-    if (wanted !== undefined) throw new Error(`the generated rules accept it, the spec's say ${wanted}`);
+    if (wanted !== undefined) throw new Error(`the generated rules accept it, the spec's say ${wanted.message}`);
     // An internal op relies on its callers for what its rules do not say.
     if (!test.internal) checkAccepted(test, changed, given);
   }

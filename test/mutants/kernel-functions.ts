@@ -66,7 +66,7 @@ export function kernelFunctionMutants(dist: string): Mutant[] {
           fault,
           file,
           edits: [{ start: at, end: at + from.length, text: to }],
-          plan: { ops, suites: ['boundaries'] },
+          plan: { ops, suites: ['kernel-functions', 'kernel-functions-windows', 'boundaries'] },
         };
       });
     });
