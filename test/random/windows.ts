@@ -44,9 +44,11 @@ export function conv2d(
             for (let q = 0; q < kh; q++)
               for (let r = 0; r < kw; r++) {
                 const [row, column] = [y * sh + q * dh - ph, z * sw + r * dw - pw];
-                if (row < 0 || row >= h || column < 0 || column >= w) continue;
-                const at = ((b * c + first + p) * h + row) * w + column;
-                terms.push(product(boundedAt(x, at), boundedAt(weight, ((f * i + p) * kh + q) * kw + r)));
+                const filter = boundedAt(weight, ((f * i + p) * kh + q) * kw + r);
+                const inside = row >= 0 && row < h && column >= 0 && column < w;
+                // Padding is zeros, which a filter that is not finite turns into NaN.
+                if (inside) terms.push(product(boundedAt(x, ((b * c + first + p) * h + row) * w + column), filter));
+                else if (!Number.isFinite(filter.value)) terms.push(sure(Number.NaN));
               }
           // The sum is stored before the bias is added.
           const { value, error } = sumOf(terms, dtype, loose);
