@@ -277,12 +277,14 @@ const dtypesOf: readonly Storage[] = ['float32', 'float64', 'bfloat16', 'int32',
 const floatOnly: ReadonlySet<string> = new Set([
   ...['roiAlign', 'roiAlignGrad', 'logcumsumexp', 'linearRecurrence'],
   ...['choleskyFactor', 'luFactor', 'householderQr', 'solveTriangle', 'singularValues', 'symmetricEigen'],
+  ...['fourierPass', 'matrixExponential'],
 ]);
 const isFloat = (storage: Storage): boolean => registerOf(storage) === 'f32' || registerOf(storage) === 'f64';
 const isLong = (storage: Storage): boolean => registerOf(storage) === 'f64' || registerOf(storage) === 'i64';
 /** What takes the bits of its elements takes either those of 32 bits or those of 64. */
 const takes = (name: string, T: Storage): boolean => {
   if (floatOnly.has(name)) return isFloat(T);
+  if (name === 'greatestDivisors') return !isFloat(T);
   if (name === 'sortWords' || name === 'topkRowsByKeys') return !isLong(T);
   return isLong(T) || (name !== 'sortLowWords' && name !== 'sortHighWords');
 };
