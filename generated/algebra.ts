@@ -424,6 +424,9 @@ export interface OpAlgebra<V extends Value> extends Algebra<V> {
   matrixRank(x: V | number, options?: { tol?: number | null | undefined }): V;
   leastSquares(x: V | number, y: V | number, rcond: number): V;
   lstsq(x: V | number, y: V | number, options?: { rcond?: number | null | undefined }): { readonly solution: V; readonly residuals: V; readonly rank: V; readonly singularValues: V };
+  sizeOfMatrices(x: V | number, p: number | string): V;
+  sizeOfMatricesGrad(x: V | number, dsize: V | number, p: number | string): V;
+  sharesOfExtreme(x: V | number, axis: number, largest: boolean): V;
   matrixNorm(x: V | number, options?: { p?: number | string | undefined; axis?: readonly number[] | undefined; keepdim?: boolean | undefined }): V;
   cond(x: V | number, options?: { p?: number | string | undefined }): V;
   convolution(x: V | number, weight: V | number, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number, options?: { bias?: V | number | undefined }): V;

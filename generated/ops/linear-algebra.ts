@@ -2469,6 +2469,205 @@ export const lstsqDefinition: OpDefinition = {
 export function lstsq(x: TensorLike, y: TensorLike, options: LstsqOptions = {}): { solution: Tensor; residuals: Tensor; rank: Tensor; singularValues: Tensor } {
   return callNamed(lstsqDefinition, [x, y], optionsOf(lstsqDefinition, options));
 }
+// From ops.yaml:10766
+export const sizeOfMatricesDefinition: OpDefinition = {
+  name: 'sizeOfMatrices',
+  source: 'ops.yaml:10766',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'n']);
+    const b = host.take(x.shape, 0, x.shape.length - 2);
+    return [{ shape: host.checkShape(b, 'out'), dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p }: { p: number | string }): readonly V[] {
+      const values = host.lazy(() => g.svdvals(x));
+      const columns = host.lazy(() => g.sum(g.abs(x), { axis: -2 }));
+      const rows = host.lazy(() => g.sum(g.abs(x), { axis: -1 }));
+      const out = (host.equals(p, 'fro')) ? g.norm(x, { axis: [-2, -1] }) : ((host.equals(p, 'nuc')) ? g.sum(values(), { axis: -1 }) : ((host.equals(p, 2)) ? g.max(values(), { axis: -1 }) : ((host.equals(p, -2)) ? g.min(values(), { axis: -1 }) : ((host.equals(p, 1)) ? g.max(columns(), { axis: -1 }) : ((host.equals(p, -1)) ? g.min(columns(), { axis: -1 }) : ((host.equals(p, 'inf')) ? g.max(rows(), { axis: -1 }) : g.min(rows(), { axis: -1 })))))));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p }: { p: number | string }): readonly V[] {
+        const b = host.take(x.shape, 0, x.shape.length - 2);
+        return [g.sizeOfMatricesGrad(x, g.reshape(dout, [...b, 1, 1]), p)];
+      },
+    },
+  ],
+};
+
+/**
+ * The norm of each matrix of a batch, as matrixNorm names them.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
+ * @param p - Required.
+ * @returns `out`, dtype `T`, shape `b`
+ * @remarks Dtypes: T: float32, float64.
+ */
+export function sizeOfMatrices(x: TensorLike, p: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf'): Tensor {
+  return callOne(sizeOfMatricesDefinition, [x], { p, ...surplusOptions(sizeOfMatricesDefinition, arguments[2]) });
+}
+// From ops.yaml:10794
+export const sizeOfMatricesGradDefinition: OpDefinition = {
+  name: 'sizeOfMatricesGrad',
+  source: 'ops.yaml:10794',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'dsize', dtype: 'T', differentiable: true }],
+  attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float32","float64"] },
+  infer({ x, dsize }: { x: TensorMeta; dsize: TensorMeta }, _: object): TensorMeta[] {
+    const dimensions = new host.Dimensions();
+    dimensions.match('x', x.shape, ['...b', 'm', 'n']);
+    dimensions.match('dsize', dsize.shape, ['...b', 1, 1]);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x, dsize }: { x: V; dsize: V }, { p }: { p: number | string }): readonly V[] {
+      const b = host.lazy(() => host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(dsize.shape, 0, dsize.shape.length - 2)));
+      const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
+      const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
+      const thin = host.lazy(() => g.thinSvd(g.reshape(x, [host.count(b()), m(), n()])));
+      const isLargest = host.lazy(() => ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')));
+      const values = host.lazy(() => g.reshape(thin().s, [...b(), 1, host.min(m(), n())]));
+      const byValues = host.lazy(() => g.reshape(g.bmm(g.multiply(thin().u, g.reshape((host.equals(p, 'nuc')) ? g.onesLike(values()) : g.sharesOfExtreme(values(), -1, isLargest()), [host.count(b()), 1, host.min(m(), n())])), thin().vh), x.shape));
+      const across = host.lazy(() => ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1);
+      const bySums = host.lazy(() => g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: across(), keepdim: true }), (-3) - across(), isLargest())));
+      const size = host.lazy(() => g.norm(x, { axis: [-2, -1], keepdim: true }));
+      const byRoot = host.lazy(() => g.where(g.equal(size(), 0), 0, g.divide(x, g.where(g.equal(size(), 0), 1, size()))));
+      const out = g.multiply(dsize, (host.equals(p, 'fro')) ? byRoot() : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? byValues() : bySums()));
+      return [out];
+    },
+  },
+  gradients: [
+    {
+      // Derived from the definition.
+      input: 'x',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'dsize', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dsize, dout }: { x: V; dsize: V; dout: V }, { p }: { p: number | string }): readonly V[] {
+        const b = host.lazy(() => host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(dsize.shape, 0, dsize.shape.length - 2)));
+        const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
+        const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
+        const size = host.lazy(() => g.norm(x, { axis: [-2, -1], keepdim: true }));
+        const part = host.lazy(() => g.equal(size(), 0));
+        const part2 = host.lazy(() => g.where(part(), 1, size()));
+        const part3 = host.lazy(() => g.divide(x, part2()));
+        const value = host.lazy(() => host.count(b()));
+        const value2 = host.lazy(() => [value(), m(), n()]);
+        const thin = host.lazy(() => g.thinSvd(g.reshape(x, value2())));
+        const value3 = host.lazy(() => host.min(m(), n()));
+        const value4 = host.lazy(() => [...b(), 1, value3()]);
+        const target = host.lazy(() => ((host.count(value2()) === host.count(x.shape)) && host.all(value2(), (size2: number) => size2 >= 0)) ? value2() : host.inferReshape(x.shape, value2()));
+        const size22 = host.lazy(() => host.min(host.at(target(), 1), host.at(target(), 2)));
+        const value5 = host.lazy(() => [host.at(target(), 0), size22()]);
+        const target2 = host.lazy(() => ((host.count(value4()) === host.count(value5())) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(value5(), value4()));
+        const value6 = host.lazy(() => [value(), 1, value3()]);
+        const part4 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape((host.equals(p, 'nuc')) ? g.full(target2(), 1, { dtype: x.dtype }) : g.sharesOfExtreme(g.reshape(thin().s, value4()), -1, ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf'))), value6()) : undefined!));
+        const part5 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.multiply(thin().u, part4()) : undefined!));
+        const value7 = host.lazy(() => [x.shape.length - 2, x.shape.length - 1]);
+        const value8 = host.lazy(() => (rules.reduced(x.shape, value7(), true) as readonly number[]));
+        const part6 = host.lazy(() => (host.equals(p, 'fro')) ? g.sumTo(g.where(part(), 0, g.sumTo(g.multiply(dout, dsize), ((host.equals(p, 'fro')) ? g.where(part(), 0, part3()) : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape(g.bmm(part5(), thin().vh), x.shape) : g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1, keepdim: true }), -3 - (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1), ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')))))).shape)), host.broadcast(x.shape, value8())) : undefined!);
+        const value22 = host.lazy(() => host.replace(x.shape, value7(), 1));
+        const norm = host.lazy(() => g.reshape(size(), value22()));
+        const part7 = host.lazy(() => g.equal(norm(), 0));
+        const value9 = host.lazy(() => [host.at(target(), 0), host.at(target(), 1), size22()]);
+        const value10 = host.lazy(() => host.broadcast(value9(), ((host.count(value6()) === host.count(target2())) && host.all(value6(), (size3: number) => size3 >= 0)) ? value6() : host.inferReshape(target2(), value6())));
+        const value11 = host.lazy(() => value10().length - 2);
+        const part8 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape(g.sumTo(g.multiply(dout, dsize), ((host.equals(p, 'fro')) ? g.where(part(), 0, part3()) : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape(g.bmm(part5(), thin().vh), x.shape) : g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1, keepdim: true }), -3 - (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1), ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')))))).shape), [...host.broadcast(host.take(value10(), 0, value11()), [host.at(target(), 0)]), host.at(value10(), value11()), host.at(target(), 2)]) : undefined!));
+        const part9 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.sumTo(g.multiply(g.sumTo(g.bmm(part8(), g.swapLast(thin().vh)), value10()), g.conj(part4())), value9()) : undefined!));
+        const turnedU = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.bmm(g.swapLast(thin().u), part9()) : undefined!));
+        const row = host.lazy(() => g.unsqueeze(thin().s, -2));
+        const column = host.lazy(() => g.unsqueeze(thin().s, -1));
+        const part10 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.sumTo(g.bmm(g.swapLast(part5()), part8()), [host.at(target(), 0), size22(), host.at(target(), 2)]) : undefined!));
+        const turnedV = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.bmm(thin().vh, g.swapLast(part10())) : undefined!));
+        const part11 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.swapLast(turnedV()) : undefined!));
+        const gaps = host.lazy(() => g.multiply(g.subtract(row(), column()), g.add(row(), column())));
+        const part12 = host.lazy(() => g.equal(gaps(), 0));
+        const within = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.bmm(g.bmm(thin().u, g.where(g.eye(size22(), { dtype: 'bool' }), g.unsqueeze(g.zeros(value5(), { dtype: x.dtype }), -1), g.multiply(g.add(g.multiply(g.subtract(turnedU(), g.swapLast(turnedU())), row()), g.multiply(column(), g.subtract(turnedV(), part11()))), g.where(part12(), 0, g.divide(1, g.where(part12(), 1, gaps())))))), thin().vh) : undefined!));
+        const part13 = host.lazy(() => g.equal(row(), 0));
+        const inverse = host.lazy(() => g.where(part13(), 0, g.divide(1, g.where(part13(), 1, row()))));
+        return [(host.equals(p, 'fro')) ? g.add(g.sumTo(g.divide(part6(), part2()), x.shape), g.multiply(x, g.where(part7(), 0, g.divide(g.reshape(g.where(part(), 0, g.sumTo(g.multiply(g.neg(part6()), g.divide(part3(), part2())), value8())), value22()), g.where(part7(), 1, norm()))))) : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape((host.at(target(), 1) > host.at(target(), 2)) ? g.add(within(), g.bmm(g.multiply(g.subtract(part9(), g.bmm(thin().u, turnedU())), inverse()), thin().vh)) : ((host.at(target(), 2) > host.at(target(), 1)) ? g.add(within(), g.bmm(g.multiply(thin().u, inverse()), g.subtract(part10(), g.bmm(part11(), thin().vh)))) : within()), x.shape) : g.full(x.shape, 0, { dtype: x.dtype }))];
+      },
+    },
+    {
+      // Derived from the definition.
+      input: 'dsize',
+      saved: [{ name: 'x', keep: 'value' }, { name: 'dsize', keep: 'shape' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dsize, dout }: { x: V; dsize: V; dout: V }, { p }: { p: number | string }): readonly V[] {
+        const b = host.lazy(() => host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(dsize.shape, 0, dsize.shape.length - 2)));
+        const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
+        const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
+        const size = host.lazy(() => g.norm(x, { axis: [-2, -1], keepdim: true }));
+        const part = host.lazy(() => g.equal(size(), 0));
+        const value = host.lazy(() => host.count(b()));
+        const value2 = host.lazy(() => [value(), m(), n()]);
+        const thin = host.lazy(() => g.thinSvd(g.reshape(x, value2())));
+        const value3 = host.lazy(() => host.min(m(), n()));
+        const value4 = host.lazy(() => [...b(), 1, value3()]);
+        const target = host.lazy(() => ((host.count(value2()) === host.count(x.shape)) && host.all(value2(), (size2: number) => size2 >= 0)) ? value2() : host.inferReshape(x.shape, value2()));
+        const value5 = host.lazy(() => [host.at(target(), 0), host.min(host.at(target(), 1), host.at(target(), 2))]);
+        return [g.sumTo(g.multiply(dout, (host.equals(p, 'fro')) ? g.where(part(), 0, g.divide(x, g.where(part(), 1, size()))) : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape((host.equals(p, 'nuc')) ? g.full(((host.count(value4()) === host.count(value5())) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(value5(), value4()), 1, { dtype: x.dtype }) : g.sharesOfExtreme(g.reshape(thin().s, value4()), -1, ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf'))), [value(), 1, value3()])), thin().vh), x.shape) : g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1, keepdim: true }), -3 - (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1), ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')))))), dsize.shape)];
+      },
+    },
+  ],
+};
+
+/**
+ * The gradient of sizeOfMatrices. Columns, rows and singular values that are largest or least together share it.
+ *
+ * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
+ * @param dsize - Tensor of dtype `T`, shape `[...b, 1, 1]`.
+ * @param p - Required.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float32, float64.
+ */
+export function sizeOfMatricesGrad(x: TensorLike, dsize: TensorLike, p: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf'): Tensor {
+  return callOne(sizeOfMatricesGradDefinition, [x, dsize], { p, ...surplusOptions(sizeOfMatricesGradDefinition, arguments[3]) });
+}
+// From ops.yaml:10817
+export const sharesOfExtremeDefinition: OpDefinition = {
+  name: 'sharesOfExtreme',
+  source: 'ops.yaml:10817',
+  inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
+  attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
+  outputs: [{ name: 'out' }],
+  dtypes: { T: ["float16","bfloat16","float32","float64"] },
+  infer({ x }: { x: TensorMeta }, _: object): TensorMeta[] {
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  body: {
+    kind: 'define',
+    run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { axis, largest }: { axis: number; largest: boolean }): readonly V[] {
+      const hit = g.equal(x, largest ? g.max(x, { axis, keepdim: true }) : g.min(x, { axis, keepdim: true }));
+      const chosen = g.cast(hit, x.dtype);
+      const out = g.divide(chosen, g.sum(chosen, { axis, keepdim: true }));
+      return [out];
+    },
+  },
+  gradients: [],
+};
+
+/**
+ * What each element has of the gradient of the largest or the least along an axis, which elements that are equal share.
+ *
+ * @param x - Tensor of dtype `T`.
+ * @param axis - Required.
+ * @param largest - Required.
+ * @returns `out`, dtype `T`, shape `x.shape`
+ * @remarks Dtypes: T: float16, bfloat16, float32, float64.
+ */
+export function sharesOfExtreme(x: TensorLike, axis: number, largest: boolean): Tensor {
+  return callOne(sharesOfExtremeDefinition, [x], { axis, largest, ...surplusOptions(sharesOfExtremeDefinition, arguments[3]) });
+}
 
 /** Options of {@link matrixNorm}. */
 export interface MatrixNormOptions {
@@ -2479,10 +2678,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:10766
+// From ops.yaml:10832
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:10766',
+  source: 'ops.yaml:10832',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2494,12 +2693,8 @@ export const matrixNormDefinition: OpDefinition = {
   body: {
     kind: 'define',
     run<V extends Value>(g: OpAlgebra<V>, { x }: { x: V }, { p, axis, keepdim }: { p: number | string; axis: readonly number[]; keepdim: boolean }): readonly V[] {
-      const matrices = host.lazy(() => g.transpose(x, [...host.drop(host.range(x.shape.length), axis), ...axis]));
-      const values = host.lazy(() => g.svdvals(matrices()));
-      const columns = host.lazy(() => g.sum(g.abs(matrices()), { axis: -2 }));
-      const rows = host.lazy(() => g.sum(g.abs(matrices()), { axis: -1 }));
-      const found = (host.equals(p, 'fro')) ? g.norm(matrices(), { axis: [-2, -1] }) : ((host.equals(p, 'nuc')) ? g.sum(values(), { axis: -1 }) : ((host.equals(p, 2)) ? g.max(values(), { axis: -1 }) : ((host.equals(p, -2)) ? g.min(values(), { axis: -1 }) : ((host.equals(p, 1)) ? g.max(columns(), { axis: -1 }) : ((host.equals(p, -1)) ? g.min(columns(), { axis: -1 }) : ((host.equals(p, 'inf')) ? g.max(rows(), { axis: -1 }) : g.min(rows(), { axis: -1 })))))));
-      const out = g.reshape(found, (rules.reduced(x.shape, axis, keepdim) as readonly number[]));
+      const matrices = g.transpose(x, [...host.drop(host.range(x.shape.length), axis), ...axis]);
+      const out = g.reshape(g.sizeOfMatrices(matrices, p), (rules.reduced(x.shape, axis, keepdim) as readonly number[]));
       return [out];
     },
   },
@@ -2510,46 +2705,8 @@ export const matrixNormDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis }: { p: number | string; axis: readonly number[] }): readonly V[] {
         const value = [...host.drop(host.range(x.shape.length), axis), ...axis];
-        const matrices = host.lazy(() => g.transpose(x, value));
-        const value2 = host.lazy(() => host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)));
-        const value3 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 2);
-        const value4 = host.lazy(() => host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 1);
-        const value5 = host.lazy(() => [value3(), value4()]);
-        const value22 = host.lazy(() => host.replace(value2(), value5(), 1));
-        const norm = host.lazy(() => g.reshape(g.norm(matrices(), { axis: [-2, -1] }), value22()));
-        const part = host.lazy(() => g.equal(norm(), 0));
-        const b = host.lazy(() => host.take(value2(), 0, value3()));
-        const value6 = host.lazy(() => host.min(host.at(value2(), value3()), host.at(value2(), value4())));
-        const value7 = host.lazy(() => [...b(), value6()]);
-        const value8 = host.lazy(() => [value7().length - 1]);
-        const value9 = host.lazy(() => (rules.reduced(value7(), value8(), false) as readonly number[]));
-        const value10 = host.lazy(() => [value2().length - 2]);
-        const value11 = host.lazy(() => (rules.reduced(value2(), value10(), false) as readonly number[]));
-        const value12 = host.lazy(() => [value11().length - 1]);
-        const value13 = host.lazy(() => (rules.reduced(value11(), value12(), false) as readonly number[]));
-        const value14 = host.lazy(() => [value2().length - 1]);
-        const value15 = host.lazy(() => (rules.reduced(value2(), value14(), false) as readonly number[]));
-        const value16 = host.lazy(() => [value15().length - 1]);
-        const part2 = host.lazy(() => g.reshape(dout, (host.equals(p, 'fro')) ? (rules.reduced(value2(), value5(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value9() : ((host.equals(p, 2)) ? value9() : ((host.equals(p, -2)) ? value9() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[]))))))));
-        const value17 = host.lazy(() => host.count(b()));
-        const thin = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value2(), value3()), host.at(value2(), value4())])));
-        const value18 = host.lazy(() => host.replace(value7(), value8(), 1));
-        const value19 = host.lazy(() => [value17(), 1, value6()]);
-        const values = host.lazy(() => g.svdvals(matrices()));
-        const hit = host.lazy(() => g.equal(values(), g.reshape(g.max(values(), { axis: -1 }), value18())));
-        const hit2 = host.lazy(() => g.equal(values(), g.reshape(g.min(values(), { axis: -1 }), value18())));
-        const size = host.lazy(() => g.abs(matrices()));
-        const columns = host.lazy(() => g.sum(size(), { axis: -2 }));
-        const value20 = host.lazy(() => host.replace(value11(), value12(), 1));
-        const hit3 = host.lazy(() => g.equal(columns(), g.reshape(g.max(columns(), { axis: -1 }), value20())));
-        const value21 = host.lazy(() => host.replace(value2(), value10(), 1));
-        const hit4 = host.lazy(() => g.equal(columns(), g.reshape(g.min(columns(), { axis: -1 }), value20())));
-        const rows = host.lazy(() => g.sum(size(), { axis: -1 }));
-        const value23 = host.lazy(() => host.replace(value15(), value16(), 1));
-        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value23())));
-        const part3 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : g.reshape(part2(), value23())))))));
-        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value23())));
-        return [g.transpose((host.equals(p, 'fro')) ? g.multiply(matrices(), g.where(part(), 0, g.divide(g.reshape(part2(), value22()), g.where(part(), 1, norm())))) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.broadcastTo(g.reshape(part2(), value18()), value7()), value19())), thin().vh), value2()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit(), g.divide(g.reshape(part2(), value18()), g.sum(g.cast(hit(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value2()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.where(hit2(), g.divide(g.reshape(part2(), value18()), g.sum(g.cast(hit2(), x.dtype), { axis: value8(), keepdim: true })), 0), value19())), thin().vh), value2()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part2(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value2()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part2(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value2()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part3(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part3(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), host.replace(value2(), value14(), 1)), value2())), x.dtype), g.sign(matrices()))))), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
+        const b = host.take(host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)), 0, host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 2);
+        return [g.transpose(g.sizeOfMatricesGrad(g.transpose(x, value), g.reshape(g.reshape(dout, b), [...b, 1, 1]), p), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
       },
     },
   ],
@@ -2580,10 +2737,10 @@ export interface CondOptions {
   /** The norm, as in matrixNorm; -2 for the least singular value over the largest. Default: `2`. */
   p?: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf' | undefined;
 }
-// From ops.yaml:10815
+// From ops.yaml:10871
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:10815',
+  source: 'ops.yaml:10871',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -2604,7 +2761,7 @@ export const condDefinition: OpDefinition = {
       const s = host.lazy(() => g.svdvals(x));
       const largest = host.lazy(() => g.max(s(), { axis: -1 }));
       const least = host.lazy(() => g.min(s(), { axis: -1 }));
-      const out = (host.equals(p, 2)) ? g.divide(largest(), least()) : ((host.equals(p, -2)) ? g.divide(least(), largest()) : g.multiply(g.matrixNorm(x, { p }), g.matrixNorm(g.inverse(x), { p })));
+      const out = (host.equals(p, 2)) ? g.divide(largest(), least()) : ((host.equals(p, -2)) ? g.divide(least(), largest()) : g.multiply(g.sizeOfMatrices(x, p), g.sizeOfMatrices(g.inverse(x), p)));
       return [out];
     },
   },
@@ -2635,72 +2792,8 @@ export const condDefinition: OpDefinition = {
         const value7 = host.lazy(() => [value(), 1, value2()]);
         const part4 = host.lazy(() => g.inverse(x));
         const part5 = host.lazy(() => g.swapLast(part4()));
-        const value8 = host.lazy(() => [x.shape.length - 2, x.shape.length - 1]);
-        const value9 = host.lazy(() => [...host.drop(host.range(x.shape.length), value8()), ...value8()]);
-        const matrices = host.lazy(() => g.transpose(part4(), value9()));
-        const value22 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis: number) => (axis < 0) ? axis + x.shape.length : axis)));
-        const value32 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)).length - 2);
-        const value42 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 1);
-        const value52 = host.lazy(() => [value32(), value42()]);
-        const value222 = host.lazy(() => host.replace(value22(), value52(), 1));
-        const norm = host.lazy(() => g.reshape(g.norm(matrices(), { axis: [-2, -1] }), value222()));
-        const part6 = host.lazy(() => g.equal(norm(), 0));
-        const value10 = host.lazy(() => (rules.reduced(x.shape, value8(), false) as readonly number[]));
-        const b2 = host.lazy(() => host.take(value22(), 0, value32()));
-        const value62 = host.lazy(() => host.min(host.at(value22(), value32()), host.at(value22(), value42())));
-        const value72 = host.lazy(() => [...b2(), value62()]);
-        const value82 = host.lazy(() => [value72().length - 1]);
-        const value92 = host.lazy(() => (rules.reduced(value72(), value82(), false) as readonly number[]));
-        const value102 = host.lazy(() => [value22().length - 2]);
-        const value11 = host.lazy(() => (rules.reduced(value22(), value102(), false) as readonly number[]));
-        const value12 = host.lazy(() => [value11().length - 1]);
-        const value13 = host.lazy(() => (rules.reduced(value11(), value12(), false) as readonly number[]));
-        const value14 = host.lazy(() => [value22().length - 1]);
-        const value15 = host.lazy(() => (rules.reduced(value22(), value14(), false) as readonly number[]));
-        const value16 = host.lazy(() => [value15().length - 1]);
-        const part22 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.sumTo(g.multiply(dout, g.matrixNorm(x, { p })), value10()), (host.equals(p, 'fro')) ? (rules.reduced(value22(), value52(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value92() : ((host.equals(p, 2)) ? value92() : ((host.equals(p, -2)) ? value92() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[])))))))));
-        const value17 = host.lazy(() => host.count(b2()));
-        const thin2 = host.lazy(() => g.thinSvd(g.reshape(matrices(), [value17(), host.at(value22(), value32()), host.at(value22(), value42())])));
-        const value18 = host.lazy(() => host.replace(value72(), value82(), 1));
-        const part7 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? g.reshape(part22(), value18()) : undefined!))));
-        const value19 = host.lazy(() => [value17(), 1, value62()]);
-        const size = host.lazy(() => g.abs(matrices()));
-        const columns = host.lazy(() => g.sum(size(), { axis: -2 }));
-        const value20 = host.lazy(() => host.replace(value11(), value12(), 1));
-        const hit3 = host.lazy(() => g.equal(columns(), g.reshape(g.max(columns(), { axis: -1 }), value20())));
-        const value21 = host.lazy(() => host.replace(value22(), value102(), 1));
-        const hit4 = host.lazy(() => g.equal(columns(), g.reshape(g.min(columns(), { axis: -1 }), value20())));
-        const rows = host.lazy(() => g.sum(size(), { axis: -1 }));
-        const value23 = host.lazy(() => host.replace(value15(), value16(), 1));
-        const hit5 = host.lazy(() => g.equal(rows(), g.reshape(g.max(rows(), { axis: -1 }), value23())));
-        const part32 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : ((host.equals(p, 1)) ? 0 : ((host.equals(p, -1)) ? 0 : g.reshape(part22(), value23())))))))))))));
-        const hit6 = host.lazy(() => g.equal(rows(), g.reshape(g.min(rows(), { axis: -1 }), value23())));
-        const value24 = host.lazy(() => host.replace(value22(), value14(), 1));
-        const value25 = host.lazy(() => host.inversePermutation(host.each(value9(), (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)));
-        const matrices2 = host.lazy(() => g.transpose(x, value9()));
-        const value43 = host.lazy(() => host.pick(x.shape, host.each(value9(), (axis5: number) => (axis5 < 0) ? axis5 + x.shape.length : axis5)).length - 1);
-        const value53 = host.lazy(() => [value32(), value43()]);
-        const value223 = host.lazy(() => host.replace(value22(), value53(), 1));
-        const norm2 = host.lazy(() => g.reshape(g.norm(matrices2(), { axis: [-2, -1] }), value223()));
-        const part8 = host.lazy(() => g.equal(norm2(), 0));
-        const value63 = host.lazy(() => host.min(host.at(value22(), value32()), host.at(value22(), value43())));
-        const value73 = host.lazy(() => [...b2(), value63()]);
-        const value83 = host.lazy(() => [value73().length - 1]);
-        const value93 = host.lazy(() => (rules.reduced(value73(), value83(), false) as readonly number[]));
-        const part23 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.sumTo(g.multiply(dout, g.matrixNorm(part4(), { p })), value10()), (host.equals(p, 'fro')) ? (rules.reduced(value22(), value53(), false) as readonly number[]) : ((host.equals(p, 'nuc')) ? value93() : ((host.equals(p, 2)) ? value93() : ((host.equals(p, -2)) ? value93() : ((host.equals(p, 1)) ? value13() : ((host.equals(p, -1)) ? value13() : (rules.reduced(value15(), value16(), false) as readonly number[])))))))));
-        const thin3 = host.lazy(() => g.thinSvd(g.reshape(matrices2(), [value17(), host.at(value22(), value32()), host.at(value22(), value43())])));
-        const value182 = host.lazy(() => host.replace(value73(), value83(), 1));
-        const part9 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? g.reshape(part23(), value182()) : undefined!))));
-        const value192 = host.lazy(() => [value17(), 1, value63()]);
-        const size2 = host.lazy(() => g.abs(matrices2()));
-        const columns2 = host.lazy(() => g.sum(size2(), { axis: -2 }));
-        const hit32 = host.lazy(() => g.equal(columns2(), g.reshape(g.max(columns2(), { axis: -1 }), value20())));
-        const hit42 = host.lazy(() => g.equal(columns2(), g.reshape(g.min(columns2(), { axis: -1 }), value20())));
-        const rows2 = host.lazy(() => g.sum(size2(), { axis: -1 }));
-        const hit52 = host.lazy(() => g.equal(rows2(), g.reshape(g.max(rows2(), { axis: -1 }), value23())));
-        const part33 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? undefined! : ((host.equals(p, 'nuc')) ? undefined! : ((host.equals(p, 1)) ? undefined! : ((host.equals(p, -1)) ? undefined! : ((host.equals(p, 'fro')) ? 0 : ((host.equals(p, 'nuc')) ? 0 : ((host.equals(p, 2)) ? 0 : ((host.equals(p, -2)) ? 0 : ((host.equals(p, 1)) ? 0 : ((host.equals(p, -1)) ? 0 : g.reshape(part23(), value23())))))))))))));
-        const hit62 = host.lazy(() => g.equal(rows2(), g.reshape(g.min(rows2(), { axis: -1 }), value23())));
-        return [(host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(largest(), least()), least())), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(dout, least()), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(dout, largest()), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(least(), largest()), largest())), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : g.add(g.neg(g.matmul(g.matmul(part5(), g.transpose((host.equals(p, 'fro')) ? g.multiply(matrices(), g.where(part6(), 0, g.divide(g.reshape(part22(), value222()), g.where(part6(), 1, norm())))) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.broadcastTo(part7(), value72()), value19())), thin2().vh), value22()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value18())), g.divide(part7(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.max(g.svdvals(matrices()), { axis: -1 }), value18())), x.dtype), { axis: value82(), keepdim: true })), 0), value19())), thin2().vh), value22()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin2().u, g.reshape(g.where(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value18())), g.divide(part7(), g.sum(g.cast(g.equal(g.svdvals(matrices()), g.reshape(g.min(g.svdvals(matrices()), { axis: -1 }), value18())), x.dtype), { axis: value82(), keepdim: true })), 0), value19())), thin2().vh), value22()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit3(), g.divide(g.reshape(part22(), value20()), g.sum(g.cast(hit3(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value22()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit4(), g.divide(g.reshape(part22(), value20()), g.sum(g.cast(hit4(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value22()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit5(), g.divide(part32(), g.sum(g.cast(hit5(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit6(), g.divide(part32(), g.sum(g.cast(hit6(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), value24()), value22())), x.dtype), g.sign(matrices()))))), value25())), part5())), g.transpose((host.equals(p, 'fro')) ? g.multiply(matrices2(), g.where(part8(), 0, g.divide(g.reshape(part23(), value223()), g.where(part8(), 1, norm2())))) : ((host.equals(p, 'nuc')) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.broadcastTo(part9(), value73()), value192())), thin3().vh), value22()) : ((host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.where(g.equal(g.svdvals(matrices2()), g.reshape(g.max(g.svdvals(matrices2()), { axis: -1 }), value182())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices2()), g.reshape(g.max(g.svdvals(matrices2()), { axis: -1 }), value182())), x.dtype), { axis: value83(), keepdim: true })), 0), value192())), thin3().vh), value22()) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin3().u, g.reshape(g.where(g.equal(g.svdvals(matrices2()), g.reshape(g.min(g.svdvals(matrices2()), { axis: -1 }), value182())), g.divide(part9(), g.sum(g.cast(g.equal(g.svdvals(matrices2()), g.reshape(g.min(g.svdvals(matrices2()), { axis: -1 }), value182())), x.dtype), { axis: value83(), keepdim: true })), 0), value192())), thin3().vh), value22()) : g.multiply(g.cast((host.equals(p, 1)) ? g.broadcastTo(g.reshape(g.where(hit32(), g.divide(g.reshape(part23(), value20()), g.sum(g.cast(hit32(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value22()) : ((host.equals(p, -1)) ? g.broadcastTo(g.reshape(g.where(hit42(), g.divide(g.reshape(part23(), value20()), g.sum(g.cast(hit42(), host.realOf(x.dtype)), { axis: value12(), keepdim: true })), 0), value21()), value22()) : g.broadcastTo(g.reshape((host.equals(p, 'inf')) ? g.where(hit52(), g.divide(part33(), g.sum(g.cast(hit52(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0) : g.where(hit62(), g.divide(part33(), g.sum(g.cast(hit62(), host.realOf(x.dtype)), { axis: value16(), keepdim: true })), 0), value24()), value22())), x.dtype), g.sign(matrices2()))))), value25())))];
+        const value8 = host.lazy(() => [...b(), 1, 1]);
+        return [(host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(largest(), least()), least())), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(dout, least()), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(dout, largest()), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(least(), largest()), largest())), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : g.add(g.neg(g.matmul(g.matmul(part5(), g.sizeOfMatricesGrad(part4(), g.reshape(g.multiply(dout, g.sizeOfMatrices(x, p)), value8()), p)), part5())), g.sizeOfMatricesGrad(x, g.reshape(g.multiply(dout, g.sizeOfMatrices(part4(), p)), value8()), p)))];
       },
     },
   ],

@@ -1250,10 +1250,10 @@ export const histogramBinEdgesDefinition: OpDefinition = {
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float16","bfloat16","float32","float64"] },
-  infer(_: object, { bins, min, max }: { bins: number; min: number; max: number }): TensorMeta[] {
+  infer({ x }: { x: TensorMeta }, { bins, min, max }: { bins: number; min: number; max: number }): TensorMeta[] {
     if (!(bins >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "bins must be at least 1");
     if (!(max >= min)) throw new host.RuleError('INVALID_ARGUMENT', "max must not lie below min");
-    return [{ shape: host.checkShape([bins + 1], 'out'), dtype: 'float32' }];
+    return [{ shape: host.checkShape([bins + 1], 'out'), dtype: host.promote(x.dtype, 'float32') }];
   },
   body: {
     kind: 'define',
@@ -1264,7 +1264,7 @@ export const histogramBinEdgesDefinition: OpDefinition = {
       const high = open ? g.max(values()) : g.full([], max, { dtype: 'float64' });
       const more = g.where(g.equal(low, high), 1, g.zerosLike(low));
       const share = g.divide(g.iota([bins + 1], { dtype: 'float64' }), bins);
-      const out = g.cast(g.where(g.lessThan(share, 1), g.add(g.subtract(low, more), g.multiply(share, g.add(g.subtract(high, low), g.multiply(2, more)))), g.add(high, more)), 'float32');
+      const out = g.cast(g.where(g.lessThan(share, 1), g.add(g.subtract(low, more), g.multiply(share, g.add(g.subtract(high, low), g.multiply(2, more)))), g.add(high, more)), host.promote(x.dtype, 'float32'));
       return [out];
     },
   },
@@ -1277,7 +1277,7 @@ export const histogramBinEdgesDefinition: OpDefinition = {
  * Where min and max are both 0, as in `histogram`, from the least to the greatest element, and if these are equal, by 1 beyond to either side.
  *
  * @param x - Tensor of dtype `T`.
- * @returns `out`, dtype `float32`, shape `[bins + 1]`
+ * @returns `out`, dtype `promote(x.dtype, 'float32')`, shape `[bins + 1]`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @example

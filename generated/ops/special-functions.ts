@@ -527,9 +527,9 @@ export const i1Definition: OpDefinition = {
   gradients: [
     {
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }): readonly V[] {
-        return [g.multiply(dout, g.subtract(g.i0(x), g.where(g.equal(x, 0), 0.5, g.divide(out, g.where(g.equal(x, 0), 1, x)))))];
+      saved: [{ name: 'x', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }): readonly V[] {
+        return [g.multiply(dout, g.subtract(g.i0(x), g.where(g.equal(x, 0), 0.5, g.divide(g.i1(x), g.where(g.equal(x, 0), 1, x)))))];
       },
     },
   ],

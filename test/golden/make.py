@@ -479,7 +479,8 @@ def of_scipy(function):
 SPECIAL = {
     "erfc": lambda x: torch.special.erfc(x),
     "erfinv": of_scipy(scipy.special.erfinv),
-    "lgamma": of_scipy(scipy.special.gammaln),
+    # SciPy says that the size of the gamma function tends to 0 far below 0, PyTorch and C that it has no end there.
+    "lgamma": lambda x: torch.lgamma(x),
     "multigammaln": lambda x, p: torch.special.multigammaln(x, p),
     "digamma": lambda x: torch.digamma(x),
     "polygamma": lambda x, n: of_scipy(lambda values: scipy.special.polygamma(n, values))(x),

@@ -92,8 +92,8 @@ function checkDtype(test: OpCase, place: number, one: DtypeCase, report: Report)
 }
 
 /** Whether an output is in double precision although the sample's inputs are not: it is so in every dtype. */
-const isWiderThan = (output: Dtype | undefined, input: Dtype): boolean =>
-  (output === 'float64' && input !== 'float64') || (output === 'complex128' && input !== 'complex128');
+const isWiderThan = (output: Dtype | undefined, input: Dtype): boolean => isDouble(output) && !isDouble(input);
+const isDouble = (dtype: Dtype | undefined): boolean => dtype === 'float64' || dtype === 'complex128';
 
 function compareRounded(
   test: OpCase,
