@@ -472,10 +472,10 @@ export interface IfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2858
+// From ops.yaml:2859
 export const ifftDefinition: OpDefinition = {
   name: 'ifft',
-  source: 'ops.yaml:2858',
+  source: 'ops.yaml:2859',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -536,10 +536,10 @@ export interface RfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2908
+// From ops.yaml:2909
 export const rfftDefinition: OpDefinition = {
   name: 'rfft',
-  source: 'ops.yaml:2908',
+  source: 'ops.yaml:2909',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -602,10 +602,10 @@ export interface IrfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2954
+// From ops.yaml:2955
 export const irfftDefinition: OpDefinition = {
   name: 'irfft',
-  source: 'ops.yaml:2954',
+  source: 'ops.yaml:2955',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -677,10 +677,10 @@ export interface HfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:2998
+// From ops.yaml:2999
 export const hfftDefinition: OpDefinition = {
   name: 'hfft',
-  source: 'ops.yaml:2998',
+  source: 'ops.yaml:2999',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -752,10 +752,10 @@ export interface IhfftOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3042
+// From ops.yaml:3043
 export const ihfftDefinition: OpDefinition = {
   name: 'ihfft',
-  source: 'ops.yaml:3042',
+  source: 'ops.yaml:3043',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -818,10 +818,10 @@ export interface Fft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3088
+// From ops.yaml:3089
 export const fft2Definition: OpDefinition = {
   name: 'fft2',
-  source: 'ops.yaml:3088',
+  source: 'ops.yaml:3089',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -888,10 +888,10 @@ export interface Ifft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3151
+// From ops.yaml:3152
 export const ifft2Definition: OpDefinition = {
   name: 'ifft2',
-  source: 'ops.yaml:3151',
+  source: 'ops.yaml:3152',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -958,10 +958,10 @@ export interface Rfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3214
+// From ops.yaml:3215
 export const rfft2Definition: OpDefinition = {
   name: 'rfft2',
-  source: 'ops.yaml:3214',
+  source: 'ops.yaml:3215',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1036,10 +1036,10 @@ export interface Irfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3279
+// From ops.yaml:3280
 export const irfft2Definition: OpDefinition = {
   name: 'irfft2',
-  source: 'ops.yaml:3279',
+  source: 'ops.yaml:3280',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1127,10 +1127,10 @@ export interface FftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3346
+// From ops.yaml:3347
 export const fftnDefinition: OpDefinition = {
   name: 'fftn',
-  source: 'ops.yaml:3346',
+  source: 'ops.yaml:3347',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1197,10 +1197,10 @@ export interface IfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3414
+// From ops.yaml:3415
 export const ifftnDefinition: OpDefinition = {
   name: 'ifftn',
-  source: 'ops.yaml:3414',
+  source: 'ops.yaml:3415',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1267,10 +1267,10 @@ export interface RfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3482
+// From ops.yaml:3483
 export const rfftnDefinition: OpDefinition = {
   name: 'rfftn',
-  source: 'ops.yaml:3482',
+  source: 'ops.yaml:3483',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1345,10 +1345,10 @@ export interface IrfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3552
+// From ops.yaml:3553
 export const irfftnDefinition: OpDefinition = {
   name: 'irfftn',
-  source: 'ops.yaml:3552',
+  source: 'ops.yaml:3553',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1433,10 +1433,10 @@ export interface FftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3624
+// From ops.yaml:3625
 export const fftshiftDefinition: OpDefinition = {
   name: 'fftshift',
-  source: 'ops.yaml:3624',
+  source: 'ops.yaml:3625',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1485,10 +1485,10 @@ export interface IfftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3639
+// From ops.yaml:3640
 export const ifftshiftDefinition: OpDefinition = {
   name: 'ifftshift',
-  source: 'ops.yaml:3639',
+  source: 'ops.yaml:3640',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1541,10 +1541,10 @@ export interface FftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3655
+// From ops.yaml:3656
 export const fftfreqDefinition: OpDefinition = {
   name: 'fftfreq',
-  source: 'ops.yaml:3655',
+  source: 'ops.yaml:3656',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1590,10 +1590,10 @@ export interface RfftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3678
+// From ops.yaml:3679
 export const rfftfreqDefinition: OpDefinition = {
   name: 'rfftfreq',
-  source: 'ops.yaml:3678',
+  source: 'ops.yaml:3679',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],

@@ -9,10 +9,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:7418
+// From ops.yaml:7419
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:7418',
+  source: 'ops.yaml:7419',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:7445
+// From ops.yaml:7446
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:7445',
+  source: 'ops.yaml:7446',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -123,10 +123,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:7461
+// From ops.yaml:7462
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:7461',
+  source: 'ops.yaml:7462',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export const rowsSetDefinition: OpDefinition = {
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
-// From ops.yaml:7483
+// From ops.yaml:7484
 export const overwriteDefinition: OpDefinition = {
   name: 'overwrite',
-  source: 'ops.yaml:7483',
+  source: 'ops.yaml:7484',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -239,10 +239,10 @@ export function overwrite(x: TensorLike, value: TensorLike): Tensor {
 export function overwrite_(x: Tensor, value: TensorLike): Tensor {
   return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
 }
-// From ops.yaml:7493
+// From ops.yaml:7494
 export const putAtDefinition: OpDefinition = {
   name: 'putAt',
-  source: 'ops.yaml:7493',
+  source: 'ops.yaml:7494',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -310,10 +310,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:7509
+// From ops.yaml:7510
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:7509',
+  source: 'ops.yaml:7510',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -368,10 +368,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:7539
+// From ops.yaml:7540
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:7539',
+  source: 'ops.yaml:7540',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -419,10 +419,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:7558
+// From ops.yaml:7559
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:7558',
+  source: 'ops.yaml:7559',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -452,10 +452,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:7568
+// From ops.yaml:7569
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:7568',
+  source: 'ops.yaml:7569',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -492,10 +492,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:7582
+// From ops.yaml:7583
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:7582',
+  source: 'ops.yaml:7583',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -558,10 +558,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:7617
+// From ops.yaml:7618
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:7617',
+  source: 'ops.yaml:7618',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -632,10 +632,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:7656
+// From ops.yaml:7657
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:7656',
+  source: 'ops.yaml:7657',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -694,10 +694,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:7679
+// From ops.yaml:7680
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:7679',
+  source: 'ops.yaml:7680',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -773,10 +773,10 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:7712
+// From ops.yaml:7713
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:7712',
+  source: 'ops.yaml:7713',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -819,10 +819,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:7721
+// From ops.yaml:7722
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:7721',
+  source: 'ops.yaml:7722',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -880,10 +880,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:7744
+// From ops.yaml:7745
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:7744',
+  source: 'ops.yaml:7745',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -936,10 +936,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:7757
+// From ops.yaml:7758
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:7757',
+  source: 'ops.yaml:7758',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -989,10 +989,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:7788
+// From ops.yaml:7789
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:7788',
+  source: 'ops.yaml:7789',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1058,10 +1058,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:7824
+// From ops.yaml:7825
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:7824',
+  source: 'ops.yaml:7825',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1114,10 +1114,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:7861
+// From ops.yaml:7862
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:7861',
+  source: 'ops.yaml:7862',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -1189,10 +1189,10 @@ export const putAlongAxisDefinition: OpDefinition = {
 export function putAlongAxis(x: TensorLike, index: TensorLike, values: TensorLike, axis: number, options: PutAlongAxisOptions = {}): Tensor {
   return callOne(putAlongAxisDefinition, [x, index, values], { axis, ...optionsOf(putAlongAxisDefinition, options) });
 }
-// From ops.yaml:7903
+// From ops.yaml:7904
 export const selectScatterDefinition: OpDefinition = {
   name: 'selectScatter',
-  source: 'ops.yaml:7903',
+  source: 'ops.yaml:7904',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'index', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1263,10 +1263,10 @@ export interface SliceScatterOptions {
   /** The steps, above 0; 1 each when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:7938
+// From ops.yaml:7939
 export const sliceScatterDefinition: OpDefinition = {
   name: 'sliceScatter',
-  source: 'ops.yaml:7938',
+  source: 'ops.yaml:7939',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1361,10 +1361,10 @@ export interface DiagonalScatterOptions {
   /** The axis of columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:7994
+// From ops.yaml:7995
 export const diagonalScatterDefinition: OpDefinition = {
   name: 'diagonalScatter',
-  source: 'ops.yaml:7994',
+  source: 'ops.yaml:7995',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1429,10 +1429,10 @@ export interface TakeOptions {
   /** Whether a place out of range is an error, counts on from the other end, or is moved to the nearest end. Default: `"raise"`. */
   mode?: 'raise' | 'wrap' | 'clip' | undefined;
 }
-// From ops.yaml:8030
+// From ops.yaml:8031
 export const takeDefinition: OpDefinition = {
   name: 'take',
-  source: 'ops.yaml:8030',
+  source: 'ops.yaml:8031',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"raise"},{"kind":"literal","value":"wrap"},{"kind":"literal","value":"clip"}]}, default: "raise", required: false }],
   outputs: [{ name: 'out' }],
@@ -1489,10 +1489,10 @@ export interface IndexAddOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:8065
+// From ops.yaml:8066
 export const indexAddDefinition: OpDefinition = {
   name: 'indexAdd',
-  source: 'ops.yaml:8065',
+  source: 'ops.yaml:8066',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1559,10 +1559,10 @@ export interface IndexFillOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:8100
+// From ops.yaml:8101
 export const indexFillDefinition: OpDefinition = {
   name: 'indexFill',
-  source: 'ops.yaml:8100',
+  source: 'ops.yaml:8101',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1620,10 +1620,10 @@ export interface IndexPutOptions {
   /** Whether values are added to what is there, in their order. Default: `false`. */
   accumulate?: boolean | undefined;
 }
-// From ops.yaml:8128
+// From ops.yaml:8129
 export const indexPutDefinition: OpDefinition = {
   name: 'indexPut',
-  source: 'ops.yaml:8128',
+  source: 'ops.yaml:8129',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'indices', dtype: 'I', list: true, differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'accumulate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1711,10 +1711,10 @@ export const indexPutDefinition: OpDefinition = {
 export function indexPut(x: TensorLike, indices: readonly TensorLike[], values: TensorLike, options: IndexPutOptions = {}): Tensor {
   return callOne(indexPutDefinition, [x, indices, values], optionsOf(indexPutDefinition, options));
 }
-// From ops.yaml:8186
+// From ops.yaml:8187
 export const maskedFillDefinition: OpDefinition = {
   name: 'maskedFill',
-  source: 'ops.yaml:8186',
+  source: 'ops.yaml:8187',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'value', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1770,10 +1770,10 @@ export const maskedFillDefinition: OpDefinition = {
 export function maskedFill(x: TensorLike, mask: TensorLike, value: TensorLike): Tensor {
   return callOne(maskedFillDefinition, [x, mask, value], surplusOptions(maskedFillDefinition, arguments[3]));
 }
-// From ops.yaml:8213
+// From ops.yaml:8214
 export const maskedScatterDefinition: OpDefinition = {
   name: 'maskedScatter',
-  source: 'ops.yaml:8213',
+  source: 'ops.yaml:8214',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1844,10 +1844,10 @@ export interface RepeatInterleaveOptions {
   /** The axis of the parts; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:8248
+// From ops.yaml:8249
 export const repeatInterleaveDefinition: OpDefinition = {
   name: 'repeatInterleave',
-  source: 'ops.yaml:8248',
+  source: 'ops.yaml:8249',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1914,10 +1914,10 @@ export const repeatInterleaveDefinition: OpDefinition = {
 export function repeatInterleave(x: TensorLike, repeats: number | readonly number[], options: RepeatInterleaveOptions = {}): Tensor {
   return callOne(repeatInterleaveDefinition, [x], { repeats, ...optionsOf(repeatInterleaveDefinition, options) });
 }
-// From ops.yaml:8299
+// From ops.yaml:8300
 export const repeatedPlacesDefinition: OpDefinition = {
   name: 'repeatedPlaces',
-  source: 'ops.yaml:8299',
+  source: 'ops.yaml:8300',
   inputs: [{ name: 'ends', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1952,10 +1952,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:8308
+// From ops.yaml:8309
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:8308',
+  source: 'ops.yaml:8309',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2030,10 +2030,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:8357
+// From ops.yaml:8358
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:8357',
+  source: 'ops.yaml:8358',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -2070,10 +2070,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:8385
+// From ops.yaml:8386
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:8385',
+  source: 'ops.yaml:8386',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2106,10 +2106,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:8406
+// From ops.yaml:8407
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:8406',
+  source: 'ops.yaml:8407',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

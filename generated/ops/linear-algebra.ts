@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:9829
+// From ops.yaml:9830
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:9829',
+  source: 'ops.yaml:9830',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:9856
+// From ops.yaml:9857
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:9856',
+  source: 'ops.yaml:9857',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:9865
+// From ops.yaml:9866
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:9865',
+  source: 'ops.yaml:9866',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:9874
+// From ops.yaml:9875
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:9874',
+  source: 'ops.yaml:9875',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -239,10 +239,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:9915
+// From ops.yaml:9916
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:9915',
+  source: 'ops.yaml:9916',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -291,10 +291,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:9929
+// From ops.yaml:9930
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:9929',
+  source: 'ops.yaml:9930',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -377,10 +377,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:9965
+// From ops.yaml:9966
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:9965',
+  source: 'ops.yaml:9966',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -433,10 +433,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:9993
+// From ops.yaml:9994
 export const matrixPowerDefinition: OpDefinition = {
   name: 'matrixPower',
-  source: 'ops.yaml:9993',
+  source: 'ops.yaml:9994',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -491,10 +491,10 @@ export const matrixPowerDefinition: OpDefinition = {
 export function matrixPower(x: TensorLike, n: number): Tensor {
   return callOne(matrixPowerDefinition, [x], { n, ...surplusOptions(matrixPowerDefinition, arguments[2]) });
 }
-// From ops.yaml:10020
+// From ops.yaml:10021
 export const powerOfMatrixDefinition: OpDefinition = {
   name: 'powerOfMatrix',
-  source: 'ops.yaml:10020',
+  source: 'ops.yaml:10021',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -538,10 +538,10 @@ export const powerOfMatrixDefinition: OpDefinition = {
 export function powerOfMatrix(x: TensorLike, n: number): Tensor {
   return callOne(powerOfMatrixDefinition, [x], { n, ...surplusOptions(powerOfMatrixDefinition, arguments[2]) });
 }
-// From ops.yaml:10039
+// From ops.yaml:10040
 export const matrixExpDefinition: OpDefinition = {
   name: 'matrixExp',
-  source: 'ops.yaml:10039',
+  source: 'ops.yaml:10040',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -591,10 +591,10 @@ export const matrixExpDefinition: OpDefinition = {
 export function matrixExp(x: TensorLike): Tensor {
   return callOne(matrixExpDefinition, [x], surplusOptions(matrixExpDefinition, arguments[1]));
 }
-// From ops.yaml:10066
+// From ops.yaml:10067
 export const exponentialOfMatrixDefinition: OpDefinition = {
   name: 'exponentialOfMatrix',
-  source: 'ops.yaml:10066',
+  source: 'ops.yaml:10067',
   inputs: [{ name: 'x', dtype: 'float64', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -640,10 +640,10 @@ export const exponentialOfMatrixDefinition: OpDefinition = {
 export function exponentialOfMatrix(x: TensorLike): Tensor {
   return callOne(exponentialOfMatrixDefinition, [x], surplusOptions(exponentialOfMatrixDefinition, arguments[1]));
 }
-// From ops.yaml:10086
+// From ops.yaml:10087
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:10086',
+  source: 'ops.yaml:10087',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -727,10 +727,10 @@ export const luDefinition: OpDefinition = {
 export function lu(x: TensorLike): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luDefinition, [x], surplusOptions(luDefinition, arguments[1]));
 }
-// From ops.yaml:10111
+// From ops.yaml:10112
 export const luUnpackDefinition: OpDefinition = {
   name: 'luUnpack',
-  source: 'ops.yaml:10111',
+  source: 'ops.yaml:10112',
   inputs: [{ name: 'lu', dtype: 'T', differentiable: true }, { name: 'permutation', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'p' }, { name: 'l' }, { name: 'u' }],
@@ -815,10 +815,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:10144
+// From ops.yaml:10145
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:10144',
+  source: 'ops.yaml:10145',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -908,10 +908,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:10174
+// From ops.yaml:10175
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:10174',
+  source: 'ops.yaml:10175',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -967,10 +967,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:10191
+// From ops.yaml:10192
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:10191',
+  source: 'ops.yaml:10192',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1033,10 +1033,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:10218
+// From ops.yaml:10219
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:10218',
+  source: 'ops.yaml:10219',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1137,10 +1137,10 @@ export interface CholeskyInverseOptions {
   /** Whether x is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:10238
+// From ops.yaml:10239
 export const choleskyInverseDefinition: OpDefinition = {
   name: 'choleskyInverse',
-  source: 'ops.yaml:10238',
+  source: 'ops.yaml:10239',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1205,10 +1205,10 @@ export const choleskyInverseDefinition: OpDefinition = {
 export function choleskyInverse(x: TensorLike, options: CholeskyInverseOptions = {}): Tensor {
   return callOne(choleskyInverseDefinition, [x], optionsOf(choleskyInverseDefinition, options));
 }
-// From ops.yaml:10254
+// From ops.yaml:10255
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:10254',
+  source: 'ops.yaml:10255',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -1266,10 +1266,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:10279
+// From ops.yaml:10280
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:10279',
+  source: 'ops.yaml:10280',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1316,10 +1316,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:10303
+// From ops.yaml:10304
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:10303',
+  source: 'ops.yaml:10304',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1380,10 +1380,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:10328
+// From ops.yaml:10329
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:10328',
+  source: 'ops.yaml:10329',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1433,10 +1433,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:10338
+// From ops.yaml:10339
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:10338',
+  source: 'ops.yaml:10339',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1534,10 +1534,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:10374
+// From ops.yaml:10375
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:10374',
+  source: 'ops.yaml:10375',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1598,10 +1598,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:10404
+// From ops.yaml:10405
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:10404',
+  source: 'ops.yaml:10405',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1679,10 +1679,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:10444
+// From ops.yaml:10445
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:10444',
+  source: 'ops.yaml:10445',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1731,10 +1731,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:10468
+// From ops.yaml:10469
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:10468',
+  source: 'ops.yaml:10469',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1782,10 +1782,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:10495
+// From ops.yaml:10496
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:10495',
+  source: 'ops.yaml:10496',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1865,10 +1865,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:10533
+// From ops.yaml:10534
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:10533',
+  source: 'ops.yaml:10534',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1978,10 +1978,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:10577
+// From ops.yaml:10578
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:10577',
+  source: 'ops.yaml:10578',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2035,10 +2035,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:10594
+// From ops.yaml:10595
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:10594',
+  source: 'ops.yaml:10595',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2082,10 +2082,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:10611
+// From ops.yaml:10612
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:10611',
+  source: 'ops.yaml:10612',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2143,10 +2143,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:10633
+// From ops.yaml:10634
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:10633',
+  source: 'ops.yaml:10634',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2211,10 +2211,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:10674
+// From ops.yaml:10675
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:10674',
+  source: 'ops.yaml:10675',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2255,10 +2255,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:10703
+// From ops.yaml:10704
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:10703',
+  source: 'ops.yaml:10704',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2323,10 +2323,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:10725
+// From ops.yaml:10726
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:10725',
+  source: 'ops.yaml:10726',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2469,10 +2469,10 @@ export const lstsqDefinition: OpDefinition = {
 export function lstsq(x: TensorLike, y: TensorLike, options: LstsqOptions = {}): { solution: Tensor; residuals: Tensor; rank: Tensor; singularValues: Tensor } {
   return callNamed(lstsqDefinition, [x, y], optionsOf(lstsqDefinition, options));
 }
-// From ops.yaml:10766
+// From ops.yaml:10767
 export const sizeOfMatricesDefinition: OpDefinition = {
   name: 'sizeOfMatrices',
-  source: 'ops.yaml:10766',
+  source: 'ops.yaml:10767',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2496,10 +2496,12 @@ export const sizeOfMatricesDefinition: OpDefinition = {
   gradients: [
     {
       input: 'x',
-      saved: [{ name: 'x', keep: 'value' }],
-      run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p }: { p: number | string }): readonly V[] {
-        const b = host.take(x.shape, 0, x.shape.length - 2);
-        return [g.sizeOfMatricesGrad(x, g.reshape(dout, [...b, 1, 1]), p)];
+      saved: [{ name: 'x', keep: 'value' }, { name: 'out', keep: 'value' }],
+      run<V extends Value>(g: OpAlgebra<V>, { x, out, dout }: { x: V; out: V; dout: V }, { p }: { p: number | string }): readonly V[] {
+        const b = host.lazy(() => host.take(x.shape, 0, x.shape.length - 2));
+        const size = host.lazy(() => g.reshape(out, [...b(), 1, 1]));
+        const dsize = host.lazy(() => g.reshape(dout, [...b(), 1, 1]));
+        return [(host.equals(p, 'fro')) ? g.multiply(dsize(), g.where(g.equal(size(), 0), 0, g.divide(x, g.where(g.equal(size(), 0), 1, size())))) : g.sizeOfMatricesGrad(x, dsize(), p)];
       },
     },
   ],
@@ -2516,12 +2518,12 @@ export const sizeOfMatricesDefinition: OpDefinition = {
 export function sizeOfMatrices(x: TensorLike, p: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf'): Tensor {
   return callOne(sizeOfMatricesDefinition, [x], { p, ...surplusOptions(sizeOfMatricesDefinition, arguments[2]) });
 }
-// From ops.yaml:10794
+// From ops.yaml:10799
 export const sizeOfMatricesGradDefinition: OpDefinition = {
   name: 'sizeOfMatricesGrad',
-  source: 'ops.yaml:10794',
+  source: 'ops.yaml:10799',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'dsize', dtype: 'T', differentiable: true }],
-  attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, required: true }],
+  attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, required: true }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["float32","float64"] },
   infer({ x, dsize }: { x: TensorMeta; dsize: TensorMeta }, _: object): TensorMeta[] {
@@ -2536,15 +2538,14 @@ export const sizeOfMatricesGradDefinition: OpDefinition = {
       const b = host.lazy(() => host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(dsize.shape, 0, dsize.shape.length - 2)));
       const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
       const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
-      const thin = host.lazy(() => g.thinSvd(g.reshape(x, [host.count(b()), m(), n()])));
+      const ofValues = ((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2));
       const isLargest = host.lazy(() => ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')));
+      const across = host.lazy(() => ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1);
+      const thin = host.lazy(() => g.thinSvd(g.reshape(x, [host.count(b()), m(), n()])));
       const values = host.lazy(() => g.reshape(thin().s, [...b(), 1, host.min(m(), n())]));
       const byValues = host.lazy(() => g.reshape(g.bmm(g.multiply(thin().u, g.reshape((host.equals(p, 'nuc')) ? g.onesLike(values()) : g.sharesOfExtreme(values(), -1, isLargest()), [host.count(b()), 1, host.min(m(), n())])), thin().vh), x.shape));
-      const across = host.lazy(() => ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1);
       const bySums = host.lazy(() => g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: across(), keepdim: true }), (-3) - across(), isLargest())));
-      const size = host.lazy(() => g.norm(x, { axis: [-2, -1], keepdim: true }));
-      const byRoot = host.lazy(() => g.where(g.equal(size(), 0), 0, g.divide(x, g.where(g.equal(size(), 0), 1, size()))));
-      const out = g.multiply(dsize, (host.equals(p, 'fro')) ? byRoot() : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? byValues() : bySums()));
+      const out = g.multiply(dsize, ofValues ? byValues() : bySums());
       return [out];
     },
   },
@@ -2557,45 +2558,38 @@ export const sizeOfMatricesGradDefinition: OpDefinition = {
         const b = host.lazy(() => host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(dsize.shape, 0, dsize.shape.length - 2)));
         const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
         const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
-        const size = host.lazy(() => g.norm(x, { axis: [-2, -1], keepdim: true }));
-        const part = host.lazy(() => g.equal(size(), 0));
-        const part2 = host.lazy(() => g.where(part(), 1, size()));
-        const part3 = host.lazy(() => g.divide(x, part2()));
+        const ofValues = ((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2));
+        const isLargest = host.lazy(() => ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')));
+        const across = host.lazy(() => ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1);
         const value = host.lazy(() => host.count(b()));
         const value2 = host.lazy(() => [value(), m(), n()]);
+        const target = host.lazy(() => ((host.count(value2()) === host.count(x.shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(x.shape, value2()));
         const thin = host.lazy(() => g.thinSvd(g.reshape(x, value2())));
-        const value3 = host.lazy(() => host.min(m(), n()));
-        const value4 = host.lazy(() => [...b(), 1, value3()]);
-        const target = host.lazy(() => ((host.count(value2()) === host.count(x.shape)) && host.all(value2(), (size2: number) => size2 >= 0)) ? value2() : host.inferReshape(x.shape, value2()));
-        const size22 = host.lazy(() => host.min(host.at(target(), 1), host.at(target(), 2)));
-        const value5 = host.lazy(() => [host.at(target(), 0), size22()]);
-        const target2 = host.lazy(() => ((host.count(value4()) === host.count(value5())) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(value5(), value4()));
-        const value6 = host.lazy(() => [value(), 1, value3()]);
-        const part4 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape((host.equals(p, 'nuc')) ? g.full(target2(), 1, { dtype: x.dtype }) : g.sharesOfExtreme(g.reshape(thin().s, value4()), -1, ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf'))), value6()) : undefined!));
-        const part5 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.multiply(thin().u, part4()) : undefined!));
-        const value7 = host.lazy(() => [x.shape.length - 2, x.shape.length - 1]);
-        const value8 = host.lazy(() => (rules.reduced(x.shape, value7(), true) as readonly number[]));
-        const part6 = host.lazy(() => (host.equals(p, 'fro')) ? g.sumTo(g.where(part(), 0, g.sumTo(g.multiply(dout, dsize), ((host.equals(p, 'fro')) ? g.where(part(), 0, part3()) : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape(g.bmm(part5(), thin().vh), x.shape) : g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1, keepdim: true }), -3 - (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1), ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')))))).shape)), host.broadcast(x.shape, value8())) : undefined!);
-        const value22 = host.lazy(() => host.replace(x.shape, value7(), 1));
-        const norm = host.lazy(() => g.reshape(size(), value22()));
-        const part7 = host.lazy(() => g.equal(norm(), 0));
-        const value9 = host.lazy(() => [host.at(target(), 0), host.at(target(), 1), size22()]);
-        const value10 = host.lazy(() => host.broadcast(value9(), ((host.count(value6()) === host.count(target2())) && host.all(value6(), (size3: number) => size3 >= 0)) ? value6() : host.inferReshape(target2(), value6())));
-        const value11 = host.lazy(() => value10().length - 2);
-        const part8 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape(g.sumTo(g.multiply(dout, dsize), ((host.equals(p, 'fro')) ? g.where(part(), 0, part3()) : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape(g.bmm(part5(), thin().vh), x.shape) : g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1, keepdim: true }), -3 - (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1), ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')))))).shape), [...host.broadcast(host.take(value10(), 0, value11()), [host.at(target(), 0)]), host.at(value10(), value11()), host.at(target(), 2)]) : undefined!));
-        const part9 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.sumTo(g.multiply(g.sumTo(g.bmm(part8(), g.swapLast(thin().vh)), value10()), g.conj(part4())), value9()) : undefined!));
-        const turnedU = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.bmm(g.swapLast(thin().u), part9()) : undefined!));
+        const size2 = host.lazy(() => host.min(host.at(target(), 1), host.at(target(), 2)));
+        const value3 = host.lazy(() => [host.at(target(), 0), size2()]);
+        const value4 = host.lazy(() => host.min(m(), n()));
+        const value5 = host.lazy(() => [...b(), 1, value4()]);
+        const target2 = host.lazy(() => ((host.count(value5()) === host.count(value3())) && host.all(value5(), (size: number) => size >= 0)) ? value5() : host.inferReshape(value3(), value5()));
+        const value6 = host.lazy(() => [value(), 1, value4()]);
+        const part = host.lazy(() => ofValues ? g.reshape((host.equals(p, 'nuc')) ? g.full(target2(), 1, { dtype: x.dtype }) : g.sharesOfExtreme(g.reshape(thin().s, value5()), -1, isLargest()), value6()) : undefined!);
+        const part2 = host.lazy(() => ofValues ? g.multiply(thin().u, part()) : undefined!);
+        const value7 = host.lazy(() => [host.at(target(), 0), host.at(target(), 1), size2()]);
+        const value8 = host.lazy(() => host.broadcast(value7(), ((host.count(value6()) === host.count(target2())) && host.all(value6(), (size3: number) => size3 >= 0)) ? value6() : host.inferReshape(target2(), value6())));
+        const value9 = host.lazy(() => value8().length - 2);
+        const part3 = host.lazy(() => ofValues ? g.reshape(g.sumTo(g.multiply(dout, dsize), (ofValues ? g.reshape(g.bmm(part2(), thin().vh), x.shape) : g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: across(), keepdim: true }), -3 - across(), isLargest()))).shape), [...host.broadcast(host.take(value8(), 0, value9()), [host.at(target(), 0)]), host.at(value8(), value9()), host.at(target(), 2)]) : undefined!);
+        const part4 = host.lazy(() => ofValues ? g.sumTo(g.multiply(g.sumTo(g.bmm(part3(), g.swapLast(thin().vh)), value8()), g.conj(part())), value7()) : undefined!);
+        const turnedU = host.lazy(() => ofValues ? g.bmm(g.swapLast(thin().u), part4()) : undefined!);
         const row = host.lazy(() => g.unsqueeze(thin().s, -2));
         const column = host.lazy(() => g.unsqueeze(thin().s, -1));
-        const part10 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.sumTo(g.bmm(g.swapLast(part5()), part8()), [host.at(target(), 0), size22(), host.at(target(), 2)]) : undefined!));
-        const turnedV = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.bmm(thin().vh, g.swapLast(part10())) : undefined!));
-        const part11 = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.swapLast(turnedV()) : undefined!));
+        const part5 = host.lazy(() => ofValues ? g.sumTo(g.bmm(g.swapLast(part2()), part3()), [host.at(target(), 0), size2(), host.at(target(), 2)]) : undefined!);
+        const turnedV = host.lazy(() => ofValues ? g.bmm(thin().vh, g.swapLast(part5())) : undefined!);
+        const part6 = host.lazy(() => ofValues ? g.swapLast(turnedV()) : undefined!);
         const gaps = host.lazy(() => g.multiply(g.subtract(row(), column()), g.add(row(), column())));
-        const part12 = host.lazy(() => g.equal(gaps(), 0));
-        const within = host.lazy(() => (host.equals(p, 'fro')) ? undefined! : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.bmm(g.bmm(thin().u, g.where(g.eye(size22(), { dtype: 'bool' }), g.unsqueeze(g.zeros(value5(), { dtype: x.dtype }), -1), g.multiply(g.add(g.multiply(g.subtract(turnedU(), g.swapLast(turnedU())), row()), g.multiply(column(), g.subtract(turnedV(), part11()))), g.where(part12(), 0, g.divide(1, g.where(part12(), 1, gaps())))))), thin().vh) : undefined!));
-        const part13 = host.lazy(() => g.equal(row(), 0));
-        const inverse = host.lazy(() => g.where(part13(), 0, g.divide(1, g.where(part13(), 1, row()))));
-        return [(host.equals(p, 'fro')) ? g.add(g.sumTo(g.divide(part6(), part2()), x.shape), g.multiply(x, g.where(part7(), 0, g.divide(g.reshape(g.where(part(), 0, g.sumTo(g.multiply(g.neg(part6()), g.divide(part3(), part2())), value8())), value22()), g.where(part7(), 1, norm()))))) : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape((host.at(target(), 1) > host.at(target(), 2)) ? g.add(within(), g.bmm(g.multiply(g.subtract(part9(), g.bmm(thin().u, turnedU())), inverse()), thin().vh)) : ((host.at(target(), 2) > host.at(target(), 1)) ? g.add(within(), g.bmm(g.multiply(thin().u, inverse()), g.subtract(part10(), g.bmm(part11(), thin().vh)))) : within()), x.shape) : g.full(x.shape, 0, { dtype: x.dtype }))];
+        const part7 = host.lazy(() => g.equal(gaps(), 0));
+        const within = host.lazy(() => ofValues ? g.bmm(g.bmm(thin().u, g.where(g.eye(size2(), { dtype: 'bool' }), g.unsqueeze(g.zeros(value3(), { dtype: x.dtype }), -1), g.multiply(g.add(g.multiply(g.subtract(turnedU(), g.swapLast(turnedU())), row()), g.multiply(column(), g.subtract(turnedV(), part6()))), g.where(part7(), 0, g.divide(1, g.where(part7(), 1, gaps())))))), thin().vh) : undefined!);
+        const part8 = host.lazy(() => g.equal(row(), 0));
+        const inverse = host.lazy(() => g.where(part8(), 0, g.divide(1, g.where(part8(), 1, row()))));
+        return [ofValues ? g.reshape((host.at(target(), 1) > host.at(target(), 2)) ? g.add(within(), g.bmm(g.multiply(g.subtract(part4(), g.bmm(thin().u, turnedU())), inverse()), thin().vh)) : ((host.at(target(), 2) > host.at(target(), 1)) ? g.add(within(), g.bmm(g.multiply(thin().u, inverse()), g.subtract(part5(), g.bmm(part6(), thin().vh)))) : within()), x.shape) : g.full(x.shape, 0, { dtype: x.dtype })];
       },
     },
     {
@@ -2606,23 +2600,24 @@ export const sizeOfMatricesGradDefinition: OpDefinition = {
         const b = host.lazy(() => host.broadcast(host.take(x.shape, 0, x.shape.length - 2), host.take(dsize.shape, 0, dsize.shape.length - 2)));
         const m = host.lazy(() => host.at(x.shape, x.shape.length - 2));
         const n = host.lazy(() => host.at(x.shape, x.shape.length - 1));
-        const size = host.lazy(() => g.norm(x, { axis: [-2, -1], keepdim: true }));
-        const part = host.lazy(() => g.equal(size(), 0));
+        const ofValues = ((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2));
+        const isLargest = host.lazy(() => ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')));
+        const across = host.lazy(() => ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1);
         const value = host.lazy(() => host.count(b()));
         const value2 = host.lazy(() => [value(), m(), n()]);
         const thin = host.lazy(() => g.thinSvd(g.reshape(x, value2())));
         const value3 = host.lazy(() => host.min(m(), n()));
         const value4 = host.lazy(() => [...b(), 1, value3()]);
-        const target = host.lazy(() => ((host.count(value2()) === host.count(x.shape)) && host.all(value2(), (size2: number) => size2 >= 0)) ? value2() : host.inferReshape(x.shape, value2()));
+        const target = host.lazy(() => ((host.count(value2()) === host.count(x.shape)) && host.all(value2(), (size: number) => size >= 0)) ? value2() : host.inferReshape(x.shape, value2()));
         const value5 = host.lazy(() => [host.at(target(), 0), host.min(host.at(target(), 1), host.at(target(), 2))]);
-        return [g.sumTo(g.multiply(dout, (host.equals(p, 'fro')) ? g.where(part(), 0, g.divide(x, g.where(part(), 1, size()))) : ((((host.equals(p, 'nuc')) || (host.equals(p, 2))) || (host.equals(p, -2))) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape((host.equals(p, 'nuc')) ? g.full(((host.count(value4()) === host.count(value5())) && host.all(value4(), (size2: number) => size2 >= 0)) ? value4() : host.inferReshape(value5(), value4()), 1, { dtype: x.dtype }) : g.sharesOfExtreme(g.reshape(thin().s, value4()), -1, ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf'))), [value(), 1, value3()])), thin().vh), x.shape) : g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: ((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1, keepdim: true }), -3 - (((host.equals(p, 1)) || (host.equals(p, -1))) ? -2 : -1), ((host.equals(p, 1)) || (host.equals(p, 2))) || (host.equals(p, 'inf')))))), dsize.shape)];
+        return [g.sumTo(g.multiply(dout, ofValues ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape((host.equals(p, 'nuc')) ? g.full(((host.count(value4()) === host.count(value5())) && host.all(value4(), (size: number) => size >= 0)) ? value4() : host.inferReshape(value5(), value4()), 1, { dtype: x.dtype }) : g.sharesOfExtreme(g.reshape(thin().s, value4()), -1, isLargest()), [value(), 1, value3()])), thin().vh), x.shape) : g.multiply(g.sign(x), g.sharesOfExtreme(g.sum(g.abs(x), { axis: across(), keepdim: true }), -3 - across(), isLargest()))), dsize.shape)];
       },
     },
   ],
 };
 
 /**
- * The gradient of sizeOfMatrices. Columns, rows and singular values that are largest or least together share it.
+ * The gradient of sizeOfMatrices, but for p = 'fro'. Columns, rows and singular values that are largest or least together share it.
  *
  * @param x - Tensor of dtype `T`, shape `[...b, m, n]`.
  * @param dsize - Tensor of dtype `T`, shape `[...b, 1, 1]`.
@@ -2630,13 +2625,13 @@ export const sizeOfMatricesGradDefinition: OpDefinition = {
  * @returns `out`, dtype `T`, shape `x.shape`
  * @remarks Dtypes: T: float32, float64.
  */
-export function sizeOfMatricesGrad(x: TensorLike, dsize: TensorLike, p: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf'): Tensor {
+export function sizeOfMatricesGrad(x: TensorLike, dsize: TensorLike, p: 1 | -1 | 2 | -2 | 'nuc' | 'inf' | '-inf'): Tensor {
   return callOne(sizeOfMatricesGradDefinition, [x, dsize], { p, ...surplusOptions(sizeOfMatricesGradDefinition, arguments[3]) });
 }
-// From ops.yaml:10817
+// From ops.yaml:10821
 export const sharesOfExtremeDefinition: OpDefinition = {
   name: 'sharesOfExtreme',
-  source: 'ops.yaml:10817',
+  source: 'ops.yaml:10821',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2678,10 +2673,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:10832
+// From ops.yaml:10836
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:10832',
+  source: 'ops.yaml:10836',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2705,8 +2700,13 @@ export const matrixNormDefinition: OpDefinition = {
       saved: [{ name: 'x', keep: 'value' }],
       run<V extends Value>(g: OpAlgebra<V>, { x, dout }: { x: V; dout: V }, { p, axis }: { p: number | string; axis: readonly number[] }): readonly V[] {
         const value = [...host.drop(host.range(x.shape.length), axis), ...axis];
-        const b = host.take(host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)), 0, host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 2);
-        return [g.transpose(g.sizeOfMatricesGrad(g.transpose(x, value), g.reshape(g.reshape(dout, b), [...b, 1, 1]), p), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
+        const b = host.lazy(() => host.take(host.pick(x.shape, host.each(value, (axis2: number) => (axis2 < 0) ? axis2 + x.shape.length : axis2)), 0, host.pick(x.shape, host.each(value, (axis3: number) => (axis3 < 0) ? axis3 + x.shape.length : axis3)).length - 2));
+        const value2 = host.lazy(() => [...b(), 1, 1]);
+        const dsize = host.lazy(() => g.reshape(g.reshape(dout, b()), value2()));
+        const matrices = host.lazy(() => g.transpose(x, value));
+        const size = host.lazy(() => (host.equals(p, 'fro')) ? g.reshape(g.sizeOfMatrices(matrices(), p), value2()) : undefined!);
+        const part = host.lazy(() => (host.equals(p, 'fro')) ? g.equal(size(), 0) : undefined!);
+        return [g.transpose((host.equals(p, 'fro')) ? g.multiply(dsize(), g.where(part(), 0, g.divide(matrices(), g.where(part(), 1, size())))) : g.sizeOfMatricesGrad(matrices(), dsize(), p), host.inversePermutation(host.each(value, (axis4: number) => (axis4 < 0) ? axis4 + x.shape.length : axis4)))];
       },
     },
   ],
@@ -2737,10 +2737,10 @@ export interface CondOptions {
   /** The norm, as in matrixNorm; -2 for the least singular value over the largest. Default: `2`. */
   p?: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf' | undefined;
 }
-// From ops.yaml:10871
+// From ops.yaml:10875
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:10871',
+  source: 'ops.yaml:10875',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -2792,8 +2792,16 @@ export const condDefinition: OpDefinition = {
         const value7 = host.lazy(() => [value(), 1, value2()]);
         const part4 = host.lazy(() => g.inverse(x));
         const part5 = host.lazy(() => g.swapLast(part4()));
+        const part6 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.sizeOfMatrices(x, p)));
         const value8 = host.lazy(() => [...b(), 1, 1]);
-        return [(host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(largest(), least()), least())), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(dout, least()), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(dout, largest()), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(least(), largest()), largest())), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : g.add(g.neg(g.matmul(g.matmul(part5(), g.sizeOfMatricesGrad(part4(), g.reshape(g.multiply(dout, g.sizeOfMatrices(x, p)), value8()), p)), part5())), g.sizeOfMatricesGrad(x, g.reshape(g.multiply(dout, g.sizeOfMatrices(part4(), p)), value8()), p)))];
+        const dsize = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.multiply(dout, part6()), value8())));
+        const part7 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.sizeOfMatrices(part4(), p)));
+        const size = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? g.reshape(part7(), value8()) : undefined!)));
+        const part8 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? g.equal(size(), 0) : undefined!)));
+        const dsize2 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : g.reshape(g.multiply(dout, part7()), value8())));
+        const size2 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? g.reshape(part6(), value8()) : undefined!)));
+        const part9 = host.lazy(() => (host.equals(p, 2)) ? undefined! : ((host.equals(p, -2)) ? undefined! : ((host.equals(p, 'fro')) ? g.equal(size2(), 0) : undefined!)));
+        return [(host.equals(p, 2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(largest(), least()), least())), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.divide(dout, least()), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : ((host.equals(p, -2)) ? g.reshape(g.bmm(g.multiply(thin().u, g.reshape(g.add(g.where(hit(), g.divide(g.reshape(g.sumTo(g.divide(dout, largest()), value6()), value5()), part2()), 0), g.where(hit2(), g.divide(g.reshape(g.sumTo(g.multiply(part(), g.divide(g.divide(least(), largest()), largest())), value6()), value5()), part3()), 0)), value7())), thin().vh), x.shape) : g.add(g.neg(g.matmul(g.matmul(part5(), (host.equals(p, 'fro')) ? g.multiply(dsize(), g.where(part8(), 0, g.divide(part4(), g.where(part8(), 1, size())))) : g.sizeOfMatricesGrad(part4(), dsize(), p)), part5())), (host.equals(p, 'fro')) ? g.multiply(dsize2(), g.where(part9(), 0, g.divide(x, g.where(part9(), 1, size2())))) : g.sizeOfMatricesGrad(x, dsize2(), p)))];
       },
     },
   ],

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:12045
+// From ops.yaml:12049
 export const reduceLossDefinition: OpDefinition = {
   name: 'reduceLoss',
-  source: 'ops.yaml:12045',
+  source: 'ops.yaml:12049',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export interface MseLossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12055
+// From ops.yaml:12059
 export const mseLossDefinition: OpDefinition = {
   name: 'mseLoss',
-  source: 'ops.yaml:12055',
+  source: 'ops.yaml:12059',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const mseLossDefinition: OpDefinition = {
 export function mseLoss(input: TensorLike, label: TensorLike, options: MseLossOptions = {}): Tensor {
   return callOne(mseLossDefinition, [input, label], optionsOf(mseLossDefinition, options));
 }
-// From ops.yaml:12065
+// From ops.yaml:12069
 export const squareErrorCostDefinition: OpDefinition = {
   name: 'squareErrorCost',
-  source: 'ops.yaml:12065',
+  source: 'ops.yaml:12069',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -182,10 +182,10 @@ export interface L1LossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12079
+// From ops.yaml:12083
 export const l1LossDefinition: OpDefinition = {
   name: 'l1Loss',
-  source: 'ops.yaml:12079',
+  source: 'ops.yaml:12083',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -252,10 +252,10 @@ export interface SmoothL1LossOptions {
   /** Where small differences end. Default: `1`. */
   delta?: number | undefined;
 }
-// From ops.yaml:12089
+// From ops.yaml:12093
 export const smoothL1LossDefinition: OpDefinition = {
   name: 'smoothL1Loss',
-  source: 'ops.yaml:12089',
+  source: 'ops.yaml:12093',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }, { name: 'delta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -334,10 +334,10 @@ export interface KlDivOptions {
   /** The mean of all, the sum divided by the first size, the sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'batchmean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12111
+// From ops.yaml:12115
 export const klDivDefinition: OpDefinition = {
   name: 'klDiv',
-  source: 'ops.yaml:12111',
+  source: 'ops.yaml:12115',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"batchmean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -412,10 +412,10 @@ export interface BinaryCrossEntropyWithLogitsOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12148
+// From ops.yaml:12152
 export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   name: 'binaryCrossEntropyWithLogits',
-  source: 'ops.yaml:12148',
+  source: 'ops.yaml:12152',
   inputs: [{ name: 'logit', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'posWeight', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -534,10 +534,10 @@ export interface NllLossOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12207
+// From ops.yaml:12211
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
-  source: 'ops.yaml:12207',
+  source: 'ops.yaml:12211',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -621,10 +621,10 @@ export interface CrossEntropyOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12248
+// From ops.yaml:12252
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
-  source: 'ops.yaml:12248',
+  source: 'ops.yaml:12252',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'index', dtypeWhen: { attr: 'softLabel', dtype: 'T' }, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],

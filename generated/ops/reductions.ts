@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4046
+// From ops.yaml:4047
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:4046',
+  source: 'ops.yaml:4047',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4070
+// From ops.yaml:4071
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:4070',
+  source: 'ops.yaml:4071',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4100
+// From ops.yaml:4101
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:4100',
+  source: 'ops.yaml:4101',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4127
+// From ops.yaml:4128
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:4127',
+  source: 'ops.yaml:4128',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AminmaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4154
+// From ops.yaml:4155
 export const aminmaxDefinition: OpDefinition = {
   name: 'aminmax',
-  source: 'ops.yaml:4154',
+  source: 'ops.yaml:4155',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'min' }, { name: 'max' }],
@@ -307,10 +307,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4190
+// From ops.yaml:4191
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:4190',
+  source: 'ops.yaml:4191',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -351,10 +351,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4206
+// From ops.yaml:4207
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:4206',
+  source: 'ops.yaml:4207',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -395,10 +395,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4222
+// From ops.yaml:4223
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:4222',
+  source: 'ops.yaml:4223',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export interface NansumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4241
+// From ops.yaml:4242
 export const nansumDefinition: OpDefinition = {
   name: 'nansum',
-  source: 'ops.yaml:4241',
+  source: 'ops.yaml:4242',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export interface NanmeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4260
+// From ops.yaml:4261
 export const nanmeanDefinition: OpDefinition = {
   name: 'nanmean',
-  source: 'ops.yaml:4260',
+  source: 'ops.yaml:4261',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -560,10 +560,10 @@ export interface CountNonzeroOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4279
+// From ops.yaml:4280
 export const countNonzeroDefinition: OpDefinition = {
   name: 'countNonzero',
-  source: 'ops.yaml:4279',
+  source: 'ops.yaml:4280',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -607,10 +607,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4297
+// From ops.yaml:4298
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:4297',
+  source: 'ops.yaml:4298',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -674,10 +674,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4327
+// From ops.yaml:4328
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:4327',
+  source: 'ops.yaml:4328',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -735,10 +735,10 @@ export interface VarianceMeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4355
+// From ops.yaml:4356
 export const varianceMeanDefinition: OpDefinition = {
   name: 'varianceMean',
-  source: 'ops.yaml:4355',
+  source: 'ops.yaml:4356',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'variance' }, { name: 'mean' }],
@@ -802,10 +802,10 @@ export interface StdMeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4384
+// From ops.yaml:4385
 export const stdMeanDefinition: OpDefinition = {
   name: 'stdMean',
-  source: 'ops.yaml:4384',
+  source: 'ops.yaml:4385',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'std' }, { name: 'mean' }],
@@ -868,10 +868,10 @@ export interface CovOptions {
   /** Divide by the number of observations minus 1. Default: `true`. */
   ddof?: boolean | undefined;
 }
-// From ops.yaml:4406
+// From ops.yaml:4407
 export const covDefinition: OpDefinition = {
   name: 'cov',
-  source: 'ops.yaml:4406',
+  source: 'ops.yaml:4407',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'fweights', dtype: 'I', optional: true, differentiable: false }, { name: 'aweights', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }, { name: 'ddof', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1013,10 +1013,10 @@ export interface CorrcoefOptions {
   /** Whether variables are rows, or columns. Default: `true`. */
   rowvar?: boolean | undefined;
 }
-// From ops.yaml:4465
+// From ops.yaml:4466
 export const corrcoefDefinition: OpDefinition = {
   name: 'corrcoef',
-  source: 'ops.yaml:4465',
+  source: 'ops.yaml:4466',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1121,10 +1121,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4487
+// From ops.yaml:4488
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:4487',
+  source: 'ops.yaml:4488',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1183,10 +1183,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4509
+// From ops.yaml:4510
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:4509',
+  source: 'ops.yaml:4510',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1245,10 +1245,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4560
+// From ops.yaml:4561
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:4560',
+  source: 'ops.yaml:4561',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1303,10 +1303,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4611
+// From ops.yaml:4612
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:4611',
+  source: 'ops.yaml:4612',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1361,10 +1361,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4647
+// From ops.yaml:4648
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:4647',
+  source: 'ops.yaml:4648',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1419,10 +1419,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4671
+// From ops.yaml:4672
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:4671',
+  source: 'ops.yaml:4672',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1487,10 +1487,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4712
+// From ops.yaml:4713
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:4712',
+  source: 'ops.yaml:4713',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1547,10 +1547,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:4749
+// From ops.yaml:4750
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:4749',
+  source: 'ops.yaml:4750',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1634,10 +1634,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4786
+// From ops.yaml:4787
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:4786',
+  source: 'ops.yaml:4787',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1683,10 +1683,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:4813
+// From ops.yaml:4814
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:4813',
+  source: 'ops.yaml:4814',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1734,10 +1734,10 @@ export interface CumprodOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4827
+// From ops.yaml:4828
 export const cumprodDefinition: OpDefinition = {
   name: 'cumprod',
-  source: 'ops.yaml:4827',
+  source: 'ops.yaml:4828',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1783,10 +1783,10 @@ export const cumprodDefinition: OpDefinition = {
 export function cumprod(x: TensorLike, options: CumprodOptions = {}): Tensor {
   return callOne(cumprodDefinition, [x], optionsOf(cumprodDefinition, options));
 }
-// From ops.yaml:4852
+// From ops.yaml:4853
 export const scanProductDefinition: OpDefinition = {
   name: 'scanProduct',
-  source: 'ops.yaml:4852',
+  source: 'ops.yaml:4853',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1827,10 +1827,10 @@ export const scanProductDefinition: OpDefinition = {
 export function scanProduct(x: TensorLike, axis: number): Tensor {
   return callOne(scanProductDefinition, [x], { axis, ...surplusOptions(scanProductDefinition, arguments[2]) });
 }
-// From ops.yaml:4866
+// From ops.yaml:4867
 export const shiftAlongDefinition: OpDefinition = {
   name: 'shiftAlong',
-  source: 'ops.yaml:4866',
+  source: 'ops.yaml:4867',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'by', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1869,10 +1869,10 @@ export const shiftAlongDefinition: OpDefinition = {
 export function shiftAlong(x: TensorLike, axis: number, by: number, value: number): Tensor {
   return callOne(shiftAlongDefinition, [x], { axis, by, value, ...surplusOptions(shiftAlongDefinition, arguments[4]) });
 }
-// From ops.yaml:4876
+// From ops.yaml:4877
 export const linearScanDefinition: OpDefinition = {
   name: 'linearScan',
-  source: 'ops.yaml:4876',
+  source: 'ops.yaml:4877',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'b', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1929,10 +1929,10 @@ export interface CummaxOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4892
+// From ops.yaml:4893
 export const cummaxDefinition: OpDefinition = {
   name: 'cummax',
-  source: 'ops.yaml:4892',
+  source: 'ops.yaml:4893',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1992,10 +1992,10 @@ export interface CumminOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4923
+// From ops.yaml:4924
 export const cumminDefinition: OpDefinition = {
   name: 'cummin',
-  source: 'ops.yaml:4923',
+  source: 'ops.yaml:4924',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -2049,10 +2049,10 @@ export const cumminDefinition: OpDefinition = {
 export function cummin(x: TensorLike, options: CumminOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(cumminDefinition, [x], optionsOf(cumminDefinition, options));
 }
-// From ops.yaml:4954
+// From ops.yaml:4955
 export const scanMaxDefinition: OpDefinition = {
   name: 'scanMax',
-  source: 'ops.yaml:4954',
+  source: 'ops.yaml:4955',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -2097,10 +2097,10 @@ export const scanMaxDefinition: OpDefinition = {
 export function scanMax(x: TensorLike, axis: number): { out: Tensor; index: Tensor } {
   return callNamed(scanMaxDefinition, [x], { axis, ...surplusOptions(scanMaxDefinition, arguments[2]) });
 }
-// From ops.yaml:4968
+// From ops.yaml:4969
 export const scanMinDefinition: OpDefinition = {
   name: 'scanMin',
-  source: 'ops.yaml:4968',
+  source: 'ops.yaml:4969',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -2151,10 +2151,10 @@ export interface LogcumsumexpOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4982
+// From ops.yaml:4983
 export const logcumsumexpDefinition: OpDefinition = {
   name: 'logcumsumexp',
-  source: 'ops.yaml:4982',
+  source: 'ops.yaml:4983',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2201,10 +2201,10 @@ export const logcumsumexpDefinition: OpDefinition = {
 export function logcumsumexp(x: TensorLike, options: LogcumsumexpOptions = {}): Tensor {
   return callOne(logcumsumexpDefinition, [x], optionsOf(logcumsumexpDefinition, options));
 }
-// From ops.yaml:5006
+// From ops.yaml:5007
 export const scanLogSumDefinition: OpDefinition = {
   name: 'scanLogSum',
-  source: 'ops.yaml:5006',
+  source: 'ops.yaml:5007',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2255,10 +2255,10 @@ export interface DiffOptions {
   /** The axis of the neighbours. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5025
+// From ops.yaml:5026
 export const diffDefinition: OpDefinition = {
   name: 'diff',
-  source: 'ops.yaml:5025',
+  source: 'ops.yaml:5026',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, default: 1, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2303,10 +2303,10 @@ export const diffDefinition: OpDefinition = {
 export function diff(x: TensorLike, options: DiffOptions = {}): Tensor {
   return callOne(diffDefinition, [x], optionsOf(diffDefinition, options));
 }
-// From ops.yaml:5063
+// From ops.yaml:5064
 export const renormDefinition: OpDefinition = {
   name: 'renorm',
-  source: 'ops.yaml:5063',
+  source: 'ops.yaml:5064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'maxNorm', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -2386,10 +2386,10 @@ export interface TrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5099
+// From ops.yaml:5100
 export const trapezoidDefinition: OpDefinition = {
   name: 'trapezoid',
-  source: 'ops.yaml:5099',
+  source: 'ops.yaml:5100',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2470,10 +2470,10 @@ export interface CumulativeTrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5126
+// From ops.yaml:5127
 export const cumulativeTrapezoidDefinition: OpDefinition = {
   name: 'cumulativeTrapezoid',
-  source: 'ops.yaml:5126',
+  source: 'ops.yaml:5127',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:8432
+// From ops.yaml:8433
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:8432',
+  source: 'ops.yaml:8433',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,10 +56,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:8446
+// From ops.yaml:8447
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:8446',
+  source: 'ops.yaml:8447',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -103,10 +103,10 @@ export const sortDefinition: OpDefinition = {
 export function sort(x: TensorLike, options: SortOptions = {}): Tensor {
   return callOne(sortDefinition, [x], optionsOf(sortDefinition, options));
 }
-// From ops.yaml:8472
+// From ops.yaml:8473
 export const msortDefinition: OpDefinition = {
   name: 'msort',
-  source: 'ops.yaml:8472',
+  source: 'ops.yaml:8473',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -156,10 +156,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:8485
+// From ops.yaml:8486
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:8485',
+  source: 'ops.yaml:8486',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -193,10 +193,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:8511
+// From ops.yaml:8512
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:8511',
+  source: 'ops.yaml:8512',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -243,10 +243,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:8524
+// From ops.yaml:8525
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:8524',
+  source: 'ops.yaml:8525',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -301,10 +301,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:8562
+// From ops.yaml:8563
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:8562',
+  source: 'ops.yaml:8563',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -352,10 +352,10 @@ export interface RunBeginsOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:8586
+// From ops.yaml:8587
 export const runBeginsDefinition: OpDefinition = {
   name: 'runBegins',
-  source: 'ops.yaml:8586',
+  source: 'ops.yaml:8587',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -389,10 +389,10 @@ export const runBeginsDefinition: OpDefinition = {
 export function runBegins(x: TensorLike, options: RunBeginsOptions = {}): Tensor {
   return callOne(runBeginsDefinition, [x], optionsOf(runBeginsDefinition, options));
 }
-// From ops.yaml:8600
+// From ops.yaml:8601
 export const runNumbersDefinition: OpDefinition = {
   name: 'runNumbers',
-  source: 'ops.yaml:8600',
+  source: 'ops.yaml:8601',
   inputs: [{ name: 'begins', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -421,10 +421,10 @@ export const runNumbersDefinition: OpDefinition = {
 export function runNumbers(begins: TensorLike): Tensor {
   return callOne(runNumbersDefinition, [begins], surplusOptions(runNumbersDefinition, arguments[1]));
 }
-// From ops.yaml:8608
+// From ops.yaml:8609
 export const runLengthsDefinition: OpDefinition = {
   name: 'runLengths',
-  source: 'ops.yaml:8608',
+  source: 'ops.yaml:8609',
   inputs: [{ name: 'places', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'end', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -463,10 +463,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8618
+// From ops.yaml:8619
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:8618',
+  source: 'ops.yaml:8619',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -563,10 +563,10 @@ export interface KthvalueOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8670
+// From ops.yaml:8671
 export const kthvalueDefinition: OpDefinition = {
   name: 'kthvalue',
-  source: 'ops.yaml:8670',
+  source: 'ops.yaml:8671',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -631,10 +631,10 @@ export interface ModeOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8711
+// From ops.yaml:8712
 export const modeDefinition: OpDefinition = {
   name: 'mode',
-  source: 'ops.yaml:8711',
+  source: 'ops.yaml:8712',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -704,10 +704,10 @@ export interface QuantileOptions {
   /** What is taken between two elements. Default: `"linear"`. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint' | undefined;
 }
-// From ops.yaml:8746
+// From ops.yaml:8747
 export const quantileDefinition: OpDefinition = {
   name: 'quantile',
-  source: 'ops.yaml:8746',
+  source: 'ops.yaml:8747',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"union","options":[{"kind":"number"},{"kind":"list","of":{"kind":"number"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'interpolation', type: {"kind":"union","options":[{"kind":"literal","value":"linear"},{"kind":"literal","value":"lower"},{"kind":"literal","value":"higher"},{"kind":"literal","value":"nearest"},{"kind":"literal","value":"midpoint"}]}, default: "linear", required: false }],
   outputs: [{ name: 'out' }],
@@ -804,10 +804,10 @@ export const quantileDefinition: OpDefinition = {
 export function quantile(x: TensorLike, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
   return callOne(quantileDefinition, [x], { q, ...optionsOf(quantileDefinition, options) });
 }
-// From ops.yaml:8799
+// From ops.yaml:8800
 export const betweenElementsDefinition: OpDefinition = {
   name: 'betweenElements',
-  source: 'ops.yaml:8799',
+  source: 'ops.yaml:8800',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'place', type: {"kind":"number"}, required: true }, { name: 'interpolation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -870,10 +870,10 @@ export interface NanquantileOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8815
+// From ops.yaml:8816
 export const nanquantileDefinition: OpDefinition = {
   name: 'nanquantile',
-  source: 'ops.yaml:8815',
+  source: 'ops.yaml:8816',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"number"}, required: true, scalar: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -956,10 +956,10 @@ export interface NanmedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8859
+// From ops.yaml:8860
 export const nanmedianDefinition: OpDefinition = {
   name: 'nanmedian',
-  source: 'ops.yaml:8859',
+  source: 'ops.yaml:8860',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1023,10 +1023,10 @@ export interface SearchsortedOptions {
   /** Whether the place after equal elements is meant, or the one before. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:8882
+// From ops.yaml:8883
 export const searchsortedDefinition: OpDefinition = {
   name: 'searchsorted',
-  source: 'ops.yaml:8882',
+  source: 'ops.yaml:8883',
   inputs: [{ name: 'sorted', dtype: 'T', differentiable: false }, { name: 'values', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1079,10 +1079,10 @@ export interface IsinOptions {
   /** Whether the answer is the other way round. Default: `false`. */
   invert?: boolean | undefined;
 }
-// From ops.yaml:8922
+// From ops.yaml:8923
 export const isinDefinition: OpDefinition = {
   name: 'isin',
-  source: 'ops.yaml:8922',
+  source: 'ops.yaml:8923',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'test', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'invert', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1129,10 +1129,10 @@ export interface BucketizeOptions {
   /** Whether an element equal to a boundary belongs above it. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:8949
+// From ops.yaml:8950
 export const bucketizeDefinition: OpDefinition = {
   name: 'bucketize',
-  source: 'ops.yaml:8949',
+  source: 'ops.yaml:8950',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'boundaries', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1179,10 +1179,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:8971
+// From ops.yaml:8972
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:8971',
+  source: 'ops.yaml:8972',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1242,10 +1242,10 @@ export interface HistogramBinEdgesOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:9015
+// From ops.yaml:9016
 export const histogramBinEdgesDefinition: OpDefinition = {
   name: 'histogramBinEdges',
-  source: 'ops.yaml:9015',
+  source: 'ops.yaml:9016',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1253,7 +1253,7 @@ export const histogramBinEdgesDefinition: OpDefinition = {
   infer({ x }: { x: TensorMeta }, { bins, min, max }: { bins: number; min: number; max: number }): TensorMeta[] {
     if (!(bins >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "bins must be at least 1");
     if (!(max >= min)) throw new host.RuleError('INVALID_ARGUMENT', "max must not lie below min");
-    return [{ shape: host.checkShape([bins + 1], 'out'), dtype: host.promote(x.dtype, 'float32') }];
+    return [{ shape: host.checkShape([bins + 1], 'out'), dtype: host.isFloating(x.dtype) ? x.dtype : 'float32' }];
   },
   body: {
     kind: 'define',
@@ -1264,7 +1264,7 @@ export const histogramBinEdgesDefinition: OpDefinition = {
       const high = open ? g.max(values()) : g.full([], max, { dtype: 'float64' });
       const more = g.where(g.equal(low, high), 1, g.zerosLike(low));
       const share = g.divide(g.iota([bins + 1], { dtype: 'float64' }), bins);
-      const out = g.cast(g.where(g.lessThan(share, 1), g.add(g.subtract(low, more), g.multiply(share, g.add(g.subtract(high, low), g.multiply(2, more)))), g.add(high, more)), host.promote(x.dtype, 'float32'));
+      const out = g.cast(g.where(g.lessThan(share, 1), g.add(g.subtract(low, more), g.multiply(share, g.add(g.subtract(high, low), g.multiply(2, more)))), g.add(high, more)), host.isFloating(x.dtype) ? x.dtype : 'float32');
       return [out];
     },
   },
@@ -1277,7 +1277,7 @@ export const histogramBinEdgesDefinition: OpDefinition = {
  * Where min and max are both 0, as in `histogram`, from the least to the greatest element, and if these are equal, by 1 beyond to either side.
  *
  * @param x - Tensor of dtype `T`.
- * @returns `out`, dtype `promote(x.dtype, 'float32')`, shape `[bins + 1]`
+ * @returns `out`, dtype `isFloating(x.dtype) ? x.dtype : 'float32'`, shape `[bins + 1]`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
  * @example
@@ -1288,10 +1288,10 @@ export const histogramBinEdgesDefinition: OpDefinition = {
 export function histogramBinEdges(x: TensorLike, options: HistogramBinEdgesOptions = {}): Tensor {
   return callOne(histogramBinEdgesDefinition, [x], optionsOf(histogramBinEdgesDefinition, options));
 }
-// From ops.yaml:9051
+// From ops.yaml:9052
 export const binCountsDefinition: OpDefinition = {
   name: 'binCounts',
-  source: 'ops.yaml:9051',
+  source: 'ops.yaml:9052',
   inputs: [{ name: 'x', dtype: 'I', differentiable: false }, { name: 'weights', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],

@@ -51,11 +51,9 @@ export function compareValues(
   if (actual.length !== expected.length) throw new Error(`${what} has ${actual.length} values, expected ${expected.length}`);
   const { relative, ofLargest, scale = 0 } = tolerance;
   const largest = Math.max(scale, largestOf(expected));
-  const sizeAt = (place: number): number => {
-    const own = Math.abs(expected[place]!);
-    const size = parts === 1 ? own : Math.hypot(expected[place & -2]!, expected[place | 1]!);
-    return Number.isFinite(size) ? size : own;
-  };
+  /** A complex number of which one part is infinite is so as a whole: the other part may be anything but NaN. */
+  const sizeAt = (place: number): number =>
+    parts === 1 ? Math.abs(expected[place]!) : Math.hypot(expected[place & -2]!, expected[place | 1]!);
   const isNear = (value: number, wanted: number, place: number): boolean => {
     if (Object.is(value, wanted)) return true;
     if (tolerance === exact) return false;
