@@ -417,7 +417,6 @@ export const fftDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? host.at(x.shape, axis);
     if (!(size >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "the length of the transform must be at least 1");
     return [{ shape: host.checkShape(host.replace(x.shape, axis, size), 'out'), dtype: host.complexOf(x.dtype) }];
@@ -449,7 +448,7 @@ export const fftDefinition: OpDefinition = {
  *
  * Lengths whose prime factors are small are fastest; of any length it takes n log n steps. Real tensors become complex: complex128 of float64, complex64 of float32 and integers; float16 and bfloat16 must be cast.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, axis, size)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -481,7 +480,6 @@ export const ifftDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? host.at(x.shape, axis);
     if (!(size >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "the length of the transform must be at least 1");
     return [{ shape: host.checkShape(host.replace(x.shape, axis, size), 'out'), dtype: host.complexOf(x.dtype) }];
@@ -513,7 +511,7 @@ export const ifftDefinition: OpDefinition = {
  *
  * What fft says of lengths and dtypes holds here too.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, axis, size)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -545,7 +543,6 @@ export const rfftDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? host.at(x.shape, axis);
     if (!(size >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "the length of the transform must be at least 1");
     return [{ shape: host.checkShape(host.replace(x.shape, axis, host.idiv(size, 2) + 1), 'out'), dtype: host.complexOf(x.dtype) }];
@@ -578,7 +575,7 @@ export const rfftDefinition: OpDefinition = {
  *
  * There are n / 2 + 1 results, rounded down; the others are the conjugates of these, from the end.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, axis, idiv(size, 2) + 1)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -611,7 +608,6 @@ export const irfftDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? (2 * (host.at(x.shape, axis) - 1));
     if (!(size >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "the length of the transform must be at least 1");
     return [{ shape: host.checkShape(host.replace(x.shape, axis, size), 'out'), dtype: host.realOf(host.complexOf(x.dtype)) }];
@@ -654,7 +650,7 @@ export const irfftDefinition: OpDefinition = {
  *
  * The imaginary parts of the first result of rfft, and of the last for an even n, are 0 and are taken to be.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `realOf(complexOf(x.dtype))`, shape `replace(x.shape, axis, size)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -686,7 +682,6 @@ export const hfftDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? (2 * (host.at(x.shape, axis) - 1));
     if (!(size >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "the length of the transform must be at least 1");
     return [{ shape: host.checkShape(host.replace(x.shape, axis, size), 'out'), dtype: host.realOf(host.complexOf(x.dtype)) }];
@@ -729,7 +724,7 @@ export const hfftDefinition: OpDefinition = {
  *
  * What irfft is to ifft, this is to fft; fft of the whole signal gives the same.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `realOf(complexOf(x.dtype))`, shape `replace(x.shape, axis, size)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -761,7 +756,6 @@ export const ihfftDefinition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { n, axis }: { n: number | null; axis: number }): TensorMeta[] {
-    host.checkRank(x.shape, 1, Infinity, 'x');
     const size = n ?? host.at(x.shape, axis);
     if (!(size >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "the length of the transform must be at least 1");
     return [{ shape: host.checkShape(host.replace(x.shape, axis, host.idiv(size, 2) + 1), 'out'), dtype: host.complexOf(x.dtype) }];
@@ -794,7 +788,7 @@ export const ihfftDefinition: OpDefinition = {
  *
  * There are n / 2 + 1 results, rounded down.
  *
- * @param x - Tensor of dtype `T`, rank 1 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, axis, idiv(size, 2) + 1)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -827,11 +821,10 @@ export const fft2Definition: OpDefinition = {
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] }): TensorMeta[] {
-    host.checkRank(x.shape, 2, Infinity, 'x');
     const along = host.lazy(() => axes);
     if (!((s == null) || ((s as readonly number[]).length === along().length))) throw new host.RuleError('INVALID_ARGUMENT', "s must have one length for each of the axes");
-    if (!((along().length >= 1) && host.all(along(), (a: number) => a >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "there must be an axis to transform, and no more than x has");
-    if (!(host.all(along(), (a2: number, i: number) => host.all(along(), (b: number, j: number) => (i === j) || (a2 !== b))))) throw new host.RuleError('INVALID_ARGUMENT', "no axis may be named twice");
+    if (!(along().length >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "there must be an axis to transform");
+    if (!(host.all(along(), (a: number, i: number) => host.all(along(), (b: number, j: number) => (i === j) || (a !== b))))) throw new host.RuleError('INVALID_ARGUMENT', "no axis may be named twice");
     const sizes = s ?? host.pick(x.shape, along());
     if (!(host.all(sizes, (size: number) => size >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "the lengths of the transform must be at least 1");
     return [{ shape: host.checkShape(host.replace(x.shape, along(), sizes), 'out'), dtype: host.complexOf(x.dtype) }];
@@ -865,7 +858,7 @@ export const fft2Definition: OpDefinition = {
  *
  * Along one axis after the other; what fft says of lengths and dtypes holds here too.
  *
- * @param x - Tensor of dtype `T`, rank 2 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, along, sizes)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -888,20 +881,19 @@ export interface Ifft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3152
+// From ops.yaml:3153
 export const ifft2Definition: OpDefinition = {
   name: 'ifft2',
-  source: 'ops.yaml:3152',
+  source: 'ops.yaml:3153',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] }): TensorMeta[] {
-    host.checkRank(x.shape, 2, Infinity, 'x');
     const along = host.lazy(() => axes);
     if (!((s == null) || ((s as readonly number[]).length === along().length))) throw new host.RuleError('INVALID_ARGUMENT', "s must have one length for each of the axes");
-    if (!((along().length >= 1) && host.all(along(), (a: number) => a >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "there must be an axis to transform, and no more than x has");
-    if (!(host.all(along(), (a2: number, i: number) => host.all(along(), (b: number, j: number) => (i === j) || (a2 !== b))))) throw new host.RuleError('INVALID_ARGUMENT', "no axis may be named twice");
+    if (!(along().length >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "there must be an axis to transform");
+    if (!(host.all(along(), (a: number, i: number) => host.all(along(), (b: number, j: number) => (i === j) || (a !== b))))) throw new host.RuleError('INVALID_ARGUMENT', "no axis may be named twice");
     const sizes = s ?? host.pick(x.shape, along());
     if (!(host.all(sizes, (size: number) => size >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "the lengths of the transform must be at least 1");
     return [{ shape: host.checkShape(host.replace(x.shape, along(), sizes), 'out'), dtype: host.complexOf(x.dtype) }];
@@ -935,7 +927,7 @@ export const ifft2Definition: OpDefinition = {
  *
  * Along one axis after the other; what fft says of lengths and dtypes holds here too.
  *
- * @param x - Tensor of dtype `T`, rank 2 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(x.shape, along, sizes)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -958,20 +950,19 @@ export interface Rfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3215
+// From ops.yaml:3217
 export const rfft2Definition: OpDefinition = {
   name: 'rfft2',
-  source: 'ops.yaml:3215',
+  source: 'ops.yaml:3217',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] }): TensorMeta[] {
-    host.checkRank(x.shape, 2, Infinity, 'x');
     const along = host.lazy(() => axes);
     if (!((s == null) || ((s as readonly number[]).length === along().length))) throw new host.RuleError('INVALID_ARGUMENT', "s must have one length for each of the axes");
-    if (!((along().length >= 1) && host.all(along(), (a: number) => a >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "there must be an axis to transform, and no more than x has");
-    if (!(host.all(along(), (a2: number, i: number) => host.all(along(), (b: number, j: number) => (i === j) || (a2 !== b))))) throw new host.RuleError('INVALID_ARGUMENT', "no axis may be named twice");
+    if (!(along().length >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "there must be an axis to transform");
+    if (!(host.all(along(), (a: number, i: number) => host.all(along(), (b: number, j: number) => (i === j) || (a !== b))))) throw new host.RuleError('INVALID_ARGUMENT', "no axis may be named twice");
     const sizes = s ?? host.pick(x.shape, along());
     if (!(host.all(sizes, (size: number) => size >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "the lengths of the transform must be at least 1");
     const last = host.at(along(), along().length - 1);
@@ -1012,7 +1003,7 @@ export const rfft2Definition: OpDefinition = {
  *
  * Along the last of the axes there are n / 2 + 1 results, rounded down.
  *
- * @param x - Tensor of dtype `T`, rank 2 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `complexOf(x.dtype)`, shape `replace(replace(x.shape, along, sizes), last, half)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -1036,20 +1027,19 @@ export interface Irfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3280
+// From ops.yaml:3283
 export const irfft2Definition: OpDefinition = {
   name: 'irfft2',
-  source: 'ops.yaml:3280',
+  source: 'ops.yaml:3283',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
   dtypes: { T: ["uint8","int8","int16","int32","int64","float32","float64","complex64","complex128"] },
   infer({ x }: { x: TensorMeta }, { s, axes }: { s: readonly number[] | null; axes: readonly number[] }): TensorMeta[] {
-    host.checkRank(x.shape, 2, Infinity, 'x');
     const along = host.lazy(() => axes);
     if (!((s == null) || ((s as readonly number[]).length === along().length))) throw new host.RuleError('INVALID_ARGUMENT', "s must have one length for each of the axes");
-    if (!((along().length >= 1) && host.all(along(), (a: number) => a >= 0))) throw new host.RuleError('INVALID_ARGUMENT', "there must be an axis to transform, and no more than x has");
-    if (!(host.all(along(), (a2: number, i: number) => host.all(along(), (b: number, j: number) => (i === j) || (a2 !== b))))) throw new host.RuleError('INVALID_ARGUMENT', "no axis may be named twice");
+    if (!(along().length >= 1)) throw new host.RuleError('INVALID_ARGUMENT', "there must be an axis to transform");
+    if (!(host.all(along(), (a: number, i: number) => host.all(along(), (b: number, j: number) => (i === j) || (a !== b))))) throw new host.RuleError('INVALID_ARGUMENT', "no axis may be named twice");
     const halved = host.lazy(() => host.pick(x.shape, along()));
     const sizes = s ?? [...host.take(halved(), 0, along().length - 1), 2 * (host.at(halved(), along().length - 1) - 1)];
     if (!(host.all(sizes, (size: number) => size >= 1))) throw new host.RuleError('INVALID_ARGUMENT', "the lengths of the transform must be at least 1");
@@ -1104,7 +1094,7 @@ export const irfft2Definition: OpDefinition = {
  *
  * Along the axes before the last as ifft, along the last as irfft.
  *
- * @param x - Tensor of dtype `T`, rank 2 or more.
+ * @param x - Tensor of dtype `T`.
  * @returns `out`, dtype `realOf(complexOf(x.dtype))`, shape `replace(x.shape, along, sizes)`
  * @remarks Dtypes: T: uint8, int8, int16, int32, int64, float32, float64, complex64, complex128.
  * @throws OpwrightError INVALID_ARGUMENT
@@ -1127,10 +1117,10 @@ export interface FftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3347
+// From ops.yaml:3351
 export const fftnDefinition: OpDefinition = {
   name: 'fftn',
-  source: 'ops.yaml:3347',
+  source: 'ops.yaml:3351',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1197,10 +1187,10 @@ export interface IfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3415
+// From ops.yaml:3419
 export const ifftnDefinition: OpDefinition = {
   name: 'ifftn',
-  source: 'ops.yaml:3415',
+  source: 'ops.yaml:3419',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1267,10 +1257,10 @@ export interface RfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3483
+// From ops.yaml:3487
 export const rfftnDefinition: OpDefinition = {
   name: 'rfftn',
-  source: 'ops.yaml:3483',
+  source: 'ops.yaml:3487',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1345,10 +1335,10 @@ export interface IrfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3553
+// From ops.yaml:3557
 export const irfftnDefinition: OpDefinition = {
   name: 'irfftn',
-  source: 'ops.yaml:3553',
+  source: 'ops.yaml:3557',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1433,10 +1423,10 @@ export interface FftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3625
+// From ops.yaml:3629
 export const fftshiftDefinition: OpDefinition = {
   name: 'fftshift',
-  source: 'ops.yaml:3625',
+  source: 'ops.yaml:3629',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1485,10 +1475,10 @@ export interface IfftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3640
+// From ops.yaml:3644
 export const ifftshiftDefinition: OpDefinition = {
   name: 'ifftshift',
-  source: 'ops.yaml:3640',
+  source: 'ops.yaml:3644',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1541,10 +1531,10 @@ export interface FftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3656
+// From ops.yaml:3660
 export const fftfreqDefinition: OpDefinition = {
   name: 'fftfreq',
-  source: 'ops.yaml:3656',
+  source: 'ops.yaml:3660',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1590,10 +1580,10 @@ export interface RfftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3679
+// From ops.yaml:3683
 export const rfftfreqDefinition: OpDefinition = {
   name: 'rfftfreq',
-  source: 'ops.yaml:3679',
+  source: 'ops.yaml:3683',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:8433
+// From ops.yaml:8437
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:8433',
+  source: 'ops.yaml:8437',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,10 +56,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:8447
+// From ops.yaml:8451
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:8447',
+  source: 'ops.yaml:8451',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -103,10 +103,10 @@ export const sortDefinition: OpDefinition = {
 export function sort(x: TensorLike, options: SortOptions = {}): Tensor {
   return callOne(sortDefinition, [x], optionsOf(sortDefinition, options));
 }
-// From ops.yaml:8473
+// From ops.yaml:8477
 export const msortDefinition: OpDefinition = {
   name: 'msort',
-  source: 'ops.yaml:8473',
+  source: 'ops.yaml:8477',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -156,10 +156,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:8486
+// From ops.yaml:8490
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:8486',
+  source: 'ops.yaml:8490',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -193,10 +193,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:8512
+// From ops.yaml:8516
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:8512',
+  source: 'ops.yaml:8516',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -243,10 +243,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:8525
+// From ops.yaml:8529
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:8525',
+  source: 'ops.yaml:8529',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -301,10 +301,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:8563
+// From ops.yaml:8567
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:8563',
+  source: 'ops.yaml:8567',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -352,10 +352,10 @@ export interface RunBeginsOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:8587
+// From ops.yaml:8591
 export const runBeginsDefinition: OpDefinition = {
   name: 'runBegins',
-  source: 'ops.yaml:8587',
+  source: 'ops.yaml:8591',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -389,10 +389,10 @@ export const runBeginsDefinition: OpDefinition = {
 export function runBegins(x: TensorLike, options: RunBeginsOptions = {}): Tensor {
   return callOne(runBeginsDefinition, [x], optionsOf(runBeginsDefinition, options));
 }
-// From ops.yaml:8601
+// From ops.yaml:8605
 export const runNumbersDefinition: OpDefinition = {
   name: 'runNumbers',
-  source: 'ops.yaml:8601',
+  source: 'ops.yaml:8605',
   inputs: [{ name: 'begins', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -421,10 +421,10 @@ export const runNumbersDefinition: OpDefinition = {
 export function runNumbers(begins: TensorLike): Tensor {
   return callOne(runNumbersDefinition, [begins], surplusOptions(runNumbersDefinition, arguments[1]));
 }
-// From ops.yaml:8609
+// From ops.yaml:8613
 export const runLengthsDefinition: OpDefinition = {
   name: 'runLengths',
-  source: 'ops.yaml:8609',
+  source: 'ops.yaml:8613',
   inputs: [{ name: 'places', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'end', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -463,10 +463,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8619
+// From ops.yaml:8623
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:8619',
+  source: 'ops.yaml:8623',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -563,10 +563,10 @@ export interface KthvalueOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8671
+// From ops.yaml:8675
 export const kthvalueDefinition: OpDefinition = {
   name: 'kthvalue',
-  source: 'ops.yaml:8671',
+  source: 'ops.yaml:8675',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -631,10 +631,10 @@ export interface ModeOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8712
+// From ops.yaml:8716
 export const modeDefinition: OpDefinition = {
   name: 'mode',
-  source: 'ops.yaml:8712',
+  source: 'ops.yaml:8716',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -704,10 +704,10 @@ export interface QuantileOptions {
   /** What is taken between two elements. Default: `"linear"`. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint' | undefined;
 }
-// From ops.yaml:8747
+// From ops.yaml:8751
 export const quantileDefinition: OpDefinition = {
   name: 'quantile',
-  source: 'ops.yaml:8747',
+  source: 'ops.yaml:8751',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"union","options":[{"kind":"number"},{"kind":"list","of":{"kind":"number"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'interpolation', type: {"kind":"union","options":[{"kind":"literal","value":"linear"},{"kind":"literal","value":"lower"},{"kind":"literal","value":"higher"},{"kind":"literal","value":"nearest"},{"kind":"literal","value":"midpoint"}]}, default: "linear", required: false }],
   outputs: [{ name: 'out' }],
@@ -804,10 +804,10 @@ export const quantileDefinition: OpDefinition = {
 export function quantile(x: TensorLike, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
   return callOne(quantileDefinition, [x], { q, ...optionsOf(quantileDefinition, options) });
 }
-// From ops.yaml:8800
+// From ops.yaml:8804
 export const betweenElementsDefinition: OpDefinition = {
   name: 'betweenElements',
-  source: 'ops.yaml:8800',
+  source: 'ops.yaml:8804',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'place', type: {"kind":"number"}, required: true }, { name: 'interpolation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -870,10 +870,10 @@ export interface NanquantileOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8816
+// From ops.yaml:8820
 export const nanquantileDefinition: OpDefinition = {
   name: 'nanquantile',
-  source: 'ops.yaml:8816',
+  source: 'ops.yaml:8820',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"number"}, required: true, scalar: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -956,10 +956,10 @@ export interface NanmedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8860
+// From ops.yaml:8864
 export const nanmedianDefinition: OpDefinition = {
   name: 'nanmedian',
-  source: 'ops.yaml:8860',
+  source: 'ops.yaml:8864',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1023,10 +1023,10 @@ export interface SearchsortedOptions {
   /** Whether the place after equal elements is meant, or the one before. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:8883
+// From ops.yaml:8887
 export const searchsortedDefinition: OpDefinition = {
   name: 'searchsorted',
-  source: 'ops.yaml:8883',
+  source: 'ops.yaml:8887',
   inputs: [{ name: 'sorted', dtype: 'T', differentiable: false }, { name: 'values', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1079,10 +1079,10 @@ export interface IsinOptions {
   /** Whether the answer is the other way round. Default: `false`. */
   invert?: boolean | undefined;
 }
-// From ops.yaml:8923
+// From ops.yaml:8927
 export const isinDefinition: OpDefinition = {
   name: 'isin',
-  source: 'ops.yaml:8923',
+  source: 'ops.yaml:8927',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'test', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'invert', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1129,10 +1129,10 @@ export interface BucketizeOptions {
   /** Whether an element equal to a boundary belongs above it. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:8950
+// From ops.yaml:8954
 export const bucketizeDefinition: OpDefinition = {
   name: 'bucketize',
-  source: 'ops.yaml:8950',
+  source: 'ops.yaml:8954',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'boundaries', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1179,10 +1179,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:8972
+// From ops.yaml:8976
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:8972',
+  source: 'ops.yaml:8976',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1242,10 +1242,10 @@ export interface HistogramBinEdgesOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:9016
+// From ops.yaml:9020
 export const histogramBinEdgesDefinition: OpDefinition = {
   name: 'histogramBinEdges',
-  source: 'ops.yaml:9016',
+  source: 'ops.yaml:9020',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1288,10 +1288,10 @@ export const histogramBinEdgesDefinition: OpDefinition = {
 export function histogramBinEdges(x: TensorLike, options: HistogramBinEdgesOptions = {}): Tensor {
   return callOne(histogramBinEdgesDefinition, [x], optionsOf(histogramBinEdgesDefinition, options));
 }
-// From ops.yaml:9052
+// From ops.yaml:9056
 export const binCountsDefinition: OpDefinition = {
   name: 'binCounts',
-  source: 'ops.yaml:9052',
+  source: 'ops.yaml:9056',
   inputs: [{ name: 'x', dtype: 'I', differentiable: false }, { name: 'weights', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],

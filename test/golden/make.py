@@ -495,6 +495,14 @@ SPECIAL = {
     "logaddexp": lambda x, y: torch.logaddexp(x, torch.as_tensor(y, dtype=x.dtype)),
 }
 
+def root_table(order, step, rows, first, columns, dtype):
+    """At least 257 rows come in blocks of 64."""
+    rows = rows if rows <= 256 else -(-rows // 64) * 64
+    places = np.arange(rows)[:, None] * (first + np.arange(columns)) * step
+    roots = np.exp(-2j * np.pi * (places % order) / order)
+    return torch.tensor(np.stack([roots.real, roots.imag], 1), dtype=DTYPES[dtype])
+
+
 def fourier(name, call):
     """PyTorch's, which has the gradients; of no elements NumPy's, as PyTorch's library refuses them."""
 
@@ -517,6 +525,7 @@ FOURIER = {
     **{name: fourier(name, along_axes) for name in ("fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn")},
     "fftshift": lambda x, axes: torch.fft.fftshift(x, axes),
     "ifftshift": lambda x, axes: torch.fft.ifftshift(x, axes),
+    "rootTable": root_table,
     "fftfreq": lambda n, d, dtype: torch.fft.fftfreq(n, d, dtype=DTYPES[dtype]),
     "rfftfreq": lambda n, d, dtype: torch.fft.rfftfreq(n, d, dtype=DTYPES[dtype]),
 }
