@@ -7,10 +7,10 @@ import { optionsOf, surplusOptions } from '../../runtime/options.js';
 import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 
-// From ops.yaml:3706
+// From ops.yaml:3690
 export const sigmoidDefinition: OpDefinition = {
   name: 'sigmoid',
-  source: 'ops.yaml:3706',
+  source: 'ops.yaml:3690',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -62,10 +62,10 @@ export function sigmoid(x: TensorLike): Tensor {
 export function sigmoid_(x: Tensor): Tensor {
   return callInPlace(sigmoidDefinition, [x], surplusOptions(sigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:3718
+// From ops.yaml:3702
 export const logSigmoidDefinition: OpDefinition = {
   name: 'logSigmoid',
-  source: 'ops.yaml:3718',
+  source: 'ops.yaml:3702',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -117,10 +117,10 @@ export function logSigmoid(x: TensorLike): Tensor {
 export function logSigmoid_(x: Tensor): Tensor {
   return callInPlace(logSigmoidDefinition, [x], surplusOptions(logSigmoidDefinition, arguments[1]));
 }
-// From ops.yaml:3729
+// From ops.yaml:3713
 export const reluDefinition: OpDefinition = {
   name: 'relu',
-  source: 'ops.yaml:3729',
+  source: 'ops.yaml:3713',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -174,10 +174,10 @@ export function relu(x: TensorLike): Tensor {
 export function relu_(x: Tensor): Tensor {
   return callInPlace(reluDefinition, [x], surplusOptions(reluDefinition, arguments[1]));
 }
-// From ops.yaml:3751
+// From ops.yaml:3735
 export const relu6Definition: OpDefinition = {
   name: 'relu6',
-  source: 'ops.yaml:3751',
+  source: 'ops.yaml:3735',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -237,10 +237,10 @@ export interface LeakyReluOptions {
   /** The factor of negative elements. Default: `0.01`. */
   negativeSlope?: number | undefined;
 }
-// From ops.yaml:3766
+// From ops.yaml:3750
 export const leakyReluDefinition: OpDefinition = {
   name: 'leakyRelu',
-  source: 'ops.yaml:3766',
+  source: 'ops.yaml:3750',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'negativeSlope', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -303,10 +303,10 @@ export interface EluOptions {
   /** The limit of large negative elements, with the opposite sign. Default: `1`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:3782
+// From ops.yaml:3766
 export const eluDefinition: OpDefinition = {
   name: 'elu',
-  source: 'ops.yaml:3782',
+  source: 'ops.yaml:3766',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -366,10 +366,10 @@ export interface SeluOptions {
   /** The factor of negative ones besides. Default: `1.6732632423543772`. */
   alpha?: number | undefined;
 }
-// From ops.yaml:3797
+// From ops.yaml:3781
 export const seluDefinition: OpDefinition = {
   name: 'selu',
-  source: 'ops.yaml:3797',
+  source: 'ops.yaml:3781',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1.0507009873554805, required: false, scalar: true }, { name: 'alpha', type: {"kind":"number"}, default: 1.6732632423543772, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -429,10 +429,10 @@ export interface GeluOptions {
   /** By tanh instead of erf. Default: `false`. */
   approximate?: boolean | undefined;
 }
-// From ops.yaml:3812
+// From ops.yaml:3796
 export const geluDefinition: OpDefinition = {
   name: 'gelu',
-  source: 'ops.yaml:3812',
+  source: 'ops.yaml:3796',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'approximate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -504,10 +504,10 @@ export interface SoftplusOptions {
   /** Beyond it, of beta times x, elements pass unchanged. Default: `20`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:3829
+// From ops.yaml:3813
 export const softplusDefinition: OpDefinition = {
   name: 'softplus',
-  source: 'ops.yaml:3829',
+  source: 'ops.yaml:3813',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'threshold', type: {"kind":"number"}, default: 20, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -561,10 +561,10 @@ export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
 export function softplus_(x: Tensor, options: SoftplusOptions = {}): Tensor {
   return callInPlace(softplusDefinition, [x], optionsOf(softplusDefinition, options));
 }
-// From ops.yaml:3846
+// From ops.yaml:3830
 export const softsignDefinition: OpDefinition = {
   name: 'softsign',
-  source: 'ops.yaml:3846',
+  source: 'ops.yaml:3830',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -624,10 +624,10 @@ export interface SoftshrinkOptions {
   /** How far elements are moved; not negative. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:3856
+// From ops.yaml:3840
 export const softshrinkDefinition: OpDefinition = {
   name: 'softshrink',
-  source: 'ops.yaml:3856',
+  source: 'ops.yaml:3840',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -690,10 +690,10 @@ export interface HardshrinkOptions {
   /** The largest size that becomes 0. Default: `0.5`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:3869
+// From ops.yaml:3853
 export const hardshrinkDefinition: OpDefinition = {
   name: 'hardshrink',
-  source: 'ops.yaml:3869',
+  source: 'ops.yaml:3853',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -748,10 +748,10 @@ export function hardshrink(x: TensorLike, options: HardshrinkOptions = {}): Tens
 export function hardshrink_(x: Tensor, options: HardshrinkOptions = {}): Tensor {
   return callInPlace(hardshrinkDefinition, [x], optionsOf(hardshrinkDefinition, options));
 }
-// From ops.yaml:3879
+// From ops.yaml:3863
 export const tanhshrinkDefinition: OpDefinition = {
   name: 'tanhshrink',
-  source: 'ops.yaml:3879',
+  source: 'ops.yaml:3863',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -813,10 +813,10 @@ export interface HardtanhOptions {
   /** The upper bound. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:3887
+// From ops.yaml:3871
 export const hardtanhDefinition: OpDefinition = {
   name: 'hardtanh',
-  source: 'ops.yaml:3887',
+  source: 'ops.yaml:3871',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -878,10 +878,10 @@ export interface HardsigmoidOptions {
   /** The result at 0. Default: `0.5`. */
   offset?: number | undefined;
 }
-// From ops.yaml:3905
+// From ops.yaml:3889
 export const hardsigmoidDefinition: OpDefinition = {
   name: 'hardsigmoid',
-  source: 'ops.yaml:3905',
+  source: 'ops.yaml:3889',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'slope', type: {"kind":"number"}, default: 0.16666666666666666, required: false, scalar: true }, { name: 'offset', type: {"kind":"number"}, default: 0.5, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -933,10 +933,10 @@ export function hardsigmoid(x: TensorLike, options: HardsigmoidOptions = {}): Te
 export function hardsigmoid_(x: Tensor, options: HardsigmoidOptions = {}): Tensor {
   return callInPlace(hardsigmoidDefinition, [x], optionsOf(hardsigmoidDefinition, options));
 }
-// From ops.yaml:3923
+// From ops.yaml:3907
 export const hardswishDefinition: OpDefinition = {
   name: 'hardswish',
-  source: 'ops.yaml:3923',
+  source: 'ops.yaml:3907',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -994,10 +994,10 @@ export interface ThresholdedReluOptions {
   /** The largest element that becomes 0. Default: `1`. */
   threshold?: number | undefined;
 }
-// From ops.yaml:3936
+// From ops.yaml:3920
 export const thresholdedReluDefinition: OpDefinition = {
   name: 'thresholdedRelu',
-  source: 'ops.yaml:3936',
+  source: 'ops.yaml:3920',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'threshold', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1052,10 +1052,10 @@ export function thresholdedRelu(x: TensorLike, options: ThresholdedReluOptions =
 export function thresholdedRelu_(x: Tensor, options: ThresholdedReluOptions = {}): Tensor {
   return callInPlace(thresholdedReluDefinition, [x], optionsOf(thresholdedReluDefinition, options));
 }
-// From ops.yaml:3947
+// From ops.yaml:3931
 export const swishDefinition: OpDefinition = {
   name: 'swish',
-  source: 'ops.yaml:3947',
+  source: 'ops.yaml:3931',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1117,10 +1117,10 @@ export interface StanhOptions {
   /** The factor of the result. Default: `1.7159`. */
   scaleB?: number | undefined;
 }
-// From ops.yaml:3957
+// From ops.yaml:3941
 export const stanhDefinition: OpDefinition = {
   name: 'stanh',
-  source: 'ops.yaml:3957',
+  source: 'ops.yaml:3941',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scaleA', type: {"kind":"number"}, default: 0.67, required: false, scalar: true }, { name: 'scaleB', type: {"kind":"number"}, default: 1.7159, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1184,10 +1184,10 @@ export interface ScaleOptions {
   /** Whether the bias is added after the scaling or before it. Default: `true`. */
   biasAfterScale?: boolean | undefined;
 }
-// From ops.yaml:3969
+// From ops.yaml:3953
 export const scaleDefinition: OpDefinition = {
   name: 'scale',
-  source: 'ops.yaml:3969',
+  source: 'ops.yaml:3953',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'scale', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'bias', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'biasAfterScale', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1243,10 +1243,10 @@ export function scale(x: TensorLike, options: ScaleOptions = {}): Tensor {
 export function scale_(x: Tensor, options: ScaleOptions = {}): Tensor {
   return callInPlace(scaleDefinition, [x], optionsOf(scaleDefinition, options));
 }
-// From ops.yaml:3995
+// From ops.yaml:3979
 export const addNDefinition: OpDefinition = {
   name: 'addN',
-  source: 'ops.yaml:3995',
+  source: 'ops.yaml:3979',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1298,10 +1298,10 @@ export interface ClipOptions {
   min?: TensorLike | undefined;
   max?: TensorLike | undefined;
 }
-// From ops.yaml:4016
+// From ops.yaml:4000
 export const clipDefinition: OpDefinition = {
   name: 'clip',
-  source: 'ops.yaml:4016',
+  source: 'ops.yaml:4000',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'min', dtype: 'T', optional: true, number: true, differentiable: false }, { name: 'max', dtype: 'T', optional: true, number: true, differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

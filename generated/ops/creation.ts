@@ -11,10 +11,10 @@ export interface FullOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5166
+// From ops.yaml:5150
 export const fullDefinition: OpDefinition = {
   name: 'full',
-  source: 'ops.yaml:5166',
+  source: 'ops.yaml:5150',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -51,10 +51,10 @@ export interface ZerosOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5197
+// From ops.yaml:5181
 export const zerosDefinition: OpDefinition = {
   name: 'zeros',
-  source: 'ops.yaml:5197',
+  source: 'ops.yaml:5181',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -94,10 +94,10 @@ export interface OnesOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5204
+// From ops.yaml:5188
 export const onesDefinition: OpDefinition = {
   name: 'ones',
-  source: 'ops.yaml:5204',
+  source: 'ops.yaml:5188',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -137,10 +137,10 @@ export interface FullLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:5211
+// From ops.yaml:5195
 export const fullLikeDefinition: OpDefinition = {
   name: 'fullLike',
-  source: 'ops.yaml:5211',
+  source: 'ops.yaml:5195',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"union","options":[{"kind":"number"},{"kind":"boolean"}]}, required: true }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export interface ZerosLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:5231
+// From ops.yaml:5215
 export const zerosLikeDefinition: OpDefinition = {
   name: 'zerosLike',
-  source: 'ops.yaml:5231',
+  source: 'ops.yaml:5215',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -228,10 +228,10 @@ export interface OnesLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:5237
+// From ops.yaml:5221
 export const onesLikeDefinition: OpDefinition = {
   name: 'onesLike',
-  source: 'ops.yaml:5237',
+  source: 'ops.yaml:5221',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -275,10 +275,10 @@ export interface IotaOptions {
   /** Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5243
+// From ops.yaml:5227
 export const iotaDefinition: OpDefinition = {
   name: 'iota',
-  source: 'ops.yaml:5243',
+  source: 'ops.yaml:5227',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, default: 0, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -309,10 +309,10 @@ export interface ArangeOptions {
   /** int32 if start, end and step are whole numbers and it is null, else float32. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:5253
+// From ops.yaml:5237
 export const arangeDefinition: OpDefinition = {
   name: 'arange',
-  source: 'ops.yaml:5253',
+  source: 'ops.yaml:5237',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'end', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }, { name: 'step', type: {"kind":"number"}, default: 1, required: false }, { name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -365,10 +365,10 @@ export interface LinspaceOptions {
   /** The dtype of the result; integers are cut off. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5297
+// From ops.yaml:5281
 export const linspaceDefinition: OpDefinition = {
   name: 'linspace',
-  source: 'ops.yaml:5297',
+  source: 'ops.yaml:5281',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -415,10 +415,10 @@ export interface LogspaceOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5325
+// From ops.yaml:5309
 export const logspaceDefinition: OpDefinition = {
   name: 'logspace',
-  source: 'ops.yaml:5325',
+  source: 'ops.yaml:5309',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'base', type: {"kind":"number"}, default: 10, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -458,10 +458,10 @@ export interface GeomspaceOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5354
+// From ops.yaml:5338
 export const geomspaceDefinition: OpDefinition = {
   name: 'geomspace',
-  source: 'ops.yaml:5354',
+  source: 'ops.yaml:5338',
   inputs: [],
   attrs: [{ name: 'start', type: {"kind":"number"}, required: true }, { name: 'stop', type: {"kind":"number"}, required: true }, { name: 'num', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -510,10 +510,10 @@ export interface EyeOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5390
+// From ops.yaml:5374
 export const eyeDefinition: OpDefinition = {
   name: 'eye',
-  source: 'ops.yaml:5390',
+  source: 'ops.yaml:5374',
   inputs: [],
   attrs: [{ name: 'numRows', type: {"kind":"int"}, required: true }, { name: 'numColumns', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -556,10 +556,10 @@ export interface EmptyOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5410
+// From ops.yaml:5394
 export const emptyDefinition: OpDefinition = {
   name: 'empty',
-  source: 'ops.yaml:5410',
+  source: 'ops.yaml:5394',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -601,10 +601,10 @@ export interface EmptyLikeOptions {
   /** The dtype of the result; that of x when null. Default: `null`. */
   dtype?: Dtype | null | undefined;
 }
-// From ops.yaml:5419
+// From ops.yaml:5403
 export const emptyLikeDefinition: OpDefinition = {
   name: 'emptyLike',
-  source: 'ops.yaml:5419',
+  source: 'ops.yaml:5403',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"union","options":[{"kind":"dtype"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -642,10 +642,10 @@ export const emptyLikeDefinition: OpDefinition = {
 export function emptyLike(x: TensorLike, options: EmptyLikeOptions = {}): Tensor {
   return callOne(emptyLikeDefinition, [x], optionsOf(emptyLikeDefinition, options));
 }
-// From ops.yaml:5427
+// From ops.yaml:5411
 export const assignDefinition: OpDefinition = {
   name: 'assign',
-  source: 'ops.yaml:5427',
+  source: 'ops.yaml:5411',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -685,10 +685,10 @@ export const assignDefinition: OpDefinition = {
 export function assign(x: TensorLike): Tensor {
   return callOne(assignDefinition, [x], surplusOptions(assignDefinition, arguments[1]));
 }
-// From ops.yaml:5446
+// From ops.yaml:5430
 export const meshgridDefinition: OpDefinition = {
   name: 'meshgrid',
-  source: 'ops.yaml:5446',
+  source: 'ops.yaml:5430',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'grids', list: true }],
@@ -738,10 +738,10 @@ export const meshgridDefinition: OpDefinition = {
 export function meshgrid(xs: readonly TensorLike[]): Tensor[] {
   return callList(meshgridDefinition, [xs], surplusOptions(meshgridDefinition, arguments[1]));
 }
-// From ops.yaml:5466
+// From ops.yaml:5450
 export const numelDefinition: OpDefinition = {
   name: 'numel',
-  source: 'ops.yaml:5466',
+  source: 'ops.yaml:5450',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -777,10 +777,10 @@ export const numelDefinition: OpDefinition = {
 export function numel(x: TensorLike): Tensor {
   return callOne(numelDefinition, [x], surplusOptions(numelDefinition, arguments[1]));
 }
-// From ops.yaml:5483
+// From ops.yaml:5467
 export const rankDefinition: OpDefinition = {
   name: 'rank',
-  source: 'ops.yaml:5483',
+  source: 'ops.yaml:5467',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -816,10 +816,10 @@ export const rankDefinition: OpDefinition = {
 export function rank(x: TensorLike): Tensor {
   return callOne(rankDefinition, [x], surplusOptions(rankDefinition, arguments[1]));
 }
-// From ops.yaml:5499
+// From ops.yaml:5483
 export const shapeDefinition: OpDefinition = {
   name: 'shape',
-  source: 'ops.yaml:5499',
+  source: 'ops.yaml:5483',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -855,10 +855,10 @@ export const shapeDefinition: OpDefinition = {
 export function shape(x: TensorLike): Tensor {
   return callOne(shapeDefinition, [x], surplusOptions(shapeDefinition, arguments[1]));
 }
-// From ops.yaml:5516
+// From ops.yaml:5500
 export const isEmptyDefinition: OpDefinition = {
   name: 'isEmpty',
-  source: 'ops.yaml:5516',
+  source: 'ops.yaml:5500',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -892,10 +892,10 @@ export const isEmptyDefinition: OpDefinition = {
 export function isEmpty(x: TensorLike): Tensor {
   return callOne(isEmptyDefinition, [x], surplusOptions(isEmptyDefinition, arguments[1]));
 }
-// From ops.yaml:5530
+// From ops.yaml:5514
 export const randomBitsDefinition: OpDefinition = {
   name: 'randomBits',
-  source: 'ops.yaml:5530',
+  source: 'ops.yaml:5514',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -917,10 +917,10 @@ export const randomBitsDefinition: OpDefinition = {
 export function randomBits(shape: readonly number[]): Tensor {
   return callOne(randomBitsDefinition, [], { shape, ...surplusOptions(randomBitsDefinition, arguments[1]) });
 }
-// From ops.yaml:5538
+// From ops.yaml:5522
 export const bitsToUniformDefinition: OpDefinition = {
   name: 'bitsToUniform',
-  source: 'ops.yaml:5538',
+  source: 'ops.yaml:5522',
   inputs: [{ name: 'x', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'dtype', type: {"kind":"dtype"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -948,10 +948,10 @@ export interface RandOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5547
+// From ops.yaml:5531
 export const randDefinition: OpDefinition = {
   name: 'rand',
-  source: 'ops.yaml:5547',
+  source: 'ops.yaml:5531',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1004,10 +1004,10 @@ export interface UniformOptions {
   /** The number that all lie below. Default: `1`. */
   max?: number | undefined;
 }
-// From ops.yaml:5563
+// From ops.yaml:5547
 export const uniformDefinition: OpDefinition = {
   name: 'uniform',
-  source: 'ops.yaml:5563',
+  source: 'ops.yaml:5547',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }, { name: 'min', type: {"kind":"number"}, default: -1, required: false, scalar: true }, { name: 'max', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1053,10 +1053,10 @@ export interface RandnOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5586
+// From ops.yaml:5570
 export const randnDefinition: OpDefinition = {
   name: 'randn',
-  source: 'ops.yaml:5586',
+  source: 'ops.yaml:5570',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1108,10 +1108,10 @@ export interface NormalOptions {
   /** Its standard deviation. Default: `1`. */
   std?: number | undefined;
 }
-// From ops.yaml:5598
+// From ops.yaml:5582
 export const normalDefinition: OpDefinition = {
   name: 'normal',
-  source: 'ops.yaml:5598',
+  source: 'ops.yaml:5582',
   inputs: [],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }, { name: 'mean', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'std', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1148,10 +1148,10 @@ export const normalDefinition: OpDefinition = {
 export function normal(shape: readonly number[], options: NormalOptions = {}): Tensor {
   return callOne(normalDefinition, [], { shape, ...optionsOf(normalDefinition, options) });
 }
-// From ops.yaml:5615
+// From ops.yaml:5599
 export const bernoulliDefinition: OpDefinition = {
   name: 'bernoulli',
-  source: 'ops.yaml:5615',
+  source: 'ops.yaml:5599',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1199,10 +1199,10 @@ export interface RandintOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5632
+// From ops.yaml:5616
 export const randintDefinition: OpDefinition = {
   name: 'randint',
-  source: 'ops.yaml:5632',
+  source: 'ops.yaml:5616',
   inputs: [],
   attrs: [{ name: 'low', type: {"kind":"int"}, required: true }, { name: 'high', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'shape', type: {"kind":"shape"}, default: [1], required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1252,10 +1252,10 @@ export interface RandpermOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:5661
+// From ops.yaml:5645
 export const randpermDefinition: OpDefinition = {
   name: 'randperm',
-  source: 'ops.yaml:5661',
+  source: 'ops.yaml:5645',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1293,10 +1293,10 @@ export const randpermDefinition: OpDefinition = {
 export function randperm(n: number, options: RandpermOptions = {}): Tensor {
   return callOne(randpermDefinition, [], { n, ...optionsOf(randpermDefinition, options) });
 }
-// From ops.yaml:5680
+// From ops.yaml:5664
 export const canDrawDefinition: OpDefinition = {
   name: 'canDraw',
-  source: 'ops.yaml:5680',
+  source: 'ops.yaml:5664',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'needed', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1327,10 +1327,10 @@ export const canDrawDefinition: OpDefinition = {
 export function canDraw(x: TensorLike, needed: number): Tensor {
   return callOne(canDrawDefinition, [x], { needed, ...surplusOptions(canDrawDefinition, arguments[2]) });
 }
-// From ops.yaml:5692
+// From ops.yaml:5676
 export const drawPlacesDefinition: OpDefinition = {
   name: 'drawPlaces',
-  source: 'ops.yaml:5692',
+  source: 'ops.yaml:5676',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numSamples', type: {"kind":"int"}, required: true }, { name: 'replacement', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],

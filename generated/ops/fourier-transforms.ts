@@ -881,10 +881,10 @@ export interface Ifft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3153
+// From ops.yaml:3149
 export const ifft2Definition: OpDefinition = {
   name: 'ifft2',
-  source: 'ops.yaml:3153',
+  source: 'ops.yaml:3149',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -950,10 +950,10 @@ export interface Rfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3217
+// From ops.yaml:3209
 export const rfft2Definition: OpDefinition = {
   name: 'rfft2',
-  source: 'ops.yaml:3217',
+  source: 'ops.yaml:3209',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1027,10 +1027,10 @@ export interface Irfft2Options {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3283
+// From ops.yaml:3271
 export const irfft2Definition: OpDefinition = {
   name: 'irfft2',
-  source: 'ops.yaml:3283',
+  source: 'ops.yaml:3271',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [-2,-1], required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1117,10 +1117,10 @@ export interface FftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3351
+// From ops.yaml:3335
 export const fftnDefinition: OpDefinition = {
   name: 'fftn',
-  source: 'ops.yaml:3351',
+  source: 'ops.yaml:3335',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1187,10 +1187,10 @@ export interface IfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3419
+// From ops.yaml:3403
 export const ifftnDefinition: OpDefinition = {
   name: 'ifftn',
-  source: 'ops.yaml:3419',
+  source: 'ops.yaml:3403',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1257,10 +1257,10 @@ export interface RfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3487
+// From ops.yaml:3471
 export const rfftnDefinition: OpDefinition = {
   name: 'rfftn',
-  source: 'ops.yaml:3487',
+  source: 'ops.yaml:3471',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1335,10 +1335,10 @@ export interface IrfftnOptions {
   /** Where results are divided by the number of elements: 'backward' in the inverse transform, 'forward' in the other, 'ortho' by its square root in both. Default: `"backward"`. */
   norm?: 'backward' | 'ortho' | 'forward' | undefined;
 }
-// From ops.yaml:3557
+// From ops.yaml:3541
 export const irfftnDefinition: OpDefinition = {
   name: 'irfftn',
-  source: 'ops.yaml:3557',
+  source: 'ops.yaml:3541',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 's', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }, { name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'norm', type: {"kind":"union","options":[{"kind":"literal","value":"backward"},{"kind":"literal","value":"ortho"},{"kind":"literal","value":"forward"}]}, default: "backward", required: false }],
   outputs: [{ name: 'out' }],
@@ -1423,10 +1423,10 @@ export interface FftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3629
+// From ops.yaml:3613
 export const fftshiftDefinition: OpDefinition = {
   name: 'fftshift',
-  source: 'ops.yaml:3629',
+  source: 'ops.yaml:3613',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1475,10 +1475,10 @@ export interface IfftshiftOptions {
   /** The axes along which it is moved; all when null. Default: `null`. */
   axes?: readonly number[] | null | undefined;
 }
-// From ops.yaml:3644
+// From ops.yaml:3628
 export const ifftshiftDefinition: OpDefinition = {
   name: 'ifftshift',
-  source: 'ops.yaml:3644',
+  source: 'ops.yaml:3628',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1531,10 +1531,10 @@ export interface FftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3660
+// From ops.yaml:3644
 export const fftfreqDefinition: OpDefinition = {
   name: 'fftfreq',
-  source: 'ops.yaml:3660',
+  source: 'ops.yaml:3644',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -1580,10 +1580,10 @@ export interface RfftfreqOptions {
   /** A floating-point dtype. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:3683
+// From ops.yaml:3667
 export const rfftfreqDefinition: OpDefinition = {
   name: 'rfftfreq',
-  source: 'ops.yaml:3683',
+  source: 'ops.yaml:3667',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'd', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],

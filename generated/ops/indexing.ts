@@ -9,10 +9,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:7423
+// From ops.yaml:7407
 export const gatherDefinition: OpDefinition = {
   name: 'gather',
-  source: 'ops.yaml:7423',
+  source: 'ops.yaml:7407',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export const gatherDefinition: OpDefinition = {
 export function gather(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherDefinition, [x, index], surplusOptions(gatherDefinition, arguments[2]));
 }
-// From ops.yaml:7450
+// From ops.yaml:7434
 export const rowsAddDefinition: OpDefinition = {
   name: 'rowsAdd',
-  source: 'ops.yaml:7450',
+  source: 'ops.yaml:7434',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -123,10 +123,10 @@ export const rowsAddDefinition: OpDefinition = {
 export function rowsAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsAddDefinition, [x, index, updates], surplusOptions(rowsAddDefinition, arguments[3]));
 }
-// From ops.yaml:7466
+// From ops.yaml:7450
 export const rowsSetDefinition: OpDefinition = {
   name: 'rowsSet',
-  source: 'ops.yaml:7466',
+  source: 'ops.yaml:7450',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -183,10 +183,10 @@ export const rowsSetDefinition: OpDefinition = {
 export function rowsSet(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(rowsSetDefinition, [x, index, updates], surplusOptions(rowsSetDefinition, arguments[3]));
 }
-// From ops.yaml:7488
+// From ops.yaml:7472
 export const overwriteDefinition: OpDefinition = {
   name: 'overwrite',
-  source: 'ops.yaml:7488',
+  source: 'ops.yaml:7472',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'value', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -239,10 +239,10 @@ export function overwrite(x: TensorLike, value: TensorLike): Tensor {
 export function overwrite_(x: Tensor, value: TensorLike): Tensor {
   return callInPlace(overwriteDefinition, [x, value], surplusOptions(overwriteDefinition, arguments[2]));
 }
-// From ops.yaml:7498
+// From ops.yaml:7482
 export const putAtDefinition: OpDefinition = {
   name: 'putAt',
-  source: 'ops.yaml:7498',
+  source: 'ops.yaml:7482',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'places', dtype: 'int32', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -310,10 +310,10 @@ export interface IndexSelectOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:7514
+// From ops.yaml:7498
 export const indexSelectDefinition: OpDefinition = {
   name: 'indexSelect',
-  source: 'ops.yaml:7514',
+  source: 'ops.yaml:7498',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -368,10 +368,10 @@ export const indexSelectDefinition: OpDefinition = {
 export function indexSelect(x: TensorLike, index: TensorLike, options: IndexSelectOptions = {}): Tensor {
   return callOne(indexSelectDefinition, [x, index], optionsOf(indexSelectDefinition, options));
 }
-// From ops.yaml:7544
+// From ops.yaml:7528
 export const indexSelectGradDefinition: OpDefinition = {
   name: 'indexSelectGrad',
-  source: 'ops.yaml:7544',
+  source: 'ops.yaml:7528',
   inputs: [{ name: 'updates', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -419,10 +419,10 @@ export const indexSelectGradDefinition: OpDefinition = {
 export function indexSelectGrad(updates: TensorLike, index: TensorLike, shape: readonly number[], axis: number): Tensor {
   return callOne(indexSelectGradDefinition, [updates, index], { shape, axis, ...surplusOptions(indexSelectGradDefinition, arguments[4]) });
 }
-// From ops.yaml:7563
+// From ops.yaml:7547
 export const flatPlacesDefinition: OpDefinition = {
   name: 'flatPlaces',
-  source: 'ops.yaml:7563',
+  source: 'ops.yaml:7547',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'size', type: {"kind":"int"}, required: true }, { name: 'stride', type: {"kind":"int"}, required: true }, { name: 'beyond', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -452,10 +452,10 @@ export const flatPlacesDefinition: OpDefinition = {
 export function flatPlaces(index: TensorLike, size: number, stride: number, beyond: number): Tensor {
   return callOne(flatPlacesDefinition, [index], { size, stride, beyond, ...surplusOptions(flatPlacesDefinition, arguments[4]) });
 }
-// From ops.yaml:7573
+// From ops.yaml:7557
 export const rowPlacesDefinition: OpDefinition = {
   name: 'rowPlaces',
-  source: 'ops.yaml:7573',
+  source: 'ops.yaml:7557',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -492,10 +492,10 @@ export const rowPlacesDefinition: OpDefinition = {
 export function rowPlaces(index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(rowPlacesDefinition, [index], { shape, ...surplusOptions(rowPlacesDefinition, arguments[2]) });
 }
-// From ops.yaml:7587
+// From ops.yaml:7571
 export const gatherNdDefinition: OpDefinition = {
   name: 'gatherNd',
-  source: 'ops.yaml:7587',
+  source: 'ops.yaml:7571',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -558,10 +558,10 @@ export const gatherNdDefinition: OpDefinition = {
 export function gatherNd(x: TensorLike, index: TensorLike): Tensor {
   return callOne(gatherNdDefinition, [x, index], surplusOptions(gatherNdDefinition, arguments[2]));
 }
-// From ops.yaml:7622
+// From ops.yaml:7606
 export const scatterNdAddDefinition: OpDefinition = {
   name: 'scatterNdAdd',
-  source: 'ops.yaml:7622',
+  source: 'ops.yaml:7606',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -632,10 +632,10 @@ export const scatterNdAddDefinition: OpDefinition = {
 export function scatterNdAdd(x: TensorLike, index: TensorLike, updates: TensorLike): Tensor {
   return callOne(scatterNdAddDefinition, [x, index, updates], surplusOptions(scatterNdAddDefinition, arguments[3]));
 }
-// From ops.yaml:7661
+// From ops.yaml:7645
 export const scatterNdDefinition: OpDefinition = {
   name: 'scatterNd',
-  source: 'ops.yaml:7661',
+  source: 'ops.yaml:7645',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -694,10 +694,10 @@ export interface ScatterOptions {
   /** Whether the last of several updates of a row wins; if not, they are summed. Default: `true`. */
   overwrite?: boolean | undefined;
 }
-// From ops.yaml:7684
+// From ops.yaml:7668
 export const scatterDefinition: OpDefinition = {
   name: 'scatter',
-  source: 'ops.yaml:7684',
+  source: 'ops.yaml:7668',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'updates', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'overwrite', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -773,10 +773,10 @@ export function scatter(x: TensorLike, index: TensorLike, updates: TensorLike, o
 export function scatter_(x: Tensor, index: TensorLike, updates: TensorLike, options: ScatterOptions = {}): Tensor {
   return callInPlace(scatterDefinition, [x, index, updates], optionsOf(scatterDefinition, options));
 }
-// From ops.yaml:7717
+// From ops.yaml:7701
 export const takeLastDefinition: OpDefinition = {
   name: 'takeLast',
-  source: 'ops.yaml:7717',
+  source: 'ops.yaml:7701',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -819,10 +819,10 @@ export const takeLastDefinition: OpDefinition = {
 export function takeLast(x: TensorLike, index: TensorLike): Tensor {
   return callOne(takeLastDefinition, [x, index], surplusOptions(takeLastDefinition, arguments[2]));
 }
-// From ops.yaml:7726
+// From ops.yaml:7710
 export const putLastDefinition: OpDefinition = {
   name: 'putLast',
-  source: 'ops.yaml:7726',
+  source: 'ops.yaml:7710',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -880,10 +880,10 @@ export const putLastDefinition: OpDefinition = {
 export function putLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(putLastDefinition, [x, index, values], surplusOptions(putLastDefinition, arguments[3]));
 }
-// From ops.yaml:7749
+// From ops.yaml:7733
 export const addLastDefinition: OpDefinition = {
   name: 'addLast',
-  source: 'ops.yaml:7749',
+  source: 'ops.yaml:7733',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -936,10 +936,10 @@ export const addLastDefinition: OpDefinition = {
 export function addLast(x: TensorLike, index: TensorLike, values: TensorLike): Tensor {
   return callOne(addLastDefinition, [x, index, values], surplusOptions(addLastDefinition, arguments[3]));
 }
-// From ops.yaml:7762
+// From ops.yaml:7746
 export const takeAlongAxisDefinition: OpDefinition = {
   name: 'takeAlongAxis',
-  source: 'ops.yaml:7762',
+  source: 'ops.yaml:7746',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -989,10 +989,10 @@ export const takeAlongAxisDefinition: OpDefinition = {
 export function takeAlongAxis(x: TensorLike, index: TensorLike, axis: number): Tensor {
   return callOne(takeAlongAxisDefinition, [x, index], { axis, ...surplusOptions(takeAlongAxisDefinition, arguments[3]) });
 }
-// From ops.yaml:7793
+// From ops.yaml:7777
 export const multiplexDefinition: OpDefinition = {
   name: 'multiplex',
-  source: 'ops.yaml:7793',
+  source: 'ops.yaml:7777',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1058,10 +1058,10 @@ export interface ShardIndexOptions {
   /** What numbers of other shards become. Default: `-1`. */
   ignoreValue?: number | undefined;
 }
-// From ops.yaml:7829
+// From ops.yaml:7813
 export const shardIndexDefinition: OpDefinition = {
   name: 'shardIndex',
-  source: 'ops.yaml:7829',
+  source: 'ops.yaml:7813',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'indexNum', type: {"kind":"int"}, required: true }, { name: 'nshards', type: {"kind":"int"}, required: true }, { name: 'shardId', type: {"kind":"int"}, required: true }, { name: 'ignoreValue', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1114,10 +1114,10 @@ export interface PutAlongAxisOptions {
   /** Whether values replace what is there, the last of several winning, or are added to it. Default: `"assign"`. */
   reduce?: 'assign' | 'add' | undefined;
 }
-// From ops.yaml:7866
+// From ops.yaml:7850
 export const putAlongAxisDefinition: OpDefinition = {
   name: 'putAlongAxis',
-  source: 'ops.yaml:7866',
+  source: 'ops.yaml:7850',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'reduce', type: {"kind":"union","options":[{"kind":"literal","value":"assign"},{"kind":"literal","value":"add"}]}, default: "assign", required: false }],
   outputs: [{ name: 'out' }],
@@ -1189,10 +1189,10 @@ export const putAlongAxisDefinition: OpDefinition = {
 export function putAlongAxis(x: TensorLike, index: TensorLike, values: TensorLike, axis: number, options: PutAlongAxisOptions = {}): Tensor {
   return callOne(putAlongAxisDefinition, [x, index, values], { axis, ...optionsOf(putAlongAxisDefinition, options) });
 }
-// From ops.yaml:7908
+// From ops.yaml:7892
 export const selectScatterDefinition: OpDefinition = {
   name: 'selectScatter',
-  source: 'ops.yaml:7908',
+  source: 'ops.yaml:7892',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'index', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1262,10 +1262,10 @@ export interface SliceScatterOptions {
   /** The steps, above 0; 1 each when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:7943
+// From ops.yaml:7927
 export const sliceScatterDefinition: OpDefinition = {
   name: 'sliceScatter',
-  source: 'ops.yaml:7943',
+  source: 'ops.yaml:7927',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1360,10 +1360,10 @@ export interface DiagonalScatterOptions {
   /** The axis of columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:7999
+// From ops.yaml:7983
 export const diagonalScatterDefinition: OpDefinition = {
   name: 'diagonalScatter',
-  source: 'ops.yaml:7999',
+  source: 'ops.yaml:7983',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1427,10 +1427,10 @@ export interface TakeOptions {
   /** Whether a place out of range is an error, counts on from the other end, or is moved to the nearest end. Default: `"raise"`. */
   mode?: 'raise' | 'wrap' | 'clip' | undefined;
 }
-// From ops.yaml:8035
+// From ops.yaml:8019
 export const takeDefinition: OpDefinition = {
   name: 'take',
-  source: 'ops.yaml:8035',
+  source: 'ops.yaml:8019',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"raise"},{"kind":"literal","value":"wrap"},{"kind":"literal","value":"clip"}]}, default: "raise", required: false }],
   outputs: [{ name: 'out' }],
@@ -1487,10 +1487,10 @@ export interface IndexAddOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:8070
+// From ops.yaml:8054
 export const indexAddDefinition: OpDefinition = {
   name: 'indexAdd',
-  source: 'ops.yaml:8070',
+  source: 'ops.yaml:8054',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1557,10 +1557,10 @@ export interface IndexFillOptions {
   /** The axis along which parts are chosen. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:8105
+// From ops.yaml:8089
 export const indexFillDefinition: OpDefinition = {
   name: 'indexFill',
-  source: 'ops.yaml:8105',
+  source: 'ops.yaml:8089',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'I', differentiable: false }],
   attrs: [{ name: 'value', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1618,10 +1618,10 @@ export interface IndexPutOptions {
   /** Whether values are added to what is there, in their order. Default: `false`. */
   accumulate?: boolean | undefined;
 }
-// From ops.yaml:8133
+// From ops.yaml:8117
 export const indexPutDefinition: OpDefinition = {
   name: 'indexPut',
-  source: 'ops.yaml:8133',
+  source: 'ops.yaml:8117',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'indices', dtype: 'I', list: true, differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'accumulate', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1709,10 +1709,10 @@ export const indexPutDefinition: OpDefinition = {
 export function indexPut(x: TensorLike, indices: readonly TensorLike[], values: TensorLike, options: IndexPutOptions = {}): Tensor {
   return callOne(indexPutDefinition, [x, indices, values], optionsOf(indexPutDefinition, options));
 }
-// From ops.yaml:8191
+// From ops.yaml:8175
 export const maskedFillDefinition: OpDefinition = {
   name: 'maskedFill',
-  source: 'ops.yaml:8191',
+  source: 'ops.yaml:8175',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'value', dtype: 'T', number: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1768,10 +1768,10 @@ export const maskedFillDefinition: OpDefinition = {
 export function maskedFill(x: TensorLike, mask: TensorLike, value: TensorLike): Tensor {
   return callOne(maskedFillDefinition, [x, mask, value], surplusOptions(maskedFillDefinition, arguments[3]));
 }
-// From ops.yaml:8218
+// From ops.yaml:8202
 export const maskedScatterDefinition: OpDefinition = {
   name: 'maskedScatter',
-  source: 'ops.yaml:8218',
+  source: 'ops.yaml:8202',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }, { name: 'values', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1842,10 +1842,10 @@ export interface RepeatInterleaveOptions {
   /** The axis of the parts; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:8253
+// From ops.yaml:8237
 export const repeatInterleaveDefinition: OpDefinition = {
   name: 'repeatInterleave',
-  source: 'ops.yaml:8253',
+  source: 'ops.yaml:8237',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1912,10 +1912,10 @@ export const repeatInterleaveDefinition: OpDefinition = {
 export function repeatInterleave(x: TensorLike, repeats: number | readonly number[], options: RepeatInterleaveOptions = {}): Tensor {
   return callOne(repeatInterleaveDefinition, [x], { repeats, ...optionsOf(repeatInterleaveDefinition, options) });
 }
-// From ops.yaml:8304
+// From ops.yaml:8288
 export const repeatedPlacesDefinition: OpDefinition = {
   name: 'repeatedPlaces',
-  source: 'ops.yaml:8304',
+  source: 'ops.yaml:8288',
   inputs: [{ name: 'ends', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1950,10 +1950,10 @@ export interface EmbeddingOptions {
   /** The row that gives zeros and receives no gradient, counted from the end if negative; none when null. Default: `null`. */
   paddingIndex?: number | null | undefined;
 }
-// From ops.yaml:8313
+// From ops.yaml:8297
 export const embeddingDefinition: OpDefinition = {
   name: 'embedding',
-  source: 'ops.yaml:8313',
+  source: 'ops.yaml:8297',
   inputs: [{ name: 'index', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'paddingIndex', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2028,10 +2028,10 @@ export interface OneHotOptions {
   /** The dtype of the result. Default: `"float32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:8362
+// From ops.yaml:8346
 export const oneHotDefinition: OpDefinition = {
   name: 'oneHot',
-  source: 'ops.yaml:8362',
+  source: 'ops.yaml:8346',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'numClasses', type: {"kind":"int"}, required: true }, { name: 'dtype', type: {"kind":"dtype"}, default: "float32", required: false, followsDefault: true }],
   outputs: [{ name: 'out' }],
@@ -2068,10 +2068,10 @@ export const oneHotDefinition: OpDefinition = {
 export function oneHot(x: TensorLike, numClasses: number, options: OneHotOptions = {}): Tensor {
   return callOne(oneHotDefinition, [x], { numClasses, ...optionsOf(oneHotDefinition, options) });
 }
-// From ops.yaml:8390
+// From ops.yaml:8374
 export const nonzeroDefinition: OpDefinition = {
   name: 'nonzero',
-  source: 'ops.yaml:8390',
+  source: 'ops.yaml:8374',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2104,10 +2104,10 @@ export const nonzeroDefinition: OpDefinition = {
 export function nonzero(x: TensorLike): Tensor {
   return callOne(nonzeroDefinition, [x], surplusOptions(nonzeroDefinition, arguments[1]));
 }
-// From ops.yaml:8411
+// From ops.yaml:8395
 export const maskedSelectDefinition: OpDefinition = {
   name: 'maskedSelect',
-  source: 'ops.yaml:8411',
+  source: 'ops.yaml:8395',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'mask', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],

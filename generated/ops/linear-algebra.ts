@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:9834
+// From ops.yaml:9818
 export const solveTriangleDefinition: OpDefinition = {
   name: 'solveTriangle',
-  source: 'ops.yaml:9834',
+  source: 'ops.yaml:9818',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, required: true }, { name: 'transpose', type: {"kind":"boolean"}, required: true }, { name: 'unit', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -71,10 +71,10 @@ export const solveTriangleDefinition: OpDefinition = {
 export function solveTriangle(a: TensorLike, x: TensorLike, upper: boolean, transpose: boolean, unit: boolean): Tensor {
   return callOne(solveTriangleDefinition, [a, x], { upper, transpose, unit, ...surplusOptions(solveTriangleDefinition, arguments[5]) });
 }
-// From ops.yaml:9861
+// From ops.yaml:9845
 export const permuteRowsDefinition: OpDefinition = {
   name: 'permuteRows',
-  source: 'ops.yaml:9861',
+  source: 'ops.yaml:9845',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const permuteRowsDefinition: OpDefinition = {
 export function permuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(permuteRowsDefinition, [x, order], surplusOptions(permuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:9870
+// From ops.yaml:9854
 export const unpermuteRowsDefinition: OpDefinition = {
   name: 'unpermuteRows',
-  source: 'ops.yaml:9870',
+  source: 'ops.yaml:9854',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'order', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -165,10 +165,10 @@ export const unpermuteRowsDefinition: OpDefinition = {
 export function unpermuteRows(x: TensorLike, order: TensorLike): Tensor {
   return callOne(unpermuteRowsDefinition, [x, order], surplusOptions(unpermuteRowsDefinition, arguments[2]));
 }
-// From ops.yaml:9879
+// From ops.yaml:9863
 export const luFactorDefinition: OpDefinition = {
   name: 'luFactor',
-  source: 'ops.yaml:9879',
+  source: 'ops.yaml:9863',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'regular', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -239,10 +239,10 @@ export const luFactorDefinition: OpDefinition = {
 export function luFactor(x: TensorLike, regular: boolean): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luFactorDefinition, [x], { regular, ...surplusOptions(luFactorDefinition, arguments[2]) });
 }
-// From ops.yaml:9920
+// From ops.yaml:9904
 export const solveMatrixDefinition: OpDefinition = {
   name: 'solveMatrix',
-  source: 'ops.yaml:9920',
+  source: 'ops.yaml:9904',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -291,10 +291,10 @@ export const solveMatrixDefinition: OpDefinition = {
 export function solveMatrix(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveMatrixDefinition, [x, y], surplusOptions(solveMatrixDefinition, arguments[2]));
 }
-// From ops.yaml:9934
+// From ops.yaml:9918
 export const solveDefinition: OpDefinition = {
   name: 'solve',
-  source: 'ops.yaml:9934',
+  source: 'ops.yaml:9918',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -377,10 +377,10 @@ export const solveDefinition: OpDefinition = {
 export function solve(x: TensorLike, y: TensorLike): Tensor {
   return callOne(solveDefinition, [x, y], surplusOptions(solveDefinition, arguments[2]));
 }
-// From ops.yaml:9970
+// From ops.yaml:9954
 export const inverseDefinition: OpDefinition = {
   name: 'inverse',
-  source: 'ops.yaml:9970',
+  source: 'ops.yaml:9954',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -433,10 +433,10 @@ export const inverseDefinition: OpDefinition = {
 export function inverse(x: TensorLike): Tensor {
   return callOne(inverseDefinition, [x], surplusOptions(inverseDefinition, arguments[1]));
 }
-// From ops.yaml:9998
+// From ops.yaml:9982
 export const matrixPowerDefinition: OpDefinition = {
   name: 'matrixPower',
-  source: 'ops.yaml:9998',
+  source: 'ops.yaml:9982',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -491,10 +491,10 @@ export const matrixPowerDefinition: OpDefinition = {
 export function matrixPower(x: TensorLike, n: number): Tensor {
   return callOne(matrixPowerDefinition, [x], { n, ...surplusOptions(matrixPowerDefinition, arguments[2]) });
 }
-// From ops.yaml:10025
+// From ops.yaml:10009
 export const powerOfMatrixDefinition: OpDefinition = {
   name: 'powerOfMatrix',
-  source: 'ops.yaml:10025',
+  source: 'ops.yaml:10009',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -538,10 +538,10 @@ export const powerOfMatrixDefinition: OpDefinition = {
 export function powerOfMatrix(x: TensorLike, n: number): Tensor {
   return callOne(powerOfMatrixDefinition, [x], { n, ...surplusOptions(powerOfMatrixDefinition, arguments[2]) });
 }
-// From ops.yaml:10044
+// From ops.yaml:10028
 export const matrixExpDefinition: OpDefinition = {
   name: 'matrixExp',
-  source: 'ops.yaml:10044',
+  source: 'ops.yaml:10028',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -591,10 +591,10 @@ export const matrixExpDefinition: OpDefinition = {
 export function matrixExp(x: TensorLike): Tensor {
   return callOne(matrixExpDefinition, [x], surplusOptions(matrixExpDefinition, arguments[1]));
 }
-// From ops.yaml:10071
+// From ops.yaml:10055
 export const exponentialOfMatrixDefinition: OpDefinition = {
   name: 'exponentialOfMatrix',
-  source: 'ops.yaml:10071',
+  source: 'ops.yaml:10055',
   inputs: [{ name: 'x', dtype: 'float64', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -640,10 +640,10 @@ export const exponentialOfMatrixDefinition: OpDefinition = {
 export function exponentialOfMatrix(x: TensorLike): Tensor {
   return callOne(exponentialOfMatrixDefinition, [x], surplusOptions(exponentialOfMatrixDefinition, arguments[1]));
 }
-// From ops.yaml:10091
+// From ops.yaml:10075
 export const luDefinition: OpDefinition = {
   name: 'lu',
-  source: 'ops.yaml:10091',
+  source: 'ops.yaml:10075',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'lu' }, { name: 'pivots' }, { name: 'permutation' }],
@@ -727,10 +727,10 @@ export const luDefinition: OpDefinition = {
 export function lu(x: TensorLike): { lu: Tensor; pivots: Tensor; permutation: Tensor } {
   return callNamed(luDefinition, [x], surplusOptions(luDefinition, arguments[1]));
 }
-// From ops.yaml:10116
+// From ops.yaml:10100
 export const luUnpackDefinition: OpDefinition = {
   name: 'luUnpack',
-  source: 'ops.yaml:10116',
+  source: 'ops.yaml:10100',
   inputs: [{ name: 'lu', dtype: 'T', differentiable: true }, { name: 'permutation', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'p' }, { name: 'l' }, { name: 'u' }],
@@ -815,10 +815,10 @@ export interface TriangularSolveOptions {
   /** Whether the diagonal counts as ones and is not read. Default: `false`. */
   unitriangular?: boolean | undefined;
 }
-// From ops.yaml:10149
+// From ops.yaml:10133
 export const triangularSolveDefinition: OpDefinition = {
   name: 'triangularSolve',
-  source: 'ops.yaml:10149',
+  source: 'ops.yaml:10133',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: true, required: false }, { name: 'transpose', type: {"kind":"boolean"}, default: false, required: false }, { name: 'unitriangular', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -908,10 +908,10 @@ export const triangularSolveDefinition: OpDefinition = {
 export function triangularSolve(x: TensorLike, y: TensorLike, options: TriangularSolveOptions = {}): Tensor {
   return callOne(triangularSolveDefinition, [x, y], optionsOf(triangularSolveDefinition, options));
 }
-// From ops.yaml:10179
+// From ops.yaml:10163
 export const choleskyFactorDefinition: OpDefinition = {
   name: 'choleskyFactor',
-  source: 'ops.yaml:10179',
+  source: 'ops.yaml:10163',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -967,10 +967,10 @@ export interface CholeskyOptions {
   /** Whether the upper factor is wanted, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:10196
+// From ops.yaml:10180
 export const choleskyDefinition: OpDefinition = {
   name: 'cholesky',
-  source: 'ops.yaml:10196',
+  source: 'ops.yaml:10180',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1033,10 +1033,10 @@ export interface CholeskySolveOptions {
   /** Whether y is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:10223
+// From ops.yaml:10207
 export const choleskySolveDefinition: OpDefinition = {
   name: 'choleskySolve',
-  source: 'ops.yaml:10223',
+  source: 'ops.yaml:10207',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1137,10 +1137,10 @@ export interface CholeskyInverseOptions {
   /** Whether x is the upper factor, or the lower. Default: `false`. */
   upper?: boolean | undefined;
 }
-// From ops.yaml:10243
+// From ops.yaml:10227
 export const choleskyInverseDefinition: OpDefinition = {
   name: 'choleskyInverse',
-  source: 'ops.yaml:10243',
+  source: 'ops.yaml:10227',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'upper', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1205,10 +1205,10 @@ export const choleskyInverseDefinition: OpDefinition = {
 export function choleskyInverse(x: TensorLike, options: CholeskyInverseOptions = {}): Tensor {
   return callOne(choleskyInverseDefinition, [x], optionsOf(choleskyInverseDefinition, options));
 }
-// From ops.yaml:10259
+// From ops.yaml:10243
 export const slogdetDefinition: OpDefinition = {
   name: 'slogdet',
-  source: 'ops.yaml:10259',
+  source: 'ops.yaml:10243',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'sign' }, { name: 'logabsdet' }],
@@ -1266,10 +1266,10 @@ export const slogdetDefinition: OpDefinition = {
 export function slogdet(x: TensorLike): { sign: Tensor; logabsdet: Tensor } {
   return callNamed(slogdetDefinition, [x], surplusOptions(slogdetDefinition, arguments[1]));
 }
-// From ops.yaml:10284
+// From ops.yaml:10268
 export const householderQrDefinition: OpDefinition = {
   name: 'householderQr',
-  source: 'ops.yaml:10284',
+  source: 'ops.yaml:10268',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'width', type: {"kind":"int"}, required: true }, { name: 'height', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1316,10 +1316,10 @@ export const householderQrDefinition: OpDefinition = {
 export function householderQr(x: TensorLike, width: number, height: number): { q: Tensor; r: Tensor } {
   return callNamed(householderQrDefinition, [x], { width, height, ...surplusOptions(householderQrDefinition, arguments[3]) });
 }
-// From ops.yaml:10308
+// From ops.yaml:10292
 export const thinQrDefinition: OpDefinition = {
   name: 'thinQr',
-  source: 'ops.yaml:10308',
+  source: 'ops.yaml:10292',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1380,10 +1380,10 @@ export const thinQrDefinition: OpDefinition = {
 export function thinQr(x: TensorLike): { q: Tensor; r: Tensor } {
   return callNamed(thinQrDefinition, [x], surplusOptions(thinQrDefinition, arguments[1]));
 }
-// From ops.yaml:10333
+// From ops.yaml:10317
 export const complementDefinition: OpDefinition = {
   name: 'complement',
-  source: 'ops.yaml:10333',
+  source: 'ops.yaml:10317',
   inputs: [{ name: 'q', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1433,10 +1433,10 @@ export interface QrOptions {
   /** 'reduced' gives q min(m, n) columns, 'complete' m of them; with 'r' q is empty. Default: `"reduced"`. */
   mode?: 'reduced' | 'complete' | 'r' | undefined;
 }
-// From ops.yaml:10343
+// From ops.yaml:10327
 export const qrDefinition: OpDefinition = {
   name: 'qr',
-  source: 'ops.yaml:10343',
+  source: 'ops.yaml:10327',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"reduced"},{"kind":"literal","value":"complete"},{"kind":"literal","value":"r"}]}, default: "reduced", required: false }],
   outputs: [{ name: 'q' }, { name: 'r' }],
@@ -1534,10 +1534,10 @@ export const qrDefinition: OpDefinition = {
 export function qr(x: TensorLike, options: QrOptions = {}): { q: Tensor; r: Tensor } {
   return callNamed(qrDefinition, [x], optionsOf(qrDefinition, options));
 }
-// From ops.yaml:10379
+// From ops.yaml:10363
 export const symmetricEigenDefinition: OpDefinition = {
   name: 'symmetricEigen',
-  source: 'ops.yaml:10379',
+  source: 'ops.yaml:10363',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'values' }, { name: 'rows' }],
@@ -1598,10 +1598,10 @@ export interface EighOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:10409
+// From ops.yaml:10393
 export const eighDefinition: OpDefinition = {
   name: 'eigh',
-  source: 'ops.yaml:10409',
+  source: 'ops.yaml:10393',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'eigenvalues' }, { name: 'eigenvectors' }],
@@ -1679,10 +1679,10 @@ export interface EigvalshOptions {
   /** The triangle that is read, lower or upper; both when null. Default: `null`. */
   uplo?: 'L' | 'U' | null | undefined;
 }
-// From ops.yaml:10449
+// From ops.yaml:10433
 export const eigvalshDefinition: OpDefinition = {
   name: 'eigvalsh',
-  source: 'ops.yaml:10449',
+  source: 'ops.yaml:10433',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'uplo', type: {"kind":"union","options":[{"kind":"literal","value":"L"},{"kind":"literal","value":"U"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1731,10 +1731,10 @@ export const eigvalshDefinition: OpDefinition = {
 export function eigvalsh(x: TensorLike, options: EigvalshOptions = {}): Tensor {
   return callOne(eigvalshDefinition, [x], optionsOf(eigvalshDefinition, options));
 }
-// From ops.yaml:10473
+// From ops.yaml:10457
 export const singularValuesDefinition: OpDefinition = {
   name: 'singularValues',
-  source: 'ops.yaml:10473',
+  source: 'ops.yaml:10457',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'left' }, { name: 'values' }, { name: 'right' }],
@@ -1782,10 +1782,10 @@ export const singularValuesDefinition: OpDefinition = {
 export function singularValues(x: TensorLike): { left: Tensor; values: Tensor; right: Tensor } {
   return callNamed(singularValuesDefinition, [x], surplusOptions(singularValuesDefinition, arguments[1]));
 }
-// From ops.yaml:10500
+// From ops.yaml:10484
 export const thinSvdDefinition: OpDefinition = {
   name: 'thinSvd',
-  source: 'ops.yaml:10500',
+  source: 'ops.yaml:10484',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1865,10 +1865,10 @@ export interface SvdOptions {
   /** Whether u and vh are made square, with vectors orthogonal to the others. Default: `false`. */
   fullMatrices?: boolean | undefined;
 }
-// From ops.yaml:10538
+// From ops.yaml:10522
 export const svdDefinition: OpDefinition = {
   name: 'svd',
-  source: 'ops.yaml:10538',
+  source: 'ops.yaml:10522',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'fullMatrices', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'u' }, { name: 's' }, { name: 'vh' }],
@@ -1978,10 +1978,10 @@ export const svdDefinition: OpDefinition = {
 export function svd(x: TensorLike, options: SvdOptions = {}): { u: Tensor; s: Tensor; vh: Tensor } {
   return callNamed(svdDefinition, [x], optionsOf(svdDefinition, options));
 }
-// From ops.yaml:10582
+// From ops.yaml:10566
 export const svdvalsDefinition: OpDefinition = {
   name: 'svdvals',
-  source: 'ops.yaml:10582',
+  source: 'ops.yaml:10566',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2035,10 +2035,10 @@ export const svdvalsDefinition: OpDefinition = {
 export function svdvals(x: TensorLike): Tensor {
   return callOne(svdvalsDefinition, [x], surplusOptions(svdvalsDefinition, arguments[1]));
 }
-// From ops.yaml:10599
+// From ops.yaml:10583
 export const cofactorsDefinition: OpDefinition = {
   name: 'cofactors',
-  source: 'ops.yaml:10599',
+  source: 'ops.yaml:10583',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2082,10 +2082,10 @@ export const cofactorsDefinition: OpDefinition = {
 export function cofactors(x: TensorLike): Tensor {
   return callOne(cofactorsDefinition, [x], surplusOptions(cofactorsDefinition, arguments[1]));
 }
-// From ops.yaml:10616
+// From ops.yaml:10600
 export const detDefinition: OpDefinition = {
   name: 'det',
-  source: 'ops.yaml:10616',
+  source: 'ops.yaml:10600',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2143,10 +2143,10 @@ export interface PinvOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:10638
+// From ops.yaml:10622
 export const pinvDefinition: OpDefinition = {
   name: 'pinv',
-  source: 'ops.yaml:10638',
+  source: 'ops.yaml:10622',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2211,10 +2211,10 @@ export interface MatrixRankOptions {
   /** Up to where they do; the largest times rounding's error and the larger side when null. Default: `null`. */
   tol?: number | null | undefined;
 }
-// From ops.yaml:10679
+// From ops.yaml:10663
 export const matrixRankDefinition: OpDefinition = {
   name: 'matrixRank',
-  source: 'ops.yaml:10679',
+  source: 'ops.yaml:10663',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'tol', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2255,10 +2255,10 @@ export const matrixRankDefinition: OpDefinition = {
 export function matrixRank(x: TensorLike, options: MatrixRankOptions = {}): Tensor {
   return callOne(matrixRankDefinition, [x], optionsOf(matrixRankDefinition, options));
 }
-// From ops.yaml:10708
+// From ops.yaml:10692
 export const leastSquaresDefinition: OpDefinition = {
   name: 'leastSquares',
-  source: 'ops.yaml:10708',
+  source: 'ops.yaml:10692',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2323,10 +2323,10 @@ export interface LstsqOptions {
   /** The largest singular value's share up to which others count as 0; rounding's, times the larger side, when null. Default: `null`. */
   rcond?: number | null | undefined;
 }
-// From ops.yaml:10730
+// From ops.yaml:10714
 export const lstsqDefinition: OpDefinition = {
   name: 'lstsq',
-  source: 'ops.yaml:10730',
+  source: 'ops.yaml:10714',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rcond', type: {"kind":"union","options":[{"kind":"number"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'solution' }, { name: 'residuals' }, { name: 'rank' }, { name: 'singularValues' }],
@@ -2469,10 +2469,10 @@ export const lstsqDefinition: OpDefinition = {
 export function lstsq(x: TensorLike, y: TensorLike, options: LstsqOptions = {}): { solution: Tensor; residuals: Tensor; rank: Tensor; singularValues: Tensor } {
   return callNamed(lstsqDefinition, [x, y], optionsOf(lstsqDefinition, options));
 }
-// From ops.yaml:10771
+// From ops.yaml:10755
 export const sizeOfMatricesDefinition: OpDefinition = {
   name: 'sizeOfMatrices',
-  source: 'ops.yaml:10771',
+  source: 'ops.yaml:10755',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2518,10 +2518,10 @@ export const sizeOfMatricesDefinition: OpDefinition = {
 export function sizeOfMatrices(x: TensorLike, p: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf'): Tensor {
   return callOne(sizeOfMatricesDefinition, [x], { p, ...surplusOptions(sizeOfMatricesDefinition, arguments[2]) });
 }
-// From ops.yaml:10803
+// From ops.yaml:10787
 export const sizeOfMatricesGradDefinition: OpDefinition = {
   name: 'sizeOfMatricesGrad',
-  source: 'ops.yaml:10803',
+  source: 'ops.yaml:10787',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'dsize', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2628,10 +2628,10 @@ export const sizeOfMatricesGradDefinition: OpDefinition = {
 export function sizeOfMatricesGrad(x: TensorLike, dsize: TensorLike, p: 1 | -1 | 2 | -2 | 'nuc' | 'inf' | '-inf'): Tensor {
   return callOne(sizeOfMatricesGradDefinition, [x, dsize], { p, ...surplusOptions(sizeOfMatricesGradDefinition, arguments[3]) });
 }
-// From ops.yaml:10825
+// From ops.yaml:10809
 export const sharesOfExtremeDefinition: OpDefinition = {
   name: 'sharesOfExtreme',
-  source: 'ops.yaml:10825',
+  source: 'ops.yaml:10809',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2673,10 +2673,10 @@ export interface MatrixNormOptions {
   /** Keep both axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:10840
+// From ops.yaml:10824
 export const matrixNormDefinition: OpDefinition = {
   name: 'matrixNorm',
-  source: 'ops.yaml:10840',
+  source: 'ops.yaml:10824',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0},"length":2}, default: [-2,-1], required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -2737,10 +2737,10 @@ export interface CondOptions {
   /** The norm, as in matrixNorm; -2 for the least singular value over the largest. Default: `2`. */
   p?: 1 | -1 | 2 | -2 | 'fro' | 'nuc' | 'inf' | '-inf' | undefined;
 }
-// From ops.yaml:10879
+// From ops.yaml:10863
 export const condDefinition: OpDefinition = {
   name: 'cond',
-  source: 'ops.yaml:10879',
+  source: 'ops.yaml:10863',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"literal","value":1},{"kind":"literal","value":-1},{"kind":"literal","value":2},{"kind":"literal","value":-2},{"kind":"literal","value":"fro"},{"kind":"literal","value":"nuc"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:12053
+// From ops.yaml:12037
 export const reduceLossDefinition: OpDefinition = {
   name: 'reduceLoss',
-  source: 'ops.yaml:12053',
+  source: 'ops.yaml:12037',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export interface MseLossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12063
+// From ops.yaml:12047
 export const mseLossDefinition: OpDefinition = {
   name: 'mseLoss',
-  source: 'ops.yaml:12063',
+  source: 'ops.yaml:12047',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -118,10 +118,10 @@ export const mseLossDefinition: OpDefinition = {
 export function mseLoss(input: TensorLike, label: TensorLike, options: MseLossOptions = {}): Tensor {
   return callOne(mseLossDefinition, [input, label], optionsOf(mseLossDefinition, options));
 }
-// From ops.yaml:12073
+// From ops.yaml:12057
 export const squareErrorCostDefinition: OpDefinition = {
   name: 'squareErrorCost',
-  source: 'ops.yaml:12073',
+  source: 'ops.yaml:12057',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -182,10 +182,10 @@ export interface L1LossOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12087
+// From ops.yaml:12071
 export const l1LossDefinition: OpDefinition = {
   name: 'l1Loss',
-  source: 'ops.yaml:12087',
+  source: 'ops.yaml:12071',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -252,10 +252,10 @@ export interface SmoothL1LossOptions {
   /** Where small differences end. Default: `1`. */
   delta?: number | undefined;
 }
-// From ops.yaml:12097
+// From ops.yaml:12081
 export const smoothL1LossDefinition: OpDefinition = {
   name: 'smoothL1Loss',
-  source: 'ops.yaml:12097',
+  source: 'ops.yaml:12081',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }, { name: 'delta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -334,10 +334,10 @@ export interface KlDivOptions {
   /** The mean of all, the sum divided by the first size, the sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'batchmean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12119
+// From ops.yaml:12103
 export const klDivDefinition: OpDefinition = {
   name: 'klDiv',
-  source: 'ops.yaml:12119',
+  source: 'ops.yaml:12103',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"batchmean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -412,10 +412,10 @@ export interface BinaryCrossEntropyWithLogitsOptions {
   /** The mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12156
+// From ops.yaml:12140
 export const binaryCrossEntropyWithLogitsDefinition: OpDefinition = {
   name: 'binaryCrossEntropyWithLogits',
-  source: 'ops.yaml:12156',
+  source: 'ops.yaml:12140',
   inputs: [{ name: 'logit', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'posWeight', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -534,10 +534,10 @@ export interface NllLossOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12215
+// From ops.yaml:12199
 export const nllLossDefinition: OpDefinition = {
   name: 'nllLoss',
-  source: 'ops.yaml:12215',
+  source: 'ops.yaml:12199',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'I', differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],
@@ -621,10 +621,10 @@ export interface CrossEntropyOptions {
   /** The weighted mean of all losses, their sum, or each. Default: `"mean"`. */
   reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
-// From ops.yaml:12256
+// From ops.yaml:12240
 export const crossEntropyDefinition: OpDefinition = {
   name: 'crossEntropy',
-  source: 'ops.yaml:12256',
+  source: 'ops.yaml:12240',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'label', dtype: 'index', dtypeWhen: { attr: 'softLabel', dtype: 'T' }, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"input","extra":0}, default: -1, required: false }, { name: 'softLabel', type: {"kind":"boolean"}, default: false, required: false }, { name: 'ignoreIndex', type: {"kind":"int"}, default: -100, required: false }, { name: 'reduction', type: {"kind":"union","options":[{"kind":"literal","value":"mean"},{"kind":"literal","value":"sum"},{"kind":"literal","value":"none"}]}, default: "mean", required: false }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:5718
+// From ops.yaml:5702
 export const reshapeDefinition: OpDefinition = {
   name: 'reshape',
-  source: 'ops.yaml:5718',
+  source: 'ops.yaml:5702',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -77,10 +77,10 @@ export interface SqueezeOptions {
   /** Axis or axes to leave out; those of other sizes stay. All of size 1 when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:5748
+// From ops.yaml:5732
 export const squeezeDefinition: OpDefinition = {
   name: 'squeeze',
-  source: 'ops.yaml:5748',
+  source: 'ops.yaml:5732',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -136,10 +136,10 @@ export function squeeze(x: TensorLike, options: SqueezeOptions = {}): Tensor {
 export function squeeze_(x: Tensor, options: SqueezeOptions = {}): Tensor {
   return callInPlace(squeezeDefinition, [x], optionsOf(squeezeDefinition, options));
 }
-// From ops.yaml:5783
+// From ops.yaml:5767
 export const unsqueezeDefinition: OpDefinition = {
   name: 'unsqueeze',
-  source: 'ops.yaml:5783',
+  source: 'ops.yaml:5767',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -209,10 +209,10 @@ export interface FlattenOptions {
   /** The last of them. Default: `-1`. */
   stopAxis?: number | undefined;
 }
-// From ops.yaml:5816
+// From ops.yaml:5800
 export const flattenDefinition: OpDefinition = {
   name: 'flatten',
-  source: 'ops.yaml:5816',
+  source: 'ops.yaml:5800',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'startAxis', type: {"kind":"int"}, default: 0, required: false }, { name: 'stopAxis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -266,10 +266,10 @@ export const flattenDefinition: OpDefinition = {
 export function flatten(x: TensorLike, options: FlattenOptions = {}): Tensor {
   return callOne(flattenDefinition, [x], optionsOf(flattenDefinition, options));
 }
-// From ops.yaml:5862
+// From ops.yaml:5846
 export const detachDefinition: OpDefinition = {
   name: 'detach',
-  source: 'ops.yaml:5862',
+  source: 'ops.yaml:5846',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -306,10 +306,10 @@ export const detachDefinition: OpDefinition = {
 export function detach(x: TensorLike): Tensor {
   return callOne(detachDefinition, [x], surplusOptions(detachDefinition, arguments[1]));
 }
-// From ops.yaml:5881
+// From ops.yaml:5865
 export const transposeDefinition: OpDefinition = {
   name: 'transpose',
-  source: 'ops.yaml:5881',
+  source: 'ops.yaml:5865',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'perm', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -357,10 +357,10 @@ export const transposeDefinition: OpDefinition = {
 export function transpose(x: TensorLike, perm: readonly number[]): Tensor {
   return callOne(transposeDefinition, [x], { perm, ...surplusOptions(transposeDefinition, arguments[2]) });
 }
-// From ops.yaml:5910
+// From ops.yaml:5894
 export const tDefinition: OpDefinition = {
   name: 't',
-  source: 'ops.yaml:5910',
+  source: 'ops.yaml:5894',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -405,10 +405,10 @@ export const tDefinition: OpDefinition = {
 export function t(x: TensorLike): Tensor {
   return callOne(tDefinition, [x], surplusOptions(tDefinition, arguments[1]));
 }
-// From ops.yaml:5926
+// From ops.yaml:5910
 export const swapLastDefinition: OpDefinition = {
   name: 'swapLast',
-  source: 'ops.yaml:5926',
+  source: 'ops.yaml:5910',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export const swapLastDefinition: OpDefinition = {
 export function swapLast(x: TensorLike): Tensor {
   return callOne(swapLastDefinition, [x], surplusOptions(swapLastDefinition, arguments[1]));
 }
-// From ops.yaml:5943
+// From ops.yaml:5927
 export const moveToLastDefinition: OpDefinition = {
   name: 'moveToLast',
-  source: 'ops.yaml:5943',
+  source: 'ops.yaml:5927',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -490,10 +490,10 @@ export const moveToLastDefinition: OpDefinition = {
 export function moveToLast(x: TensorLike, axis: number): Tensor {
   return callOne(moveToLastDefinition, [x], { axis, ...surplusOptions(moveToLastDefinition, arguments[2]) });
 }
-// From ops.yaml:5961
+// From ops.yaml:5945
 export const moveFromLastDefinition: OpDefinition = {
   name: 'moveFromLast',
-  source: 'ops.yaml:5961',
+  source: 'ops.yaml:5945',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -539,10 +539,10 @@ export interface DiagonalOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:5975
+// From ops.yaml:5959
 export const diagonalDefinition: OpDefinition = {
   name: 'diagonal',
-  source: 'ops.yaml:5975',
+  source: 'ops.yaml:5959',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -589,10 +589,10 @@ export const diagonalDefinition: OpDefinition = {
 export function diagonal(x: TensorLike, options: DiagonalOptions = {}): Tensor {
   return callOne(diagonalDefinition, [x], optionsOf(diagonalDefinition, options));
 }
-// From ops.yaml:6015
+// From ops.yaml:5999
 export const placeDiagonalDefinition: OpDefinition = {
   name: 'placeDiagonal',
-  source: 'ops.yaml:6015',
+  source: 'ops.yaml:5999',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'offset', type: {"kind":"int"}, required: true }, { name: 'axis1', type: {"kind":"int"}, required: true }, { name: 'axis2', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -650,10 +650,10 @@ export interface DiagOptions {
   /** What stands beside the diagonal of a vector. Default: `0`. */
   paddingValue?: number | undefined;
 }
-// From ops.yaml:6044
+// From ops.yaml:6028
 export const diagDefinition: OpDefinition = {
   name: 'diag',
-  source: 'ops.yaml:6044',
+  source: 'ops.yaml:6028',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'paddingValue', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -709,10 +709,10 @@ export interface TrilOptions {
   /** The last diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:6080
+// From ops.yaml:6064
 export const trilDefinition: OpDefinition = {
   name: 'tril',
-  source: 'ops.yaml:6080',
+  source: 'ops.yaml:6064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -775,10 +775,10 @@ export interface TriuOptions {
   /** The first diagonal that is kept; above the main one if positive. Default: `0`. */
   diagonal?: number | undefined;
 }
-// From ops.yaml:6098
+// From ops.yaml:6082
 export const triuDefinition: OpDefinition = {
   name: 'triu',
-  source: 'ops.yaml:6098',
+  source: 'ops.yaml:6082',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'diagonal', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -845,10 +845,10 @@ export interface TraceOptions {
   /** The axis of their columns. Default: `1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:6116
+// From ops.yaml:6100
 export const traceDefinition: OpDefinition = {
   name: 'trace',
-  source: 'ops.yaml:6116',
+  source: 'ops.yaml:6100',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -894,10 +894,10 @@ export const traceDefinition: OpDefinition = {
 export function trace(x: TensorLike, options: TraceOptions = {}): Tensor {
   return callOne(traceDefinition, [x], optionsOf(traceDefinition, options));
 }
-// From ops.yaml:6148
+// From ops.yaml:6132
 export const broadcastToDefinition: OpDefinition = {
   name: 'broadcastTo',
-  source: 'ops.yaml:6148',
+  source: 'ops.yaml:6132',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -943,10 +943,10 @@ export const broadcastToDefinition: OpDefinition = {
 export function broadcastTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(broadcastToDefinition, [x], { shape, ...surplusOptions(broadcastToDefinition, arguments[2]) });
 }
-// From ops.yaml:6166
+// From ops.yaml:6150
 export const sumToDefinition: OpDefinition = {
   name: 'sumTo',
-  source: 'ops.yaml:6166',
+  source: 'ops.yaml:6150',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -984,10 +984,10 @@ export const sumToDefinition: OpDefinition = {
 export function sumTo(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(sumToDefinition, [x], { shape, ...surplusOptions(sumToDefinition, arguments[2]) });
 }
-// From ops.yaml:6179
+// From ops.yaml:6163
 export const expandDefinition: OpDefinition = {
   name: 'expand',
-  source: 'ops.yaml:6179',
+  source: 'ops.yaml:6163',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1035,10 +1035,10 @@ export const expandDefinition: OpDefinition = {
 export function expand(x: TensorLike, shape: readonly number[]): Tensor {
   return callOne(expandDefinition, [x], { shape, ...surplusOptions(expandDefinition, arguments[2]) });
 }
-// From ops.yaml:6196
+// From ops.yaml:6180
 export const expandAsDefinition: OpDefinition = {
   name: 'expandAs',
-  source: 'ops.yaml:6196',
+  source: 'ops.yaml:6180',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'any', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1084,10 +1084,10 @@ export const expandAsDefinition: OpDefinition = {
 export function expandAs(x: TensorLike, y: TensorLike): Tensor {
   return callOne(expandAsDefinition, [x, y], surplusOptions(expandAsDefinition, arguments[2]));
 }
-// From ops.yaml:6212
+// From ops.yaml:6196
 export const reduceAsDefinition: OpDefinition = {
   name: 'reduceAs',
-  source: 'ops.yaml:6212',
+  source: 'ops.yaml:6196',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'target', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1137,10 +1137,10 @@ export interface SliceOptions {
   /** The distance between places, negative to go backwards; 1 when null. Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:6233
+// From ops.yaml:6217
 export const sliceDefinition: OpDefinition = {
   name: 'slice',
-  source: 'ops.yaml:6233',
+  source: 'ops.yaml:6217',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1197,10 +1197,10 @@ export const sliceDefinition: OpDefinition = {
 export function slice(x: TensorLike, axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceOptions = {}): Tensor {
   return callOne(sliceDefinition, [x], { axes, starts, ends, ...optionsOf(sliceDefinition, options) });
 }
-// From ops.yaml:6281
+// From ops.yaml:6265
 export const narrowDefinition: OpDefinition = {
   name: 'narrow',
-  source: 'ops.yaml:6281',
+  source: 'ops.yaml:6265',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'start', type: {"kind":"int"}, required: true }, { name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1258,10 +1258,10 @@ export interface CropOptions {
   /** Where it begins along each axis; at 0 when null. Default: `null`. */
   offsets?: readonly number[] | null | undefined;
 }
-// From ops.yaml:6315
+// From ops.yaml:6299
 export const cropDefinition: OpDefinition = {
   name: 'crop',
-  source: 'ops.yaml:6315',
+  source: 'ops.yaml:6299',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'offsets', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1319,10 +1319,10 @@ export const cropDefinition: OpDefinition = {
 export function crop(x: TensorLike, shape: readonly number[], options: CropOptions = {}): Tensor {
   return callOne(cropDefinition, [x], { shape, ...optionsOf(cropDefinition, options) });
 }
-// From ops.yaml:6353
+// From ops.yaml:6337
 export const stridedSliceDefinition: OpDefinition = {
   name: 'stridedSlice',
-  source: 'ops.yaml:6353',
+  source: 'ops.yaml:6337',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1382,10 +1382,10 @@ export interface SliceGradOptions {
   /** Default: `null`. */
   steps?: readonly number[] | null | undefined;
 }
-// From ops.yaml:6390
+// From ops.yaml:6374
 export const sliceGradDefinition: OpDefinition = {
   name: 'sliceGrad',
-  source: 'ops.yaml:6390',
+  source: 'ops.yaml:6374',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, required: true }, { name: 'starts', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'ends', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'steps', type: {"kind":"union","options":[{"kind":"list","of":{"kind":"int"}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1432,10 +1432,10 @@ export const sliceGradDefinition: OpDefinition = {
 export function sliceGrad(x: TensorLike, shape: readonly number[], axes: readonly number[], starts: readonly number[], ends: readonly number[], options: SliceGradOptions = {}): Tensor {
   return callOne(sliceGradDefinition, [x], { shape, axes, starts, ends, ...optionsOf(sliceGradDefinition, options) });
 }
-// From ops.yaml:6418
+// From ops.yaml:6402
 export const flipDefinition: OpDefinition = {
   name: 'flip',
-  source: 'ops.yaml:6418',
+  source: 'ops.yaml:6402',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1483,10 +1483,10 @@ export const flipDefinition: OpDefinition = {
 export function flip(x: TensorLike, axis: number | readonly number[]): Tensor {
   return callOne(flipDefinition, [x], { axis, ...surplusOptions(flipDefinition, arguments[2]) });
 }
-// From ops.yaml:6440
+// From ops.yaml:6424
 export const rollAxisDefinition: OpDefinition = {
   name: 'rollAxis',
-  source: 'ops.yaml:6440',
+  source: 'ops.yaml:6424',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shift', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1532,10 +1532,10 @@ export interface RollOptions {
   /** The axes that shifts belong to; the flattened tensor when null. Default: `null`. */
   axis?: number | readonly number[] | null | undefined;
 }
-// From ops.yaml:6453
+// From ops.yaml:6437
 export const rollDefinition: OpDefinition = {
   name: 'roll',
-  source: 'ops.yaml:6453',
+  source: 'ops.yaml:6437',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shifts', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1593,10 +1593,10 @@ export interface ConcatOptions {
   /** The axis along which they follow one another. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:6497
+// From ops.yaml:6481
 export const concatDefinition: OpDefinition = {
   name: 'concat',
-  source: 'ops.yaml:6497',
+  source: 'ops.yaml:6481',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1647,10 +1647,10 @@ export interface StackOptions {
   /** The new axis's place in the result. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:6538
+// From ops.yaml:6522
 export const stackDefinition: OpDefinition = {
   name: 'stack',
-  source: 'ops.yaml:6538',
+  source: 'ops.yaml:6522',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"xs","extra":1}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1701,10 +1701,10 @@ export interface UnstackOptions {
   /** The axis that is cut and left out. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:6556
+// From ops.yaml:6540
 export const unstackDefinition: OpDefinition = {
   name: 'unstack',
-  source: 'ops.yaml:6556',
+  source: 'ops.yaml:6540',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1754,10 +1754,10 @@ export interface SplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:6574
+// From ops.yaml:6558
 export const splitDefinition: OpDefinition = {
   name: 'split',
-  source: 'ops.yaml:6574',
+  source: 'ops.yaml:6558',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -1813,10 +1813,10 @@ export interface PadOptions {
   /** What the border holds. Default: `0`. */
   value?: number | undefined;
 }
-// From ops.yaml:6614
+// From ops.yaml:6598
 export const padDefinition: OpDefinition = {
   name: 'pad',
-  source: 'ops.yaml:6614',
+  source: 'ops.yaml:6598',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'padding', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'value', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1860,10 +1860,10 @@ export const padDefinition: OpDefinition = {
 export function pad(x: TensorLike, padding: readonly number[], options: PadOptions = {}): Tensor {
   return callOne(padDefinition, [x], { padding, ...optionsOf(padDefinition, options) });
 }
-// From ops.yaml:6650
+// From ops.yaml:6634
 export const tileDefinition: OpDefinition = {
   name: 'tile',
-  source: 'ops.yaml:6650',
+  source: 'ops.yaml:6634',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'repeats', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1919,10 +1919,10 @@ export const tileDefinition: OpDefinition = {
 export function tile(x: TensorLike, repeats: readonly number[]): Tensor {
   return callOne(tileDefinition, [x], { repeats, ...surplusOptions(tileDefinition, arguments[2]) });
 }
-// From ops.yaml:6679
+// From ops.yaml:6663
 export const moveaxisDefinition: OpDefinition = {
   name: 'moveaxis',
-  source: 'ops.yaml:6679',
+  source: 'ops.yaml:6663',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'source', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }, { name: 'destination', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}}]}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1979,10 +1979,10 @@ export const moveaxisDefinition: OpDefinition = {
 export function moveaxis(x: TensorLike, source: number | readonly number[], destination: number | readonly number[]): Tensor {
   return callOne(moveaxisDefinition, [x], { source, destination, ...surplusOptions(moveaxisDefinition, arguments[3]) });
 }
-// From ops.yaml:6719
+// From ops.yaml:6703
 export const swapaxesDefinition: OpDefinition = {
   name: 'swapaxes',
-  source: 'ops.yaml:6719',
+  source: 'ops.yaml:6703',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis1', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":0}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2028,10 +2028,10 @@ export const swapaxesDefinition: OpDefinition = {
 export function swapaxes(x: TensorLike, axis1: number, axis2: number): Tensor {
   return callOne(swapaxesDefinition, [x], { axis1, axis2, ...surplusOptions(swapaxesDefinition, arguments[3]) });
 }
-// From ops.yaml:6739
+// From ops.yaml:6723
 export const matrixTransposeDefinition: OpDefinition = {
   name: 'matrixTranspose',
-  source: 'ops.yaml:6739',
+  source: 'ops.yaml:6723',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2083,10 +2083,10 @@ export interface Rot90Options {
   /** The two axes of the plane. Default: `[0,1]`. */
   axes?: readonly number[] | undefined;
 }
-// From ops.yaml:6753
+// From ops.yaml:6737
 export const rot90Definition: OpDefinition = {
   name: 'rot90',
-  source: 'ops.yaml:6753',
+  source: 'ops.yaml:6737',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, default: 1, required: false }, { name: 'axes', type: {"kind":"list","of":{"kind":"axis","of":"x","extra":0}}, default: [0,1], required: false }],
   outputs: [{ name: 'out' }],
@@ -2139,10 +2139,10 @@ export const rot90Definition: OpDefinition = {
 export function rot90(x: TensorLike, options: Rot90Options = {}): Tensor {
   return callOne(rot90Definition, [x], optionsOf(rot90Definition, options));
 }
-// From ops.yaml:6792
+// From ops.yaml:6776
 export const fliplrDefinition: OpDefinition = {
   name: 'fliplr',
-  source: 'ops.yaml:6792',
+  source: 'ops.yaml:6776',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2186,10 +2186,10 @@ export const fliplrDefinition: OpDefinition = {
 export function fliplr(x: TensorLike): Tensor {
   return callOne(fliplrDefinition, [x], surplusOptions(fliplrDefinition, arguments[1]));
 }
-// From ops.yaml:6806
+// From ops.yaml:6790
 export const flipudDefinition: OpDefinition = {
   name: 'flipud',
-  source: 'ops.yaml:6806',
+  source: 'ops.yaml:6790',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2233,10 +2233,10 @@ export const flipudDefinition: OpDefinition = {
 export function flipud(x: TensorLike): Tensor {
   return callOne(flipudDefinition, [x], surplusOptions(flipudDefinition, arguments[1]));
 }
-// From ops.yaml:6820
+// From ops.yaml:6804
 export const atleast1dDefinition: OpDefinition = {
   name: 'atleast1d',
-  source: 'ops.yaml:6820',
+  source: 'ops.yaml:6804',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2279,10 +2279,10 @@ export const atleast1dDefinition: OpDefinition = {
 export function atleast1d(x: TensorLike): Tensor {
   return callOne(atleast1dDefinition, [x], surplusOptions(atleast1dDefinition, arguments[1]));
 }
-// From ops.yaml:6834
+// From ops.yaml:6818
 export const atleast2dDefinition: OpDefinition = {
   name: 'atleast2d',
-  source: 'ops.yaml:6834',
+  source: 'ops.yaml:6818',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2325,10 +2325,10 @@ export const atleast2dDefinition: OpDefinition = {
 export function atleast2d(x: TensorLike): Tensor {
   return callOne(atleast2dDefinition, [x], surplusOptions(atleast2dDefinition, arguments[1]));
 }
-// From ops.yaml:6848
+// From ops.yaml:6832
 export const atleast3dDefinition: OpDefinition = {
   name: 'atleast3d',
-  source: 'ops.yaml:6848',
+  source: 'ops.yaml:6832',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2371,10 +2371,10 @@ export const atleast3dDefinition: OpDefinition = {
 export function atleast3d(x: TensorLike): Tensor {
   return callOne(atleast3dDefinition, [x], surplusOptions(atleast3dDefinition, arguments[1]));
 }
-// From ops.yaml:6862
+// From ops.yaml:6846
 export const hstackDefinition: OpDefinition = {
   name: 'hstack',
-  source: 'ops.yaml:6862',
+  source: 'ops.yaml:6846',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2425,10 +2425,10 @@ export const hstackDefinition: OpDefinition = {
 export function hstack(xs: readonly TensorLike[]): Tensor {
   return callOne(hstackDefinition, [xs], surplusOptions(hstackDefinition, arguments[1]));
 }
-// From ops.yaml:6884
+// From ops.yaml:6868
 export const vstackDefinition: OpDefinition = {
   name: 'vstack',
-  source: 'ops.yaml:6884',
+  source: 'ops.yaml:6868',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2473,10 +2473,10 @@ export const vstackDefinition: OpDefinition = {
 export function vstack(xs: readonly TensorLike[]): Tensor {
   return callOne(vstackDefinition, [xs], surplusOptions(vstackDefinition, arguments[1]));
 }
-// From ops.yaml:6905
+// From ops.yaml:6889
 export const dstackDefinition: OpDefinition = {
   name: 'dstack',
-  source: 'ops.yaml:6905',
+  source: 'ops.yaml:6889',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2521,10 +2521,10 @@ export const dstackDefinition: OpDefinition = {
 export function dstack(xs: readonly TensorLike[]): Tensor {
   return callOne(dstackDefinition, [xs], surplusOptions(dstackDefinition, arguments[1]));
 }
-// From ops.yaml:6926
+// From ops.yaml:6910
 export const columnStackDefinition: OpDefinition = {
   name: 'columnStack',
-  source: 'ops.yaml:6926',
+  source: 'ops.yaml:6910',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -2576,10 +2576,10 @@ export interface TensorSplitOptions {
   /** The axis that is cut. Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:6946
+// From ops.yaml:6930
 export const tensorSplitDefinition: OpDefinition = {
   name: 'tensorSplit',
-  source: 'ops.yaml:6946',
+  source: 'ops.yaml:6930',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'parts', list: true }],
@@ -2628,10 +2628,10 @@ export const tensorSplitDefinition: OpDefinition = {
 export function tensorSplit(x: TensorLike, sections: number | readonly number[], options: TensorSplitOptions = {}): Tensor[] {
   return callList(tensorSplitDefinition, [x], { sections, ...optionsOf(tensorSplitDefinition, options) });
 }
-// From ops.yaml:6990
+// From ops.yaml:6974
 export const hsplitDefinition: OpDefinition = {
   name: 'hsplit',
-  source: 'ops.yaml:6990',
+  source: 'ops.yaml:6974',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'parts', list: true }],
@@ -2684,10 +2684,10 @@ export const hsplitDefinition: OpDefinition = {
 export function hsplit(x: TensorLike, sections: number | readonly number[]): Tensor[] {
   return callList(hsplitDefinition, [x], { sections, ...surplusOptions(hsplitDefinition, arguments[2]) });
 }
-// From ops.yaml:7023
+// From ops.yaml:7007
 export const vsplitDefinition: OpDefinition = {
   name: 'vsplit',
-  source: 'ops.yaml:7023',
+  source: 'ops.yaml:7007',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'parts', list: true }],
@@ -2736,10 +2736,10 @@ export const vsplitDefinition: OpDefinition = {
 export function vsplit(x: TensorLike, sections: number | readonly number[]): Tensor[] {
   return callList(vsplitDefinition, [x], { sections, ...surplusOptions(vsplitDefinition, arguments[2]) });
 }
-// From ops.yaml:7054
+// From ops.yaml:7038
 export const dsplitDefinition: OpDefinition = {
   name: 'dsplit',
-  source: 'ops.yaml:7054',
+  source: 'ops.yaml:7038',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'sections', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }],
   outputs: [{ name: 'parts', list: true }],
@@ -2788,10 +2788,10 @@ export const dsplitDefinition: OpDefinition = {
 export function dsplit(x: TensorLike, sections: number | readonly number[]): Tensor[] {
   return callList(dsplitDefinition, [x], { sections, ...surplusOptions(dsplitDefinition, arguments[2]) });
 }
-// From ops.yaml:7085
+// From ops.yaml:7069
 export const unflattenDefinition: OpDefinition = {
   name: 'unflatten',
-  source: 'ops.yaml:7085',
+  source: 'ops.yaml:7069',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'shape', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2846,10 +2846,10 @@ export interface AsStridedOptions {
   /** The place of the first element. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:7115
+// From ops.yaml:7099
 export const asStridedDefinition: OpDefinition = {
   name: 'asStrided',
-  source: 'ops.yaml:7115',
+  source: 'ops.yaml:7099',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -2911,10 +2911,10 @@ export interface SlidingWindowsOptions {
   /** How far apart windows begin. Default: `1`. */
   step?: number | undefined;
 }
-// From ops.yaml:7160
+// From ops.yaml:7144
 export const slidingWindowsDefinition: OpDefinition = {
   name: 'slidingWindows',
-  source: 'ops.yaml:7160',
+  source: 'ops.yaml:7144',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'size', type: {"kind":"int"}, required: true }, { name: 'step', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2964,10 +2964,10 @@ export const slidingWindowsDefinition: OpDefinition = {
 export function slidingWindows(x: TensorLike, axis: number, size: number, options: SlidingWindowsOptions = {}): Tensor {
   return callOne(slidingWindowsDefinition, [x], { axis, size, ...optionsOf(slidingWindowsDefinition, options) });
 }
-// From ops.yaml:7204
+// From ops.yaml:7188
 export const broadcastTensorsDefinition: OpDefinition = {
   name: 'broadcastTensors',
-  source: 'ops.yaml:7204',
+  source: 'ops.yaml:7188',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out', list: true }],
@@ -3013,10 +3013,10 @@ export const broadcastTensorsDefinition: OpDefinition = {
 export function broadcastTensors(xs: readonly TensorLike[]): Tensor[] {
   return callList(broadcastTensorsDefinition, [xs], surplusOptions(broadcastTensorsDefinition, arguments[1]));
 }
-// From ops.yaml:7219
+// From ops.yaml:7203
 export const cartesianProdDefinition: OpDefinition = {
   name: 'cartesianProd',
-  source: 'ops.yaml:7219',
+  source: 'ops.yaml:7203',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -3061,10 +3061,10 @@ export const cartesianProdDefinition: OpDefinition = {
 export function cartesianProd(xs: readonly TensorLike[]): Tensor {
   return callOne(cartesianProdDefinition, [xs], surplusOptions(cartesianProdDefinition, arguments[1]));
 }
-// From ops.yaml:7234
+// From ops.yaml:7218
 export const combinationPlacesDefinition: OpDefinition = {
   name: 'combinationPlaces',
-  source: 'ops.yaml:7234',
+  source: 'ops.yaml:7218',
   inputs: [],
   attrs: [{ name: 'n', type: {"kind":"int"}, required: true }, { name: 'r', type: {"kind":"int"}, required: true }, { name: 'withReplacement', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -3110,10 +3110,10 @@ export interface CombinationsOptions {
   /** Whether an element may come several times. Default: `false`. */
   withReplacement?: boolean | undefined;
 }
-// From ops.yaml:7251
+// From ops.yaml:7235
 export const combinationsDefinition: OpDefinition = {
   name: 'combinations',
-  source: 'ops.yaml:7251',
+  source: 'ops.yaml:7235',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'r', type: {"kind":"int"}, default: 2, required: false }, { name: 'withReplacement', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -3179,10 +3179,10 @@ export interface DiagEmbedOptions {
   /** The axis of their columns. Default: `-1`. */
   axis2?: number | undefined;
 }
-// From ops.yaml:7281
+// From ops.yaml:7265
 export const diagEmbedDefinition: OpDefinition = {
   name: 'diagEmbed',
-  source: 'ops.yaml:7281',
+  source: 'ops.yaml:7265',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }, { name: 'axis1', type: {"kind":"axis","of":"x","extra":1}, default: -2, required: false }, { name: 'axis2', type: {"kind":"axis","of":"x","extra":1}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -3242,10 +3242,10 @@ export interface DiagflatOptions {
   /** Which diagonal: above the main one if positive, below it if negative. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:7316
+// From ops.yaml:7300
 export const diagflatDefinition: OpDefinition = {
   name: 'diagflat',
-  source: 'ops.yaml:7316',
+  source: 'ops.yaml:7300',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -3288,10 +3288,10 @@ export const diagflatDefinition: OpDefinition = {
 export function diagflat(x: TensorLike, options: DiagflatOptions = {}): Tensor {
   return callOne(diagflatDefinition, [x], optionsOf(diagflatDefinition, options));
 }
-// From ops.yaml:7330
+// From ops.yaml:7314
 export const blockDiagDefinition: OpDefinition = {
   name: 'blockDiag',
-  source: 'ops.yaml:7330',
+  source: 'ops.yaml:7314',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -3350,10 +3350,10 @@ export interface VanderOptions {
   /** Whether the powers go up from left to right. Default: `false`. */
   increasing?: boolean | undefined;
 }
-// From ops.yaml:7346
+// From ops.yaml:7330
 export const vanderDefinition: OpDefinition = {
   name: 'vander',
-  source: 'ops.yaml:7346',
+  source: 'ops.yaml:7330',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }, { name: 'increasing', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -3415,10 +3415,10 @@ export interface TrilIndicesOptions {
   /** The last diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:7373
+// From ops.yaml:7357
 export const trilIndicesDefinition: OpDefinition = {
   name: 'trilIndices',
-  source: 'ops.yaml:7373',
+  source: 'ops.yaml:7357',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -3464,10 +3464,10 @@ export interface TriuIndicesOptions {
   /** The first diagonal that belongs to the triangle. Default: `0`. */
   offset?: number | undefined;
 }
-// From ops.yaml:7397
+// From ops.yaml:7381
 export const triuIndicesDefinition: OpDefinition = {
   name: 'triuIndices',
-  source: 'ops.yaml:7397',
+  source: 'ops.yaml:7381',
   inputs: [],
   attrs: [{ name: 'rows', type: {"kind":"int"}, required: true }, { name: 'columns', type: {"kind":"int"}, required: true }, { name: 'offset', type: {"kind":"int"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],

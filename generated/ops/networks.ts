@@ -12,10 +12,10 @@ import * as rules from '../rules.js';
 export interface ConvolutionOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:10925
+// From ops.yaml:10909
 export const convolutionDefinition: OpDefinition = {
   name: 'convolution',
-  source: 'ops.yaml:10925',
+  source: 'ops.yaml:10909',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -77,10 +77,10 @@ export function convolution(x: TensorLike, weight: TensorLike, stride: readonly 
   const { bias: _bias, ...attrs } = optionsOf(convolutionDefinition, options);
   return callOne(convolutionDefinition, [x, weight, _bias], { stride, padding, dilation, groups, ...attrs });
 }
-// From ops.yaml:10958
+// From ops.yaml:10942
 export const convolutionInputGradDefinition: OpDefinition = {
   name: 'convolutionInputGrad',
-  source: 'ops.yaml:10958',
+  source: 'ops.yaml:10942',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -126,10 +126,10 @@ export const convolutionInputGradDefinition: OpDefinition = {
 export function convolutionInputGrad(dout: TensorLike, weight: TensorLike, shape: readonly number[], stride: readonly [number, number], padding: readonly [number, number, number, number], dilation: readonly [number, number], groups: number): Tensor {
   return callOne(convolutionInputGradDefinition, [dout, weight], { shape, stride, padding, dilation, groups, ...surplusOptions(convolutionInputGradDefinition, arguments[7]) });
 }
-// From ops.yaml:10987
+// From ops.yaml:10971
 export const convolutionWeightGradDefinition: OpDefinition = {
   name: 'convolutionWeightGrad',
-  source: 'ops.yaml:10987',
+  source: 'ops.yaml:10971',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilation', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'groups', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dweight' }],
@@ -188,10 +188,10 @@ export interface Conv2dOptions {
   /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:11016
+// From ops.yaml:11000
 export const conv2dDefinition: OpDefinition = {
   name: 'conv2d',
-  source: 'ops.yaml:11016',
+  source: 'ops.yaml:11000',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -310,10 +310,10 @@ export interface Conv2dTransposeOptions {
   /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:11071
+// From ops.yaml:11055
 export const conv2dTransposeDefinition: OpDefinition = {
   name: 'conv2dTranspose',
-  source: 'ops.yaml:11071',
+  source: 'ops.yaml:11055',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"pair"}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"pair"}, default: 0, required: false }, { name: 'dilation', type: {"kind":"pair"}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -422,10 +422,10 @@ export interface Conv1dOptions {
   /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:11132
+// From ops.yaml:11116
 export const conv1dDefinition: OpDefinition = {
   name: 'conv1d',
-  source: 'ops.yaml:11132',
+  source: 'ops.yaml:11116',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -582,10 +582,10 @@ export interface Conv1dTransposeOptions {
   /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:11190
+// From ops.yaml:11174
 export const conv1dTransposeDefinition: OpDefinition = {
   name: 'conv1dTranspose',
-  source: 'ops.yaml:11190',
+  source: 'ops.yaml:11174',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1},{"kind":"list","of":{"kind":"int"},"length":2}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":1}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -723,10 +723,10 @@ export interface Conv3dOptions {
   /** How many parts the channels are divided into; each filter sees one of them. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:11252
+// From ops.yaml:11236
 export const conv3dDefinition: OpDefinition = {
   name: 'conv3d',
-  source: 'ops.yaml:11252',
+  source: 'ops.yaml:11236',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3},{"kind":"list","of":{"kind":"int"},"length":6},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -922,10 +922,10 @@ export interface Conv3dTransposeOptions {
   /** How many parts the channels are divided into. Default: `1`. */
   groups?: number | undefined;
 }
-// From ops.yaml:11319
+// From ops.yaml:11303
 export const conv3dTransposeDefinition: OpDefinition = {
   name: 'conv3dTranspose',
-  source: 'ops.yaml:11319',
+  source: 'ops.yaml:11303',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3},{"kind":"list","of":{"kind":"int"},"length":6}]}, default: 0, required: false }, { name: 'outputPadding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 0, required: false }, { name: 'dilation', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":3}]}, default: 1, required: false }, { name: 'groups', type: {"kind":"int"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1099,10 +1099,10 @@ export interface MaxPool2dOptions {
   /** Whether a last window may reach over the edge. Default: `false`. */
   ceilMode?: boolean | undefined;
 }
-// From ops.yaml:11391
+// From ops.yaml:11375
 export const maxPool2dDefinition: OpDefinition = {
   name: 'maxPool2d',
-  source: 'ops.yaml:11391',
+  source: 'ops.yaml:11375',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }, { name: 'index', hidden: true }],
@@ -1178,10 +1178,10 @@ export const maxPool2dDefinition: OpDefinition = {
 export function maxPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: MaxPool2dOptions = {}): Tensor {
   return callOne(maxPool2dDefinition, [x], { kernelSize, ...optionsOf(maxPool2dDefinition, options) });
 }
-// From ops.yaml:11462
+// From ops.yaml:11446
 export const maxPool2dGradDefinition: OpDefinition = {
   name: 'maxPool2dGrad',
-  source: 'ops.yaml:11462',
+  source: 'ops.yaml:11446',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -1229,10 +1229,10 @@ export const maxPool2dGradDefinition: OpDefinition = {
 export function maxPool2dGrad(dout: TensorLike, index: TensorLike, shape: readonly number[]): Tensor {
   return callOne(maxPool2dGradDefinition, [dout, index], { shape, ...surplusOptions(maxPool2dGradDefinition, arguments[3]) });
 }
-// From ops.yaml:11473
+// From ops.yaml:11457
 export const maxPool2dGatherDefinition: OpDefinition = {
   name: 'maxPool2dGather',
-  source: 'ops.yaml:11473',
+  source: 'ops.yaml:11457',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'index', dtype: 'int32', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1295,10 +1295,10 @@ export interface AvgPool2dOptions {
   /** What each window's sum is divided by instead. Default: `null`. */
   divisorOverride?: number | null | undefined;
 }
-// From ops.yaml:11482
+// From ops.yaml:11466
 export const avgPool2dDefinition: OpDefinition = {
   name: 'avgPool2d',
-  source: 'ops.yaml:11482',
+  source: 'ops.yaml:11466',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSize', type: {"kind":"pair"}, required: true }, { name: 'stride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"null"}]}, default: null, required: false }, { name: 'padding', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'ceilMode', type: {"kind":"boolean"}, default: false, required: false }, { name: 'exclusive', type: {"kind":"boolean"}, default: true, required: false }, { name: 'divisorOverride', type: {"kind":"union","options":[{"kind":"int"},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1375,10 +1375,10 @@ export const avgPool2dDefinition: OpDefinition = {
 export function avgPool2d(x: TensorLike, kernelSize: number | readonly [number, number], options: AvgPool2dOptions = {}): Tensor {
   return callOne(avgPool2dDefinition, [x], { kernelSize, ...optionsOf(avgPool2dDefinition, options) });
 }
-// From ops.yaml:11570
+// From ops.yaml:11554
 export const avgPool2dGradDefinition: OpDefinition = {
   name: 'avgPool2dGrad',
-  source: 'ops.yaml:11570',
+  source: 'ops.yaml:11554',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSize', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'stride', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'padding', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'ceilMode', type: {"kind":"boolean"}, required: true }, { name: 'exclusive', type: {"kind":"boolean"}, required: true }, { name: 'divisor', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -1440,10 +1440,10 @@ export interface UnfoldOptions {
   /** The distance between a window's elements. Default: `1`. */
   dilations?: number | readonly [number, number] | undefined;
 }
-// From ops.yaml:11621
+// From ops.yaml:11605
 export const unfoldDefinition: OpDefinition = {
   name: 'unfold',
-  source: 'ops.yaml:11621',
+  source: 'ops.yaml:11605',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'kernelSizes', type: {"kind":"pair"}, required: true }, { name: 'strides', type: {"kind":"pair"}, default: 1, required: false }, { name: 'paddings', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"},"length":2},{"kind":"list","of":{"kind":"int"},"length":4},{"kind":"literal","value":"same"},{"kind":"literal","value":"valid"}]}, default: 0, required: false }, { name: 'dilations', type: {"kind":"pair"}, default: 1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1516,10 +1516,10 @@ export const unfoldDefinition: OpDefinition = {
 export function unfold(x: TensorLike, kernelSizes: number | readonly [number, number], options: UnfoldOptions = {}): Tensor {
   return callOne(unfoldDefinition, [x], { kernelSizes, ...optionsOf(unfoldDefinition, options) });
 }
-// From ops.yaml:11686
+// From ops.yaml:11670
 export const foldDefinition: OpDefinition = {
   name: 'fold',
-  source: 'ops.yaml:11686',
+  source: 'ops.yaml:11670',
   inputs: [{ name: 'columns', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'kernelSizes', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'strides', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }, { name: 'paddings', type: {"kind":"list","of":{"kind":"int"},"length":4}, required: true }, { name: 'dilations', type: {"kind":"list","of":{"kind":"int"},"length":2}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1581,10 +1581,10 @@ export interface RoiAlignOptions {
   /** Whether pixels are taken at their centres. Default: `false`. */
   aligned?: boolean | undefined;
 }
-// From ops.yaml:11741
+// From ops.yaml:11725
 export const roiAlignDefinition: OpDefinition = {
   name: 'roiAlign',
-  source: 'ops.yaml:11741',
+  source: 'ops.yaml:11725',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'pooledHeight', type: {"kind":"int"}, default: 1, required: false }, { name: 'pooledWidth', type: {"kind":"int"}, default: 1, required: false }, { name: 'spatialScale', type: {"kind":"number"}, default: 1, required: false }, { name: 'samplingRatio', type: {"kind":"int"}, default: -1, required: false }, { name: 'aligned', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1650,10 +1650,10 @@ export const roiAlignDefinition: OpDefinition = {
 export function roiAlign(x: TensorLike, rois: TensorLike, image: TensorLike, options: RoiAlignOptions = {}): Tensor {
   return callOne(roiAlignDefinition, [x, rois, image], optionsOf(roiAlignDefinition, options));
 }
-// From ops.yaml:11817
+// From ops.yaml:11801
 export const roiAlignGradDefinition: OpDefinition = {
   name: 'roiAlignGrad',
-  source: 'ops.yaml:11817',
+  source: 'ops.yaml:11801',
   inputs: [{ name: 'dout', dtype: 'T', differentiable: true }, { name: 'rois', dtype: 'T', differentiable: false }, { name: 'image', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'spatialScale', type: {"kind":"number"}, required: true }, { name: 'samplingRatio', type: {"kind":"int"}, required: true }, { name: 'aligned', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'dx' }],
@@ -1720,10 +1720,10 @@ export interface DropoutOptions {
   /** Whether the scaling is done in training or afterwards. Default: `"upscale_in_train"`. */
   mode?: 'upscale_in_train' | 'downscale_in_infer' | undefined;
 }
-// From ops.yaml:11860
+// From ops.yaml:11844
 export const dropoutDefinition: OpDefinition = {
   name: 'dropout',
-  source: 'ops.yaml:11860',
+  source: 'ops.yaml:11844',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 0.5, required: false }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"list","of":{"kind":"axis","of":"x","extra":0}},{"kind":"null"}]}, default: null, required: false }, { name: 'training', type: {"kind":"boolean"}, default: true, required: false }, { name: 'mode', type: {"kind":"union","options":[{"kind":"literal","value":"upscale_in_train"},{"kind":"literal","value":"downscale_in_infer"}]}, default: "upscale_in_train", required: false }],
   outputs: [{ name: 'out' }, { name: 'mask', hidden: true }],
@@ -1793,10 +1793,10 @@ export interface BatchNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:11910
+// From ops.yaml:11894
 export const batchNormDefinition: OpDefinition = {
   name: 'batchNorm',
-  source: 'ops.yaml:11910',
+  source: 'ops.yaml:11894',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'runningMean', dtype: 'T', mutated: true, differentiable: false }, { name: 'runningVariance', dtype: 'T', mutated: true, differentiable: false }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'training', type: {"kind":"boolean"}, default: false, required: false }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }, { name: 'nextMean', writes: 'runningMean' }, { name: 'nextVariance', writes: 'runningVariance' }],
@@ -1909,10 +1909,10 @@ export interface LayerNormOptions {
   /** Added to the variance. Default: `0.00001`. */
   epsilon?: number | undefined;
 }
-// From ops.yaml:11991
+// From ops.yaml:11975
 export const layerNormDefinition: OpDefinition = {
   name: 'layerNorm',
-  source: 'ops.yaml:11991',
+  source: 'ops.yaml:11975',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', optional: true, differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'normalizedShape', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"int"}}]}, required: true }, { name: 'epsilon', type: {"kind":"number"}, default: 0.00001, required: false, scalar: true }],
   outputs: [{ name: 'out' }, { name: 'mean', hidden: true }, { name: 'inverse', hidden: true }],

@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:12317
+// From ops.yaml:12301
 export const clipByNormDefinition: OpDefinition = {
   name: 'clipByNorm',
-  source: 'ops.yaml:12317',
+  source: 'ops.yaml:12301',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'maxNorm', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -63,10 +63,10 @@ export const clipByNormDefinition: OpDefinition = {
 export function clipByNorm(x: TensorLike, maxNorm: number): Tensor {
   return callOne(clipByNormDefinition, [x], { maxNorm, ...surplusOptions(clipByNormDefinition, arguments[2]) });
 }
-// From ops.yaml:12346
+// From ops.yaml:12330
 export const clipByGlobalNormDefinition: OpDefinition = {
   name: 'clipByGlobalNorm',
-  source: 'ops.yaml:12346',
+  source: 'ops.yaml:12330',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: false }],
   attrs: [{ name: 'maxNorm', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'parts', list: true }],
@@ -103,10 +103,10 @@ export interface SgdUpdateOptions {
   /** How much of the parameter is added to its gradient. Default: `0`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:12361
+// From ops.yaml:12345
 export const sgdUpdateDefinition: OpDefinition = {
   name: 'sgdUpdate',
-  source: 'ops.yaml:12361',
+  source: 'ops.yaml:12345',
   inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'next', list: true, writes: 'parameters' }],
@@ -149,10 +149,10 @@ export interface MomentumUpdateOptions {
   /** Whether to look one step ahead. Default: `false`. */
   nesterov?: boolean | undefined;
 }
-// From ops.yaml:12383
+// From ops.yaml:12367
 export const momentumUpdateDefinition: OpDefinition = {
   name: 'momentumUpdate',
-  source: 'ops.yaml:12383',
+  source: 'ops.yaml:12367',
   inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }, { name: 'velocities', dtype: 'T', list: true, mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'momentum', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }, { name: 'nesterov', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'next', list: true, writes: 'parameters' }, { name: 'nextVelocities', list: true, writes: 'velocities' }],
@@ -202,10 +202,10 @@ export interface AdamUpdateOptions {
   /** How much of the parameter is added to its gradient. Default: `0`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:12421
+// From ops.yaml:12405
 export const adamUpdateDefinition: OpDefinition = {
   name: 'adamUpdate',
-  source: 'ops.yaml:12421',
+  source: 'ops.yaml:12405',
   inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }, { name: 'moments1', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'moments2', dtype: 'T', list: true, mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction1', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction2', type: {"kind":"number"}, required: true, scalar: true }, { name: 'beta1', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'beta2', type: {"kind":"number"}, default: 0.999, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0, required: false, scalar: true }],
   outputs: [{ name: 'next', list: true, writes: 'parameters' }, { name: 'nextMoments1', list: true, writes: 'moments1' }, { name: 'nextMoments2', list: true, writes: 'moments2' }],
@@ -261,10 +261,10 @@ export interface AdamwUpdateOptions {
   /** How much of the parameter a step of rate 1 takes away. Default: `0.01`. */
   weightDecay?: number | undefined;
 }
-// From ops.yaml:12474
+// From ops.yaml:12458
 export const adamwUpdateDefinition: OpDefinition = {
   name: 'adamwUpdate',
-  source: 'ops.yaml:12474',
+  source: 'ops.yaml:12458',
   inputs: [{ name: 'parameters', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'gradients', dtype: 'T', list: true, differentiable: false }, { name: 'moments1', dtype: 'T', list: true, mutated: true, differentiable: false }, { name: 'moments2', dtype: 'T', list: true, mutated: true, differentiable: false }],
   attrs: [{ name: 'learningRate', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction1', type: {"kind":"number"}, required: true, scalar: true }, { name: 'correction2', type: {"kind":"number"}, required: true, scalar: true }, { name: 'beta1', type: {"kind":"number"}, default: 0.9, required: false, scalar: true }, { name: 'beta2', type: {"kind":"number"}, default: 0.999, required: false, scalar: true }, { name: 'epsilon', type: {"kind":"number"}, default: 1e-8, required: false, scalar: true }, { name: 'weightDecay', type: {"kind":"number"}, default: 0.01, required: false, scalar: true }],
   outputs: [{ name: 'next', list: true, writes: 'parameters' }, { name: 'nextMoments1', list: true, writes: 'moments1' }, { name: 'nextMoments2', list: true, writes: 'moments2' }],

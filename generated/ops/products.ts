@@ -7,10 +7,10 @@ import type { Tensor } from '../../runtime/tensor.js';
 import type { OpAlgebra } from '../algebra.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:9069
+// From ops.yaml:9053
 export const gemmDefinition: OpDefinition = {
   name: 'gemm',
-  source: 'ops.yaml:9069',
+  source: 'ops.yaml:9053',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -54,10 +54,10 @@ export const gemmDefinition: OpDefinition = {
 export function gemm(x: TensorLike, y: TensorLike): Tensor {
   return callOne(gemmDefinition, [x, y], surplusOptions(gemmDefinition, arguments[2]));
 }
-// From ops.yaml:9080
+// From ops.yaml:9064
 export const bmmDefinition: OpDefinition = {
   name: 'bmm',
-  source: 'ops.yaml:9080',
+  source: 'ops.yaml:9064',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -130,10 +130,10 @@ export interface MatmulOptions {
   /** Whether y's last two axes are exchanged first. Default: `false`. */
   transposeY?: boolean | undefined;
 }
-// From ops.yaml:9109
+// From ops.yaml:9093
 export const matmulDefinition: OpDefinition = {
   name: 'matmul',
-  source: 'ops.yaml:9109',
+  source: 'ops.yaml:9093',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'transposeX', type: {"kind":"boolean"}, default: false, required: false }, { name: 'transposeY', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -207,10 +207,10 @@ export const matmulDefinition: OpDefinition = {
 export function matmul(x: TensorLike, y: TensorLike, options: MatmulOptions = {}): Tensor {
   return callOne(matmulDefinition, [x, y], optionsOf(matmulDefinition, options));
 }
-// From ops.yaml:9151
+// From ops.yaml:9135
 export const mvDefinition: OpDefinition = {
   name: 'mv',
-  source: 'ops.yaml:9151',
+  source: 'ops.yaml:9135',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -281,10 +281,10 @@ export const mvDefinition: OpDefinition = {
 export function mv(x: TensorLike, vec: TensorLike): Tensor {
   return callOne(mvDefinition, [x, vec], surplusOptions(mvDefinition, arguments[2]));
 }
-// From ops.yaml:9165
+// From ops.yaml:9149
 export const outerDefinition: OpDefinition = {
   name: 'outer',
-  source: 'ops.yaml:9165',
+  source: 'ops.yaml:9149',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -337,10 +337,10 @@ export const outerDefinition: OpDefinition = {
 export function outer(x: TensorLike, y: TensorLike): Tensor {
   return callOne(outerDefinition, [x, y], surplusOptions(outerDefinition, arguments[2]));
 }
-// From ops.yaml:9188
+// From ops.yaml:9172
 export const innerDefinition: OpDefinition = {
   name: 'inner',
-  source: 'ops.yaml:9188',
+  source: 'ops.yaml:9172',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -440,10 +440,10 @@ export interface TensordotOptions {
   /** How many of x's last axes meet y's first ones, or a list of x's axes and one of those of y that they meet. Default: `2`. */
   axes?: number | readonly (readonly number[])[] | undefined;
 }
-// From ops.yaml:9223
+// From ops.yaml:9207
 export const tensordotDefinition: OpDefinition = {
   name: 'tensordot',
-  source: 'ops.yaml:9223',
+  source: 'ops.yaml:9207',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axes', type: {"kind":"union","options":[{"kind":"int"},{"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}]}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -551,10 +551,10 @@ export const tensordotDefinition: OpDefinition = {
 export function tensordot(x: TensorLike, y: TensorLike, options: TensordotOptions = {}): Tensor {
   return callOne(tensordotDefinition, [x, y], optionsOf(tensordotDefinition, options));
 }
-// From ops.yaml:9280
+// From ops.yaml:9264
 export const einsumDefinition: OpDefinition = {
   name: 'einsum',
-  source: 'ops.yaml:9280',
+  source: 'ops.yaml:9264',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'equation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -620,10 +620,10 @@ export const einsumDefinition: OpDefinition = {
 export function einsum(xs: readonly TensorLike[], equation: string): Tensor {
   return callOne(einsumDefinition, [xs], { equation, ...surplusOptions(einsumDefinition, arguments[2]) });
 }
-// From ops.yaml:9354
+// From ops.yaml:9338
 export const einsumTermDefinition: OpDefinition = {
   name: 'einsumTerm',
-  source: 'ops.yaml:9354',
+  source: 'ops.yaml:9338',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'kept', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -670,10 +670,10 @@ export const einsumTermDefinition: OpDefinition = {
 export function einsumTerm(x: TensorLike, labels: readonly number[], kept: readonly number[]): Tensor {
   return callOne(einsumTermDefinition, [x], { labels, kept, ...surplusOptions(einsumTermDefinition, arguments[3]) });
 }
-// From ops.yaml:9368
+// From ops.yaml:9352
 export const sharedAxesDefinition: OpDefinition = {
   name: 'sharedAxes',
-  source: 'ops.yaml:9368',
+  source: 'ops.yaml:9352',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -710,10 +710,10 @@ export const sharedAxesDefinition: OpDefinition = {
 export function sharedAxes(x: TensorLike, labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesDefinition, [x], { labels, names, ...surplusOptions(sharedAxesDefinition, arguments[3]) });
 }
-// From ops.yaml:9382
+// From ops.yaml:9366
 export const sharedAxesGradDefinition: OpDefinition = {
   name: 'sharedAxesGrad',
-  source: 'ops.yaml:9382',
+  source: 'ops.yaml:9366',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'shape', type: {"kind":"shape"}, required: true }, { name: 'labels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'names', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -755,10 +755,10 @@ export const sharedAxesGradDefinition: OpDefinition = {
 export function sharedAxesGrad(x: TensorLike, shape: readonly number[], labels: readonly number[], names: readonly number[]): Tensor {
   return callOne(sharedAxesGradDefinition, [x], { shape, labels, names, ...surplusOptions(sharedAxesGradDefinition, arguments[4]) });
 }
-// From ops.yaml:9396
+// From ops.yaml:9380
 export const einsumStepsDefinition: OpDefinition = {
   name: 'einsumSteps',
-  source: 'ops.yaml:9396',
+  source: 'ops.yaml:9380',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [{ name: 'labels', type: {"kind":"list","of":{"kind":"list","of":{"kind":"int"}}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -797,10 +797,10 @@ export const einsumStepsDefinition: OpDefinition = {
 export function einsumSteps(xs: readonly TensorLike[], labels: readonly (readonly number[])[], result: readonly number[]): Tensor {
   return callOne(einsumStepsDefinition, [xs], { labels, result, ...surplusOptions(einsumStepsDefinition, arguments[3]) });
 }
-// From ops.yaml:9415
+// From ops.yaml:9399
 export const einsumProductDefinition: OpDefinition = {
   name: 'einsumProduct',
-  source: 'ops.yaml:9415',
+  source: 'ops.yaml:9399',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'xLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'yLabels', type: {"kind":"list","of":{"kind":"int"}}, required: true }, { name: 'result', type: {"kind":"list","of":{"kind":"int"}}, required: true }],
   outputs: [{ name: 'out' }],
@@ -906,10 +906,10 @@ export const einsumProductDefinition: OpDefinition = {
 export function einsumProduct(x: TensorLike, y: TensorLike, xLabels: readonly number[], yLabels: readonly number[], result: readonly number[]): Tensor {
   return callOne(einsumProductDefinition, [x, y], { xLabels, yLabels, result, ...surplusOptions(einsumProductDefinition, arguments[5]) });
 }
-// From ops.yaml:9449
+// From ops.yaml:9433
 export const multiDotDefinition: OpDefinition = {
   name: 'multiDot',
-  source: 'ops.yaml:9449',
+  source: 'ops.yaml:9433',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -977,10 +977,10 @@ export const multiDotDefinition: OpDefinition = {
 export function multiDot(xs: readonly TensorLike[]): Tensor {
   return callOne(multiDotDefinition, [xs], surplusOptions(multiDotDefinition, arguments[1]));
 }
-// From ops.yaml:9495
+// From ops.yaml:9479
 export const chainProductDefinition: OpDefinition = {
   name: 'chainProduct',
-  source: 'ops.yaml:9495',
+  source: 'ops.yaml:9479',
   inputs: [{ name: 'xs', dtype: 'T', list: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1029,10 +1029,10 @@ export interface AddcmulOptions {
   /** The factor of the product. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:9511
+// From ops.yaml:9495
 export const addcmulDefinition: OpDefinition = {
   name: 'addcmul',
-  source: 'ops.yaml:9511',
+  source: 'ops.yaml:9495',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1098,10 +1098,10 @@ export interface AddcdivOptions {
   /** The factor of the quotient. Default: `1`. */
   value?: number | undefined;
 }
-// From ops.yaml:9527
+// From ops.yaml:9511
 export const addcdivDefinition: OpDefinition = {
   name: 'addcdiv',
-  source: 'ops.yaml:9527',
+  source: 'ops.yaml:9511',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'value', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1169,10 +1169,10 @@ export interface BaddbmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:9547
+// From ops.yaml:9531
 export const baddbmmDefinition: OpDefinition = {
   name: 'baddbmm',
-  source: 'ops.yaml:9547',
+  source: 'ops.yaml:9531',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1244,10 +1244,10 @@ export interface CdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:9576
+// From ops.yaml:9560
 export const cdistDefinition: OpDefinition = {
   name: 'cdist',
-  source: 'ops.yaml:9576',
+  source: 'ops.yaml:9560',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1338,10 +1338,10 @@ export interface PdistOptions {
   /** The order of the norm; Infinity gives the largest difference. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:9600
+// From ops.yaml:9584
 export const pdistDefinition: OpDefinition = {
   name: 'pdist',
-  source: 'ops.yaml:9600',
+  source: 'ops.yaml:9584',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1419,10 +1419,10 @@ export const pdistDefinition: OpDefinition = {
 export function pdist(x: TensorLike, options: PdistOptions = {}): Tensor {
   return callOne(pdistDefinition, [x], optionsOf(pdistDefinition, options));
 }
-// From ops.yaml:9621
+// From ops.yaml:9605
 export const dotDefinition: OpDefinition = {
   name: 'dot',
-  source: 'ops.yaml:9621',
+  source: 'ops.yaml:9605',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1485,10 +1485,10 @@ export interface VecdotOptions {
   /** The axis of the broadcast shape to sum along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:9645
+// From ops.yaml:9629
 export const vecdotDefinition: OpDefinition = {
   name: 'vecdot',
-  source: 'ops.yaml:9645',
+  source: 'ops.yaml:9629',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1552,10 +1552,10 @@ export interface CrossOptions {
   /** The axis of the vectors; the first of size 3 when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:9680
+// From ops.yaml:9664
 export const crossDefinition: OpDefinition = {
   name: 'cross',
-  source: 'ops.yaml:9680',
+  source: 'ops.yaml:9664',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1618,10 +1618,10 @@ export const crossDefinition: OpDefinition = {
 export function cross(x: TensorLike, y: TensorLike, options: CrossOptions = {}): Tensor {
   return callOne(crossDefinition, [x, y], optionsOf(crossDefinition, options));
 }
-// From ops.yaml:9723
+// From ops.yaml:9707
 export const kronDefinition: OpDefinition = {
   name: 'kron',
-  source: 'ops.yaml:9723',
+  source: 'ops.yaml:9707',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -1705,10 +1705,10 @@ export interface AddmmOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:9753
+// From ops.yaml:9737
 export const addmmDefinition: OpDefinition = {
   name: 'addmm',
-  source: 'ops.yaml:9753',
+  source: 'ops.yaml:9737',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1783,10 +1783,10 @@ export interface AddmvOptions {
   /** The factor of input. Default: `1`. */
   beta?: number | undefined;
 }
-// From ops.yaml:9779
+// From ops.yaml:9763
 export const addmvDefinition: OpDefinition = {
   name: 'addmv',
-  source: 'ops.yaml:9779',
+  source: 'ops.yaml:9763',
   inputs: [{ name: 'input', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', differentiable: true }, { name: 'vec', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'alpha', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'beta', type: {"kind":"number"}, default: 1, required: false, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -1869,10 +1869,10 @@ export function addmv(input: TensorLike, x: TensorLike, vec: TensorLike, options
 export interface LinearOptions {
   bias?: TensorLike | undefined;
 }
-// From ops.yaml:9804
+// From ops.yaml:9788
 export const linearDefinition: OpDefinition = {
   name: 'linear',
-  source: 'ops.yaml:9804',
+  source: 'ops.yaml:9788',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'weight', dtype: 'T', differentiable: true }, { name: 'bias', dtype: 'T', optional: true, differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],

@@ -15,10 +15,10 @@ export interface SumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4051
+// From ops.yaml:4035
 export const sumDefinition: OpDefinition = {
   name: 'sum',
-  source: 'ops.yaml:4051',
+  source: 'ops.yaml:4035',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -67,10 +67,10 @@ export interface ProdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4075
+// From ops.yaml:4059
 export const prodDefinition: OpDefinition = {
   name: 'prod',
-  source: 'ops.yaml:4075',
+  source: 'ops.yaml:4059',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -124,10 +124,10 @@ export interface MaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4105
+// From ops.yaml:4089
 export const maxDefinition: OpDefinition = {
   name: 'max',
-  source: 'ops.yaml:4105',
+  source: 'ops.yaml:4089',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -179,10 +179,10 @@ export interface MinOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4132
+// From ops.yaml:4116
 export const minDefinition: OpDefinition = {
   name: 'min',
-  source: 'ops.yaml:4132',
+  source: 'ops.yaml:4116',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -234,10 +234,10 @@ export interface AminmaxOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4159
+// From ops.yaml:4143
 export const aminmaxDefinition: OpDefinition = {
   name: 'aminmax',
-  source: 'ops.yaml:4159',
+  source: 'ops.yaml:4143',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'min' }, { name: 'max' }],
@@ -307,10 +307,10 @@ export interface AnyOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4195
+// From ops.yaml:4179
 export const anyDefinition: OpDefinition = {
   name: 'any',
-  source: 'ops.yaml:4195',
+  source: 'ops.yaml:4179',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -351,10 +351,10 @@ export interface AllOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4211
+// From ops.yaml:4195
 export const allDefinition: OpDefinition = {
   name: 'all',
-  source: 'ops.yaml:4211',
+  source: 'ops.yaml:4195',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -395,10 +395,10 @@ export interface MeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4227
+// From ops.yaml:4211
 export const meanDefinition: OpDefinition = {
   name: 'mean',
-  source: 'ops.yaml:4227',
+  source: 'ops.yaml:4211',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -451,10 +451,10 @@ export interface NansumOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4246
+// From ops.yaml:4230
 export const nansumDefinition: OpDefinition = {
   name: 'nansum',
-  source: 'ops.yaml:4246',
+  source: 'ops.yaml:4230',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -505,10 +505,10 @@ export interface NanmeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4265
+// From ops.yaml:4249
 export const nanmeanDefinition: OpDefinition = {
   name: 'nanmean',
-  source: 'ops.yaml:4265',
+  source: 'ops.yaml:4249',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -560,10 +560,10 @@ export interface CountNonzeroOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4284
+// From ops.yaml:4268
 export const countNonzeroDefinition: OpDefinition = {
   name: 'countNonzero',
-  source: 'ops.yaml:4284',
+  source: 'ops.yaml:4268',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -607,10 +607,10 @@ export interface VarianceOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4302
+// From ops.yaml:4286
 export const varianceDefinition: OpDefinition = {
   name: 'variance',
-  source: 'ops.yaml:4302',
+  source: 'ops.yaml:4286',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -674,10 +674,10 @@ export interface StdOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4332
+// From ops.yaml:4316
 export const stdDefinition: OpDefinition = {
   name: 'std',
-  source: 'ops.yaml:4332',
+  source: 'ops.yaml:4316',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -735,10 +735,10 @@ export interface VarianceMeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4360
+// From ops.yaml:4344
 export const varianceMeanDefinition: OpDefinition = {
   name: 'varianceMean',
-  source: 'ops.yaml:4360',
+  source: 'ops.yaml:4344',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'variance' }, { name: 'mean' }],
@@ -802,10 +802,10 @@ export interface StdMeanOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4389
+// From ops.yaml:4373
 export const stdMeanDefinition: OpDefinition = {
   name: 'stdMean',
-  source: 'ops.yaml:4389',
+  source: 'ops.yaml:4373',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'unbiased', type: {"kind":"boolean"}, default: true, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'std' }, { name: 'mean' }],
@@ -868,10 +868,10 @@ export interface CovOptions {
   /** Divide by the number of observations minus 1. Default: `true`. */
   ddof?: boolean | undefined;
 }
-// From ops.yaml:4411
+// From ops.yaml:4395
 export const covDefinition: OpDefinition = {
   name: 'cov',
-  source: 'ops.yaml:4411',
+  source: 'ops.yaml:4395',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'fweights', dtype: 'I', optional: true, differentiable: false }, { name: 'aweights', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }, { name: 'ddof', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1013,10 +1013,10 @@ export interface CorrcoefOptions {
   /** Whether variables are rows, or columns. Default: `true`. */
   rowvar?: boolean | undefined;
 }
-// From ops.yaml:4470
+// From ops.yaml:4454
 export const corrcoefDefinition: OpDefinition = {
   name: 'corrcoef',
-  source: 'ops.yaml:4470',
+  source: 'ops.yaml:4454',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'rowvar', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'out' }],
@@ -1121,10 +1121,10 @@ export interface LogsumexpOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4492
+// From ops.yaml:4476
 export const logsumexpDefinition: OpDefinition = {
   name: 'logsumexp',
-  source: 'ops.yaml:4492',
+  source: 'ops.yaml:4476',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1183,10 +1183,10 @@ export interface ArgmaxOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4514
+// From ops.yaml:4498
 export const argmaxDefinition: OpDefinition = {
   name: 'argmax',
-  source: 'ops.yaml:4514',
+  source: 'ops.yaml:4498',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1245,10 +1245,10 @@ export interface ArgminOptions {
   /** int32 or int64. Default: `"int32"`. */
   dtype?: Dtype | undefined;
 }
-// From ops.yaml:4565
+// From ops.yaml:4549
 export const argminDefinition: OpDefinition = {
   name: 'argmin',
-  source: 'ops.yaml:4565',
+  source: 'ops.yaml:4549',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'dtype', type: {"kind":"dtype"}, default: "int32", required: false }],
   outputs: [{ name: 'out' }],
@@ -1303,10 +1303,10 @@ export interface SoftmaxOptions {
   /** The axis along which the results sum to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4616
+// From ops.yaml:4600
 export const softmaxDefinition: OpDefinition = {
   name: 'softmax',
-  source: 'ops.yaml:4616',
+  source: 'ops.yaml:4600',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1361,10 +1361,10 @@ export interface LogSoftmaxOptions {
   /** The axis along which softmax sums to one. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:4652
+// From ops.yaml:4636
 export const logSoftmaxDefinition: OpDefinition = {
   name: 'logSoftmax',
-  source: 'ops.yaml:4652',
+  source: 'ops.yaml:4636',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -1419,10 +1419,10 @@ export interface NormOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4676
+// From ops.yaml:4660
 export const normDefinition: OpDefinition = {
   name: 'norm',
-  source: 'ops.yaml:4676',
+  source: 'ops.yaml:4660',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"union","options":[{"kind":"number"},{"kind":"literal","value":"fro"},{"kind":"literal","value":"inf"},{"kind":"literal","value":"-inf"}]}, default: "fro", required: false }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1487,10 +1487,10 @@ export interface NormOfOrderOptions {
   /** Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:4717
+// From ops.yaml:4701
 export const normOfOrderDefinition: OpDefinition = {
   name: 'normOfOrder',
-  source: 'ops.yaml:4717',
+  source: 'ops.yaml:4701',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'order', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axes","of":"x"}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1547,10 +1547,10 @@ export interface DistOptions {
   /** The order; Infinity and -Infinity give the largest and the smallest difference, 0 the number of those that are not 0. Default: `2`. */
   p?: number | undefined;
 }
-// From ops.yaml:4754
+// From ops.yaml:4738
 export const distDefinition: OpDefinition = {
   name: 'dist',
-  source: 'ops.yaml:4754',
+  source: 'ops.yaml:4738',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }, { name: 'y', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, default: 2, required: false }],
   outputs: [{ name: 'out' }],
@@ -1634,10 +1634,10 @@ export interface CumsumOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4791
+// From ops.yaml:4775
 export const cumsumDefinition: OpDefinition = {
   name: 'cumsum',
-  source: 'ops.yaml:4791',
+  source: 'ops.yaml:4775',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1683,10 +1683,10 @@ export const cumsumDefinition: OpDefinition = {
 export function cumsum(x: TensorLike, options: CumsumOptions = {}): Tensor {
   return callOne(cumsumDefinition, [x], optionsOf(cumsumDefinition, options));
 }
-// From ops.yaml:4818
+// From ops.yaml:4802
 export const scanSumDefinition: OpDefinition = {
   name: 'scanSum',
-  source: 'ops.yaml:4818',
+  source: 'ops.yaml:4802',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1734,10 +1734,10 @@ export interface CumprodOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4832
+// From ops.yaml:4816
 export const cumprodDefinition: OpDefinition = {
   name: 'cumprod',
-  source: 'ops.yaml:4832',
+  source: 'ops.yaml:4816',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -1783,10 +1783,10 @@ export const cumprodDefinition: OpDefinition = {
 export function cumprod(x: TensorLike, options: CumprodOptions = {}): Tensor {
   return callOne(cumprodDefinition, [x], optionsOf(cumprodDefinition, options));
 }
-// From ops.yaml:4857
+// From ops.yaml:4841
 export const scanProductDefinition: OpDefinition = {
   name: 'scanProduct',
-  source: 'ops.yaml:4857',
+  source: 'ops.yaml:4841',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1827,10 +1827,10 @@ export const scanProductDefinition: OpDefinition = {
 export function scanProduct(x: TensorLike, axis: number): Tensor {
   return callOne(scanProductDefinition, [x], { axis, ...surplusOptions(scanProductDefinition, arguments[2]) });
 }
-// From ops.yaml:4871
+// From ops.yaml:4855
 export const shiftAlongDefinition: OpDefinition = {
   name: 'shiftAlong',
-  source: 'ops.yaml:4871',
+  source: 'ops.yaml:4855',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'by', type: {"kind":"int"}, required: true }, { name: 'value', type: {"kind":"number"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1869,10 +1869,10 @@ export const shiftAlongDefinition: OpDefinition = {
 export function shiftAlong(x: TensorLike, axis: number, by: number, value: number): Tensor {
   return callOne(shiftAlongDefinition, [x], { axis, by, value, ...surplusOptions(shiftAlongDefinition, arguments[4]) });
 }
-// From ops.yaml:4881
+// From ops.yaml:4865
 export const linearScanDefinition: OpDefinition = {
   name: 'linearScan',
-  source: 'ops.yaml:4881',
+  source: 'ops.yaml:4865',
   inputs: [{ name: 'a', dtype: 'T', differentiable: true }, { name: 'b', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }, { name: 'reverse', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -1929,10 +1929,10 @@ export interface CummaxOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4897
+// From ops.yaml:4881
 export const cummaxDefinition: OpDefinition = {
   name: 'cummax',
-  source: 'ops.yaml:4897',
+  source: 'ops.yaml:4881',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -1992,10 +1992,10 @@ export interface CumminOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4928
+// From ops.yaml:4912
 export const cumminDefinition: OpDefinition = {
   name: 'cummin',
-  source: 'ops.yaml:4928',
+  source: 'ops.yaml:4912',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -2049,10 +2049,10 @@ export const cumminDefinition: OpDefinition = {
 export function cummin(x: TensorLike, options: CumminOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(cumminDefinition, [x], optionsOf(cumminDefinition, options));
 }
-// From ops.yaml:4959
+// From ops.yaml:4943
 export const scanMaxDefinition: OpDefinition = {
   name: 'scanMax',
-  source: 'ops.yaml:4959',
+  source: 'ops.yaml:4943',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -2097,10 +2097,10 @@ export const scanMaxDefinition: OpDefinition = {
 export function scanMax(x: TensorLike, axis: number): { out: Tensor; index: Tensor } {
   return callNamed(scanMaxDefinition, [x], { axis, ...surplusOptions(scanMaxDefinition, arguments[2]) });
 }
-// From ops.yaml:4973
+// From ops.yaml:4957
 export const scanMinDefinition: OpDefinition = {
   name: 'scanMin',
-  source: 'ops.yaml:4973',
+  source: 'ops.yaml:4957',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }, { name: 'index' }],
@@ -2151,10 +2151,10 @@ export interface LogcumsumexpOptions {
   /** The axis to run along; the flattened tensor when null. Default: `null`. */
   axis?: number | null | undefined;
 }
-// From ops.yaml:4987
+// From ops.yaml:4971
 export const logcumsumexpDefinition: OpDefinition = {
   name: 'logcumsumexp',
-  source: 'ops.yaml:4987',
+  source: 'ops.yaml:4971',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }],
   outputs: [{ name: 'out' }],
@@ -2201,10 +2201,10 @@ export const logcumsumexpDefinition: OpDefinition = {
 export function logcumsumexp(x: TensorLike, options: LogcumsumexpOptions = {}): Tensor {
   return callOne(logcumsumexpDefinition, [x], optionsOf(logcumsumexpDefinition, options));
 }
-// From ops.yaml:5011
+// From ops.yaml:4995
 export const scanLogSumDefinition: OpDefinition = {
   name: 'scanLogSum',
-  source: 'ops.yaml:5011',
+  source: 'ops.yaml:4995',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -2255,10 +2255,10 @@ export interface DiffOptions {
   /** The axis of the neighbours. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5030
+// From ops.yaml:5014
 export const diffDefinition: OpDefinition = {
   name: 'diff',
-  source: 'ops.yaml:5030',
+  source: 'ops.yaml:5014',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'n', type: {"kind":"int"}, default: 1, required: false }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2303,10 +2303,10 @@ export const diffDefinition: OpDefinition = {
 export function diff(x: TensorLike, options: DiffOptions = {}): Tensor {
   return callOne(diffDefinition, [x], optionsOf(diffDefinition, options));
 }
-// From ops.yaml:5068
+// From ops.yaml:5052
 export const renormDefinition: OpDefinition = {
   name: 'renorm',
-  source: 'ops.yaml:5068',
+  source: 'ops.yaml:5052',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'p', type: {"kind":"number"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, required: true }, { name: 'maxNorm', type: {"kind":"number"}, required: true, scalar: true }],
   outputs: [{ name: 'out' }],
@@ -2386,10 +2386,10 @@ export interface TrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5104
+// From ops.yaml:5088
 export const trapezoidDefinition: OpDefinition = {
   name: 'trapezoid',
-  source: 'ops.yaml:5104',
+  source: 'ops.yaml:5088',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],
@@ -2470,10 +2470,10 @@ export interface CumulativeTrapezoidOptions {
   /** The axis to integrate along. Default: `-1`. */
   axis?: number | undefined;
 }
-// From ops.yaml:5131
+// From ops.yaml:5115
 export const cumulativeTrapezoidDefinition: OpDefinition = {
   name: 'cumulativeTrapezoid',
-  source: 'ops.yaml:5131',
+  source: 'ops.yaml:5115',
   inputs: [{ name: 'y', dtype: 'T', differentiable: true }, { name: 'x', dtype: 'T', optional: true, differentiable: true }],
   attrs: [{ name: 'dx', type: {"kind":"number"}, default: 1, required: false, scalar: true }, { name: 'axis', type: {"kind":"axis","of":"y","extra":0}, default: -1, required: false }],
   outputs: [{ name: 'out' }],

@@ -8,10 +8,10 @@ import type { OpAlgebra } from '../algebra.js';
 import * as kernels from '../kernels.js';
 import * as rules from '../rules.js';
 
-// From ops.yaml:8437
+// From ops.yaml:8421
 export const sortRowsDefinition: OpDefinition = {
   name: 'sortRows',
-  source: 'ops.yaml:8437',
+  source: 'ops.yaml:8421',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'descending', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -56,10 +56,10 @@ export interface SortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:8451
+// From ops.yaml:8435
 export const sortDefinition: OpDefinition = {
   name: 'sort',
-  source: 'ops.yaml:8451',
+  source: 'ops.yaml:8435',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -103,10 +103,10 @@ export const sortDefinition: OpDefinition = {
 export function sort(x: TensorLike, options: SortOptions = {}): Tensor {
   return callOne(sortDefinition, [x], optionsOf(sortDefinition, options));
 }
-// From ops.yaml:8477
+// From ops.yaml:8461
 export const msortDefinition: OpDefinition = {
   name: 'msort',
-  source: 'ops.yaml:8477',
+  source: 'ops.yaml:8461',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -156,10 +156,10 @@ export interface ArgsortOptions {
   /** Largest first. Default: `false`. */
   descending?: boolean | undefined;
 }
-// From ops.yaml:8490
+// From ops.yaml:8474
 export const argsortDefinition: OpDefinition = {
   name: 'argsort',
-  source: 'ops.yaml:8490',
+  source: 'ops.yaml:8474',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'descending', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -193,10 +193,10 @@ export const argsortDefinition: OpDefinition = {
 export function argsort(x: TensorLike, options: ArgsortOptions = {}): Tensor {
   return callOne(argsortDefinition, [x], optionsOf(argsortDefinition, options));
 }
-// From ops.yaml:8516
+// From ops.yaml:8500
 export const topkRowsDefinition: OpDefinition = {
   name: 'topkRows',
-  source: 'ops.yaml:8516',
+  source: 'ops.yaml:8500',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'largest', type: {"kind":"boolean"}, required: true }],
   outputs: [{ name: 'values' }, { name: 'index' }],
@@ -243,10 +243,10 @@ export interface TopkOptions {
   /** Whether the largest are wanted, or the smallest. Default: `true`. */
   largest?: boolean | undefined;
 }
-// From ops.yaml:8529
+// From ops.yaml:8513
 export const topkDefinition: OpDefinition = {
   name: 'topk',
-  source: 'ops.yaml:8529',
+  source: 'ops.yaml:8513',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'largest', type: {"kind":"boolean"}, default: true, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -301,10 +301,10 @@ export const topkDefinition: OpDefinition = {
 export function topk(x: TensorLike, k: number, options: TopkOptions = {}): { values: Tensor; indices: Tensor } {
   return callNamed(topkDefinition, [x], { k, ...optionsOf(topkDefinition, options) });
 }
-// From ops.yaml:8567
+// From ops.yaml:8551
 export const uniqueDefinition: OpDefinition = {
   name: 'unique',
-  source: 'ops.yaml:8567',
+  source: 'ops.yaml:8551',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }, { name: 'indices' }, { name: 'inverse' }, { name: 'counts' }],
@@ -352,10 +352,10 @@ export interface RunBeginsOptions {
   /** Default: `0`. */
   axis?: number | undefined;
 }
-// From ops.yaml:8591
+// From ops.yaml:8575
 export const runBeginsDefinition: OpDefinition = {
   name: 'runBegins',
-  source: 'ops.yaml:8591',
+  source: 'ops.yaml:8575',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -389,10 +389,10 @@ export const runBeginsDefinition: OpDefinition = {
 export function runBegins(x: TensorLike, options: RunBeginsOptions = {}): Tensor {
   return callOne(runBeginsDefinition, [x], optionsOf(runBeginsDefinition, options));
 }
-// From ops.yaml:8605
+// From ops.yaml:8589
 export const runNumbersDefinition: OpDefinition = {
   name: 'runNumbers',
-  source: 'ops.yaml:8605',
+  source: 'ops.yaml:8589',
   inputs: [{ name: 'begins', dtype: 'bool', differentiable: false }],
   attrs: [],
   outputs: [{ name: 'out' }],
@@ -421,10 +421,10 @@ export const runNumbersDefinition: OpDefinition = {
 export function runNumbers(begins: TensorLike): Tensor {
   return callOne(runNumbersDefinition, [begins], surplusOptions(runNumbersDefinition, arguments[1]));
 }
-// From ops.yaml:8613
+// From ops.yaml:8597
 export const runLengthsDefinition: OpDefinition = {
   name: 'runLengths',
-  source: 'ops.yaml:8613',
+  source: 'ops.yaml:8597',
   inputs: [{ name: 'places', dtype: 'int32', differentiable: false }],
   attrs: [{ name: 'end', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -463,10 +463,10 @@ export interface MedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8623
+// From ops.yaml:8607
 export const medianDefinition: OpDefinition = {
   name: 'median',
-  source: 'ops.yaml:8623',
+  source: 'ops.yaml:8607',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -563,10 +563,10 @@ export interface KthvalueOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8675
+// From ops.yaml:8659
 export const kthvalueDefinition: OpDefinition = {
   name: 'kthvalue',
-  source: 'ops.yaml:8675',
+  source: 'ops.yaml:8659',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'k', type: {"kind":"int"}, required: true }, { name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -631,10 +631,10 @@ export interface ModeOptions {
   /** Keep the axis with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8716
+// From ops.yaml:8700
 export const modeDefinition: OpDefinition = {
   name: 'mode',
-  source: 'ops.yaml:8716',
+  source: 'ops.yaml:8700',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"axis","of":"x","extra":0}, default: -1, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'values' }, { name: 'indices' }],
@@ -704,10 +704,10 @@ export interface QuantileOptions {
   /** What is taken between two elements. Default: `"linear"`. */
   interpolation?: 'linear' | 'lower' | 'higher' | 'nearest' | 'midpoint' | undefined;
 }
-// From ops.yaml:8751
+// From ops.yaml:8735
 export const quantileDefinition: OpDefinition = {
   name: 'quantile',
-  source: 'ops.yaml:8751',
+  source: 'ops.yaml:8735',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"union","options":[{"kind":"number"},{"kind":"list","of":{"kind":"number"}}]}, required: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }, { name: 'interpolation', type: {"kind":"union","options":[{"kind":"literal","value":"linear"},{"kind":"literal","value":"lower"},{"kind":"literal","value":"higher"},{"kind":"literal","value":"nearest"},{"kind":"literal","value":"midpoint"}]}, default: "linear", required: false }],
   outputs: [{ name: 'out' }],
@@ -804,10 +804,10 @@ export const quantileDefinition: OpDefinition = {
 export function quantile(x: TensorLike, q: number | readonly number[], options: QuantileOptions = {}): Tensor {
   return callOne(quantileDefinition, [x], { q, ...optionsOf(quantileDefinition, options) });
 }
-// From ops.yaml:8804
+// From ops.yaml:8788
 export const betweenElementsDefinition: OpDefinition = {
   name: 'betweenElements',
-  source: 'ops.yaml:8804',
+  source: 'ops.yaml:8788',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'place', type: {"kind":"number"}, required: true }, { name: 'interpolation', type: {"kind":"string"}, required: true }],
   outputs: [{ name: 'out' }],
@@ -870,10 +870,10 @@ export interface NanquantileOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8820
+// From ops.yaml:8804
 export const nanquantileDefinition: OpDefinition = {
   name: 'nanquantile',
-  source: 'ops.yaml:8820',
+  source: 'ops.yaml:8804',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'q', type: {"kind":"number"}, required: true, scalar: true }, { name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -956,10 +956,10 @@ export interface NanmedianOptions {
   /** Keep reduced axes with size 1. Default: `false`. */
   keepdim?: boolean | undefined;
 }
-// From ops.yaml:8864
+// From ops.yaml:8848
 export const nanmedianDefinition: OpDefinition = {
   name: 'nanmedian',
-  source: 'ops.yaml:8864',
+  source: 'ops.yaml:8848',
   inputs: [{ name: 'x', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'axis', type: {"kind":"union","options":[{"kind":"axis","of":"x","extra":0},{"kind":"null"}]}, default: null, required: false }, { name: 'keepdim', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1023,10 +1023,10 @@ export interface SearchsortedOptions {
   /** Whether the place after equal elements is meant, or the one before. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:8887
+// From ops.yaml:8871
 export const searchsortedDefinition: OpDefinition = {
   name: 'searchsorted',
-  source: 'ops.yaml:8887',
+  source: 'ops.yaml:8871',
   inputs: [{ name: 'sorted', dtype: 'T', differentiable: false }, { name: 'values', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1079,10 +1079,10 @@ export interface IsinOptions {
   /** Whether the answer is the other way round. Default: `false`. */
   invert?: boolean | undefined;
 }
-// From ops.yaml:8927
+// From ops.yaml:8911
 export const isinDefinition: OpDefinition = {
   name: 'isin',
-  source: 'ops.yaml:8927',
+  source: 'ops.yaml:8911',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'test', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'invert', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1129,10 +1129,10 @@ export interface BucketizeOptions {
   /** Whether an element equal to a boundary belongs above it. Default: `false`. */
   right?: boolean | undefined;
 }
-// From ops.yaml:8954
+// From ops.yaml:8938
 export const bucketizeDefinition: OpDefinition = {
   name: 'bucketize',
-  source: 'ops.yaml:8954',
+  source: 'ops.yaml:8938',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }, { name: 'boundaries', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'right', type: {"kind":"boolean"}, default: false, required: false }],
   outputs: [{ name: 'out' }],
@@ -1179,10 +1179,10 @@ export interface HistogramOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:8976
+// From ops.yaml:8960
 export const histogramDefinition: OpDefinition = {
   name: 'histogram',
-  source: 'ops.yaml:8976',
+  source: 'ops.yaml:8960',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1242,10 +1242,10 @@ export interface HistogramBinEdgesOptions {
   /** Where the last one ends. Default: `0`. */
   max?: number | undefined;
 }
-// From ops.yaml:9020
+// From ops.yaml:9004
 export const histogramBinEdgesDefinition: OpDefinition = {
   name: 'histogramBinEdges',
-  source: 'ops.yaml:9020',
+  source: 'ops.yaml:9004',
   inputs: [{ name: 'x', dtype: 'T', differentiable: false }],
   attrs: [{ name: 'bins', type: {"kind":"int"}, default: 100, required: false }, { name: 'min', type: {"kind":"number"}, default: 0, required: false }, { name: 'max', type: {"kind":"number"}, default: 0, required: false }],
   outputs: [{ name: 'out' }],
@@ -1288,10 +1288,10 @@ export const histogramBinEdgesDefinition: OpDefinition = {
 export function histogramBinEdges(x: TensorLike, options: HistogramBinEdgesOptions = {}): Tensor {
   return callOne(histogramBinEdgesDefinition, [x], optionsOf(histogramBinEdgesDefinition, options));
 }
-// From ops.yaml:9056
+// From ops.yaml:9040
 export const binCountsDefinition: OpDefinition = {
   name: 'binCounts',
-  source: 'ops.yaml:9056',
+  source: 'ops.yaml:9040',
   inputs: [{ name: 'x', dtype: 'I', differentiable: false }, { name: 'weights', dtype: 'T', differentiable: true }],
   attrs: [{ name: 'length', type: {"kind":"int"}, required: true }],
   outputs: [{ name: 'out' }],
