@@ -23,7 +23,7 @@ import {
 import { formatShape, formatValue, OpwrightError } from './errors.js';
 import { sizeOf } from './layout.js';
 import { type DeviceLike, deviceOf } from './places.js';
-import { emptyTensor, type Tensor } from './tensor.js';
+import { emptyTensor, Tensor } from './tensor.js';
 
 /** A number of any kind. */
 export type ScalarValue = number | boolean | bigint;
@@ -78,6 +78,9 @@ export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
   new Writer(dtype, raw, shape).write(data);
   return tensorFromRaw(raw, reshaped(shape, options.shape), dtype, options);
 }
+
+/** What was given, as a tensor: itself where it is one. */
+export const tensorOf = (x: Tensor | TensorData): Tensor => (x instanceof Tensor ? x : tensor(x));
 
 /** A tensor over elements in the dtype's own representation, in row-major order. */
 export function tensorFromRaw<D extends Dtype>(

@@ -2,14 +2,14 @@
  * Functions whose results have a size that only the elements tell. Each asks an op for that size, waits for the answer, and leaves the rest to
  * ops that are given it; so gradients flow as they do through those.
  */
-import { tensor } from './create.js';
+import { tensorOf } from './create.js';
 import type { TensorLike } from './dispatch.js';
 import { isInteger } from './dtype.js';
 import { type ErrorCode, OpwrightError } from './errors.js';
 import { tidy } from './memory.js';
 import { checkOptions } from './options.js';
 import { ops } from './registry.js';
-import { Tensor } from './tensor.js';
+import type { Tensor } from './tensor.js';
 
 export interface BincountOptions {
   /** How much each element counts; 1 if left out. */
@@ -40,7 +40,7 @@ export function bincount(x: TensorLike, options: BincountOptions = {}): Tensor {
   if (!Number.isInteger(minlength) || minlength < 0)
     throw refused('INVALID_ARGUMENT', 'minlength', 'minlength must be a whole number from 0 on.');
   return tidy(() => {
-    const numbers = toTensor(x);
+    const numbers = tensorOf(x);
     if (!isInteger(numbers.dtype)) throw refused('DTYPE_MISMATCH', 'x', `x must hold integers, not ${numbers.dtype}.`);
     if (numbers.rank !== 1) throw refused('RANK_MISMATCH', 'x', `x must be a vector, but has ${numbers.rank} axes.`);
     const [least, largest] = numbers.size === 0 ? [0, -1] : [wholeNumber(ops.min(numbers)), wholeNumber(ops.max(numbers))];
@@ -71,7 +71,7 @@ export function repeatByCounts(x: TensorLike, counts: TensorLike, options: AxisO
   const refused = refusedBy('repeatByCounts');
   return tidy(() => {
     const { parts, axis } = partsAlong('repeatByCounts', x, options.axis);
-    const times = toTensor(counts);
+    const times = tensorOf(counts);
     if (!isInteger(times.dtype)) throw refused('DTYPE_MISMATCH', 'counts', `counts must hold integers, not ${times.dtype}.`);
     const size = parts.shape[axis];
     if (times.rank !== 1 || times.size !== size)
@@ -85,14 +85,14 @@ export function repeatByCounts(x: TensorLike, counts: TensorLike, options: AxisO
 }
 
 function partsAlong(op: string, x: TensorLike, axis: number | undefined): { parts: Tensor; axis: number } {
-  const given = toTensor(x);
+  const given = tensorOf(x);
   if (axis === undefined) return { parts: ops.reshape(given, [given.size]), axis: 0 };
   if (Number.isInteger(axis) && axis >= -given.rank && axis < given.rank)
     return { parts: given, axis: axis < 0 ? axis + given.rank : axis };
-  throw refusedBy(op)('AXIS_OUT_OF_RANGE', 'axis', `axis must lie between ${-given.rank} and ${given.rank - 1}, and is ${axis}.`);
+  const allowed = given.rank === 0 ? 'x has none' : `they run from ${-given.rank} to ${given.rank - 1}`;
+  throw refusedBy(op)('AXIS_OUT_OF_RANGE', 'axis', `x has no axis ${axis}: ${allowed}.`);
 }
 
-const toTensor = (x: TensorLike): Tensor => (x instanceof Tensor ? x : tensor(x));
 const wholeNumber = (x: Tensor): number => Number(x.item());
 
 const refusedBy =

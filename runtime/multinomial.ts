@@ -1,11 +1,11 @@
 /** Drawing places by weight. What weights are is looked at before anything is drawn, which no op can do: the call waits for them. */
-import { tensor } from './create.js';
+import { tensorOf } from './create.js';
 import type { TensorLike } from './dispatch.js';
 import { formatValue, OpwrightError } from './errors.js';
 import { tidy } from './memory.js';
 import { checkOptions } from './options.js';
 import { ops } from './registry.js';
-import { Tensor } from './tensor.js';
+import type { Tensor } from './tensor.js';
 
 export interface MultinomialOptions {
   /** How many places to draw of each row; 1 if left out. */
@@ -21,7 +21,7 @@ export function multinomial(x: TensorLike, options: MultinomialOptions = {}): Te
   if (!Number.isInteger(numSamples) || numSamples < 1)
     throw refused('numSamples', `numSamples must be a whole number from 1 on, not ${formatValue(numSamples)}.`);
   return tidy(() => {
-    const weights = x instanceof Tensor ? x : tensor(x);
+    const weights = tensorOf(x);
     if (ops.canDraw(weights, replacement ? 1 : numSamples).item() === 0)
       throw refused(
         'x',
