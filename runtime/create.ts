@@ -79,8 +79,9 @@ export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
   return tensorFromRaw(raw, reshaped(shape, options.shape), dtype, options);
 }
 
-/** What was given, as a tensor: itself where it is one. */
-export const tensorOf = (x: Tensor | TensorData): Tensor => (x instanceof Tensor ? x : tensor(x));
+/** What was given, as a tensor: itself where it is one, else of the dtype. */
+export const tensorOf = (x: Tensor | TensorData, dtype?: Dtype): Tensor =>
+  x instanceof Tensor ? x : tensor(x, dtype === undefined ? {} : { dtype });
 
 /** A tensor over elements in the dtype's own representation, in row-major order. */
 export function tensorFromRaw<D extends Dtype>(

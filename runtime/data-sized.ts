@@ -40,7 +40,7 @@ export function bincount(x: TensorLike, options: BincountOptions = {}): Tensor {
   if (!Number.isInteger(minlength) || minlength < 0)
     throw refused('INVALID_ARGUMENT', 'minlength', 'minlength must be a whole number from 0 on.');
   return tidy(() => {
-    const numbers = tensorOf(x);
+    const numbers = tensorOf(x, 'int32');
     if (!isInteger(numbers.dtype)) throw refused('DTYPE_MISMATCH', 'x', `x must hold integers, not ${numbers.dtype}.`);
     if (numbers.rank !== 1) throw refused('RANK_MISMATCH', 'x', `x must be a vector, but has ${numbers.rank} axes.`);
     const [least, largest] = numbers.size === 0 ? [0, -1] : [wholeNumber(ops.min(numbers)), wholeNumber(ops.max(numbers))];
@@ -71,7 +71,7 @@ export function repeatByCounts(x: TensorLike, counts: TensorLike, options: AxisO
   const refused = refusedBy('repeatByCounts');
   return tidy(() => {
     const { parts, axis } = partsAlong('repeatByCounts', x, options.axis);
-    const times = tensorOf(counts);
+    const times = tensorOf(counts, 'int32');
     if (!isInteger(times.dtype)) throw refused('DTYPE_MISMATCH', 'counts', `counts must hold integers, not ${times.dtype}.`);
     const size = parts.shape[axis];
     if (times.rank !== 1 || times.size !== size)

@@ -39,7 +39,7 @@ test('bincount refuses what cannot be counted', (t) => {
     'INVALID_ARGUMENT',
   );
   t.is(
-    codeOf(() => bincount([0.5])),
+    codeOf(() => bincount(tensor([0.5]))),
     'DTYPE_MISMATCH',
   );
   t.is(
@@ -120,6 +120,16 @@ test('the gradient of repeatByCounts adds up', (t) => {
       x,
     )[0]?.tolist(),
     [3, 0, 3],
+  );
+});
+
+test('plain arrays of whole numbers are integers where only these are taken', (t) => {
+  t.deepEqual(bincount([1, 1, 3]).tolist(), [0, 2, 0, 1]);
+  t.deepEqual(bincount([]).tolist(), []);
+  t.deepEqual(repeatByCounts([5, 6], [2, 1]).tolist(), [5, 5, 6]);
+  t.is(
+    codeOf(() => bincount([1.5])),
+    'NOT_AN_INTEGER',
   );
 });
 
